@@ -72,6 +72,7 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
             assert fleet.left_of(str(session_id)) == []
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(
     os.environ.get("DRYRUN_SHARE") != "all", reason="takes 3 minutes; DRYRUN_SHARE=all runs it"
 )

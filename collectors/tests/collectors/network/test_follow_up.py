@@ -140,6 +140,14 @@ async def test_a_host_of_many_ports_that_wait_is_not_asked_for_each_certificate(
     assert len(made) == follow_up._FRUITLESS_HANDSHAKES
 
 
+async def test_no_certificate_is_read_early_in_a_hurry(emit, monkeypatch):
+    made = presenting(monkeypatch, MURMUR)
+    following = FollowUp(PATIENCE, PacketRate(None), Reports(emit), early_certificates=False)
+    async with asyncio.TaskGroup() as group:
+        following.read_certificate_early(group, ADDRESS, 64738)
+    assert made == []
+
+
 async def test_no_handshake_is_sent_where_it_may_be_printed(emit, monkeypatch):
     made = presenting(monkeypatch, MURMUR)
     following = following_up(emit)

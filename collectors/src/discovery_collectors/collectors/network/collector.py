@@ -65,7 +65,8 @@ async def _scan(
         # Imported while nmap waits for hosts: certificates and questions take as long as the rest together.
         from discovery_collectors.collectors.network.follow_up import FollowUp  # noqa: PLC0415
 
-        return FollowUp(profile.patience, rate, reports)
+        # In a hurry nmap asks less than ten questions.
+        return FollowUp(profile.patience, rate, reports, early_certificates=not profile.hurry)
 
     finished: set[ScopedAddress] = set()
     async with asyncio.TaskGroup() as group:

@@ -43,7 +43,11 @@ _PACKETS_PER_CONVERSATION = 15
 class FollowUp:
     """One run's questions beside nmap's, all at `rate`."""
 
-    def __init__(self, patience: Patience, rate: PacketRate, reports: Reports) -> None:
+    def __init__(
+        self, patience: Patience, rate: PacketRate, reports: Reports, *, early_certificates: bool = True
+    ) -> None:
+        """`early_certificates`: whether `read_certificate_early` does what it says."""
+        self._early_certificates = early_certificates
         self._patience = patience
         self._rate = rate
         self._reports = reports
@@ -112,8 +116,9 @@ class FollowUp:
         Each of nmap's questions may be a connection, within milliseconds of each other, and Mumble bans
         whoever connects ten times: by then a product that its certificate names has to be known.
         """
+        wanted = self._early_certificates and (address, number) not in self._certificates
         # As long as its other ports are not known, the host may be a printer.
-        if (address, number) not in self._certificates and may_write(number, PRINTER_SIGNS):
+        if wanted and may_write(number, PRINTER_SIGNS):
             reading = self._fetched_early(address, number)
             self._certificates[address, number] = group.create_task(reading)
 
