@@ -6,6 +6,11 @@ import time
 
 import pytest
 from terminal_text import DRYRUN
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from dryrun_cli.main import app
 
 
 def complete(environment, words, **more):
@@ -79,6 +84,19 @@ def test_help_appears_at_once(environment):
 def test_help_names_the_exit_codes(run):
     _, stdout, _ = run("--help")
     assert "5 criteria not met" in " ".join(stdout.split())
+
+
+def test_no_help_cuts_the_summary_of_a_command():
+    for name, group in groups_in("dryrun", get_command(app)):
+        shown = group.get_help(Context(group, info_name=name, terminal_width=80, max_content_width=80))
+        assert "..." not in shown.replace("ID:REVISION...", "").replace("[ARGS]...", ""), name
+
+
+def groups_in(name, command):
+    if isinstance(command, TyperGroup):
+        yield name, command
+        for below, each in command.commands.items():
+            yield from groups_in(f"{name} {below}", each)
 
 
 def test_the_version_is_printed(run):

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 badge_app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Badges of templates and schedules, and who may read them.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 criteria_app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Print the default criteria, as a file to start from; store criteria by name.",
     invoke_without_command=True,
     rich_markup_mode=None,

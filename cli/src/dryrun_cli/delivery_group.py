@@ -6,12 +6,19 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 destination_app = typer.Typer(
-    help="Destinations of approved discoveries.", no_args_is_help=True, rich_markup_mode=None
+    cls=WholeHelpGroup,
+    help="Destinations of approved discoveries.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 delivery_app = typer.Typer(
-    help="Deliver approved discoveries to systems of record.", no_args_is_help=True, rich_markup_mode=None
+    cls=WholeHelpGroup,
+    help="Deliver approved discoveries to systems of record.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 DestinationArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the destination.")]
 DeliveryArgument = Annotated[str, typer.Argument(metavar="ID", help="Delivery id, or its beginning.")]

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, SessionArgument, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 experiment_app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Compare ways to scan: collectors, profiles and rates, over templates, seeds and repetitions.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -6,8 +6,9 @@ import typer
 
 from dryrun_cli import completion
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
-figures_app = typer.Typer(rich_markup_mode=None)
+figures_app = typer.Typer(cls=WholeHelpGroup, rich_markup_mode=None)
 
 
 @figures_app.command()

@@ -25,6 +25,7 @@ from dryrun_cli.production_group import production_app
 from dryrun_cli.report_group import report_app
 from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
+from dryrun_cli.whole_help import WholeHelpGroup
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
@@ -34,6 +35,7 @@ EPILOG = (
 )
 
 app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Rehearse infrastructure discovery on a simulated network before it touches production.",
     epilog=EPILOG,
     no_args_is_help=True,

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 production_app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Report what collectors found in production, and see what changed there.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from dryrun_cli.options import (
     ApiUrlOption,
@@ -14,9 +13,10 @@ from dryrun_cli.options import (
     common_options,
     run,
 )
+from dryrun_cli.whole_help import WholeHelpGroup
 
 
-class _ReportGroup(TyperGroup):
+class _ReportGroup(WholeHelpGroup):
     """`dryrun report ID` shows a report; what else can be done with one has a name of its own."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 rule_app = typer.Typer(
-    help="Rules that approve production discoveries.", no_args_is_help=True, rich_markup_mode=None
+    cls=WholeHelpGroup,
+    help="Rules that approve production discoveries.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 RuleArgument = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name, or its id.")]
 

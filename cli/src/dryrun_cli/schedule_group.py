@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+from dryrun_cli.whole_help import WholeHelpGroup
 
 schedule_app = typer.Typer(
-    help="Repeat an experiment at set times.", no_args_is_help=True, rich_markup_mode=None
+    cls=WholeHelpGroup, help="Repeat an experiment at set times.", no_args_is_help=True, rich_markup_mode=None
 )
 ScheduleArgument = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or its beginning.")]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dryrun_cli.whole_help import WholeHelpGroup
+
 if TYPE_CHECKING:
     from dryrun_local.terminal.interruption import Interruption
     from dryrun_local.terminal.screen import Screen
@@ -25,7 +27,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of 
 
 def group(help_text: str) -> typer.Typer:
     """Return a group of commands, empty so far."""
-    return typer.Typer(help=help_text, no_args_is_help=True, rich_markup_mode=None)
+    return typer.Typer(cls=WholeHelpGroup, help=help_text, no_args_is_help=True, rich_markup_mode=None)
 
 
 def run_work(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dryrun_cli.whole_help import WholeHelpGroup
 from dryrun_local import collector_group, fleet_group, image_group, network_group
 from dryrun_local.command_line import AddOption, JsonOption, run_work
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dryrun_local.terminal.interruption import Interruption
 
 app = typer.Typer(
+    cls=WholeHelpGroup,
     help="Run dry-runs on this machine: starts everything that they need, and stops it again.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -32,7 +34,7 @@ def demo(
         str, typer.Option("--template", "-t", metavar="ID", help="The simulated network to build.")
     ] = "small",
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=9999, help="Choose a variant of the template.")
+        int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Choose a variant of the template.")
     ] = 0,
     keep: Annotated[
         bool,

@@ -31,7 +31,9 @@ def import_network(
     all_hosts: Annotated[
         bool, typer.Option("--all", help="Take every host, in as many templates as it takes.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=9999, help="Choose another sample.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Choose another sample.")
+    ] = 0,
     keep_names: Annotated[
         bool,
         typer.Option(
