@@ -31,7 +31,9 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
             shown(_text(row.get("collector")), limit=40),
             shown(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
         )
-    return table if table.row_count else Text("Nothing of the kind is in the queue.")
+    return (
+        table if table.row_count else Text("No matching discovery. Without --all, only open ones are listed.")
+    )
 
 
 def draw_changes(summary: ChangeSummary) -> RenderableType:

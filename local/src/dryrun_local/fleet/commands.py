@@ -37,8 +37,8 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
         return 0
     screen.done(f"{host} is drained:", "it gets no new session within seconds")
     screen.note(
-        "Sessions that stand there go on to their end, 30 minutes at most;",
-        f'the overview, /readyz and dryrun_host_sessions{{host="{host}"}} say when none is left',
+        "Its sessions run to their end, 30 minutes at most;",
+        f'the overview, /readyz and dryrun_host_sessions{{host="{host}"}} show those that remain',
     )
     if fleet.managers == (host,):
         screen.note(f"{host} is the manager:", "sessions across other hosts still need its engine and guard")
