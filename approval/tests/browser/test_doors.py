@@ -66,7 +66,7 @@ async def test_what_is_refused_is_shown_with_the_way_back(site):
     await page.get_by_label("Current password").fill("not the right one")
     await page.get_by_label("New password").fill("another one with many words")
     await page.get_by_role("button", name="Change password").click()
-    await expect(page.locator(".problem")).to_contain_text("the current password is wrong")
+    await expect(page.locator(".problem")).to_contain_text("The current password is wrong")
     await page.get_by_role("link", name="Go back").click()
     await expect(page.get_by_role("heading", name="API tokens")).to_be_visible()
     site.contexts[0].forget_failed_requests()  # the browser reports the 403s
@@ -79,7 +79,7 @@ async def test_an_unreachable_orchestrator_is_shown_and_records_stay(site):
     site.orchestrator.down = True
     site.orchestrator.wake()
     page = await site.visit(Role.OPERATOR, "/dryrun/templates")
-    await expect(page.locator(".problem")).to_contain_text("the orchestrator does not answer")
+    await expect(page.locator(".problem")).to_contain_text("The orchestrator does not answer")
     await page.goto(f"/dryrun/sessions/{session.id}")
     await expect(page.locator("#status .badge")).to_have_text("completed")
     site.contexts[0].forget_failed_requests()  # the browser reports the 503

@@ -1,6 +1,7 @@
 """How figures, times and names are put into words; used by every page."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -12,6 +13,9 @@ from dryrun_contract.text import printable
 NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_FOR_PROGRAMS = re.compile(
+    r"; (?:(?:GET|POST) /api/\S+ [^;]*|/openapi\.json lists the routes|see the Allow header|see `faults`)$"
+)
 
 
 def duration(seconds: float | None) -> str:
@@ -66,6 +70,18 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
+def titles_of(kind: str, count: int) -> str:
+    """Return what people call one or several things of a kind.
+
+    >>> titles_of("service", 1), titles_of("service", 2), titles_of("directory", 0)
+    ('service', 'services', 'directories')
+    """
+    title = title_of(kind)
+    if count == 1:
+        return title
+    return f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
+
+
 def ratio(value: float | None) -> str:
     """Show a score; what is 0/0 has none."""
     return NOTHING if value is None else f"{value:.2f}"
@@ -105,6 +121,8 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
 
     >>> gist({"product": "nginx", "version": "1.26.3", "columns": ["id", "name"]})
     'nginx · 1.26.3 · id, name'
+    >>> gist({"columns": ["id"], "size_bytes": 73728, "rows_estimate": 200})
+    'id · size bytes 73,728 · rows estimate 200'
     """
     parts = []
     # What people look for first; the rest as reported.
@@ -114,8 +132,21 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
             names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value]
             parts.append(", ".join(filter(None, names)))
         elif not isinstance(value, dict | bool) and value not in (None, ""):
-            parts.append(str(value))
+            # A figure alone says nothing: 200 of what?
+            parts.append(f"{spaced(name)} {value:,}" if isinstance(value, int | float) else str(value))
     return printable(" · ".join(filter(None, parts)), limit=limit)
+
+
+def said(detail: str) -> str:
+    """Return the detail of a problem as sentences, without the hint that only a program can follow.
+
+    >>> said("there is no session 7c9e; GET /api/v1/dryrun/sessions lists them")
+    'There is no session 7c9e.'
+    >>> said("the database failed or took too long; nothing was changed. Try again in a moment")
+    'The database failed or took too long; nothing was changed. Try again in a moment.'
+    """
+    detail = _FOR_PROGRAMS.sub("", detail)
+    return detail[:1].upper() + detail[1:] + ("" if detail.endswith((".", "?", "!")) else ".")
 
 
 def short_id(value: object) -> str:
@@ -137,7 +168,9 @@ FILTERS = {
         inert,
         evidence,
         gist,
+        said,
         short_id,
         title_of,
+        titles_of,
     )
 }

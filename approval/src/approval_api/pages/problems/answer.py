@@ -11,6 +11,17 @@ from approval_api.web.origin import own_path
 from dryrun_contract.problem import Problem
 
 _SEE_OTHER = 303
+_LISTS = {
+    "/dryrun/sessions/": "sessions",
+    "/dryrun/experiments/": "experiments",
+    "/dryrun/checks/": "checked forecasts",
+    "/dryrun/schedules/": "schedules",
+    "/production/discoveries/": "production discoveries",
+    "/production/rules/": "approval rules",
+    "/production/deliveries/": "deliveries",
+    "/people/": "people",
+}
+"""Pages of one thing, by the beginning of their paths, and what the page above them lists."""
 _API = ("/api/", "/livez", "/readyz", "/metrics", "/openapi.json")
 
 
@@ -23,7 +34,7 @@ def answer_with_page(
     by_script = request.headers.get("hx-request") == "true"
     if problem.status == 401 and not request.url.path.startswith("/sign-in"):
         # After signing in, only what changes nothing is repeated.
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = _asked(request)
         way = (
             "/sign-in" if request.method != "GET" or back == "/" else f"/sign-in?next={quote(back, safe='')}"
         )
@@ -44,7 +55,13 @@ def answer_with_page(
         headers=headers,
         problem=problem,
         back=_back(request),
+        again=_again(request, headers),
+        listed=_list_above(request, problem),
     )
+
+
+def _asked(request: Request) -> str:
+    return own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def _back(request: Request) -> str | None:
@@ -53,3 +70,18 @@ def _back(request: Request) -> str | None:
     if request.method == "GET" or came.netloc != request.headers.get("host"):
         return None
     return own_path(came.path + (f"?{came.query}" if came.query else ""))
+
+
+def _again(request: Request, headers: Mapping[str, str] | None) -> str | None:
+    """Return the page that was asked for, where the same request may succeed soon and changes nothing."""
+    if request.method != "GET" or "Retry-After" not in (headers or {}):
+        return None
+    return _asked(request)
+
+
+def _list_above(request: Request, problem: Problem) -> tuple[str, str] | None:
+    """Return path and contents of the list that has the thing which a link or an address got wrong."""
+    if request.method != "GET" or problem.status not in (404, 422):
+        return None
+    beginning = next((path for path in _LISTS if request.url.path.startswith(path)), None)
+    return (beginning.rstrip("/"), _LISTS[beginning]) if beginning else None
