@@ -45,7 +45,8 @@ async def list_experiments(
     listed = await listing.page(transaction, _PER_PAGE, cursor)
     orchestrator: OrchestratorClient = request.app.state.orchestrator
     try:
-        templates = [template.id for template in await orchestrator.templates()]
+        installed = await orchestrator.templates()
+        templates = [each.id for each in sorted(installed, key=lambda each: len(each.services))]
     except (OrchestratorRefusedError, OrchestratorUnavailableError):
         templates = []
     return page(

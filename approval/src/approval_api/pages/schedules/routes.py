@@ -39,7 +39,8 @@ async def list_schedules(request: Request, visitor: Reader) -> Response:
     """Show schedules, those that are due next first, and the form for a new one."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
     try:
-        templates = [template.id for template in await orchestrator.templates()]
+        installed = await orchestrator.templates()
+        templates = [each.id for each in sorted(installed, key=lambda each: len(each.services))]
     except (OrchestratorRefusedError, OrchestratorUnavailableError):
         templates = []
     async with request.app.state.engine.connect() as connection:
