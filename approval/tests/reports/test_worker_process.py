@@ -49,6 +49,19 @@ async def test_a_process_that_is_killed_costs_its_task_only(worker):
         await process.call(b"write", b"{}", b"x")
 
 
+async def test_a_process_that_cannot_be_started_is_no_database_that_is_away(worker, monkeypatch):
+    process = worker()
+    with monkeypatch.context() as patch:
+        patch.setattr("approval_api.reports.worker_process.sys.executable", "/nowhere/python")
+        with pytest.raises(
+            ProblemError, match=r"the process for scoring could not be started \(No such"
+        ) as no:
+            await process.call(b"write", b"{}", b"x")
+    assert (no.value.problem.status, no.value.problem.type.endswith(":busy")) == (503, True)
+    with pytest.raises(WorkFailedError, match="an error of the type"):
+        await process.call(b"write", b"{}", b"x")
+
+
 async def test_too_many_tasks_are_refused_at_once(worker):
     process = worker(waiting=1)
     tasks = [asyncio.create_task(process.call(b"write", b"{}", b"x")) for _ in range(2)]

@@ -184,6 +184,9 @@ class Reports:
         try:
             await self._current(session_id)
         except ProblemError as error:
+            if error.problem.type.endswith(":busy"):
+                # It is tried again every second, which is not worth a line each time.
+                raise
             logger.warning(
                 "a session could not be scored: %s",
                 error.problem.detail,

@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from approval_api.web.bulkhead import Bulkhead
+from approval_api.web.bulkhead import RETRY_SECONDS, Bulkhead
+from approval_api.web.problems import ProblemError
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class WorkerProcess:
     async def call(self, *task: bytes) -> list[bytes]:
         """Return the answer to `task`.
 
-        Raises WorkFailedError, and ProblemError: 503 `busy` when too many tasks wait.
+        Raises WorkFailedError, and ProblemError: 503 `busy` when too many tasks wait, or no process can be
+        started now.
         """
         async with self._bulkhead.entered():
             process = await self._running()
@@ -81,19 +83,33 @@ class WorkerProcess:
         if self._process is not None and self._process.returncode is not None:
             await self.close()
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-m",
-                self._module,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={name: os.environ[name] for name in _FROM_ENVIRONMENT if name in os.environ},
-                # Ctrl-C is for the server, which ends its workers.
-                start_new_session=True,
-                limit=1024 * 1024,
-            )
+            try:
+                self._process = await self._started()
+            except OSError as error:
+                # Not as it is: whoever works with the database takes an OSError for one that is away.
+                raise ProblemError(
+                    "busy",
+                    503,
+                    f"the process for {self._what} could not be started "
+                    f"({error.strerror or type(error).__name__}); try again in {RETRY_SECONDS} s",
+                    title="Too busy",
+                    headers={"Retry-After": str(RETRY_SECONDS)},
+                ) from error
         return self._process
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-m",
+            self._module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={name: os.environ[name] for name in _FROM_ENVIRONMENT if name in os.environ},
+            # Ctrl-C is for the server, which ends its workers.
+            start_new_session=True,
+            limit=1024 * 1024,
+        )
 
     async def _exchange(self, process: asyncio.subprocess.Process, task: Sequence[bytes]) -> list[bytes]:
         assert process.stdin is not None
