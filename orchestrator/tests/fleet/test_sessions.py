@@ -126,11 +126,30 @@ async def test_hosts_that_part_while_it_is_scanned_end_the_session(fleet):
         session_id = await fleet.start()
         await fleet.until(session_id, Phase.SCANNING)
         for name in "ab":
-            fleet.fleet[name][0].images[PROBE] = FakeImage(log=verdict(None, "the other does not answer"))
+            fleet.fleet[name][0].images[PROBE] = FakeImage(
+                log=verdict(None, "the other"), exit_after=0, exit_code=2
+            )
         session = await fleet.ended(session_id)
         assert session.outcome is Outcome.FAILED
         assert session.reason.startswith("its hosts may not have reached each other while it was scanned")
         assert not left(fleet, session_id)
+        # How a probe ended that had failed says nothing that it did not say itself.
+        assert fleet.supervisor._hosts.last_crossing.detail == "a: the other; b: the other"
+
+
+async def test_a_probe_that_did_not_end_as_it_reported_is_a_failed_proof(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        refuted = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
+        fleet.fleet["b"][0].images[PROBE] = refuted
+        session = await fleet.ended(await fleet.start())
+        assert session.outcome is Outcome.FAILED
+        proof = fleet.supervisor._hosts.last_crossing
+        assert (proof.isolated, proof.detail) == (
+            False,
+            "host b: the probe reported success and ended with 1",
+        )
 
 
 async def test_sessions_wait_for_room_and_nobody_is_placed_by_hope(fleet):

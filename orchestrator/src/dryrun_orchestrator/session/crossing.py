@@ -50,12 +50,14 @@ class CrossingIsolation:
         now: Callable[[], datetime],
         tell: Callable[[Verdict], None] = lambda _: None,
     ) -> None:
-        """Take the hosts that take part, by name; `tell` is called with each verdict of theirs."""
+        """Take the hosts that take part, by name; `tell` gets each verdict, and what refutes one."""
         self._hosts = hosts
         self._images = images
         self._settings = settings
         self._now = now
         self._tell = tell
+        self._stands = True
+        """Whether the last verdict was not that it failed: a probe that failed does not end well either."""
 
     @property
     def lost(self) -> Verdict | None:
@@ -73,6 +75,7 @@ class CrossingIsolation:
         Each stays until `put_away`, because it answers those of the other hosts.
         """
         verdict = await self._probe(session_id, subnet, common, trace)
+        self._stands = verdict.isolated
         self._tell(verdict)
         return verdict
 
@@ -125,7 +128,10 @@ class CrossingIsolation:
                     continue
                 if detail.exit_code not in (None, 0):
                     what = f"host {host}: the probe reported success and ended with {detail.exit_code}"
-                    return Verdict(isolated=False, detail=what, at=self._now())
+                    refuted = Verdict(isolated=False, detail=what, at=self._now())
+                    if self._stands:
+                        self._tell(refuted)
+                    return refuted
                 await _remove(engine, container.id)
         return None
 
