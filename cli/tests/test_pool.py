@@ -36,6 +36,15 @@ def test_the_pool_is_listed_with_what_it_lacks_and_why(api, run):
     assert run("list", "--pool", "--json")[1].count('"wanted"') == 3
 
 
+def test_hosts_with_long_names_are_told_apart(api, run):
+    hosts = [f"rack-7-of-the-north-building-{number:02}" for number in (1, 2)]
+    api.pool = {"lines": [line("custom-db-heavy", seed=1000, host=host) for host in hosts]}
+    rows = run("list", "--pool", COLUMNS="120")[1].splitlines()[1:3]
+    assert [row.partition("  ")[0] for row in rows] == [
+        f"custom-db-heavy seed 1000 on {host}" for host in hosts
+    ]
+
+
 def test_an_empty_pool_says_what_would_fill_it(api, run):
     assert "ORCHESTRATOR_POOL" in run("list", "--pool")[1]
 

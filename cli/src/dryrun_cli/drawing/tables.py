@@ -105,7 +105,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
         sign, style = (glyphs.done, "green") if is_full else (glyphs.active, "yellow")
         first = line.ready[0].expires_at if line.ready else None
         table.add_row(
-            shown(name, limit=50),
+            shown(name, limit=90),
             Text(f"{sign} {len(line.ready)} of {line.wanted}", style=style),
             str(line.preparing or "-"),
             Text(f"{when(first)}, in {duration((first - now).total_seconds())}" if first else "-"),
