@@ -11,7 +11,8 @@ import httpx2
 from fleet_world import FleetWorld
 from invariants import END_SECONDS, GONE_SECONDS
 from local_stack import API_TOKEN
-from world import SESSION_SECONDS, World
+from parts import SESSION_SECONDS
+from world import World
 
 from dryrun_local.machine.engine_view import Thing
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from faults import HOUR, BrokenPromiseError, Fault, NothingToBreakError
 from fleet_lab import Host, run
 from fleet_world import FleetWorld
-from world import FAKETIME, SESSION_SECONDS
+from parts import FAKETIME, SESSION_SECONDS
 
 from dryrun_local.fleet.drained_hosts import set_drained
 

@@ -12,8 +12,9 @@ from uuid import UUID
 import httpx2
 from fleet_lab import POOL, FleetLab, Host, open_fleet
 from local_stack import ROOT, Stack, open_stack
+from parts import FAKETIME, SESSION_SECONDS
 from quick_stack import QUICK
-from world import FAKETIME, SESSION_SECONDS, Watched
+from world import Watched
 
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from faults import docker
 from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN
+from parts import SESSION_SECONDS
 from quick_stack import FOUND
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from world import SESSION_SECONDS, World, new_name
+from world import World, new_name
 
 from dryrun_local.machine.engine_view import Thing
 

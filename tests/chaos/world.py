@@ -1,7 +1,6 @@
 """The whole system as separate processes with a wire between each two, every part within reach of a fault."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ from uuid import UUID, uuid4
 import httpx2
 from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT
 from own_engine import OwnEngine
+from parts import Catalog, programs_of, wires_of
 from pydantic import SecretStr
 from small_disks import SmallDisk
 from wires import Wire, opened
@@ -25,22 +25,18 @@ from dryrun_local.machine.engine_view import EngineView, Thing
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.launch import free_ports
-from dryrun_local.system.postgres import DATABASE, application_url, is_ready, server_command, url_of
+from dryrun_local.system.postgres import DATABASE, is_ready, url_of
 from dryrun_local.system.processes import Child, Program, running
 
-SUBNET_POOL = "10.213.96.0/20"
-SESSION_SECONDS = 75
-"""Short, so that deadlines pass within a campaign."""
 COLLECTOR_SECONDS = 12
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 class Service:
     """One process that may be killed, frozen and started again."""
 
-    def __init__(self, world: "World", program: Program) -> None:
+    def __init__(self, installation: Installation, program: Program) -> None:
         self.program = program
-        self._installation = world.installation
+        self._installation = installation
         self._exits = AsyncExitStack()
         self._child: Child | None = None
         self.lock = asyncio.Lock()
@@ -253,24 +249,28 @@ async def open_world(
     engine: EngineView,
     docker_host: str,
     disks: Disks,
-    catalog: tuple[Path, Path, Path],
+    catalog: Catalog,
     own_engine: OwnEngine | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[World]:
-    """Run everything for the time of the block.
-
-    `catalog`: templates, collectors, allowlist. `settings` are more of the orchestrator's.
-    """
+    """Run everything for the time of the block; `settings` are more of the orchestrator's."""
     installation = Installation(ROOT, folder / "installation")
     installation.prepare()
     shutil.copytree(cluster, disks.database.folder / "postgres")
     sockets = folder / "pg"
     sockets.mkdir()
-    world = World(installation, engine, docker_host, own_engine, disks, url_of(DATABASE, sockets))
+    world = World(
+        installation, engine, docker_host, own_engine, disks, url_of(DATABASE, sockets), settings=settings
+    )
     world.journal_folder.mkdir()
-    _lay_wires(world, folder)
-    world.settings = settings
-    _describe(world, folder, sockets, catalog)
+    api, orchestrator, wired = free_ports(0, 0, 0)
+    world.api_url, world.orchestrator_url = f"http://127.0.0.1:{api}", f"http://127.0.0.1:{orchestrator}"
+    world.wires = wires_of(folder, docker_host, orchestrator, wired)
+    for name in ("api", "orchestrator", "guard"):
+        world.clocks[name] = folder / f"clock-{name}"
+        world.set_clock(name, 0)
+    programs = programs_of(world, folder, wired, catalog)
+    world.services = {program.name: Service(installation, program) for program in programs}
     async with AsyncExitStack() as exits:
         await exits.enter_async_context(opened(*world.wires.values()))
         for service in world.services.values():
@@ -291,129 +291,6 @@ async def open_world(
         settings = Settings(api_url=world.api_url, api_token=SecretStr(API_TOKEN))
         world.client = await exits.enter_async_context(open_client(settings))
         yield world
-
-
-def _lay_wires(world: World, folder: Path) -> None:
-    api, orchestrator, wired = free_ports(0, 0, 0)
-    world.api_url = f"http://127.0.0.1:{api}"
-    world.orchestrator_url = f"http://127.0.0.1:{orchestrator}"
-    (folder / "db").mkdir()
-    _, _, engine_socket = world.docker_host.partition("://")
-    number = ".s.PGSQL.5432"
-    world.wires = {
-        "api-database": Wire("api-database", folder / "db" / number, folder / "pg" / number),
-        "api-orchestrator": Wire("api-orchestrator", ("127.0.0.1", wired), ("127.0.0.1", orchestrator)),
-        "orchestrator-guard": Wire("orchestrator-guard", folder / "guard-wire.sock", folder / "guard.sock"),
-        "guard-engine": Wire("guard-engine", folder / "engine-wire.sock", Path(engine_socket)),
-    }
-    world.clocks = {name: folder / f"clock-{name}" for name in ("api", "orchestrator", "guard")}
-    for name in world.clocks:
-        world.set_clock(name, 0)
-
-
-def _describe(world: World, folder: Path, sockets: Path, catalog: tuple[Path, Path, Path]) -> None:
-    templates, collectors, allowlist = catalog
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("APPROVAL_", "ORCHESTRATOR_", "DOCKER_"))
-    }
-
-    def clock(name: str) -> dict[str, str]:
-        if not FAKETIME.exists():
-            return {}
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(world.clocks[name]),
-            "FAKETIME_NO_CACHE": "1",
-            # Clocks that measure durations never jump, on any machine.
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # Else every wait with a deadline returns at once: threads that wait for Python's lock spin.
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-        }
-
-    logs = world.installation.logs
-    policy = folder / "policy.json"
-    policy.write_text(
-        json.dumps({"subnet_pool": SUBNET_POOL, "sessions": 100, "containers": 2000, "sweep_seconds": 2})
-    )
-    program = world.installation.program
-    api_host = world.api_url.removeprefix("http://")
-    wired = world.wires["api-orchestrator"]
-    assert not isinstance(wired._own, Path)
-    database = application_url(url_of(DATABASE, folder / "db"))
-    world.services = {
-        "postgres": Service(
-            world,
-            Program(
-                "postgres",
-                server_command(world.disks.database.folder / "postgres", sockets),
-                inherited,
-                logs / "postgres.log",
-                stop_signal=signal.SIGINT,
-            ),
-        ),
-        "guard": Service(
-            world,
-            Program(
-                "guard",
-                (
-                    str(program("docker-guard")),
-                    "serve",
-                    f"--listen=unix://{folder / 'guard.sock'}",
-                    f"--docker=unix://{folder / 'engine-wire.sock'}",
-                    f"--allowlist={allowlist}",
-                    f"--policy={policy}",
-                ),
-                inherited | clock("guard"),
-                logs / "guard.log",
-            ),
-        ),
-        "orchestrator": Service(
-            world,
-            Program(
-                "orchestrator",
-                (str(program("dryrun-orchestrator")), "serve"),
-                inherited
-                | clock("orchestrator")
-                | {
-                    "ORCHESTRATOR_TOKEN": ORCHESTRATOR_TOKEN,
-                    "ORCHESTRATOR_LISTEN": world.orchestrator_url.removeprefix("http://"),
-                    "ORCHESTRATOR_STATE_DIR": str(world.journal_folder),
-                    "ORCHESTRATOR_TEMPLATES_DIR": str(templates),
-                    "ORCHESTRATOR_COLLECTORS_DIR": str(collectors),
-                    "ORCHESTRATOR_ALLOWLIST": str(allowlist),
-                    "ORCHESTRATOR_SUBNET_POOL": SUBNET_POOL,
-                    "ORCHESTRATOR_SESSION_SECONDS": str(SESSION_SECONDS),
-                    "ORCHESTRATOR_WAITING_SECONDS": "20",
-                    "ORCHESTRATOR_REAPER_SECONDS": "2",
-                    "ORCHESTRATOR_SESSIONS_AT_ONCE": "4",
-                    "DOCKER_HOST": f"unix://{folder / 'guard-wire.sock'}",
-                    **world.settings,
-                },
-                logs / "orchestrator.log",
-            ),
-        ),
-        "api": Service(
-            world,
-            Program(
-                "api",
-                (str(program("approval-api")), "serve"),
-                inherited
-                | clock("api")
-                | {
-                    "APPROVAL_DATABASE_URL": database,
-                    "APPROVAL_MIGRATION_DATABASE_URL": world.database_url,
-                    "APPROVAL_LISTEN": api_host,
-                    "APPROVAL_TOKENS": f"tests:{API_TOKEN}",
-                    "APPROVAL_ORCHESTRATOR_URL": f"http://127.0.0.1:{wired._own[1]}",
-                    "APPROVAL_ORCHESTRATOR_TOKEN": ORCHESTRATOR_TOKEN,
-                },
-                logs / "api.log",
-            ),
-        ),
-    }
 
 
 def new_name() -> str:
