@@ -58,3 +58,10 @@ def test_the_pool_is_read_with_its_bounds():
 def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
     with pytest.raises(SettingsError, match="ORCHESTRATOR_"):
         Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": pool})
+
+
+def test_a_fleets_hosts_keep_no_more_prepared_than_can_be_shown():
+    fleet = {**ENVIRON, "ORCHESTRATOR_FLEET": "/fleet.yml"}
+    assert len(Settings.read({**fleet, "ORCHESTRATOR_POOL": "small=25,large=25"}).pool) == 2
+    with pytest.raises(SettingsError, match="51 sessions cannot be kept prepared on each host"):
+        Settings.read({**fleet, "ORCHESTRATOR_POOL": "small=25,large=26"})

@@ -21,6 +21,8 @@ def fleet(session_id):
             FleetHost(name="beta", drained=True, containers=0, places=60),
             FleetHost(name="gamma", drained=False, obstacle="<i>its clock</i>", containers=0, places=60),
             FleetHost(name="delta", drained=False, containers=0, places=60),
+            # What is prepared there is nobody's session.
+            FleetHost(name="epsilon", drained=True, containers=7, places=60),
         ),
     )
 
@@ -52,5 +54,6 @@ async def test_the_overview_shows_which_hosts_are_drained_and_what_is_still_ther
     assert ">out of use<" in rows["gamma"]
     assert "&lt;i&gt;its clock&lt;/i&gt;" in rows["gamma"]
     assert ">takes sessions<" in rows["delta"]
+    assert ">draining<" in rows["epsilon"]
     orchestrator.down = True
     assert (await api.client.get("/", headers={"Accept": "text/html"})).status_code == 200

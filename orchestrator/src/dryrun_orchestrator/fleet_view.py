@@ -73,7 +73,10 @@ def hosts_state(fleet: Fleet) -> str:
             closed.append(f"{host.name}: {host.obstacle}")
         if host.drained:
             standing = len(host.sessions)
-            closed.append(f"{host.name}: drained, {standing} session{'' if standing == 1 else 's'} on it")
+            said = f"{host.name}: drained, {standing} session{'' if standing == 1 else 's'} on it"
+            if host.containers and not standing:
+                said += ", what was prepared there is being removed"
+            closed.append(said)
     return "; ".join(
         [f"{'ok' if usable else 'no'}, {usable} of {len(fleet.hosts)} hosts can be used", *closed]
     )

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
+from dryrun_contract.pool import MAX_PREPARED
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_serving.telemetry import CollectorUrl
@@ -119,11 +120,15 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _places_hold_the_pool(self) -> Self:
         wanted = sum(stock.count for stock in self.pool)
-        # In a fleet each host has places of its own, by the fleet file.
         if self.fleet is None and wanted > self.sessions_at_once:
             raise ValueError(
                 f"pool: {wanted} sessions cannot be kept prepared in the {self.sessions_at_once} places of "
                 "sessions_at_once"
+            )
+        # In a fleet each host has places of its own, by the fleet file.
+        if wanted > MAX_PREPARED:
+            raise ValueError(
+                f"pool: {wanted} sessions cannot be kept prepared on each host; {MAX_PREPARED} are the most"
             )
         if self.least_left > self.session_duration - self.cleanup_lead:
             raise ValueError(f"pool_least_seconds is more than a session of {self.session_seconds:g} s has")

@@ -1,10 +1,15 @@
 """A fleet of three hosts in memory."""
 
+from datetime import timedelta
+
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeSwarm
+from fleet_stage import resize
 from stage import Stage, images
 
 from dryrun_orchestrator import host as host_module
+from dryrun_orchestrator import supervisor as supervisor_module
+from dryrun_orchestrator.pool import pool as pool_module
 
 
 @pytest.fixture
@@ -23,3 +28,13 @@ def impatient(monkeypatch):
     """Take seconds for tenths."""
     for name, seconds in {"PULSE_SECONDS": 0.05, "ABSENT_SECONDS": 0.2, "LOST_SECONDS": 0.5}.items():
         monkeypatch.setattr(host_module, name, seconds)
+
+
+@pytest.fixture
+def pooled(fleet, monkeypatch):
+    """Each host has room for two sessions of four containers, and keeps one prepared."""
+    monkeypatch.setattr(supervisor_module, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(pool_module, "FIRST_PAUSE", timedelta(seconds=0.2))
+    resize(fleet, a=(8, 2), b=(8, 2), c=(8, 2))
+    fleet.changes |= {"pool": "two=1"}
+    return fleet

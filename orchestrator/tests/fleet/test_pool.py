@@ -5,53 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
 from fleet_stage import left, resize
+from prepared_on_hosts import host_of, lines, ready
 from prepared_sessions import claim, dropped, rows
 from stage import TEMPLATE, WEB
 
 from dryrun_contract.session import Outcome, Phase, SessionRequest
-from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.engine.protocol import ForbiddenError
-from dryrun_orchestrator.fleet.placement import Placement
-from dryrun_orchestrator.fleet_view import show_fleet
+from dryrun_orchestrator.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.journal.records import DropCause, PoolState
-from dryrun_orchestrator.pool import pool as pool_module
 from dryrun_orchestrator.pool import prepared_session
-
-
-@pytest.fixture(autouse=True)
-def quick_looks(monkeypatch):
-    monkeypatch.setattr(supervisor_module, "REREAD_SECONDS", 0.05)
-    monkeypatch.setattr(pool_module, "FIRST_PAUSE", timedelta(seconds=0.2))
-
-
-@pytest.fixture
-def pooled(fleet):
-    """Each host has room for two sessions of four containers."""
-    resize(fleet, a=(8, 2), b=(8, 2), c=(8, 2))
-    fleet.changes |= {"pool": "two=1"}
-    return fleet
-
-
-async def lines(stage):
-    return {line.host: line for line in (await stage.supervisor.show_pool()).lines}
-
-
-async def ready(stage, *hosts):
-    """Wait until exactly these hosts have one ready, and none prepares; return the ids by host."""
-    async with asyncio.timeout(10):
-        while True:
-            found = await lines(stage)
-            having = {host: line.ready[0].id for host, line in found.items() if line.ready}
-            if having.keys() == set(hosts) and not any(line.preparing for line in found.values()):
-                return having
-            await asyncio.sleep(0.01)
-
-
-def host_of(row):
-    (host,) = Placement.from_json(row.placement).hosts
-    return host
 
 
 async def test_each_host_keeps_one_and_a_claim_is_replaced_on_its_host(pooled):
@@ -89,6 +52,7 @@ async def test_a_host_that_is_drained_gives_up_what_is_prepared_there(pooled):
         assert not left(pooled, prepared["b"])
         await ready(pooled, "a", "c")
         assert (await lines(pooled))["b"].note == "b is drained"
+        assert hosts_state(await show_fleet(hosts, pooled.journal)).endswith("b: drained, 0 sessions on it")
         hosts.fleet = replace(hosts.fleet, drained=frozenset())
         await ready(pooled, "a", "b", "c")
 

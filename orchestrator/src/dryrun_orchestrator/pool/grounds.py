@@ -56,8 +56,8 @@ class Grounds(Protocol):
         """Return their names; each has a stock of its own."""
         ...
 
-    def closed(self, name: str) -> str | None:
-        """Return why what is prepared on a host has to go; None when it may stay."""
+    def closed(self, name: str, template: LoadedTemplate | None = None) -> str | None:
+        """Return why what is prepared on a host, of this template, has to go; None when it may stay."""
         ...
 
     def distrust(self, name: str) -> str | None:
@@ -92,9 +92,9 @@ class OneHost(Grounds):
         self.memory = memory
 
     @override
-    def closed(self, name: str) -> str | None:
-        """Return None: one host is never drained."""
-        return None
+    def closed(self, name: str, template: LoadedTemplate | None = None) -> str | None:
+        """Return None, but for what a fleet prepared: one host is never drained."""
+        return None if name == ONE_HOST else f"it stands on {name}, and there is no fleet any more"
 
     @override
     def distrust(self, name: str) -> str | None:
@@ -158,10 +158,14 @@ class EachHost(Grounds):
         return tuple(host.name for host in self._hosts.all)
 
     @override
-    def closed(self, name: str) -> str | None:
-        """Return whether the operator drains it."""
+    def closed(self, name: str, template: LoadedTemplate | None = None) -> str | None:
+        """Return whether the operator drains it, or has changed the file so that it may not stand there."""
         fleet = self._hosts.fleet
-        return f"{name} is drained" if fleet is not None and name in fleet.drained else None
+        if fleet is not None and name in fleet.drained:
+            return f"{name} is drained"
+        if name not in self.names:
+            return f"{name} is no longer in the fleet's file" if name != ONE_HOST else "there is a fleet now"
+        return None if template is None else self._lacks_labels(name, template)
 
     @override
     def distrust(self, name: str) -> str | None:
@@ -180,16 +184,20 @@ class EachHost(Grounds):
             return "a session waits for room"
         if template.spread is not None:
             return "its template spreads it over hosts; what is prepared stands on one"
+        if (lacking := self._lacks_labels(name, template)) is not None:
+            return lacking
         needs = _needs(template)
         (room,) = self._hosts.rooms(records, [name])
-        if not needs.admits(room):
-            return f"{name} lacks labels that its template asks for"
         if place(needs, [room]) is None:
             return (
                 f"{name} has room for {max(0, room.sessions)} more sessions and "
                 f"{max(0, room.containers)} containers; it needs {needs.containers}"
             )
         return None
+
+    def _lacks_labels(self, name: str, template: LoadedTemplate) -> str | None:
+        (room,) = self._hosts.rooms((), [name])
+        return None if _needs(template).admits(room) else f"{name} lacks labels that its template asks for"
 
     @override
     def placement(self, name: str, template: LoadedTemplate) -> Placement | None:

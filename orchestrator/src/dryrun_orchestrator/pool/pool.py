@@ -211,7 +211,7 @@ class Pool:
             for name in stands_on(record):
                 shelves[record.template, record.seed, name].append(record)
         for key, mine in shelves.items():
-            if key in stocked and (closed := self._grounds.closed(key[-1])) is not None:
+            if (closed := self._grounds.closed(key[-1], self._template(*key[:2]))) is not None:
                 drops += [Drop(each.id, DropCause.HOST, closed) for each in mine]
                 continue
             fresh = sorted((each for each in mine if not self._is_aging(each)), key=_worth, reverse=True)
@@ -227,6 +227,12 @@ class Pool:
                     if each not in fresh
                 ]
         return drops
+
+    def _template(self, template: str, seed: int) -> LoadedTemplate | None:
+        try:
+            return self._files.current.templates.get(template, seed)
+        except (UnknownTemplateError, TemplateInvalidError):
+            return None
 
     def _is_aging(self, record: SessionRecord) -> bool:
         settings = self._settings

@@ -139,7 +139,11 @@ class PreparedSession:
         """Remove everything, however long that takes; return early when somebody claims the id meanwhile."""
         pause = 0.2
         while (record := await self._context.record()).pool is PoolState.DROPPING:
-            if record.subnet is None or await _removed(self._context) or self._is_left_to_the_guard(record):
+            if (
+                record.subnet is None
+                or await _why_not_removed(self._context) is None
+                or self._is_left_to_the_guard(record)
+            ):
                 await self._context.journal.pool.mark_dropped(self._context.id, self._context.now())
                 return
             await asyncio.sleep(pause)
@@ -203,14 +207,19 @@ async def clear_for_cold_start(context: SessionContext) -> bool:
     record = await context.record()
     if record.phase is not Phase.QUEUED or record.subnet is None:
         return False
-    pause = 0.2
+    pause, why = 0.2, "the engine does not answer"
     try:
         async with asyncio.timeout(context.settings.engine_wait_seconds):
-            while not await _removed(context):
+            while (trouble := await _why_not_removed(context)) is not None:
+                why = trouble
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
     except TimeoutError:
-        reason = "what was prepared for it had to be removed, and the engine did not do so; start it again"
+        where = "" if context.placement is None else f" on {', '.join(context.placement.hosts)}"
+        reason = printable(
+            f"what was prepared for it{where} had to be removed, and was not: {why}; start it again",
+            limit=1000,
+        )
         await context.journal.update_session(
             context.id,
             PhaseChanged(phase=Phase.CLEANING_UP, reason=reason),
@@ -224,14 +233,15 @@ async def clear_for_cold_start(context: SessionContext) -> bool:
     return context.placement is not None
 
 
-async def _removed(context: SessionContext) -> bool:
+async def _why_not_removed(context: SessionContext) -> str | None:
+    """Remove everything; return why not all of it is gone, None when it is."""
     try:
         await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
     except (LeftoverError, EngineError) as error:
         metrics.CLEANUP_FAILURES.inc()
         log.warning("prepared session %s: cleanup: %s; trying again", context.id, error)
-        return False
-    return True
+        return str(error)
+    return None
 
 
 async def first_of(*works: Callable[[], Awaitable[None]]) -> None:
