@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from guard_stage import SCAN, WEB, WEB_ID, Guard, Words
 
-from docker_guard import labels
+from docker_guard import host_memory, labels
 
 
 async def test_lists_show_only_objects_of_sessions_whatever_the_engine_lists(guard: Guard):
@@ -19,6 +21,25 @@ async def test_lists_show_only_objects_of_sessions_whatever_the_engine_lists(gua
     await guard.ask("GET", f"/v1.45/containers/json?filters={filters}")
     asked = json.loads(guard.engine.asked[-1][2]["filters"])
     assert asked == {"label": [labels.SESSION_ID, "a=b"], "status": ["running"]}
+
+
+async def test_a_ping_says_what_memory_the_host_can_give_where_that_is_known(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    meminfo = tmp_path / "meminfo"
+    monkeypatch.setattr(host_memory, "MEMINFO", meminfo)
+    for content, said in {
+        "MemTotal: 9 kB\nMemAvailable:    2048 kB\n": ["2097152"],
+        "MemTotal: 9 kB\n": [],
+        "MemAvailable: kB\n": [],
+        "MemAvailable:\n": [],
+    }.items():
+        meminfo.write_text(content)
+        reply = await guard.ask("GET", "/_ping")
+        found = re.findall(r"(?m)^Docker-Guard-Memory-Available: (.*)\r$", reply.head)
+        assert (reply.status, found) == (200, said)
+    meminfo.unlink()
+    assert (await guard.ask("GET", "/_ping")).status == 200
 
 
 @pytest.mark.parametrize(

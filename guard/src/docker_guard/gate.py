@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from docker_guard import answers, container_rules, labels
+from docker_guard import answers, container_rules, host_memory, labels
 from docker_guard.allowlist import AllowedImage, AllowlistReader, faults_of_image
 from docker_guard.answers import Answer, Shown
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
@@ -58,16 +58,18 @@ class Gate:
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
     async def ping(self, _: Asked) -> Answer:
-        """Return whether the engine answers, and the API version to use."""
+        """Return whether the engine answers, the API version to use, and what memory the host can give."""
         reply = await self._engine.call("GET", "/_ping")
         if reply.status != 200:
             raise EngineDownError(f"GET /_ping: the engine answered {reply.status}")
-        headers = (
+        headers = [
             ("Api-Version", await self._engine.api()),
             ("Ostype", "linux"),
             ("Cache-Control", "no-cache"),
-        )
-        return Answer(200, b"OK", "text/plain; charset=utf-8", headers)
+        ]
+        if (available := host_memory.available_bytes()) is not None:
+            headers.append((host_memory.HEADER, str(available)))
+        return Answer(200, b"OK", "text/plain; charset=utf-8", tuple(headers))
 
     async def version(self, asked: Asked) -> Answer:
         """Return the engine's version."""

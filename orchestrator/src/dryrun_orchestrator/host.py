@@ -47,6 +47,8 @@ class Host:
     is_isolated: bool = False
     is_followed: bool = False
     """Whether its engine's events are followed."""
+    available_bytes: int | None = None
+    """Memory that it can still give, by the last answer of its guard; None where none says so."""
 
     @property
     def silent_seconds(self) -> float:
@@ -77,6 +79,13 @@ class Host:
         """Return whether sessions on it end."""
         return self.silent_seconds > LOST_SECONDS
 
+    def available_since(self, moment: float) -> int | None:
+        """Return the memory that it can still give; None until that counts what was given back at `moment`.
+
+        `moment` is monotonic. A host is asked once in a pulse, so its last word is older than that at times.
+        """
+        return self.available_bytes if time.monotonic() - moment > 2 * PULSE_SECONDS else None
+
     @property
     def manages(self) -> bool:
         """Return whether its swarm could be asked a moment ago."""
@@ -87,7 +96,7 @@ class Host:
         while True:
             asked_at = time.monotonic()
             silence, self.manager_fault = await asyncio.gather(
-                _fault_of(self.engine.ping),
+                _fault_of(self._ping),
                 _fault_of(partial(self.own_engine.list_networks, _NO_SESSION, overlays=True))
                 if self.is_manager
                 else _nothing(),
@@ -103,6 +112,9 @@ class Host:
                 metrics.HOST_MANAGES.labels(host=self.name).set(self.manages)
             # After no answer at once: one slow answer is no silence.
             await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
+
+    async def _ping(self) -> None:
+        self.available_bytes = await self.engine.ping()
 
 
 async def _fault_of(call: Callable[[], Awaitable[object]]) -> str | None:

@@ -102,7 +102,7 @@ class Settings(BaseModel):
     pool_least_seconds: float | None = Field(default=None, gt=0)
     """Least time that a claimed session has left until its deadline; half of `session_seconds` by default."""
     pool_spare_memory: int = Field(default=1024 * MEBIBYTE, ge=0)
-    """Memory of this host, in bytes, that prepared sessions leave free; of no meaning in a fleet."""
+    """Memory of this host, in bytes, that prepared sessions leave free; in a fleet of each host."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Most output read from one collector; beyond it the report says truncated."""
     output_lines: int = Field(default=200_000, gt=0)

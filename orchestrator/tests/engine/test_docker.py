@@ -49,6 +49,7 @@ class Played:
     content_type: str = "application/json"
     version: str = VERSION
     pause: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     traces: list[str | None] = field(default_factory=list)
     url: str = ""
@@ -59,7 +60,9 @@ class Played:
             return web.Response(text=self.version, content_type="application/json")
         self.traces.append(request.headers.get("traceparent"))
         await asyncio.sleep(self.pause)
-        return web.Response(status=self.status, text=self.body, content_type=self.content_type)
+        return web.Response(
+            status=self.status, text=self.body, content_type=self.content_type, headers=self.headers
+        )
 
 
 @pytest.fixture
@@ -298,6 +301,15 @@ async def test_negotiates_again_when_the_engine_was_replaced(played, engine):
     played.status, played.body = 200, "[]"
     await engine.list_networks("a")
     assert played.asked[-1] == "GET /v1.44/networks"
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [("2097152", 2097152), ("0", 0), (None, None), ("", None), ("-1", None), ("9" * 19, None), ("1e9", None)],
+)
+async def test_a_ping_returns_what_the_guard_says_of_memory(played, engine, said, known):
+    played.body, played.headers = "OK", {} if said is None else {"Docker-Guard-Memory-Available": said}
+    assert await engine.ping() == known
 
 
 async def test_gives_up_on_an_answer_that_does_not_come(played):

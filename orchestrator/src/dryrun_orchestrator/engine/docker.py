@@ -1,6 +1,7 @@
 """Docker Engine over HTTP, possibly behind a proxy: the calls of `protocol.Engine`, and no others."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -38,6 +39,8 @@ _WORK_SECONDS = 30.0
 """Extra time for calls that make the engine work (create, start, stop, remove), which may be busy."""
 _EVENT_LINE_CEILING_BYTES = 1024 * 1024
 _SHORTEST_SECRET = 4
+_MEMORY_HEADER = "Docker-Guard-Memory-Available"
+_BYTES = re.compile(r"[0-9]{1,18}")
 
 
 class DockerEngine:
@@ -62,11 +65,13 @@ class DockerEngine:
             docker_host, cert_path=cert_path, call_seconds=call_seconds, quiet_seconds=quiet_seconds
         )
 
-    async def ping(self) -> None:
-        """Return when the engine answers."""
-        answer = await self._http.get_bytes("/_ping", seconds=_PING_SECONDS)
+    async def ping(self) -> int | None:
+        """Return when the engine answers, with what its guard says of the host's memory."""
+        headers, answer = await self._http.get_with_headers("/_ping", seconds=_PING_SECONDS)
         if answer.strip() != b"OK":
             raise rubbish(Call("GET", "/_ping"), answer[:400].decode(errors="replace"))
+        said = headers.get(_MEMORY_HEADER, "")
+        return int(said) if _BYTES.fullmatch(said) else None
 
     async def version(self) -> str:
         """Return the engine's version."""

@@ -88,6 +88,10 @@ class EngineHttp:
         """Return the body of a GET, by default outside the versioned API. Raises EngineError."""
         return await self._exchange(Call("GET", path), query, versioned=versioned, seconds=seconds)
 
+    async def get_with_headers(self, path: str, *, seconds: float) -> tuple[Mapping[str, str], bytes]:
+        """Return headers and body of a GET outside the versioned API. Raises EngineError."""
+        return await self._answered(Call("GET", path), None, versioned=False, seconds=seconds)
+
     async def post(
         self,
         path: str,
@@ -161,12 +165,25 @@ class EngineHttp:
         seconds: float | None = None,
         versioned: bool = True,
     ) -> bytes:
+        _, answer = await self._answered(call, query, body=body, seconds=seconds, versioned=versioned)
+        return answer
+
+    async def _answered(
+        self,
+        call: Call,
+        query: Mapping[str, str] | None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        versioned: bool = True,
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Return the headers of an answer, and its body. Raises EngineError."""
         prefix = await self._api_prefix() if versioned else ""
         with traced(call) as trace:
             async with self._deadline(call, self._call_seconds if seconds is None else seconds):
                 response = await self._request(call, prefix, query, body, trace=trace)
                 answer = await _read(call, response)
-            return self._judge(call, response, answer)
+            return response.headers, self._judge(call, response, answer)
 
     def _judge(self, call: Call, response: aiohttp.ClientResponse, answer: bytes) -> bytes:
         if response.status == _NOT_MODIFIED:  # already started, already stopped

@@ -223,8 +223,11 @@ class EngineEvent:
 class Engine(Protocol):
     """The engine, possibly behind a proxy. Every call has a deadline and raises only EngineError."""
 
-    async def ping(self) -> None:
-        """Return when the engine answers. Raises EngineUnreachableError."""
+    async def ping(self) -> int | None:
+        """Return when the engine answers: bytes of memory that its host can still give, if its guard says so.
+
+        Raises EngineUnreachableError.
+        """
 
     async def version(self) -> str:
         """Return the engine's version, e.g. `26.1.5`."""

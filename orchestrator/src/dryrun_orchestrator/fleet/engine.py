@@ -60,11 +60,15 @@ class FleetEngine:
 
     # all hosts
 
-    async def ping(self) -> None:
-        """Return when every host's engine answers, and a manager's where the session is spread."""
-        await self._of_all(lambda engine: engine.ping())
+    async def ping(self) -> int | None:
+        """Return when every host's engine answers, and a manager's where the session is spread.
+
+        Of hosts that say so the one with the least memory counts.
+        """
+        said = await self._of_all(lambda engine: engine.ping())
         if self._is_spread:
             await self._by_a_manager(lambda engine: engine.ping())
+        return min((available for available in said.values() if available is not None), default=None)
 
     async def version(self) -> str:
         """Return the versions, each once."""

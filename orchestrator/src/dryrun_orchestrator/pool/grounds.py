@@ -4,6 +4,8 @@ What is prepared stands whole on one host and holds its room there, by the ceili
 each host of a fleet has a stock of its own, and one that is busy, drained or away delays no other.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -115,11 +117,7 @@ class OneHost(Grounds):
         last = self._isolation.last
         if around.fault is not None or last is None or not last.isolated:
             return f"isolation is not proved: {around.fault or (last.detail if last else 'not probed yet')}"
-        needed = self._settings.pool_spare_memory + len(template.services) * TARGET_BYTES
-        available = self.memory()
-        if available is not None and available < needed:
-            return f"{available // MEBIBYTE} MiB of memory are available, {needed // MEBIBYTE} MiB are needed"
-        return None
+        return _short_memory(self.memory(), template, self._settings)
 
     @override
     def placement(self, name: str, template: LoadedTemplate) -> Placement | None:
@@ -138,18 +136,19 @@ class OneHost(Grounds):
             Drop(left.pop().id, DropCause.ROOM, "a queued session needs its place")
             for _ in range(min(around.waiting - leaving, len(left)))
         ]
-        available = self.memory() if left and not leaving and not drops else None
-        if available is not None and available < self._settings.pool_spare_memory:
-            what = f"only {available // MEBIBYTE} MiB of memory are available"
-            drops.append(Drop(left.pop().id, DropCause.MEMORY, what))
+        if left and not leaving and not drops and (short := _too_little(self.memory(), self._settings)):
+            drops.append(Drop(left.pop().id, DropCause.MEMORY, short))
         return drops
 
 
 class EachHost(Grounds):
     """Every host of a fleet, by itself."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, settings: Settings) -> None:
         self._hosts = hosts
+        self._settings = settings
+        self._left_at: dict[str, float] = {}
+        """Host → when something was last seen to leave it, on the monotonic clock."""
 
     @property
     @override
@@ -177,7 +176,7 @@ class EachHost(Grounds):
     def obstacle(
         self, name: str, template: LoadedTemplate, records: Sequence[SessionRecord], around: Surroundings
     ) -> str | None:
-        """Return what is lacking: the host, its labels, its room."""
+        """Return what is lacking: the host, its labels, its room, its memory."""
         if (distrust := self.distrust(name)) is not None:
             return distrust
         if around.wanting:
@@ -193,7 +192,9 @@ class EachHost(Grounds):
                 f"{name} has room for {max(0, room.sessions)} more sessions and "
                 f"{max(0, room.containers)} containers; it needs {needs.containers}"
             )
-        return None
+        # Ceilings alone do not tell: a fleet's file may give a host more than it has.
+        short = _short_memory(self._hosts.named(name).available_bytes, template, self._settings)
+        return None if short is None else f"{name}: {short}"
 
     def _lacks_labels(self, name: str, template: LoadedTemplate) -> str | None:
         (room,) = self._hosts.rooms((), [name])
@@ -210,16 +211,38 @@ class EachHost(Grounds):
     def to_give_way(
         self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
     ) -> list[Drop]:
-        """Return those without which sessions that wait for room find it; where that helps nobody, none."""
-        if not around.wanting:
-            return []
+        """Return those without which sessions that wait for room find it; where that helps nobody, none.
+
+        And one of each host whose memory runs short, until it shows what that one gave back.
+        """
+        drops = self._in_the_way(held, records, around) if around.wanting else []
+        going = {drop.id for drop in drops}
+        staying = [record for record in held if record.id not in going]
+        now = time.monotonic()
+        for record in records:
+            if _is_leaving(record, {each.id for each in staying}):
+                self._left_at |= dict.fromkeys(stands_on(record), now)
+        for name in self.names:
+            if self.distrust(name) is not None:
+                continue
+            there = [record for record in staying if name in stands_on(record)]
+            available = self._hosts.named(name).available_since(self._left_at.get(name, -math.inf))
+            if there and (short := _too_little(available, self._settings)) is not None:
+                # It may be gone before the next look.
+                self._left_at[name] = now
+                drops.append(Drop(there[-1].id, DropCause.MEMORY, f"{name}: {short}"))
+        return drops
+
+    def _in_the_way(
+        self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
+    ) -> list[Drop]:
         going = {record.id for record in held}
         staying = [record for record in records if not _is_leaving(record, going)]
         prepared = [
-            Prepared(record.id, host, Placement.from_json(record.placement).taken()[host])
+            Prepared(record.id, name, Placement.from_json(record.placement).taken()[name])
             for record in reversed(held)
             if record.placement is not None
-            for host in stands_on(record)
+            for name in stands_on(record)
         ]
         chosen = giving_way(
             around.wanting, self._hosts.open_rooms(staying), prepared, crosses=self._hosts.can_cross()
@@ -232,6 +255,21 @@ def _is_leaving(record: SessionRecord, held: Iterable[UUID]) -> bool:
     return record.pool is PoolState.DROPPING or (
         record.pool in (PoolState.PREPARING, PoolState.READY) and record.id not in held
     )
+
+
+def _short_memory(available: int | None, template: LoadedTemplate, settings: Settings) -> str | None:
+    """Return that a host cannot give what one more prepared session takes, and keep what is to be spared."""
+    needed = settings.pool_spare_memory + len(template.services) * TARGET_BYTES
+    if available is None or available >= needed:
+        return None
+    return f"{available // MEBIBYTE} MiB of memory are available, {needed // MEBIBYTE} MiB are needed"
+
+
+def _too_little(available: int | None, settings: Settings) -> str | None:
+    """Return that a host can give less than what is to be spared."""
+    if available is None or available >= settings.pool_spare_memory:
+        return None
+    return f"only {available // MEBIBYTE} MiB of memory are available"
 
 
 def _needs(template: LoadedTemplate) -> Needs:

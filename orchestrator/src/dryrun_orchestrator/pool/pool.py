@@ -69,7 +69,9 @@ class Pool:
         self._journal = journal
         self._files = files
         self._grounds: Grounds = (
-            OneHost(hosts.only.isolation, settings, memory) if hosts.fleet is None else EachHost(hosts)
+            OneHost(hosts.only.isolation, settings, memory)
+            if hosts.fleet is None
+            else EachHost(hosts, settings)
         )
         self._settings = settings
         self._now = now

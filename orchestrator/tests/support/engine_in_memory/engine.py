@@ -57,6 +57,8 @@ class FakeEngine:
         self.faults = Faults()
         self.calls: list[FakeCall] = []
         self.engine_version = "26.1.5"
+        self.available_memory: int | None = None
+        """As a guard says it."""
         self.late_errors: list[EngineError] = []
         """What went wrong with calls whose client was gone."""
         self._machine = FakeMachine(dict(images or {}), swarm)
@@ -165,9 +167,9 @@ class FakeEngine:
 
     # --- the calls of the protocol -----------------------------------------------------------------------
 
-    async def ping(self) -> None:
-        """Return when it is up."""
-        await self._call("ping", None, lambda: None)
+    async def ping(self) -> int | None:
+        """Return `available_memory` when it is up."""
+        return await self._call("ping", None, lambda: self.available_memory)
 
     async def version(self) -> str:
         """Return `engine_version`."""
