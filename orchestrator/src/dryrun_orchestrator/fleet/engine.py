@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from ipaddress import IPv4Network
 
 from dryrun_orchestrator import labels
@@ -103,7 +104,7 @@ class FleetEngine:
     async def _of_managers(self, label: str) -> dict[str, list[Network]]:
         """Return what overlays each manager lists, of those that answer; EngineError when none does."""
         asked = {
-            host: asyncio.create_task(_named(host, engine.list_networks(label, overlays=True)))
+            host: asyncio.create_task(_named(host, partial(engine.list_networks, label, overlays=True)))
             for host, engine in self._in_turn().items()
         }
         if not asked:
@@ -159,7 +160,7 @@ class FleetEngine:
         else:
             ((host, engine),) = self._hosts.items()
         try:
-            return joined(host, await _named(host, engine.create_network(spec)))
+            return joined(host, await _named(host, partial(engine.create_network, spec)))
         except TransientEngineError:
             # The next attempt lists first, and then asks another one.
             self._failed.add(host)
@@ -178,7 +179,7 @@ class FleetEngine:
         failure: EngineError | None = None
         for host, engine in self._in_turn().items():
             try:
-                await _named(host, engine.remove_network(identity))
+                await _named(host, partial(engine.remove_network, identity))
             except NotFoundError as error:
                 failure = error
             except TransientEngineError as error:
@@ -191,7 +192,7 @@ class FleetEngine:
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container where its session's placement has it."""
         host = self._host_of(spec)
-        return joined(host, await _named(host, self._hosts[host].create_container(spec)))
+        return joined(host, await _named(host, partial(self._hosts[host].create_container, spec)))
 
     async def start_container(self, container_id: str) -> None:
         """Start a container."""
@@ -263,20 +264,20 @@ class FleetEngine:
 
     async def _at[T](self, identity: str, call: Callable[[Engine, str], Awaitable[T]]) -> T:
         host, engine, own = self._found(identity)
-        return await _named(host, call(engine, own))
+        return await _named(host, partial(call, engine, own))
 
     async def _by_a_manager[T](self, call: Callable[[Engine], Awaitable[T]]) -> tuple[str, T]:
         """Return the first manager that answers, and its answer. Raises the last one's EngineError."""
         failure: EngineError = EngineUnreachableError("the fleet has no manager")
         for host, engine in self._in_turn().items():
             try:
-                return host, await _named(host, call(engine))
+                return host, await _named(host, partial(call, engine))
             except TransientEngineError as error:
                 failure = error
         raise failure
 
     async def _of_all[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T]:
-        asked = [_named(host, call(engine)) for host, engine in self._hosts.items()]
+        asked = [_named(host, partial(call, engine)) for host, engine in self._hosts.items()]
         found = await asyncio.gather(*asked, return_exceptions=True)
         for each in found:
             if isinstance(each, BaseException):
@@ -291,10 +292,10 @@ def one_of_fleet(name: str, engine: Engine, managers: Collection[str]) -> FleetE
     return FleetEngine(own, lambda: own if name in managers else {})
 
 
-async def _named[T](host: str, call: Awaitable[T]) -> T:
-    """Have an error name the host."""
+async def _named[T](host: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Have an error name the host. The call begins here: whoever is cancelled before leaves none behind."""
     try:
-        return await call
+        return await call()
     except EngineError as error:
         raise type(error)(f"host {host}: {error}") from error
 
