@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host, entered
 from fleet_stack import stack_of
-from local_stack import ROOT, Stack
+from local_stack import ROOT
 from probe_frames import BROADCAST, checksum
 from quick_stack import FOUND, found_in
 
 from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
-from dryrun_local.fleet.drained_hosts import set_drained
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.programs import ProgramError
 
@@ -130,48 +128,6 @@ async def test_a_host_gets_what_it_lacks_and_nothing_else(fleet: FleetLab, tmp_p
     assert (second.copied, second.here) == ((), first.here + 1)
     with pytest.raises(ProgramError, match="nowhere"):
         await distribute(f"unix://{tmp_path}/nowhere", ALLOWLIST, tmp_path / "log")
-
-
-async def test_each_host_keeps_a_session_prepared_and_a_drained_one_gives_it_up(
-    fleet: FleetLab, empty_cluster: Path
-) -> None:
-    settings = {"ORCHESTRATOR_POOL": "quick=1"}
-    async with stack_of(fleet, empty_cluster, fleet.fleet_file(), **settings) as stack:
-        try:
-            prepared = await prepared_on(stack, "a", "b", "c")
-            session_id = await stack.start_session("quick", keep=True)
-            view = await stack.wait_for_phase(session_id, "kept", seconds=90)
-            assert view.prepared_at is not None
-            assert found_in(stack, session_id) >= FOUND
-            (host,) = [name for name, each in prepared.items() if each == session_id]
-            placed = placed_of(await stack.events(session_id))
-            assert (list(placed.targets), placed.collectors) == ([host], host)
-            again = await prepared_on(stack, "a", "b", "c")
-            assert again[host] != session_id
-            drained = next(name for name in "bc" if name != host)
-            set_drained(stack.installation.state / "fleet.yml", drained, drained=True)
-            await prepared_on(stack, *(name for name in "abc" if name != drained))
-            async with asyncio.timeout(30):
-                while fleet.left_of(str(again[drained])):
-                    await asyncio.sleep(0.5)
-            await stack.client.stop_session(session_id)
-            await stack.wait_until_ended(session_id)
-        finally:
-            # Whoever looks for leftovers must not meet a full pool.
-            await stack.orchestrator.stop()
-            stack.orchestrator._program.environment["ORCHESTRATOR_POOL"] = ""  # type: ignore[index]
-            await stack.orchestrator.start()
-
-
-async def prepared_on(stack: Stack, *hosts: str) -> dict[str, UUID]:
-    """Wait until exactly these hosts have a session prepared; return their ids."""
-    async with asyncio.timeout(120):
-        while True:
-            lines = (await stack.orchestrator_get("/pool")).json()["lines"]
-            found = {each["host"]: UUID(each["ready"][0]["id"]) for each in lines if each["ready"]}
-            if found.keys() == set(hosts) and not any(each["preparing"] for each in lines):
-                return found
-            await asyncio.sleep(0.5)
 
 
 def judged(report: Any) -> Any:
