@@ -108,7 +108,7 @@ def test_forecasts_of_several_sessions_and_of_an_experiment(run, api):
 
 
 def test_the_list_says_how_often_forecasts_were_right(run, api, file):
-    assert "No forecast was checked yet" in run("checks")[1]
+    assert "No forecasts checked yet. To check one:" in run("checks")[1]
     api.add_session()
     run("report", "last", "--check-against", file)
     code, out, _ = run("checks")

@@ -61,11 +61,12 @@ async def end_scan(
 def require_collector(reporting: Person, collector: str) -> None:
     """Raise a 403 problem when this token may not report as `collector`."""
     if reporting.collectors is not None and collector not in reporting.collectors:
-        named = ", ".join(sorted(reporting.collectors)) or "no collector"
+        named = ", ".join(sorted(reporting.collectors))
+        may = f"may report as {named}, not" if named else "names no collector, so it cannot report"
         raise ProblemError(
             "not-this-collector",
             403,
-            f"this token may report as {named}, not as {collector!r}; create a token that names it",
+            f"this token {may} as {collector!r}; create a token that names it",
             title="Not allowed",
         )
 

@@ -183,8 +183,8 @@ async def test_the_production_reader_sees_decisions_and_changes(api, engine):
     ("programs", "refusal"),
     [
         ("ada/operator/network", "may report as network"),
-        ("ada/operator", "may report as no collector"),
-        ("ada/admin", "may report as no collector"),
+        ("ada/operator", "names no collector, so it cannot report as"),
+        ("ada/admin", "names no collector, so it cannot report as"),
     ],
 )
 async def test_a_programs_token_reports_only_as_the_collectors_it_names(api, refusal):

@@ -96,7 +96,7 @@ def _left_out(compared: Comparison) -> str:
 def draw_checks(listed: CheckList) -> RenderableType:
     """Return how often forecasts were right, and the checks behind it."""
     if not listed.checks:
-        return Text("No forecast was checked yet; see `dryrun report ID --check-against FILE`.")
+        return Text("No forecasts checked yet. To check one: dryrun report ID --check-against FILE")
     parts: list[RenderableType] = [
         Text(f"{each.within} of {each.of} within", style="bold").append(f"  {_WHAT[each.what]}", "not bold")
         for each in listed.calibration
