@@ -27,6 +27,13 @@ def test_the_report_says_what_was_found_missed_and_wrong(run, session):
     assert "peak 950 packets/s" in stdout
 
 
+def test_no_score_is_cut_in_a_terminal_of_80_columns(run, session):
+    table = run("report", session["id"], COLUMNS="80")[1].partition("\n\n")[2].partition("\n\n")[0]
+    for heading in ("DISCOVERED", "found", "missed", "false pos.", "not eval.", "precision", "recall", "F1"):
+        assert heading in table
+    assert "…" not in table
+
+
 def test_markdown_is_that_of_the_server(run, session):
     _, stdout, _ = run("report", "last", "--format", "markdown")
     assert stdout.startswith("# Dry-run report\n\nTemplate small\n")

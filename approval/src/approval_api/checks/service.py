@@ -52,8 +52,9 @@ class Checks:
             (observation,) = await self._work(b"observe", kept)
             if not observation:
                 raise _no_forecast(
-                    f"the session {session_id} has no forecast of a real network: its template {session.template} "
-                    "was not made from an inventory, or by an older version, or the session has no scores"
+                    f"the session {session_id} has no forecast of a real network: its template "
+                    f"{session.template} was not made from an inventory, or by an older version, "
+                    "or the session has no scores"
                 )
             seen.append(observation)
         return template, seen

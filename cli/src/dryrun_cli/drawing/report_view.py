@@ -103,7 +103,7 @@ def _scores(report: Report, glyphs: Glyphs, where: str) -> Iterator[RenderableTy
 
 
 def _score_table(scores: Scores) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("DISCOVERED", no_wrap=True, overflow="ellipsis", min_width=14)
     for name in ("found", "missed", "false pos.", "not eval.", "precision", "recall", "F1"):
         table.add_column(name, justify="right", no_wrap=True)
