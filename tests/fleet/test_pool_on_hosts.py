@@ -144,19 +144,16 @@ async def pooled(
     file = f"{fleet.fleet_file()}drained: [{drained}]\n"
     defaults = {"ORCHESTRATOR_POOL": "quick=1", "ORCHESTRATOR_POOL_SPARE_MEMORY": "0"}
     async with stack_of(fleet, cluster, file, **defaults | settings) as stack:
-        try:
-            yield stack
-        finally:
-            # Whoever looks for leftovers must not meet a full pool.
-            await restart(stack, ORCHESTRATOR_POOL="")
-            await until(lambda: not sessions_on(fleet))
+        yield stack
+        await restart(stack, ORCHESTRATOR_POOL="")
+        await until(lambda: not sessions_on(fleet))
 
 
 async def restart(stack: Stack, **settings: str) -> None:
     """Stop the orchestrator as an operator does, and start it with other settings."""
     if stack.orchestrator.is_running:
         await stack.orchestrator.stop()
-    stack.orchestrator._program.environment.update(settings)  # type: ignore[attr-defined]
+    stack.orchestrator.change(**settings)
     await stack.orchestrator.start()
 
 

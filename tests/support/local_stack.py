@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +63,14 @@ class Service:
     @property
     def is_running(self) -> bool:
         return self._child is not None
+
+    def has(self, setting: str) -> bool:
+        """Return whether it has a setting that is not empty."""
+        return bool(self._program.environment.get(setting))
+
+    def change(self, **settings: str) -> None:
+        """Change its settings, from its next start on."""
+        self._program = replace(self._program, environment={**self._program.environment, **settings})
 
     async def start(self, *, ready: bool = True, seconds: float = 90) -> None:
         self._child = await self._exit.enter_async_context(running(self._stack.installation, self._program))
@@ -200,6 +209,10 @@ class Stack:
 
     async def end_everything(self, seconds: float = 90) -> None:
         """Stop every session, wait until each says that it has ended, then require an empty engine."""
+        if self.orchestrator.has("ORCHESTRATOR_POOL"):
+            # A pool that fills again would never leave an engine empty.
+            await self.orchestrator.stop()
+            self.orchestrator.change(ORCHESTRATOR_POOL="")
         if not self.orchestrator.is_running:
             await self.orchestrator.start(ready=False)
         headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "end of the test"}

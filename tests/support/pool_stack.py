@@ -31,18 +31,7 @@ async def open_pool_stack(cluster: Path, settings: Mapping[str, str]) -> AsyncIt
             "ORCHESTRATOR_POOL_SPARE_MEMORY": "0",
         }
         async with open_stack(state, cluster, own | dict(settings)) as stack:
-            try:
-                yield stack
-            finally:
-                # Whoever requires an empty engine later must not meet a full pool.
-                await stack.orchestrator.stop()
-                stack.orchestrator._program.environment["ORCHESTRATOR_POOL"] = ""  # type: ignore[index]
-                await stack.orchestrator.start()
-
-                async def is_empty() -> bool:
-                    return not await stack.owned_things()
-
-                await until(is_empty)
+            yield stack
 
 
 async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 90) -> T:
