@@ -109,7 +109,7 @@ const char *read_config(const char *json, struct config *config) {
     if (!read_network(cidr, config)) return "the cidr in DISCOVERY_CONFIG is no IPv4 network of /1 to /30";
     const char *peers = member(json, "peers"), *own = member(json, "self");
     if (peers == NULL) return NULL;
-    if (!read_peers(peers, config)) return "the peers in DISCOVERY_CONFIG are no list of 1 to 16 IPv4 addresses";
+    if (!read_peers(peers, config)) return "the peers in DISCOVERY_CONFIG are no list of 1 to 32 IPv4 addresses";
     if (own == NULL || !read_address(own, config->own)) return "DISCOVERY_CONFIG has peers and no address of its own";
     return NULL;
 }

@@ -4,13 +4,13 @@
 
 #include <stdint.h>
 
-enum { MAX_PEERS = 16 };
+enum { MAX_PEERS = 32 };
 
 struct config {
     uint8_t first_host[4];
     uint32_t size; /* of the network, in addresses */
     uint8_t own[4];
-    uint8_t peers[MAX_PEERS][4]; /* probes on the other hosts of an overlay */
+    uint8_t peers[MAX_PEERS][4]; /* on the other hosts of an overlay: probes, targets */
     int peer_count;              /* 0 on a bridge */
 };
 

@@ -228,7 +228,7 @@ static int run(struct overlay *overlay) {
             char shown[INET_ADDRSTRLEN];
             inet_ntop(AF_INET, overlay->config->peers[silent], shown, sizeof shown);
             return because(overlay, INCONCLUSIVE,
-                           "the probe on another host, %s, does not answer: what crosses hosts is lost (blocked, or "
+                           "%s, on another host, does not answer: what crosses hosts is lost (blocked, or "
                            "encrypted by an algorithm that a kernel lacks)", shown);
         }
         ask(overlay, round % SWEEP_EVERY == 0);

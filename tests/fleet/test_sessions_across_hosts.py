@@ -26,6 +26,8 @@ from dryrun_local.images.programs import ProgramError
 pytestmark = pytest.mark.engine
 
 ATTACK_SECONDS = 1.0
+FIRST_PROBE = 22
+"""Of the addresses of a session's subnet; targets have lower ones."""
 CAN_ENCRYPT = "rfc4106(gcm(aes))" in Path("/proc/crypto").read_text()
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 
@@ -90,6 +92,45 @@ async def test_the_largest_template_is_judged_alike_on_one_host_and_across_three
             assert fleet.left_of(str(session_id)) == []
         assert judged(reports["across"]) == judged(reports["large"])
         assert len(reports["across"]["scores"]["rows"]) > 20
+
+
+async def test_a_target_that_another_hosts_engine_has_forgotten_is_not_counted_as_missed(
+    fleet: FleetLab, empty_cluster: Path
+) -> None:
+    async with stack_of(fleet, empty_cluster, fleet.fleet_file(a=0)) as stack:
+        session_id = await stack.start_session("apart")
+        scanners: set[str] = set()
+        async with asyncio.timeout(120):
+            while (view := await stack.session(session_id)).phase != "ended":
+                for event in await stack.events(session_id):
+                    if isinstance(event.data, SessionPlaced):
+                        scanners.add(event.data.collectors)
+                for name in scanners:
+                    await asyncio.to_thread(forget_others, fleet.hosts[name])
+                await asyncio.sleep(0.05)
+        assert view.outcome == "failed"
+        assert view.reason is not None
+        assert view.reason.startswith("its hosts do not reach all targets of each other, start it again: ")
+        assert "on another host, does not answer" in view.reason
+        begun = [event for event in await stack.events(session_id) if event.data.type == "collector_started"]
+        assert not begun
+        assert fleet.left_of(str(session_id)) == []
+
+
+def forget_others(host: Host) -> None:
+    """Let an engine not know where targets on other hosts are, as if it had taken those for failed."""
+    for namespace in (host.folder / "exec" / "netns").glob("1-*"):
+        # The overlay may be gone by now.
+        for line in words("nsenter", f"--net={namespace}", "ip", "-4", "neigh", "show", "dev", "vxlan0"):
+            address = line.split()[0]
+            if int(address.rpartition(".")[2]) % 32 < FIRST_PROBE:
+                words("nsenter", f"--net={namespace}", "ip", "neigh", "del", address, "dev", "vxlan0")
+
+
+def words(*command: str) -> list[str]:
+    """Return the lines that a command prints, none if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.splitlines()
 
 
 async def test_what_cannot_be_encrypted_is_found_out_before_a_target_starts(

@@ -1,5 +1,7 @@
 """Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
 
+import json
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +10,7 @@ from fleet_stage import left, resize
 from prometheus_client import REGISTRY
 from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, verdict
 
+from dryrun_contract.collector_config import VARIABLE
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
@@ -116,6 +119,56 @@ async def test_hosts_that_do_not_reach_each_other_end_the_session(fleet):
         assert said.startswith("ok, plain between hosts")
         assert "the last proof across hosts failed (" in said
         assert "a: the other does not answer" in said
+
+
+@pytest.mark.parametrize("reached", [True, False])
+async def test_no_scan_begins_before_every_host_reaches_the_targets_of_the_others(fleet, reached):
+    resize(fleet, a=(1, 4), b=(2, 4), c=(1, 4))
+    asked = defaultdict(list)
+
+    def probing(name):
+        async def program(container):
+            peers = json.loads(container.spec.environment[VARIABLE]).get("peers")
+            asked[name].append(peers)
+            lost = not reached and peers is not None and len(peers) > 2
+            said = verdict(None, f"{peers[-1]}, on another host, does not answer") if lost else verdict(True)
+            for chunk in said:
+                container.say(chunk.data)
+            return 2 if lost else 0
+
+        return FakeImage(program=program)
+
+    for name in "abc":
+        fleet.fleet[name][0].images[PROBE] = probing(name)
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        asked.clear()
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        (mapped,) = await fleet.events_of(session_id, "addresses_mapped")
+        changes = await fleet.events_of(session_id, "target_changed")
+        there = {
+            change.host: {
+                address for address, service in mapped.addresses.items() if service == change.service
+            }
+            for change in changes
+        }
+        assert there.keys() == {"a", "c"}
+        asked_besides = {name: set(peers[1]) - set(peers[0]) for name, peers in asked.items()}
+        assert asked_besides == {"a": there["c"], "b": there["a"] | there["c"], "c": there["a"]}
+        begun = await fleet.events_of(session_id, "collector_started")
+        if reached:
+            assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+            assert begun
+        else:
+            assert session.outcome is Outcome.FAILED
+            assert session.reason.startswith(
+                "its hosts do not reach all targets of each other, start it again: "
+            )
+            assert f"{asked['b'][1][-1]}, on another host, does not answer" in session.reason
+            assert not begun
+            assert fleet.supervisor._hosts.last_crossing.isolated, "it may be the target's own fault"
+        assert not left(fleet, session_id)
 
 
 async def test_hosts_that_part_while_it_is_scanned_end_the_session(fleet):

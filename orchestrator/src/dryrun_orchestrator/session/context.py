@@ -15,7 +15,7 @@ from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.container_specs import session_labels
-from dryrun_orchestrator.session.isolation import Verdict
+from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
@@ -33,9 +33,18 @@ class IsolationProof(Protocol):
         """Return why no session may continue; None while isolation is proved."""
 
     async def probe(
-        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+        self,
+        session_id: UUID,
+        subnet: str,
+        common: Mapping[str, str],
+        trace: Trace | None = None,
+        *,
+        targets: Targets = NO_TARGETS,
     ) -> Verdict:
-        """Probe a session's network and return the verdict. Raises EngineError."""
+        """Probe a session's network and return the verdict. Raises EngineError.
+
+        `targets` have to answer, where the network crosses hosts.
+        """
 
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove what probed; return a verdict instead of the first if it is refuted. Raises EngineError."""

@@ -6,7 +6,7 @@ So a session is built only after a probe on each host had an answer from those o
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
@@ -24,10 +24,12 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.isolation import (
+    NO_TARGETS,
     OUTPUT_BYTES,
     PROBE_SERVICE,
     ApprovedImages,
     Isolation,
+    Targets,
     Verdict,
 )
 from dryrun_orchestrator.session.probe_report import ProbeReport
@@ -68,19 +70,28 @@ class CrossingIsolation:
         return None
 
     async def probe(
-        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+        self,
+        session_id: UUID,
+        subnet: str,
+        common: Mapping[str, str],
+        trace: Trace | None = None,
+        *,
+        targets: Targets = NO_TARGETS,
     ) -> Verdict:
         """Run a probe on each host at once and return their verdict. Raises EngineError.
 
-        Each stays until `put_away`, because it answers those of the other hosts.
+        Each stays until `put_away`, because it answers those of the other hosts. Each asks the targets on
+        other hosts as well.
         """
-        verdict = await self._probe(session_id, subnet, common, trace)
+        verdict = await self._probe(session_id, subnet, common, trace, targets)
         self._stands = verdict.isolated
-        self._tell(verdict)
+        # A target that does not answer may have ended, which says nothing of the hosts.
+        if verdict.isolated or not targets:
+            self._tell(verdict)
         return verdict
 
     async def _probe(
-        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None, targets: Targets
     ) -> Verdict:
         try:
             image = self._images.image(self._settings.probe_image)
@@ -96,7 +107,7 @@ class CrossingIsolation:
                 image,
                 service=PROBE_SERVICE,
                 address=address,
-                environment=_configuration(subnet, address, addresses.values()),
+                environment=_configuration(subnet, address, _others(host, addresses, targets)),
                 alias=False,
             )
             for host, address in addresses.items()
@@ -159,9 +170,14 @@ class CrossingIsolation:
         return ProbeReport.read(bytes(said))
 
 
-def _configuration(subnet: str, own: str, addresses: Iterable[str]) -> dict[str, str]:
-    config = {"version": 1, "cidr": subnet, "self": own, "peers": [each for each in addresses if each != own]}
-    return {VARIABLE: json.dumps(config)}
+def _others(host: str, probes: Mapping[str, str], targets: Targets) -> list[str]:
+    """Return the addresses that have to answer a probe on `host`."""
+    asked = [address for other, address in probes.items() if other != host]
+    return asked + [each for other, addresses in targets.items() if other != host for each in addresses]
+
+
+def _configuration(subnet: str, own: str, peers: list[str]) -> dict[str, str]:
+    return {VARIABLE: json.dumps({"version": 1, "cidr": subnet, "self": own, "peers": peers})}
 
 
 async def _probes(engine: Engine, session_id: UUID) -> list[Container]:

@@ -9,11 +9,12 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from dryrun_contract.collector_config import CollectorConfig, to_environment
@@ -50,6 +51,11 @@ FIX = (
     "install the host rule (deploy/host-rule/dryrun-host-rule install), "
     "see docs/adr on why sessions are refused without it"
 )
+
+
+type Targets = Mapping[str, Collection[str]]
+"""Host → addresses of the targets there."""
+NO_TARGETS: Final[Targets] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,13 @@ class Isolation:
         """The session id that `check_host` is using; the reaper leaves it alone."""
 
     async def probe(
-        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+        self,
+        session_id: UUID,
+        subnet: str,
+        common: Mapping[str, str],
+        trace: Trace | None = None,
+        *,
+        targets: Targets = NO_TARGETS,  # noqa: ARG002 - nothing crosses
     ) -> Verdict:
         """Run the probe in a session's network and return its verdict.
 

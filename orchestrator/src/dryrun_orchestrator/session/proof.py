@@ -1,5 +1,7 @@
 """The proof that a session's network is isolated, and the end of the probe that gave it."""
 
+from collections import defaultdict
+
 from dryrun_contract.event import IsolationProbed
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
@@ -25,6 +27,31 @@ async def put_probe_away(context: SessionContext) -> None:
         refuted = await context.isolation.put_away(context.id)
     if refuted is not None:
         await _fail(context, refuted)
+
+
+async def prove_reach(context: SessionContext) -> None:
+    """Probe, before the scan, whether the session's hosts reach each target on another one.
+
+    Raises SessionFailedError when one does not answer. An engine that hung for a moment is forgotten by the
+    others with the addresses of its containers, until they exchange all they know again; a new probe is
+    announced to everybody, so its own answers prove nothing of a target that came before.
+    """
+    placement = context.placement
+    if placement is None or not placement.is_spread:
+        return
+    targets = defaultdict(list)
+    for target in (await context.journal.targets(context.id)).values():
+        targets[placement.services[target.service]].append(target.address)
+    record = await context.record()
+    assert record.expires_at is not None
+    common = context.labels(record.expires_at)
+    verdict = await context.isolation.probe(context.id, str(record.subnet), common, targets=targets)
+    refuted = await context.isolation.put_away(context.id)
+    doubt = verdict if not verdict.isolated else refuted
+    if doubt is not None:
+        raise SessionFailedError(
+            f"its hosts do not reach all targets of each other, start it again: {doubt.detail}"
+        )
 
 
 async def prove_crossing_again(context: SessionContext) -> None:

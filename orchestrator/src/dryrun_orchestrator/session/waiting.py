@@ -9,7 +9,7 @@ from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
-from dryrun_orchestrator.session.proof import put_probe_away
+from dryrun_orchestrator.session.proof import prove_reach, put_probe_away
 from dryrun_orchestrator.session.start_order import start_order
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
 
@@ -18,13 +18,17 @@ READY_STATES = ("healthy", "running")
 
 
 async def start_targets(context: SessionContext) -> Sequence[EventData]:
-    """Start all targets; return the trace when all are ready. Raises SessionFailedError if one fails."""
+    """Start all targets; return the trace when all are ready, and reached from every host.
+
+    Raises SessionFailedError if one fails.
+    """
     targets = await context.journal.targets(context.id)
     missing = [service.name for service in context.template.services if service.name not in targets]
     if missing:
         raise SessionFailedError(f"targets were never created: {', '.join(missing)}")
     bring_up = _BringUp(context, targets)
     await bring_up.run()
+    await prove_reach(context)
     await context.journal.remember_readiness(bring_up.seconds)
     return (context.trace.event(),)
 
