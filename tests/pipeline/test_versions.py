@@ -52,7 +52,7 @@ async def run(stack, collectors, seeds=SEEDS, repetitions=REPETITIONS, at_half=N
     )
     experiment = read_experiment(await stack.client.request_experiment(request))
     deadline = time.monotonic() + SECONDS_A_SESSION * experiment.runs
-    while experiment.state == "running" or not _is_summed_up(experiment):
+    while experiment.state == "running" or not experiment.is_summed_up:
         assert time.monotonic() < deadline, f"{experiment.measured} of {experiment.runs} after {deadline} s"
         await asyncio.sleep(1)
         experiment = read_experiment(await stack.client.experiment(experiment.id))
@@ -60,11 +60,6 @@ async def run(stack, collectors, seeds=SEEDS, repetitions=REPETITIONS, at_half=N
             await at_half()
             at_half = None
     return experiment
-
-
-def _is_summed_up(experiment):
-    summed = sum(arm.measured for arm in experiment.results.arms) if experiment.results else 0
-    return summed == experiment.measured
 
 
 def named(experiment, judgement):

@@ -196,6 +196,33 @@ async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, 
     assert after["results"] == shown["results"]
 
 
+async def test_its_page_looks_for_news_until_the_results_of_all_sessions_are_there(
+    api, orchestrator, scanned, eventually, monkeypatch
+):
+    summing = asyncio.Event()
+    sum_up = Experiments._sum_up
+
+    async def later(self, experiment_id):
+        if summing.is_set():
+            await sum_up(self, experiment_id)
+
+    monkeypatch.setattr(Experiments, "_sum_up", later)
+    experiment = await request(api, seeds=[3], repetitions=1)
+    page = f"/dryrun/experiments/{experiment['id']}"
+    await until(api, experiment["id"], lambda shown: shown["state"] == "done", eventually)
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert "2 of 2 sessions measured" in shown
+    assert "The results of all sessions follow in a moment." in shown
+    assert "What each way to scan finds" not in shown
+    assert 'hx-trigger="every 5s"' in shown
+    summing.set()
+    await until(api, experiment["id"], is_summed_up, eventually)
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert "What each way to scan finds" in shown
+    assert "follow in a moment" not in shown
+    assert "hx-trigger" not in shown
+
+
 async def test_what_breaks_one_experiment_does_not_stop_another(
     api, orchestrator, scanned, eventually, monkeypatch
 ):

@@ -315,3 +315,8 @@ class Experiment(ExperimentView):
 
     results: ExperimentResults | None
     run_list: tuple[ExperimentRun, ...]
+
+    @property
+    def is_summed_up(self) -> bool:
+        """Return whether `results` have every measured session: they follow within seconds of the last."""
+        return self.measured == (sum(arm.measured for arm in self.results.arms) if self.results else 0)

@@ -26,7 +26,7 @@ from dryrun_cli.drawing.fact_history_view import draw_history
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
-from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults, ExperimentView
+from dryrun_contract.experiment import ExperimentRequest, ExperimentResults, ExperimentView
 from dryrun_contract.fact_history import FactHistory
 
 LOOK_SECONDS: Final = 2.0
@@ -212,14 +212,9 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
                     description=f"{ended} of {experiment.runs} sessions",
                     left=time_left(experiment),
                 )
-                if experiment.state != "running" and _is_summed_up(experiment):
+                if experiment.state == "stopped" or (experiment.state == "done" and experiment.is_summed_up):
                     return
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def _is_summed_up(experiment: Experiment) -> bool:
-    summed = sum(arm.measured for arm in experiment.results.arms) if experiment.results else 0
-    return summed == experiment.measured or experiment.state == "stopped"
 
 
 def _show(common: Common, answer: JsonValue) -> ExitCode:
