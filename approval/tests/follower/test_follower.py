@@ -362,6 +362,25 @@ async def test_a_connection_that_closes_at_the_wrong_moment_makes_no_event_refus
     assert await stored_numbers(engine) == [1]
 
 
+async def test_after_a_page_of_large_events_it_rests_as_long_as_that_took(follower, monkeypatch):
+    rests, took = [], iter([0.2, 0.0, 30.0])
+
+    async def follow_once():
+        follower._limit, follower._stored_for = 500, next(took)
+        return 3
+
+    async def sleep(seconds):
+        rests.append(seconds)
+        if len(rests) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(follower, "follow_once", follow_once)
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    assert rests == [0.2, 0.05, 0.5]
+
+
 async def test_an_answer_without_end_is_not_read_to_its_end(follower, engine, orchestrator):
     sent = 0
 

@@ -11,6 +11,7 @@ event is left: that one is stored as refused, and the position moves on.
 import asyncio
 import logging
 import random
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -40,6 +41,7 @@ _LAST_RETRY_SECONDS = 10.0
 _REST_SECONDS = 0.05
 """After a page, so that a burst of events is a few pages: each costs a request and a transaction, 10 ms of
 processor. An event that comes alone is not delayed."""
+_LONGEST_REST_SECONDS = 0.5
 
 
 class EventSource(Protocol):
@@ -76,6 +78,8 @@ class Follower:
         self._metrics = metrics
         self._limit = PAGE_EVENTS
         """Events of the next page."""
+        self._stored_for = 0.0
+        """Seconds that storing the last page took."""
         self.state = FollowerState(following=False, detail="starting", since=datetime.now(UTC))
 
     async def run(self) -> None:
@@ -96,7 +100,8 @@ class Follower:
             else:
                 failures = 0
                 if 0 < stored < self._limit:
-                    await asyncio.sleep(_REST_SECONDS)
+                    # Large events cost everybody's processor: rest as long as the page took.
+                    await asyncio.sleep(min(_LONGEST_REST_SECONDS, max(_REST_SECONDS, self._stored_for)))
 
     async def follow_once(self) -> int:
         """Request the events after the stored position once, and store them; return how many they were."""
@@ -109,7 +114,9 @@ class Follower:
             if isinstance(answer, Snapshot):
                 await self.store_snapshot(known, answer)
             else:
+                begun = time.monotonic()
                 await self._store_answer(known.position, answer)
+                self._stored_for = time.monotonic() - begun
                 count = len(answer.events)
         except PageRefusedError as refusal:
             if self._limit == 1:

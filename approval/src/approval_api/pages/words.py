@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from itertools import chain
 
 from markupsafe import Markup
 from pydantic import JsonValue
@@ -124,17 +125,27 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
     >>> gist({"columns": ["id"], "size_bytes": 73728, "rows_estimate": 200})
     'id · size bytes 73,728 · rows estimate 200'
     """
-    parts = []
-    # What people look for first; the rest as reported.
-    for name in sorted(data, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
+    parts: list[str] = []
+    length = 0
+    # What people look for first; the rest as reported, of thousands no more than is shown.
+    for name in chain(
+        (each for each in _FIRST if each in data), (each for each in data if each not in _FIRST)
+    ):
+        if length > limit:
+            break
         value = data[name]
         if isinstance(value, list):
             names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value]
-            parts.append(", ".join(filter(None, names)))
+            shown = ", ".join(filter(None, names))
         elif not isinstance(value, dict | bool) and value not in (None, ""):
             # A figure alone says nothing: 200 of what?
-            parts.append(f"{spaced(name)} {value:,}" if isinstance(value, int | float) else str(value))
-    return printable(" · ".join(filter(None, parts)), limit=limit)
+            shown = f"{spaced(name)} {value:,}" if isinstance(value, int | float) else str(value)
+        else:
+            continue
+        if shown:
+            parts.append(shown)
+            length += len(shown)
+    return printable(" · ".join(parts), limit=limit)
 
 
 def said(detail: str) -> str:
