@@ -174,7 +174,9 @@ async def test_a_host_gets_what_it_lacks_and_nothing_else(fleet: FleetLab, tmp_p
 def judged(report: Any) -> Any:
     """Return what a report counts: whether collectors came to their end, scores, harm."""
     runs = [{"collector": each["collector"], "complete": each["complete"]} for each in report["collectors"]]
-    return runs, report["scores"]["rows"], report["harmed"]
+    # What a target said last names the address that asked, and when.
+    harmed = [{name: each[name] for name in ("service", "harm", "during")} for each in report["harmed"]]
+    return runs, report["scores"]["rows"], harmed
 
 
 def placed_of(events: list) -> SessionPlaced:
