@@ -170,9 +170,9 @@ def test_the_network_of_a_configuration_is_read_as_the_orchestrator_writes_it() 
 
 def test_the_probes_on_other_hosts_of_an_overlay_are_read() -> None:
     whole = {"version": 1, "cidr": "10.213.0.0/27", "self": "10.213.0.28"}
-    peers = [f"10.213.0.{number}" for number in range(10, 27)]
-    texts = [json.dumps(whole | {"peers": each}) for each in (peers[:1], peers[:16])]
-    assert configurations(texts) == ["10.213.0.1 10.213.0.10", " ".join(["10.213.0.1", *peers[:16]])]
+    peers = [f"10.213.0.{number}" for number in range(10, 43)]
+    texts = [json.dumps(whole | {"peers": each}) for each in (peers[:1], peers[:32])]
+    assert configurations(texts) == ["10.213.0.1 10.213.0.10", " ".join(["10.213.0.1", *peers[:32]])]
     faulty = [peers, [], ["10.213.0.300"], [7], ["10.213.0.5", []], "10.213.0.5", [["10.213.0.5"]], {}]
     texts = [json.dumps(whole | {"peers": each}) for each in faulty]
     texts += [text[:-2] for text in texts]

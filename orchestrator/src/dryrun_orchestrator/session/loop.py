@@ -25,7 +25,7 @@ from dryrun_orchestrator.session.context import SessionContext, SessionFailedErr
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.scanning import scan
-from dryrun_orchestrator.session.spans import phase_span, record_session
+from dryrun_orchestrator.session.spans import inside_phase, record_phase, record_session
 from dryrun_orchestrator.session.target_states import watch_for_harm
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
 
@@ -90,13 +90,13 @@ class SessionLoop:
 
     async def run(self) -> None:
         """Return when the session has ended."""
-        while True:
-            record = await self._context.record()
-            if record.phase is Phase.ENDED:
-                record_session(self._context, record)
-                return
-            with phase_span(self._context, record):
+        record = await self._context.record()
+        while record.phase is not Phase.ENDED:
+            with inside_phase(self._context, record):
                 await self._leave(record)
+            left, record = record, await self._context.record()
+            record_phase(self._context, left, record.phase_since)
+        record_session(self._context, record)
 
     async def _leave(self, record: SessionRecord) -> None:
         """Carry out the session's phase and enter the next."""

@@ -4,8 +4,8 @@ Their ids follow from the request's, which is in the journal: a process that res
 continues its trace, and what the earlier one sent still has its parents.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from datetime import datetime
 
 from dryrun_contract.session import Outcome
 from dryrun_contract.trace_context import TraceContext, request_of
@@ -14,17 +14,19 @@ from dryrun_orchestrator.session.context import SessionContext
 from dryrun_serving.tracing import Span, inside
 
 
-@contextmanager
-def phase_span(context: SessionContext, record: SessionRecord) -> Iterator[None]:
-    """Make the block's calls children of the session's phase, and record that when the next is entered."""
+def inside_phase(context: SessionContext, record: SessionRecord) -> AbstractContextManager[None]:
+    """Make the block's calls children of the session's phase."""
+    return inside(_session_of(record).child(record.phase), context.record_span)
+
+
+def record_phase(context: SessionContext, record: SessionRecord, end: datetime) -> None:
+    """Record a phase that the session left at `end`, which is when the next began."""
+    if context.record_span is None:
+        return
     session = _session_of(record)
     phase = session.child(record.phase)
-    with inside(phase, context.record_span):
-        yield
-    if context.record_span is not None:
-        begin, end = record.phase_since.timestamp(), context.now().timestamp()
-        name = f"phase {record.phase}"
-        context.record_span(Span(name, phase, session, begin, end, attributes=_attributes(record)))
+    begin, name = record.phase_since.timestamp(), f"phase {record.phase}"
+    context.record_span(Span(name, phase, session, begin, end.timestamp(), attributes=_attributes(record)))
 
 
 def record_session(context: SessionContext, record: SessionRecord) -> None:
