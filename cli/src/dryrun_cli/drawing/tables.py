@@ -33,7 +33,7 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
         if template.stands_for is not None:
             known = Text("stands for: ", style="dim").append(origin(template.stands_for), "not dim")
             parts.append(_indented(known))
-        targets = ", ".join(f"{service.name} ({service.image})" for service in template.services)
+        targets = ", ".join(service.name for service in template.services)
         for name, value in (
             (counted(len(template.services), "target"), targets),
             ("collectors", ", ".join(template.collectors)),

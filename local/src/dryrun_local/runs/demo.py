@@ -220,8 +220,10 @@ class Demo:
         return left
 
     def _conclude(self, left: list[Thing], code: int) -> None:
-        for path in self._result.files:
-            self._screen.note("Report:", os.path.relpath(path))
+        if self._result.files:
+            first, *others = self._result.files
+            self._screen.note("Report:", os.path.relpath(first))
+            self._screen.say(f"  and beside it as {', '.join(path.suffix for path in others)}")
         if self._options.timings:
             earlier = 0.0
             for milestone, seconds in self._timings.milestones:
