@@ -1,5 +1,6 @@
 """Events for a follower, and what it has stored of them."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,26 @@ from approval_api.follower import position as positions
 from approval_api.orchestrator.client import Position
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported, SessionQueued
+from dryrun_contract.session import Phase, Session
 
 
 def queued(orchestrator: FakeOrchestrator, session_id: UUID) -> Any:
     return orchestrator.tell(
         session_id,
         SessionQueued(template="small", template_digest="sha256:1", seed=0, keep=False, actor="ada"),
+    )
+
+
+def session_in(session_id: UUID, phase: Phase, **more: Any) -> Session:
+    return Session(
+        id=session_id,
+        template="small",
+        template_digest="sha256:1",
+        seed=0,
+        keep=False,
+        phase=phase,
+        created_at=datetime.now(UTC),
+        **more,
     )
 
 

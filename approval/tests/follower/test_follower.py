@@ -9,7 +9,6 @@ from followed import position, queued, reported, rows, stored, stored_numbers
 from sqlalchemy import text
 
 from approval_api.events.repository import page as events_page
-from approval_api.follower import position as positions
 from approval_api.follower import repository
 from approval_api.follower.follower import Follower, GapError
 from approval_api.orchestrator.client import Position
@@ -20,7 +19,7 @@ from dryrun_contract.event import (
     SessionEnded,
     SessionQueued,
 )
-from dryrun_contract.session import Outcome, Phase, Session
+from dryrun_contract.session import Outcome, Phase
 
 
 async def test_stores_events_and_moves_the_position(follower, engine, orchestrator):
@@ -94,16 +93,6 @@ async def test_a_follower_that_was_frozen_stores_nothing_when_it_wakes(follower,
     assert await position(engine) == Position(orchestrator.journal, 2)
 
 
-async def test_a_frozen_follower_with_an_old_snapshot_changes_nothing(follower, engine, orchestrator):
-    async with engine.connect() as connection:
-        known = await positions.load(connection)
-    snapshot = await follower._source.events(Position(uuid4(), 7), wait=False)
-    queued(orchestrator, uuid4())
-    await follower.follow_once()
-    assert not await follower.store_snapshot(known, snapshot)
-    assert await position(engine) == Position(orchestrator.journal, 1)
-
-
 async def test_a_crash_between_storing_and_committing_leaves_nothing(
     follower, engine, orchestrator, monkeypatch
 ):
@@ -134,80 +123,6 @@ async def test_a_gap_is_refused_and_nothing_is_stored(follower, engine, orchestr
     with pytest.raises(GapError, match="expected event 2"):
         await follower.store_page(None, page)
     assert await position(engine) is None
-
-
-async def test_another_journal_without_a_snapshot_is_refused(follower, orchestrator):
-    with pytest.raises(GapError, match="journal"):
-        await follower.store_page(Position(uuid4(), 0), EventPage(journal=orchestrator.journal, events=()))
-
-
-async def test_a_position_that_is_gone_is_replaced_by_the_snapshot(follower, engine, orchestrator):
-    session = uuid4()
-    queued(orchestrator, session)
-    await follower.follow_once()
-    for _ in range(4):
-        orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
-    orchestrator.forgotten = 4
-    orchestrator.sessions[session] = Session(
-        id=session,
-        template="small",
-        template_digest="sha256:1",
-        seed=0,
-        keep=False,
-        phase=Phase.CLEANING_UP,
-        outcome=Outcome.STOPPED,
-        reason="stopped by ada",
-        created_at=datetime.now(UTC),
-    )
-    await follower.follow_once()
-    assert await position(engine) == Position(orchestrator.journal, 5)
-    assert await rows(engine, "SELECT phase, outcome, history_complete FROM gateway.dryrun_sessions") == [
-        {"phase": "cleaning_up", "outcome": "stopped", "history_complete": False}
-    ]
-    orchestrator.tell(session, SessionEnded(outcome=Outcome.STOPPED))
-    await follower.follow_once()
-    assert await stored_numbers(engine) == [1, 6]
-
-
-async def test_a_replaced_journal_ends_unknown_sessions_and_following_continues(
-    follower, engine, orchestrator
-):
-    lost, done = uuid4(), uuid4()
-    queued(orchestrator, lost)
-    queued(orchestrator, done)
-    orchestrator.tell(done, SessionEnded(outcome=Outcome.COMPLETED))
-    await follower.follow_once()
-    orchestrator.replace_journal()
-    queued(orchestrator, uuid4())
-    await follower.follow_once()
-    assert await position(engine) == Position(orchestrator.journal, 1)
-    found = await rows(
-        engine, "SELECT id, outcome, reason FROM gateway.dryrun_sessions WHERE phase = 'ended'"
-    )
-    by_id = {row["id"]: row for row in found}
-    assert by_id[done]["outcome"] == "completed"
-    assert by_id[lost]["outcome"] == "failed"
-    assert "journal was replaced" in by_id[lost]["reason"]
-    after = uuid4()
-    queued(orchestrator, after)
-    await follower.follow_once()
-    assert await stored_numbers(engine) == [1, 2, 2, 3]
-
-
-async def test_a_session_still_waiting_for_the_orchestrator_survives_a_replaced_journal(
-    follower, engine, orchestrator
-):
-    await follower.follow_once()
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase) "
-                "VALUES (gen_random_uuid(), 'small', 'sha256:1', 0, false, 'ada', 'requested')"
-            )
-        )
-    orchestrator.replace_journal()
-    await follower.follow_once()
-    assert await rows(engine, "SELECT phase FROM gateway.dryrun_sessions") == [{"phase": "requested"}]
 
 
 async def test_adopts_a_session_that_was_not_started_here(follower, engine, orchestrator):

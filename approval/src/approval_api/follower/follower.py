@@ -195,16 +195,28 @@ class Follower:
         return True
 
     async def store_snapshot(self, known: positions.KnownPosition, snapshot: Snapshot) -> bool:
-        """Continue from `snapshot`; False when another follower moved the position meanwhile."""
-        new = Position(snapshot.journal, snapshot.seq)
+        """Continue from `snapshot`; False when another follower moved the position meanwhile.
+
+        A journal that is new here is read from its first event, which a session may have begun with already.
+        If it no longer has that, the next answer is its snapshot again.
+        """
         async with self._engine.begin() as connection:
+            is_new = (
+                known.position is not None
+                and known.position.journal != snapshot.journal
+                and not await repository.knows_journal(connection, snapshot.journal)
+            )
+            new = Position(snapshot.journal, 0 if is_new else snapshot.seq)
             if not await positions.move(connection, known.position, new):
                 return False
-            await repository.reconcile(connection, snapshot, known.read_at)
+            await repository.end_unknown(connection, snapshot, known.read_at)
+            if not is_new:
+                await repository.reconcile(connection, snapshot)
         self._metrics.snapshots.inc()
         self._metrics.follower_seq.set(new.seq)
         logger.warning(
-            "the position was not in the orchestrator's journal; continued from its snapshot",
+            "the position was not in the orchestrator's journal; continued from %s",
+            "the first event of another" if is_new else "its snapshot",
             extra={
                 "old": f"{known.position.journal}:{known.position.seq}" if known.position else None,
                 "new": f"{new.journal}:{new.seq}",

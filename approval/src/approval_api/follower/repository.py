@@ -72,6 +72,8 @@ ON CONFLICT (journal, seq) DO NOTHING
 
 _KNOWN = text("SELECT id FROM gateway.dryrun_sessions WHERE id = ANY(:ids)")
 
+_KNOWS_JOURNAL = text("SELECT EXISTS (SELECT FROM gateway.dryrun_events WHERE journal = :journal)")
+
 # Sessions that ran before the request, and that the orchestrator does not know: no event will end them.
 _LOSE = text("""
 UPDATE gateway.dryrun_sessions
@@ -118,13 +120,24 @@ async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> 
     return stored.rowcount
 
 
-async def reconcile(connection: AsyncConnection, snapshot: Snapshot, asked_at: datetime) -> None:
-    """Bring session rows to the state of `snapshot`; events up to its `seq` that were not stored are lost.
+async def knows_journal(connection: AsyncConnection, journal: UUID) -> bool:
+    """Return whether an event of this journal is stored."""
+    return bool((await connection.execute(_KNOWS_JOURNAL, {"journal": journal})).scalar())
+
+
+async def end_unknown(connection: AsyncConnection, snapshot: Snapshot, asked_at: datetime) -> None:
+    """End the sessions that `snapshot` does not list.
 
     Sessions that the orchestrator accepted after `asked_at` may be missing in it and are left alone.
     """
-    known = {session.id for session in snapshot.sessions}
-    changed = set((await connection.execute(_LOSE, {"asked_at": asked_at, "ids": list(known)})).scalars())
+    ids = [session.id for session in snapshot.sessions]
+    ended = await connection.execute(_LOSE, {"asked_at": asked_at, "ids": ids})
+    await _notify(connection, ended.scalars())
+
+
+async def reconcile(connection: AsyncConnection, snapshot: Snapshot) -> None:
+    """Bring session rows to the state of `snapshot`; events up to its `seq` that were not stored are lost."""
+    changed: set[UUID] = set()
     for session in snapshot.sessions:
         await _adopt_from_snapshot(connection, session)
         result = await connection.execute(

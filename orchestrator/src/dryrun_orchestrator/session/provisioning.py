@@ -19,6 +19,7 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
+from dryrun_orchestrator.session.cleaning_up import remove_everything
 from dryrun_orchestrator.session.container_specs import TARGET_LIMITS, container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.proof import prove_isolation
@@ -67,11 +68,18 @@ async def wait_for_engine(context: SessionContext) -> None:
 
 
 async def make_network(context: SessionContext) -> SessionRecord:
-    """Create the session's network, or adopt the one that an earlier attempt created."""
+    """Create the session's network, or adopt the one that an earlier attempt created.
+
+    What an orchestrator made for this session whose journal is lost is removed first: no container of
+    another owner may join it.
+    """
     record = await context.record()
     if record.network_id is not None:
         return record
     network = await _existing_network(context)
+    if network is not None and network.labels.get(labels.OWNER) != str(context.journal.id):
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
+        network = None
     if network is None:
         return await _create_network(context)
     expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
