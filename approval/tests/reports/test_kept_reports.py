@@ -112,6 +112,16 @@ async def test_an_ended_session_is_scored_without_anybody_asking(api, ended, eve
     assert f"{report['scores']['overall']['recall']:.2f}" in shown
 
 
+async def test_the_landing_page_calls_nothing_unharmed_that_no_scan_met(api, orchestrator, eventually):
+    session_id = await api.start()
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED))
+    await eventually(lambda: has_ended(api, session_id))
+    await eventually(lambda: scored(api))
+    shown = (await api.client.get("/", headers=HTML)).text
+    assert session_id in shown
+    assert "unharmed" not in shown
+
+
 async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, eventually, monkeypatch):
     await eventually(lambda: scored(api))
     original = Reports._compute
