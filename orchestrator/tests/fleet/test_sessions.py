@@ -1,5 +1,6 @@
 """Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
 
+import asyncio
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -168,6 +169,70 @@ async def test_no_scan_begins_before_every_host_reaches_the_targets_of_the_other
             assert f"{asked['b'][1][-1]}, on another host, does not answer" in session.reason
             assert not begun
             assert fleet.supervisor._hosts.last_crossing.isolated, "it may be the target's own fault"
+        assert not left(fleet, session_id)
+
+
+def asking(reach):
+    """Return an image whose probes prove a session's hosts once, and then let `reach` answer."""
+    crossed = []
+
+    async def program(container):
+        if "peers" in json.loads(container.spec.environment[VARIABLE]):
+            crossed.append(container.id)
+        if len(crossed) > 1:
+            return await reach(container)
+        for chunk in verdict(True):
+            container.say(chunk.data)
+        return 0
+
+    return FakeImage(program=program)
+
+
+async def test_a_probe_of_reach_that_did_not_end_as_it_reported_proves_nothing(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+
+    async def refuted(container):
+        for chunk in verdict(True):
+            container.say(chunk.data)
+        return 1
+
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        fleet.fleet["b"][0].images[PROBE] = asking(refuted)
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.reason == (
+            "its hosts do not reach all targets of each other, start it again: "
+            "host b: the probe reported success and ended with 1"
+        )
+        assert not await fleet.events_of(session_id, "collector_started")
+
+
+@pytest.mark.parametrize("asks_targets", [True, False], ids=["before the scan", "after it"])
+async def test_a_host_that_answers_beside_targets_is_a_breach_of_isolation(fleet, asks_targets):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    answers = []
+
+    async def program(container):
+        peers = json.loads(container.spec.environment[VARIABLE]).get("peers", [])
+        is_due = peers and bool(answers) and (len(peers) > 1) is asks_targets
+        answers.extend(peers)
+        for chunk in verdict(False, "a host answers ARP") if is_due else verdict(True):
+            container.say(chunk.data)
+        return 1 if is_due else 0
+
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        answers.clear()
+        fleet.fleet["a"][0].images[PROBE] = FakeImage(program=program)
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert session.reason == "the network is not isolated from the host: a: a host answers ARP"
+        proofs = [each.isolated for each in await fleet.events_of(session_id, "isolation_probed")]
+        assert proofs == [True, False]
+        assert bool(await fleet.events_of(session_id, "collector_started")) is not asks_targets
+        assert fleet.supervisor._hosts.last_crossing.detail == "a: a host answers ARP"
         assert not left(fleet, session_id)
 
 

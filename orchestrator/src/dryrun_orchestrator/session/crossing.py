@@ -85,8 +85,8 @@ class CrossingIsolation:
         """
         verdict = await self._probe(session_id, subnet, common, trace, targets)
         self._stands = verdict.isolated
-        # A target that does not answer may have ended, which says nothing of the hosts.
-        if verdict.isolated or not targets:
+        # A target that does not answer may have ended, which says nothing of the hosts; a way out does.
+        if verdict.isolated or verdict.reached or not targets:
             self._tell(verdict)
         return verdict
 

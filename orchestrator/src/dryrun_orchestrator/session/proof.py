@@ -5,8 +5,9 @@ from collections import defaultdict
 from dryrun_contract.event import IsolationProbed
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
-from dryrun_orchestrator.session.isolation import Verdict
+from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 
+_UNREACHED = "its hosts do not reach all targets of each other, start it again: {}"
 _DOUBT = "its hosts may not have reached each other while it was scanned, run it again: {}"
 
 
@@ -39,19 +40,10 @@ async def prove_reach(context: SessionContext) -> None:
     placement = context.placement
     if placement is None or not placement.is_spread:
         return
-    targets = defaultdict(list)
+    targets: defaultdict[str, list[str]] = defaultdict(list)
     for target in (await context.journal.targets(context.id)).values():
         targets[placement.services[target.service]].append(target.address)
-    record = await context.record()
-    assert record.expires_at is not None
-    common = context.labels(record.expires_at)
-    verdict = await context.isolation.probe(context.id, str(record.subnet), common, targets=targets)
-    refuted = await context.isolation.put_away(context.id)
-    doubt = verdict if not verdict.isolated else refuted
-    if doubt is not None:
-        raise SessionFailedError(
-            f"its hosts do not reach all targets of each other, start it again: {doubt.detail}"
-        )
+    await _cross(context, _UNREACHED, targets)
 
 
 async def prove_crossing_again(context: SessionContext) -> None:
@@ -65,17 +57,24 @@ async def prove_crossing_again(context: SessionContext) -> None:
         return
     if (silent := context.silent_host(context.scan_began)) is not None:
         raise SessionFailedError(_DOUBT.format(silent))
-    record = await context.record()
-    assert record.expires_at is not None
-    verdict = await context.isolation.probe(context.id, str(record.subnet), context.labels(record.expires_at))
-    refuted = await context.isolation.put_away(context.id)
-    # A probe that failed did not end well either: its own words come first.
-    doubt = verdict if not verdict.isolated else refuted
-    if doubt is not None:
-        raise SessionFailedError(_DOUBT.format(doubt.detail))
+    await _cross(context, _DOUBT)
     # A silence that began late was over only when the probe had its answers.
     if (silent := context.silent_host(context.scan_began)) is not None:
         raise SessionFailedError(_DOUBT.format(silent))
+
+
+async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARGETS) -> None:
+    """Probe on every host of the session. Raises SessionFailedError: with `doubt`, or that a host answers."""
+    record = await context.record()
+    assert record.expires_at is not None
+    common = context.labels(record.expires_at)
+    verdict = await context.isolation.probe(context.id, str(record.subnet), common, targets=targets)
+    refuted = await context.isolation.put_away(context.id)
+    if verdict.reached:
+        await _fail(context, verdict)
+    # A probe that failed did not end well either: its own words come first.
+    if (doubted := refuted if verdict.isolated else verdict) is not None:
+        raise SessionFailedError(doubt.format(doubted.detail))
 
 
 async def _fail(context: SessionContext, verdict: Verdict) -> None:
