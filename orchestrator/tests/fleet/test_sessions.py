@@ -188,6 +188,47 @@ def asking(reach):
     return FakeImage(program=program)
 
 
+async def hanging(container):
+    await asyncio.Event().wait()
+
+
+async def test_a_proof_of_reach_that_the_orchestrators_end_broke_off_is_repeated(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    fleet.changes |= {"waiting_seconds": 60}
+    engine = fleet.fleet["a"][0]
+
+    async def unanswered(container):
+        for chunk in verdict(None, "b does not answer"):
+            container.say(chunk.data)
+        return 2
+
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        good = engine.images[PROBE]
+        engine.images[PROBE] = asking(unanswered)
+        fleet.fleet["b"][0].images[PROBE] = asking(hanging)
+        session_id = await fleet.start()
+        await fleet.eventually(lambda: 2 in [each.exit_code for each in engine.containers.values()])
+    for name in "ab":
+        fleet.fleet[name][0].images[PROBE] = good
+    async with fleet.running():
+        session = await fleet.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        assert not left(fleet, session_id)
+
+
+async def test_a_proof_of_reach_without_end_names_no_target_as_late(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    fleet.changes |= {"waiting_seconds": 1}
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        fleet.fleet["b"][0].images[PROBE] = asking(hanging)
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.reason == "phase waiting did not end within 1 s; all targets are ready"
+        assert not left(fleet, session_id)
+
+
 async def test_a_probe_of_reach_that_did_not_end_as_it_reported_proves_nothing(fleet):
     resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
 

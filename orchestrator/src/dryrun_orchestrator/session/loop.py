@@ -220,7 +220,8 @@ class SessionLoop:
         if phase is Phase.WAITING:
             targets = await self._context.journal.targets(self._context.id)
             late = [f"{name} is {t.state}" for name, t in targets.items() if t.state not in READY_STATES]
-            return f"{reason}; not healthy: {', '.join(late)}"
+            # Of the proof that follows, nothing is known but that it was under way.
+            return f"{reason}; not healthy: {', '.join(late)}" if late else f"{reason}; all targets are ready"
         return reason
 
     async def _clean_up(self, record: SessionRecord) -> None:

@@ -42,6 +42,8 @@ class _BringUp:
         self._started = {name: asyncio.Event() for name in targets}
         self._ready = {name: asyncio.Event() for name in targets}
         self._running_since: dict[str, float] = {}
+        self._resumes = all(target.state in READY_STATES for target in targets.values())
+        """All were ready in an earlier attempt."""
         self.seconds: dict[str, float] = {}
         """From start to ready, by image id, of what was started here."""
 
@@ -59,6 +61,10 @@ class _BringUp:
     async def _put_probe_away(self) -> None:
         placement = self._context.placement
         if placement is not None and placement.is_spread:
+            if self._resumes:
+                # What is left may be a probe of `prove_reach` that broke off with its orchestrator: it proves
+                # nothing, and the next one, which replaces it, asks the same and more.
+                return
             # An engine forgets an overlay with the last of its containers there, and not at once: a target
             # that starts meanwhile finds no network, or one that does not cross hosts.
             await asyncio.gather(*(event.wait() for event in self._started.values()))
