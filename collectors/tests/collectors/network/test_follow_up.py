@@ -140,6 +140,41 @@ async def test_a_host_of_many_ports_that_wait_is_not_asked_for_each_certificate(
     assert len(made) == follow_up._FRUITLESS_HANDSHAKES
 
 
+async def test_a_host_whose_ports_all_present_certificates_is_asked_for_each(emit, monkeypatch):
+    made = presenting(monkeypatch, MURMUR)
+    following = following_up(emit)
+    async with asyncio.TaskGroup() as group:
+        for number in range(20_000, 20_030):
+            following.read_certificate_early(group, ADDRESS, number)
+    assert len(made) == 30
+
+
+async def test_early_handshakes_keep_to_the_rate_and_a_questions_patience_some_at_once(emit, monkeypatch):
+    begun, paid, goes_on = [], [], asyncio.Event()
+
+    class Rate(PacketRate):
+        async def take(self, packets, *, ahead=False):
+            paid.append(packets)
+
+    async def fetch_certificate(address, port, seconds):
+        begun.append(seconds)
+        await goes_on.wait()
+        raise CertificateError("no")
+
+    monkeypatch.setattr(follow_up, "fetch_certificate", fetch_certificate)
+    following = FollowUp(PATIENCE, Rate(None), Reports(emit))
+    hosts = [Scope.parse(["10.0.0.0/24"]).admit(f"10.0.0.{number}") for number in (3, 4)]
+    async with asyncio.TaskGroup() as group:
+        for address in hosts:
+            for number in range(20_000, 20_020):
+                following.read_certificate_early(group, address, number)
+        await asyncio.sleep(0.05)
+        assert len(begun) == follow_up._HANDSHAKES_AT_ONCE
+        goes_on.set()
+    assert begun == [PATIENCE.answer] * 2 * follow_up._FRUITLESS_HANDSHAKES
+    assert paid == [follow_up._PACKETS_PER_CONVERSATION] * len(begun)
+
+
 async def test_no_certificate_is_read_early_in_a_hurry(emit, monkeypatch):
     made = presenting(monkeypatch, MURMUR)
     following = FollowUp(PATIENCE, PacketRate(None), Reports(emit), early_certificates=False)

@@ -207,6 +207,21 @@ async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
     assert asked_again == ([] if open_too else [("10.0.0.3", 7070)]), "once, and a controller never"
 
 
+@pytest.mark.parametrize(("profile", "early"), [("quick", False), ("full", True)])
+async def test_certificates_are_read_early_in_full_only(fake_nmap, emit, monkeypatch, profile, early):
+    wanted = []
+
+    class FollowUp(network.FollowUp):
+        def __init__(self, *arguments, early_certificates):
+            wanted.append(early_certificates)
+            super().__init__(*arguments, early_certificates=early_certificates)
+
+    monkeypatch.setattr(network, "FollowUp", FollowUp)
+    fake_nmap(HEAD + host("10.0.0.3", port(7070)) + FOOT)
+    await collect(replace(assignment(), profile=profile), emit)
+    assert wanted == [early]
+
+
 async def test_what_nmap_names_after_all_stands_before_what_was_learned_early(
     fake_nmap, asked_again, emit, tmp_path, monkeypatch
 ):
