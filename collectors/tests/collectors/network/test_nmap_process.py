@@ -4,7 +4,13 @@ import sys
 import pytest
 
 from discovery_collectors.collectors.network import nmap_process
-from discovery_collectors.collectors.network.nmap_process import NmapError, run_nmap
+from discovery_collectors.collectors.network.nmap_process import (
+    Asked,
+    NmapError,
+    OpenPort,
+    Understood,
+    run_nmap,
+)
 
 REPORT = "<nmaprun><runstats><finished exit='success'/></runstats></nmaprun>"
 
@@ -42,3 +48,26 @@ async def test_an_nmap_that_does_nothing_is_ended(nmap_that, monkeypatch):
     nmap_that("time.sleep(30)")
     with pytest.raises(NmapError, match=r"did nothing for 0\.8 s"):
         await run_nmap([], [], {}, lambda found: None)
+
+
+SPOKEN = """
+Discovered open port 11211/tcp on 10.0.0.3
+Service scan sending probe GenericLines to 10.0.0.3:11211 (tcp)
+Service scan hard match (Probe GenericLines matched with GenericLines line 5376): 10.0.0.3:11211 is a.  |b|||
+Service scan soft match (Probe NULL matched with NULL line 12): 10.0.0.4:21 is ftp.  Version: ||||
+Service scan sending probe GenericLines to 10.0.0.3:65536 (tcp)
+Service scan hard match (Probe NULL matched with NULL line 12): 10.0.0.4:0 is ftp.  Version: ||||
+Says a service: Service scan sending probe GenericLines to 10.0.0.5:22 (tcp)
+"""
+
+
+async def test_what_nmap_says_of_ports_is_passed_on_at_once(nmap_that):
+    nmap_that(f"print({SPOKEN!r})")
+    found = []
+    await run_nmap([], [], {}, found.append)
+    assert found == [
+        OpenPort("10.0.0.3", 11211),
+        Asked("10.0.0.3", 11211, "GenericLines"),
+        Understood("10.0.0.3", 11211),
+        Understood("10.0.0.4", 21),
+    ]

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from discovery_collectors.collectors.network import unanswered_questions
-from discovery_collectors.collectors.network.nmap_process import Asked
+from discovery_collectors.collectors.network.nmap_process import Asked, Understood
 from discovery_collectors.collectors.network.unanswered_questions import UnansweredQuestions
 from discovery_collectors.running.scope import Scope
 
@@ -53,6 +53,18 @@ async def test_what_leaves_empty_lines_unanswered_may_wait_for_tls(monkeypatch, 
     questions.take(Asked("10.0.0.3", 8443, "GenericLines"))
     await asyncio.sleep(0.05)
     assert waiting == [(ADDRESS, 64738)] * waits
+
+
+async def test_what_answers_empty_lines_is_not_taken_for_one_that_waits(monkeypatch):
+    monkeypatch.setattr(unanswered_questions, "_WAITING_SECONDS", 0.01)
+    waiting = []
+    batch = {ADDRESS: frozenset({11211, 64738})}
+    questions = UnansweredQuestions(batch, lambda *_: None, lambda *port: waiting.append(port))
+    for number in (11211, 64738):
+        questions.take(Asked("10.0.0.3", number, "GenericLines"))
+    questions.hear(Understood("10.0.0.3", 11211))
+    await asyncio.sleep(0.05)
+    assert waiting == [(ADDRESS, 64738)]
 
 
 async def test_nothing_is_passed_on_when_nmap_has_ended(monkeypatch):

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from discovery_collectors.collector import Assignment
-from discovery_collectors.collectors.network import version_search
-from discovery_collectors.collectors.network.nmap_process import NmapError
+from discovery_collectors.collectors.network import unanswered_questions, version_search
+from discovery_collectors.collectors.network.nmap_process import Asked, NmapError, Understood
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
@@ -71,6 +71,27 @@ async def test_all_open_ports_of_a_host_are_known_when_no_more_are_looked_for(em
     versions.add(ADDRESS, 515)
     versions.close()
     assert await asyncio.wait_for(asking, 5) == {9104, 515}
+
+
+async def test_only_a_port_that_nmap_had_no_answer_from_may_wait_for_tls(emit, monkeypatch):
+    monkeypatch.setattr(unanswered_questions, "_WAITING_SECONDS", 0.01)
+    waiting = []
+
+    async def run_nmap(options, targets, environment, on_found):
+        for number in (11211, 64738):
+            on_found(Asked("10.0.0.3", number, "GenericLines"))
+        on_found(Understood("10.0.0.3", 11211))
+        await asyncio.sleep(0.05)
+        on_found(host(Port(11211), Port(64738))[0])
+
+    monkeypatch.setattr(version_search, "run_nmap", run_nmap)
+    versions = searching(emit, [])
+    versions._on_waiting = lambda *port: waiting.append(port)
+    for number in (11211, 64738):
+        versions.add(ADDRESS, number)
+    versions.close()
+    await asyncio.wait_for(versions.run(), 5)
+    assert waiting == [(ADDRESS, 64738)]
 
 
 async def test_a_run_that_fails_ends_no_other_and_is_reported(runs, emit):

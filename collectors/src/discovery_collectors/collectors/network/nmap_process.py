@@ -31,6 +31,11 @@ _ASKED = re.compile(
     rb"Service scan sending probe (\w{1,64}) to (\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5}) \(tcp\)\s*"
 )
 """What nmap -d2 says of each question of its version detection."""
+_UNDERSTOOD = re.compile(
+    rb"Service scan (?:hard|soft) match \(Probe \w{1,64} matched with \w{1,64} line \d{1,6}\): "
+    rb"(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5}) "
+)
+"""What nmap -d2 says of an answer that it understands, before what the service says of itself."""
 
 
 class NmapError(CollectorError):
@@ -55,7 +60,15 @@ class Asked:
     """Its name in nmap-service-probes."""
 
 
-type Found = Asked | Host | HostUp | OpenPort | Progress
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A port whose answer nmap understands: it asks nothing more, or only what such a service answers."""
+
+    address: str
+    number: int
+
+
+type Found = Asked | Host | HostUp | OpenPort | Progress | Understood
 
 
 @dataclass(slots=True)
@@ -191,19 +204,31 @@ def _processor_ticks(pid: int) -> int:
 
 
 async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None], life: _Life) -> None:
-    """Read what nmap says to its user, and pass on open ports and questions."""
+    """Read what nmap says to its user, and pass on open ports, questions and answers."""
     rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
         life.read += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest[:_LINE_BYTES]
         for line in lines:
-            found = _DISCOVERED.fullmatch(line)
-            if found is not None and 0 < int(found[1]) < 65536:
-                on_found(OpenPort(found[2].decode("ascii"), int(found[1])))
-            asked = _ASKED.fullmatch(line)
-            if asked is not None and 0 < int(asked[3]) < 65536:
-                on_found(Asked(asked[2].decode("ascii"), int(asked[3]), asked[1].decode("ascii")))
+            if (found := _spoken(line)) is not None:
+                on_found(found)
+
+
+def _spoken(line: bytes) -> OpenPort | Asked | Understood | None:
+    """Return what a line says of a port."""
+    if (port := _DISCOVERED.fullmatch(line)) is not None:
+        number, address = int(port[1]), port[2].decode("ascii")
+        found: OpenPort | Asked | Understood = OpenPort(address, number)
+    elif (asked := _ASKED.fullmatch(line)) is not None:
+        number = int(asked[3])
+        found = Asked(asked[2].decode("ascii"), number, asked[1].decode("ascii"))
+    elif (understood := _UNDERSTOOD.match(line)) is not None:
+        number = int(understood[2])
+        found = Understood(understood[1].decode("ascii"), number)
+    else:
+        return None
+    return found if 0 < number < 65536 else None
 
 
 async def _end_of(stream: asyncio.StreamReader, life: _Life) -> str:

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from discovery_collectors.collectors.network.nmap_process import Asked
+from discovery_collectors.collectors.network.nmap_process import Asked, Understood
 from discovery_collectors.collectors.network.pending_ports import Batch
 from discovery_collectors.running.scope import ScopedAddress
 
@@ -40,6 +40,10 @@ class _Questions:
         self.last, self._last_at = probe, now
         return waited or (is_new and probe in _NOTHING_UNDERSTOOD <= self._probes)
 
+    def hear(self) -> None:
+        """Take in that the last question has an answer."""
+        self.last = ""
+
 
 class UnansweredQuestions:
     """Those of one run of nmap over `batch`.
@@ -70,6 +74,10 @@ class UnansweredQuestions:
         if asked.probe == _LINES:
             loop = asyncio.get_running_loop()
             self._waits.append(loop.call_later(_WAITING_SECONDS, self._look, asked, questions))
+
+    def hear(self, understood: Understood) -> None:
+        """Take in an answer: whoever gave it waits for no handshake."""
+        self._asked[understood.address, understood.number].hear()
 
     def close(self) -> None:
         """Pass on nothing more: nmap has ended."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network.controllers import is_controller
 from discovery_collectors.collectors.network.metered_relay import MeteredRelay
-from discovery_collectors.collectors.network.nmap_process import Asked, Found, NmapError, run_nmap
+from discovery_collectors.collectors.network.nmap_process import Asked, Found, NmapError, Understood, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.pending_ports import Batch, PendingPorts
@@ -119,6 +119,8 @@ class VersionSearch:
         def on_found(found: Found) -> None:
             if isinstance(found, Asked):
                 questions.take(found)
+            if isinstance(found, Understood):
+                questions.hear(found)
             if not isinstance(found, Host):
                 return
             try:
