@@ -5,8 +5,10 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from followed import reported
 
 from approval_api.app import begin_stop
+from approval_api.events import repository
 from dryrun_contract.event import CollectorWarned, Event, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 
@@ -55,6 +57,30 @@ async def test_a_page_of_events_and_where_the_next_begins(api, orchestrator, eve
     assert [event["seq"] for event in rest["events"]] == [3, 4, 5]
     assert rest["next"] is None
     assert [Event.model_validate(event) for event in first["events"] + rest["events"]] == orchestrator.log
+
+
+@pytest.mark.parametrize("size", [300, 100_000], ids=["plain", "compressed"])
+async def test_a_page_ends_before_its_events_are_too_large_and_one_alone_is_a_page(
+    api, orchestrator, eventually, monkeypatch, size
+):
+    monkeypatch.setattr(repository, "PAGE_BYTES", 3 * size)
+    session_id = await api.start()
+    for line in range(1, 8):
+        reported(orchestrator, UUID(session_id), line, banner="x" * (size * 5 if line == 6 else size))
+
+    async def all_stored():
+        shown = await api.get(f"/sessions/{session_id}/events", params={"after": 7})
+        return shown.json()["events"]
+
+    await eventually(all_stored)
+    after, pages = 1, []
+    while after is not None:
+        page = (await api.get(f"/sessions/{session_id}/events", params={"after": after})).json()
+        pages.append([event["seq"] for event in page["events"]])
+        after = page["next"]
+    assert [number for page in pages for number in page] == list(range(2, 9))
+    assert max(map(len, pages)) < 3
+    assert [7] in pages
 
 
 async def test_a_stream_sends_every_event_as_it_arrives_and_ends_by_itself(api, orchestrator):

@@ -296,6 +296,22 @@ async def test_after_a_page_of_large_events_it_rests_as_long_as_that_took(follow
     assert rests == [0.2, 0.05, 0.5]
 
 
+async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
+    store, wait = repository.store_events, 0.1
+
+    async def slowly(connection, events):
+        await asyncio.sleep(wait)
+        return await store(connection, events)
+
+    monkeypatch.setattr(repository, "store_events", slowly)
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    slow, wait = follower._stored_for, 0.0
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    assert follower._stored_for < 0.1 <= slow
+
+
 async def test_an_answer_without_end_is_not_read_to_its_end(follower, engine, orchestrator):
     sent = 0
 
