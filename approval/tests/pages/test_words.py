@@ -3,6 +3,8 @@
 import doctest
 from datetime import UTC, datetime
 
+import pytest
+
 from approval_api.pages import topology, words
 
 
@@ -31,3 +33,33 @@ def test_evidence_and_gist_are_cut_where_a_target_sends_megabytes():
     assert len(words.evidence(flood)) < 600
     assert len(words.gist(flood)) == 121
     assert len(words.evidence({str(row): row for row in range(100_000)})) < 8100
+
+
+class Counted(list):
+    """A list that counts what is taken from it."""
+
+    taken = 0
+
+    def __iter__(self):
+        for each in super().__iter__():
+            self.taken += 1
+            yield each
+
+
+class Looked(dict):
+    """A mapping that counts what is looked at."""
+
+    taken = 0
+
+    def __getitem__(self, name):
+        self.taken += 1
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("text", ["column", ""])
+def test_a_line_of_a_discovery_costs_no_more_than_what_it_shows(text):
+    values = Counted([text] * 16_000)
+    many = Looked({f"attribute {number}": text for number in range(16_000)})
+    assert len(words.gist({"columns": values})) == len(words.gist(many)) == (121 if text else 0)
+    assert values.taken <= words._MOST_VALUES + 1
+    assert many.taken <= words._MOST_VALUES + 1

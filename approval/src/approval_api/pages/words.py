@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 
 from markupsafe import Markup
 from pydantic import JsonValue
@@ -13,6 +14,8 @@ from dryrun_contract.text import printable
 
 NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
+_MOST_VALUES = 200
+"""Of one discovery and of one of its lists, that a line is made of."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _FOR_PROGRAMS = re.compile(
     r"; (?:(?:GET|POST) /api/\S+ [^;]*|/openapi\.json lists the routes|see the Allow header|see `faults`)$"
@@ -125,27 +128,31 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
     >>> gist({"columns": ["id"], "size_bytes": 73728, "rows_estimate": 200})
     'id · size bytes 73,728 · rows estimate 200'
     """
-    parts: list[str] = []
+    # What people look for first; the rest as reported.
+    names = chain((each for each in _FIRST if each in data), (each for each in data if each not in _FIRST))
+    shown = (_plain(name, data[name], limit) for name in islice(names, _MOST_VALUES))
+    return printable(" · ".join(_beginning(shown, limit)), limit=limit)
+
+
+def _plain(name: str, value: JsonValue, limit: int) -> str:
+    """Return what is shown of a value; "" for nothing."""
+    if isinstance(value, list):
+        said = (str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value)
+        return ", ".join(_beginning(islice(said, _MOST_VALUES), limit))
+    if isinstance(value, dict | bool) or value in (None, ""):
+        return ""
+    # A figure alone says nothing: 200 of what?
+    return f"{spaced(name)} {value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _beginning(texts: Iterable[str], limit: int) -> Iterator[str]:
+    """Yield the texts that say something until they are longer than `limit`: of thousands the first."""
     length = 0
-    # What people look for first; the rest as reported, of thousands no more than is shown.
-    for name in chain(
-        (each for each in _FIRST if each in data), (each for each in data if each not in _FIRST)
-    ):
+    for each in filter(None, texts):
+        yield each
+        length += len(each)
         if length > limit:
-            break
-        value = data[name]
-        if isinstance(value, list):
-            names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value]
-            shown = ", ".join(filter(None, names))
-        elif not isinstance(value, dict | bool) and value not in (None, ""):
-            # A figure alone says nothing: 200 of what?
-            shown = f"{spaced(name)} {value:,}" if isinstance(value, int | float) else str(value)
-        else:
-            continue
-        if shown:
-            parts.append(shown)
-            length += len(shown)
-    return printable(" · ".join(parts), limit=limit)
+            return
 
 
 def said(detail: str) -> str:
