@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import recorded_experiment
 
 from dryrun_cli.commands import experiments
 
@@ -36,6 +37,15 @@ def test_an_experiment_is_run_to_its_end_and_says_what_was_lost(run, api, file):
     assert "Samba 4.6 reports '4.6.2' in 2" in out
     assert "7 more differences; --json has them" in out
     assert "2 of 2, 1 cut short" in out
+
+
+def test_an_experiment_that_is_never_summed_up_is_not_waited_for_for_ever(run, api, file, monkeypatch):
+    monkeypatch.setattr(experiments, "SUM_UP_SECONDS", 0.2)
+    monkeypatch.setattr(recorded_experiment, "results", lambda request: None)
+    code, out, err = run("experiment", "run", file)
+    assert (code, out) == (3, "")
+    assert "has not summed them up within 0.2 s; its log says why" in err
+    assert f"dryrun experiment show {next(iter(api.experiments))}" in err
 
 
 def test_a_sweep_over_rates_says_which_is_recommended_and_why_no_faster_one(run, api, file):

@@ -1,7 +1,9 @@
 """Commands on experiments: run, list, show, stop, continue."""
 
 import asyncio
+import math
 import sys
+import time
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -31,6 +33,8 @@ from dryrun_contract.fact_history import FactHistory
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
+SUM_UP_SECONDS: Final = 600.0
+"""After the last session: what could not be summed up is tried again each minute."""
 """The service may be restarted meanwhile; an experiment survives that."""
 LISTED: Final = 100
 
@@ -192,7 +196,7 @@ async def _watch_and_show(client: ApiClient, common: Common, experiment_id: UUID
 async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]}"))
-    unreachable = 0
+    unreachable, done_at = 0, math.inf
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         bar = progress.add_task("sessions", left="")
         while True:
@@ -214,6 +218,14 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
                 )
                 if experiment.state == "stopped" or (experiment.state == "done" and experiment.is_summed_up):
                     return
+                if experiment.state == "done":
+                    done_at = min(done_at, time.monotonic())
+                if time.monotonic() - done_at > SUM_UP_SECONDS:
+                    raise ApiUnreachableError(
+                        f"all sessions of experiment {experiment_id} have ended, and the API has not summed "
+                        f"them up within {SUM_UP_SECONDS:g} s; its log says why. To see it later: "
+                        f"dryrun experiment show {experiment_id}"
+                    )
             await asyncio.sleep(LOOK_SECONDS)
 
 
