@@ -223,6 +223,31 @@ async def test_its_page_looks_for_news_until_the_results_of_all_sessions_are_the
     assert "hx-trigger" not in shown
 
 
+async def test_the_page_of_a_stopped_one_looks_for_news_until_its_last_session_counts(
+    api, orchestrator, eventually
+):
+    experiment = await request(api)
+    page = f"/dryrun/experiments/{experiment['id']}"
+
+    def states(shown):
+        return {run["state"] for run in shown["run_list"]}
+
+    await until(api, experiment["id"], lambda shown: "waiting" in states(shown), eventually)
+    await api.post(f"/experiments/{experiment['id']}/stop")
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert 'hx-trigger="every 5s"' in shown
+    assert "follow in a moment" not in shown
+    scanning = asyncio.create_task(scan_all(orchestrator))
+    try:
+        await until(api, experiment["id"], lambda shown: states(shown) == {"planned", "measured"}, eventually)
+        await until(api, experiment["id"], lambda shown: shown["results"] is not None, eventually)
+    finally:
+        scanning.cancel()
+        await asyncio.gather(scanning, return_exceptions=True)
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert "hx-trigger" not in shown
+
+
 async def test_what_breaks_one_experiment_does_not_stop_another(
     api, orchestrator, scanned, eventually, monkeypatch
 ):
