@@ -7,6 +7,7 @@ import stage as stage_module
 from dryrun_contract.session import Outcome, SessionRequest
 from dryrun_contract.trace_context import TraceContext, request_of
 from dryrun_orchestrator.supervisor import Supervisor
+from dryrun_serving.tracing import client_span
 
 CALLER = TraceContext(0xABC, 0xDEF)
 
@@ -44,6 +45,30 @@ async def test_a_session_and_its_phases_are_spans_of_the_trace_that_requests_it(
     }
     assert not session.failed
     assert [span.end for span in spans[:-1]] == [*(span.begin for span in spans[1:-1]), session.end]
+
+
+async def test_a_call_is_a_child_of_the_phase_that_makes_it(stage, recording, monkeypatch):
+    spans = recording()
+    create, start = stage.engine.create_network, stage.engine.start_container
+
+    async def create_network(spec):
+        with client_span("create", {}):
+            return await create(spec)
+
+    async def start_container(identity):
+        with client_span("start", {}):
+            await start(identity)
+
+    monkeypatch.setattr(stage.engine, "create_network", create_network)
+    monkeypatch.setattr(stage.engine, "start_container", start_container)
+    session_id = uuid4()
+    async with stage.running() as supervisor:
+        await supervisor.put(session_id, SessionRequest(template="two"), "ada", CALLER)
+        await stage.eventually(lambda: spans and spans[-1].name == "session")
+    phases = {span.context: span.name.removeprefix("phase ") for span in spans}
+    assert [phases[span.parent] for span in spans if span.name == "create"] == ["provisioning"]
+    started = {phases[span.parent] for span in spans if span.name == "start"}
+    assert started == {"provisioning", "waiting", "scanning"}
 
 
 async def test_the_trace_goes_on_in_the_next_process_and_the_first_request_counts(stage, recording):
