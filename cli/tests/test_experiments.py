@@ -48,6 +48,16 @@ def test_an_experiment_that_is_never_summed_up_is_not_waited_for_for_ever(run, a
     assert f"dryrun experiment show {next(iter(api.experiments))}" in err
 
 
+def test_an_experiment_that_somebody_stops_is_waited_for_no_longer(run, api, file, monkeypatch):
+    def stop(experiment):
+        experiment |= {"state": "stopped", "measured": 1}
+
+    monkeypatch.setattr(experiments, "SUM_UP_SECONDS", 0.2)
+    monkeypatch.setattr(recorded_experiment, "advance", stop)
+    code, out, _ = run("experiment", "run", file)
+    assert (code, "stopped" in out) == (0, True)
+
+
 def test_a_sweep_over_rates_says_which_is_recommended_and_why_no_faster_one(run, api, file):
     _, out, _ = run("experiment", "run", file)
     lines = [" ".join(line.split()) for line in out.splitlines()]
