@@ -175,7 +175,8 @@ def judged(report: Any) -> Any:
     """Return what a report counts: whether collectors came to their end, scores, harm."""
     runs = [{"collector": each["collector"], "complete": each["complete"]} for each in report["collectors"]]
     # What a target said last names the address that asked, and when.
-    harmed = [{name: each[name] for name in ("service", "harm", "during")} for each in report["harmed"]]
+    # Which of two was harmed first is chance.
+    harmed = sorted((each["service"], each["harm"], each["during"]) for each in report["harmed"])
     return runs, report["scores"]["rows"], harmed
 
 
