@@ -17,6 +17,7 @@ from dryrun_contract.collector_config import VARIABLE
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import ImageNotApprovedError
 from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
     Container,
     ContainerSpec,
     Engine,
@@ -158,7 +159,13 @@ class CrossingIsolation:
         # Of an earlier attempt. Names are an engine's own: the probes of all hosts have the same.
         for earlier in await _probes(engine, session_id):
             await _remove(engine, earlier.id)
-        container = await engine.create_container(spec)
+        try:
+            container = await engine.create_container(spec)
+        except ConflictError:
+            # The answer of an earlier create was lost, and it landed after the look.
+            for earlier in await _probes(engine, session_id):
+                await _remove(engine, earlier.id)
+            container = await engine.create_container(spec)
         await engine.start_container(container)
         said = bytearray()
         async with aclosing(engine.read_log(container, follow=True)) as output:

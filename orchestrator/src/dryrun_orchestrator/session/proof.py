@@ -11,6 +11,10 @@ _UNREACHED = "its hosts do not reach all targets of each other, start it again: 
 _DOUBT = "its hosts may not have reached each other while it was scanned, run it again: {}"
 
 
+class NotReachedError(SessionFailedError):
+    """Hosts of the session, or their targets, did not answer each other."""
+
+
 async def prove_isolation(context: SessionContext, record: SessionRecord) -> IsolationProbed:
     """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
     assert record.subnet is not None
@@ -33,7 +37,7 @@ async def put_probe_away(context: SessionContext) -> None:
 async def prove_reach(context: SessionContext) -> None:
     """Probe, before the scan, whether the session's hosts reach each target on another one.
 
-    Raises SessionFailedError when one does not answer. An engine that hung for a moment is forgotten by the
+    Raises NotReachedError when one does not answer. An engine that hung for a moment is forgotten by the
     others with the addresses of its containers, until they exchange all they know again; a new probe is
     announced to everybody, so its own answers prove nothing of a target that came before.
     """
@@ -64,7 +68,10 @@ async def prove_crossing_again(context: SessionContext) -> None:
 
 
 async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARGETS) -> None:
-    """Probe on every host of the session. Raises SessionFailedError: with `doubt`, or that a host answers."""
+    """Probe on every host of the session.
+
+    Raises NotReachedError with `doubt`, or SessionFailedError when a host answers.
+    """
     record = await context.record()
     assert record.expires_at is not None
     common = context.labels(record.expires_at)
@@ -74,7 +81,7 @@ async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARG
         await _fail(context, verdict)
     # A probe that failed did not end well either: its own words come first.
     if (doubted := refuted if verdict.isolated else verdict) is not None:
-        raise SessionFailedError(doubt.format(doubted.detail))
+        raise NotReachedError(doubt.format(doubted.detail))
 
 
 async def _fail(context: SessionContext, verdict: Verdict) -> None:

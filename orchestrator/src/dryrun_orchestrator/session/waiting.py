@@ -9,7 +9,7 @@ from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
-from dryrun_orchestrator.session.proof import prove_reach, put_probe_away
+from dryrun_orchestrator.session.proof import NotReachedError, prove_reach, put_probe_away
 from dryrun_orchestrator.session.start_order import start_order
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
 
@@ -28,7 +28,12 @@ async def start_targets(context: SessionContext) -> Sequence[EventData]:
         raise SessionFailedError(f"targets were never created: {', '.join(missing)}")
     bring_up = _BringUp(context, targets)
     await bring_up.run()
-    await prove_reach(context)
+    try:
+        await prove_reach(context)
+    except NotReachedError:
+        # A target that failed meanwhile does not answer either, and then its hosts are not to blame.
+        await bring_up.look_again()
+        raise
     await context.journal.remember_readiness(bring_up.seconds)
     return (context.trace.event(),)
 
@@ -101,15 +106,24 @@ class _BringUp:
             if is_due and self._started[name].is_set() and not self._ready[name].is_set():
                 yield name
 
+    async def look_again(self) -> None:
+        """Raise SessionFailedError when a target failed after it was ready."""
+        await asyncio.gather(*map(self._is_ready, self._targets))
+
     async def _look_at(self, name: str) -> None:
+        if await self._is_ready(name):
+            self._note(self._targets[name])
+            self._ready[name].set()
+
+    async def _is_ready(self, name: str) -> bool:
+        """Look at a target. Raises SessionFailedError when it failed."""
         seen, detail = await observe(self._context, self._targets[name])
         self._targets[name] = seen
-        on_network = detail is not None and detail.on_network
-        if seen.state in READY_STATES and on_network:
-            self._note(seen)
-            self._ready[name].set()
-        elif seen.state in (*READY_STATES, "died", "unhealthy", "removed"):
+        if seen.state in READY_STATES and detail is not None and detail.on_network:
+            return True
+        if seen.state in (*READY_STATES, "died", "unhealthy", "removed"):
             raise SessionFailedError(await why_it_failed(self._context, seen, detail))
+        return False
 
     def _note(self, target: TargetRecord) -> None:
         """Remember how long a target took to be ready that was started here."""
