@@ -288,15 +288,17 @@ async def keep_measured(
 
 
 async def not_summed_up(connection: AsyncConnection) -> list[UUID]:
-    """Return experiments with measured runs that their results do not have yet."""
+    """Return some experiments with measured runs that their results do not have yet.
+
+    At random: those that cannot be summed up hold up no other.
+    """
     measured = (
         select(func.count())
         .where(runs.c.experiment_id == experiments.c.id, runs.c.measured.is_not(None))
         .scalar_subquery()
     )
-    found = await connection.execute(
-        select(experiments.c.id).where(measured != experiments.c.results_of).limit(20)
-    )
+    stale = select(experiments.c.id).where(measured != experiments.c.results_of)
+    found = await connection.execute(stale.order_by(func.random()).limit(20))
     return list(found.scalars())
 
 
