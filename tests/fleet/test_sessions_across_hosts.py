@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import subprocess
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ import pytest
 from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host, entered
 from fleet_stack import stack_of
 from local_stack import ROOT
-from probe_frames import BROADCAST, checksum
+from probe_frames import BROADCAST
 from quick_stack import FOUND, found_in
+from underlay import Inside, arrives, can_encrypt, ear_in, forged_packet, inside_of, udp_frame, vni_of
 
 from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
 from dryrun_local.images.distribution import distribute
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.engine
 ATTACK_SECONDS = 1.0
 FIRST_PROBE = 22
 """Of the addresses of a session's subnet; targets have lower ones."""
-CAN_ENCRYPT = "rfc4106(gcm(aes))" in Path("/proc/crypto").read_text()
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 
 
@@ -138,13 +137,12 @@ async def test_what_cannot_be_encrypted_is_found_out_before_a_target_starts(
 ) -> None:
     """The engine accepts an overlay that its kernel cannot encrypt, and drops what crosses hosts."""
     with fleet.encrypted(ALLOWLIST):
-        file = fleet.fleet_file().replace("overlay: plain", "overlay: encrypted")
-        async with stack_of(fleet, empty_cluster, file) as stack:
+        async with stack_of(fleet, empty_cluster, fleet.fleet_file()) as stack:
             session_id = await stack.start_session("spread")
             ended = await stack.wait_until_ended(session_id)
             events = await stack.events(session_id)
             assert placed_of(events).encrypted is True
-            if CAN_ENCRYPT:
+            if can_encrypt():
                 assert ended.outcome == "completed"
             else:
                 assert ended.outcome == "failed"
@@ -188,15 +186,6 @@ def placed_of(events: list) -> SessionPlaced:
 # from inside
 
 
-@dataclass(frozen=True)
-class Inside:
-    """A container's network."""
-
-    host: Host
-    namespace: Path
-    address: str
-
-
 def network_of(host: Host) -> str:
     return "/proc/self/ns/net" if host.is_manager else f"/run/netns/{host.namespace}"
 
@@ -205,33 +194,6 @@ def addresses_of(host: Host) -> list[str]:
     shown = host.inside("ip", "-j", "-4", "addr")
     found = json.loads(subprocess.run(shown, check=True, capture_output=True, text=True).stdout)
     return [entry["local"] for interface in found for entry in interface["addr_info"] if entry.get("local")]
-
-
-def inside_of(fleet: FleetLab, session_id: str) -> list[Inside]:
-    found = []
-    for host in fleet.hosts.values():
-        label = f"label=discovery.dryrun.session_id={session_id}"
-        for identity in host.docker("ps", "--quiet", "--filter", label).split():
-            pid, address = host.docker(
-                "inspect",
-                "--format",
-                "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
-                identity,
-            ).split()
-            found.append(Inside(host, Path(f"/proc/{pid}/ns/net"), address))
-    return found
-
-
-def udp_frame(to: bytes, mac: bytes, source: str, address: str, port: int) -> bytes:
-    payload = b"escaped"
-    udp = struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload
-    head = struct.pack(
-        "!BBHHHBBH4s4s",
-        *(0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0),
-        *map(socket.inet_aton, (source, address)),
-    )
-    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-    return to + mac + b"\x08\x00" + head + udp
 
 
 async def attacked_from_inside(
@@ -322,33 +284,13 @@ def answering(wire: socket.socket, mac: bytes, own: str, addresses: list[str]) -
 
 def injected_from_outside(fleet: FleetLab, session_id: str) -> None:
     """Send a frame for a container in a VXLAN packet of nobody's: it arrives only without the hosts' rule."""
-    listed = fleet.manager.ask("GET", f"/networks/dryrun-{session_id}")
-    vni = int(listed["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
-    victims = {
-        host: insider
-        for host in fleet.workers
-        for insider in inside_of(fleet, session_id)
-        if insider.host is host
-    }
+    vni = vni_of(fleet, f"dryrun-{session_id}")
+    victims = {each.host: each for each in inside_of(fleet, session_id) if not each.host.is_manager}
     assert victims
     for host, victim in victims.items():
-        with entered(victim.namespace):
-            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        ear.bind(("0.0.0.0", 40405))
-        ear.settimeout(0.5)
-        mac = bytes([0x02, 0x42]) + socket.inet_aton(victim.address)
-        source = f"{victim.address.rpartition('.')[0]}.30"
-        inner = udp_frame(mac, bytes([0x02, 0x42, 0, 0, 0, 9]), source, victim.address, 40405)
-        packet = struct.pack("!II", 0x08000000, vni << 8) + inner
-        with fleet.stranger() as stranger:
-            stranger.sendto(packet, (host.address, 4789))
-            with pytest.raises(TimeoutError):
-                ear.recv(100)
+        packet = forged_packet(vni, victim.address)
+        with ear_in(victim.namespace) as ear, fleet.stranger() as stranger:
+            assert not arrives(ear, stranger, packet, host)
             # The same packet gets in where the rule is missing: what kept it out is the rule.
-            fleet.open_to_strangers(host)
-            try:
-                stranger.sendto(packet, (host.address, 4789))
-                assert ear.recv(100) == b"escaped"
-            finally:
-                fleet.shut_to_strangers(host)
-        ear.close()
+            with fleet.opened_to_strangers(host):
+                assert arrives(ear, stranger, packet, host)

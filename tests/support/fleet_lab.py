@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from local_stack import ROOT
+from local_stack import PATIENCE, ROOT
 
 LAYERS: Final = Path("/run/layers")
 """Where `with-own-engine` shows the machine's images."""
@@ -31,17 +31,17 @@ POOL: Final = "10.213.0.0/17"
 """The sessions' part; the underlay is outside of it."""
 MANAGER: Final = "a"
 GUARD_PORT: Final = 2376
-READY_SECONDS: Final = 60.0
-POLICY: Final[Mapping[str, Any]] = {
-    "subnet_pool": POOL,
-    "sweep_seconds": 1,
-}
+READY_SECONDS: Final = 60.0 * PATIENCE
 
 
 def run(*command: str | Path, seconds: float = 60) -> str:
     """Run a command and return what it says."""
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=seconds, check=False
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=seconds * PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
     return done.stdout.strip()
@@ -120,14 +120,23 @@ class Host:
 class FleetLab:
     """The hosts by name, the certificates, and the underlay. `managers` of the hosts manage the swarm."""
 
-    def __init__(self, folder: Path, managers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        managers: int = 1,
+        *,
+        hosts: int = 3,
+        encrypted: bool = False,
+        sweep_seconds: int = 1,
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.managers = "abc"[:managers]
         self.folder = folder
-        self.is_encrypted = False
+        self.policy = {"subnet_pool": POOL, "sweep_seconds": sweep_seconds}
+        self.is_encrypted = encrypted
         """Whether guards ask for encryption. This machine's kernel may lack it; an engine does not say so."""
         self.certificates = folder / "certificates"
-        self.addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc", 1)}
+        self.addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc"[:hosts], 1)}
         self.make_certificates()
         self.orchestrator_certs = self.certificates / "orchestrator"
         self.hosts = {name: Host(name, address, folder / name) for name, address in self.addresses.items()}
@@ -147,6 +156,8 @@ class FleetLab:
         run("ip", "link", "add", "fleet0", "type", "bridge")
         run("ip", "addr", "add", f"{self.manager.address}/24", "dev", "fleet0")
         run("ip", "link", "set", "fleet0", "up")
+        # A wire filters nothing; with br_netfilter the engine's policy would drop what crosses it.
+        run("iptables", "--insert", "FORWARD", "-i", "fleet0", "-o", "fleet0", "-j", "ACCEPT")
         for host in self.workers:
             run("ip", "netns", "add", host.namespace)
             run(
@@ -175,10 +186,14 @@ class FleetLab:
         rule = run(ROOT / "deploy/fleet/peers", *(each.address for each in self.hosts.values()))
         subprocess.run(host.inside("nft", "-f", "-"), input=rule, text=True, check=True, timeout=30)
 
-    @staticmethod
-    def open_to_strangers(host: Host) -> None:
-        """Take that rule away."""
+    @contextmanager
+    def opened_to_strangers(self, host: Host) -> Iterator[None]:
+        """Take that rule away for the time of the block."""
         run(*host.inside("nft", "delete", "table", "inet", "dryrun_fleet"))
+        try:
+            yield
+        finally:
+            self.shut_to_strangers(host)
 
     @contextmanager
     def stranger(self) -> Iterator[socket.socket]:
@@ -246,7 +261,7 @@ class FleetLab:
         certs = self.certificates / host.name
         policy = host.folder / "policy.json"
         own = json.loads((certs / "policy.json").read_text())
-        policy.write_text(json.dumps({**own, **POLICY, "encrypted_overlays": self.is_encrypted}))
+        policy.write_text(json.dumps({**own, **self.policy, "encrypted_overlays": self.is_encrypted}))
         options = ["--listen", host.guard_url, "--tlsverify"]
         options += [f"--tls{name}={certs}/{file}.pem" for name, file in _TLS_FILES.items()]
         if host.name not in self.managers:
@@ -288,7 +303,8 @@ class FleetLab:
             f"memory_mib: {512 * rooms.get(host.name, 60) or 1}, cpus: 100, sessions: 4}}\n"
             for host in self.hosts.values()
         )
-        return f"managers: [{', '.join(reversed(self.managers))}]\noverlay: plain\nhosts:\n{hosts}"
+        overlay = "encrypted" if self.is_encrypted else "plain"
+        return f"managers: [{', '.join(reversed(self.managers))}]\noverlay: {overlay}\nhosts:\n{hosts}"
 
     def left_of(self, session_id: str) -> list[str]:
         """Return what the engines hold of a session, by host."""
@@ -366,6 +382,8 @@ class FleetLab:
                 run("ip", "netns", "delete", host.namespace)
         with suppress(AssertionError):
             run("ip", "link", "delete", "fleet0")
+        with suppress(AssertionError):
+            run("iptables", "--delete", "FORWARD", "-i", "fleet0", "-o", "fleet0", "-j", "ACCEPT")
 
     def _until(self, condition: Any, what: str) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -391,10 +409,10 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
 
 
 @contextmanager
-def open_fleet(folder: Path, allowlist: Path, managers: int = 1) -> Iterator[FleetLab]:
-    """Run a fleet of so many managers, 1 or 3, for the time of the block."""
+def open_fleet(folder: Path, allowlist: Path, managers: int = 1, **kind: Any) -> Iterator[FleetLab]:
+    """Run a fleet of so many managers, 1 or 3, for the time of the block; `kind` is passed to `FleetLab`."""
     assert LAYERS.is_dir(), "run this inside of tests/support/with-own-engine"
-    lab = FleetLab(folder, managers)
+    lab = FleetLab(folder, managers, **kind)
     with ExitStack() as exits:
         exits.callback(lab.close)
         lab.lay_underlay()

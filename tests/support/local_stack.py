@@ -35,6 +35,8 @@ SUBNET_POOL = "10.213.128.0/17"
 """The upper half, so that a demo may run beside the tests."""
 API_TOKEN = "token-of-the-api-for-tests"
 ORCHESTRATOR_TOKEN = "token-of-the-orchestrator-for-tests"
+PATIENCE = float(os.environ.get("DRYRUN_PATIENCE", "1"))
+"""How many times longer than on a machine of our own everything may take: a virtual machine is slow."""
 LASTING = frozenset({"kept", "ended"})
 """Phases that a session stays in: whoever waits for one misses nothing by looking less often."""
 
@@ -80,7 +82,7 @@ class Service:
     async def until_ready(self, seconds: float = 90) -> None:
         """Return when it says that it is ready. Raises ServiceDiedError with what it lacked at last."""
         assert self._child is not None, f"{self._program.name} does not run"
-        await self._child.until(self._lacking, seconds)
+        await self._child.until(self._lacking, seconds * PATIENCE)
 
     async def stop(self) -> None:
         """End it as an operator does."""
@@ -101,7 +103,7 @@ class Service:
             return str(error)
         writer.close()
         try:
-            async with plain_client(timeout=5) as http:
+            async with plain_client(timeout=5 * PATIENCE) as http:
                 response = await http.get(f"{self.url}/readyz")
         except httpx2.HTTPError as error:
             return str(error)
@@ -170,7 +172,7 @@ class Stack:
 
     async def orchestrator_get(self, path: str) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}"}
-        async with plain_client(timeout=40) as http:
+        async with plain_client(timeout=40 * PATIENCE) as http:
             return await http.get(f"{self.orchestrator.url}{path}", headers=headers)
 
     async def start_session(self, template: str = "small", *, keep: bool = False) -> UUID:
@@ -184,7 +186,7 @@ class Stack:
         # A look costs API, database and test 20 ms of processor, which the session needs.
         is_patient = LASTING.issuperset(phases)
         begun = time.monotonic()
-        deadline = begun + seconds
+        deadline = begun + seconds * PATIENCE
         while (session := await self.session(session_id)).phase not in phases:
             assert session.phase != "ended", f"ended ({session.outcome}: {session.reason}), not in {phases}"
             assert time.monotonic() < deadline, f"still {session.phase} after {seconds} s, not in {phases}"
@@ -216,7 +218,7 @@ class Stack:
         if not self.orchestrator.is_running:
             await self.orchestrator.start(ready=False)
         headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "end of the test"}
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         async with plain_client(base_url=self.orchestrator.url, headers=headers) as http:
             await self._until_alive(http, deadline)
             while open_ones := [
