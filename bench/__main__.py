@@ -22,9 +22,9 @@ from bench.turns import Setting
 ROOT = Path(__file__).resolve().parents[1]
 LATEST = ROOT / "bench" / "results" / "latest.json"
 PARTS = {
-    "bring_up": 230,
-    "warm_pool": 110,
-    "decision": 200,
+    "bring_up": 160,
+    "warm_pool": 80,
+    "decision": 150,
     "scan": 320,
     "guard_sessions": 85,
     "guard_requests": 20,
@@ -38,7 +38,7 @@ PARTS = {
     "idle": 25,
 }
 """Modules of bench/parts, in the order of the page → the seconds after which each begins no fourth round.
-Together 20 minutes; three rounds of `scan` alone take as long, since plain nmap does."""
+Together 20 minutes with those three."""
 ALONE = {"fleet": 600, "prediction": 2400, "duration": 900}
 """Parts that run when they are named only: they take longer, need root, or say nothing about speed."""
 LONGER = 5

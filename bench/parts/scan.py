@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
-from bench.network.hosts import read_networks
+from bench.network.hosts import Host, read_networks
 from bench.network.running import RunningNetwork, build_image, running_network
 from bench.network.scans import Found, Scan, Score, by_collector, by_nmap, score
 from bench.results import Measured, PartResult, Ratio, Share, Table
@@ -17,12 +17,14 @@ port; on `default-ports` each runs several, where they listen by default. What l
 inside each container before anything is scanned. All scanners run in containers with a collector's limits:
 half a processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in
 a table, of a library or of the wrong server does not. Servers that never say what they are count among the
-ports only. Both networks are scanned at the same time, by the same scanner. `full` is compared on every
-third host, as one pass of plain nmap takes minutes; `make bench LONG=1` compares it on all, in three
-slices."""
+ports only. Both networks are scanned at the same time, by the same scanner. Plain nmap takes minutes a
+pass, for a third of the hosts as for all: it waits for servers that do not answer. So each profile is
+compared once, `full` on every sixth host, and what it finds on the others is counted without nmap;
+`make bench LONG=1` compares `quick` five times, and `full` on all hosts, in three slices."""
+type Slice = dict[str, list[Host]]
+"""Hosts to scan, by network."""
 NMAP = {"quick": ("-sV",), "full": ("-p-", "-sV", "-T4")}
 TITLES = {"odd-ports": "odd ports", "default-ports": "default ports"}
-_SLICES = 3
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -38,33 +40,51 @@ async def measure(setting: Setting) -> PartResult:
             running = await asyncio.to_thread(exits.enter_context, running_network(name, hosts))
             networks.append(running)
         for profile in NMAP:
-            scans = await _compare(networks, profile, setting)
-            for network in networks:
+            slices = _slices(networks, profile, setting)
+            scans = await _compare(networks, profile, slices, setting)
+            others = await asyncio.gather(*(_others(network, profile, slices) for network in networks))
+            for network, more in zip(networks, others, strict=True):
                 found = {who: [each[network.name] for each in rounds] for who, rounds in scans.items()}
-                result = _with(result, network, profile, found)
+                scanned = [host for each in slices for host in each[network.name]]
+                judged = {
+                    who: _judged(scanned, each, whole=profile == "quick") for who, each in found.items()
+                }
+                if more:
+                    judged[profile] = _judged(list(network.hosts), [*found[profile], more], whole=False)
+                result = _with(result, network.name, profile, found, judged)
     return result
 
 
+async def _others(network: RunningNetwork, profile: str, slices: list[Slice]) -> Scan | None:
+    """Let the collector alone scan what is in no slice."""
+    rest = set(network.hosts).difference(*(each[network.name] for each in slices))
+    if not rest:
+        return None
+    return await asyncio.to_thread(by_collector, network, profile, *_targets(network, list(rest)))
+
+
+def _slices(networks: list[RunningNetwork], profile: str, setting: Setting) -> list[Slice]:
+    """Return what to scan: all hosts at once, or slices of them one after another."""
+    of, most = (1, 1) if profile == "quick" else (3, 3) if setting.long else (6, 1)
+    hosts = {each.name: sorted(each.hosts, key=lambda host: host.name) for each in networks}
+    return [{name: each[number::of] for name, each in hosts.items()} for number in range(most)]
+
+
 async def _compare(
-    networks: list[RunningNetwork], profile: str, setting: Setting
+    networks: list[RunningNetwork], profile: str, slices: list[Slice], setting: Setting
 ) -> dict[str, list[dict[str, Scan]]]:
-    """Return what both found, in pairs: rounds of the whole networks, or slices of them."""
-    if profile == "quick":
-        contestants = _pair(networks, profile, {network.name: [] for network in networks})
-        return await in_turn(contestants, setting.rounds(3, long=5), setting.share(0.4, profile))
+    """Return what both found, in pairs: rounds of one slice, or one of each."""
     scans: dict[str, list[dict[str, Scan]]] = {}
-    slices = range(setting.amount(1, long=_SLICES))
-    for number in slices:
-        targets = {network.name: _slice(network, number) for network in networks}
-        said = setting.share(0.5, f"{profile}, slice {number + 1} of {len(slices)}")
-        pair = await in_turn(_pair(networks, profile, targets), 1, said)
-        for who, found in pair.items():
+    rounds = setting.rounds(1, long=5 if profile == "quick" else 1)
+    for number, hosts in enumerate(slices, 1):
+        said = setting.share(0.45, f"{profile}, slice {number} of {len(slices)}")
+        for who, found in (await in_turn(_pair(networks, profile, hosts), rounds, said)).items():
             scans.setdefault(who, []).extend(found)
     return scans
 
 
 def _pair(
-    networks: list[RunningNetwork], profile: str, targets: dict[str, list[str]]
+    networks: list[RunningNetwork], profile: str, hosts: Slice
 ) -> dict[str, Callable[[], Awaitable[dict[str, Scan]]]]:
     def both(scan: Callable[[RunningNetwork], Scan]) -> Callable[[], Awaitable[dict[str, Scan]]]:
         async def scanned() -> dict[str, Scan]:
@@ -74,26 +94,35 @@ def _pair(
         return scanned
 
     return {
-        profile: both(lambda network: by_collector(network, profile, *targets[network.name])),
+        profile: both(
+            lambda network: by_collector(network, profile, *_targets(network, hosts[network.name]))
+        ),
         " ".join(("nmap", *NMAP[profile])): both(
-            lambda network: by_nmap(network, NMAP[profile], *targets[network.name])
+            lambda network: by_nmap(network, NMAP[profile], *_targets(network, hosts[network.name]))
         ),
     }
 
 
-def _slice(network: RunningNetwork, number: int) -> list[str]:
-    """Return the addresses of every third host."""
-    addresses = sorted(network.addresses, key=network.addresses.__getitem__)
-    return addresses[number::_SLICES]
+def _targets(network: RunningNetwork, hosts: list[Host]) -> list[str]:
+    """Return the addresses of a slice; none for a whole network, which its subnet names."""
+    names = {host.name for host in hosts}
+    return (
+        []
+        if len(names) == len(network.hosts)
+        else [ip for ip, name in network.addresses.items() if name in names]
+    )
 
 
 def _with(
-    result: PartResult, network: RunningNetwork, profile: str, scans: dict[str, list[Scan]]
+    result: PartResult,
+    network: str,
+    profile: str,
+    scans: dict[str, list[Scan]],
+    judged: dict[str, Score],
 ) -> PartResult:
-    (ours, theirs), title = scans, TITLES[network.name]
-    judged = {name: _judged(network, profile, found) for name, found in scans.items()}
+    (ours, theirs), title = scans, TITLES[network]
     pairs = [(a.seconds, b.seconds) for a, b in zip(scans[ours], scans[theirs], strict=True)]
-    goal = f"{profile}-{network.name}"
+    goal = f"{profile}-{network}"
     return result.model_copy(
         update={
             "measured": [
@@ -117,16 +146,15 @@ def _with(
     )
 
 
-def _judged(network: RunningNetwork, profile: str, scans: list[Scan]) -> Score:
-    """Judge the scan that is neither the best nor the worst; or all slices together."""
-    if profile == "quick":
-        judged = sorted((score(network.hosts, scan.found) for scan in scans), key=_worth)
+def _judged(hosts: list[Host], scans: list[Scan], *, whole: bool) -> Score:
+    """Judge all slices together; of scans of the whole the one that is neither the best nor the worst."""
+    if whole:
+        judged = sorted((score(hosts, scan.found) for scan in scans), key=_worth)
         return judged[len(judged) // 2]
-    scanned = {network.addresses[each] for number in range(len(scans)) for each in _slice(network, number)}
     found: Found = {}
     for scan in scans:
         found |= scan.found
-    return score([host for host in network.hosts if host.name in scanned], found)
+    return score(hosts, found)
 
 
 def _worth(judged: Score) -> tuple[int, int]:
