@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LATEST = ROOT / "bench" / "results" / "latest.json"
 PARTS = {
     "bring_up": 160,
-    "warm_pool": 80,
+    "warm_pool": 60,
     "decision": 150,
     "scan": 320,
     "guard_sessions": 85,
@@ -63,7 +63,7 @@ def main() -> None:
         return
     end_when_told()
     here = described()
-    run = Run(machine=here, parts=[])
+    run = Run(machine=here, parts=_kept(_stored(), here))
     for name in wanted.only or PARTS:
         measured = _attempted(name, long=wanted.long, most=wanted.rounds)
         if wanted.only and (stored := _stored()) is not None:
@@ -77,6 +77,18 @@ def main() -> None:
 
 def _stored() -> Run | None:
     return Run.model_validate_json(LATEST.read_text()) if LATEST.exists() else None
+
+
+def _kept(stored: Run | None, here: Machine) -> list[PartResult]:
+    """Return what a run of all parts does not measure again."""
+    if stored is None:
+        return []
+    named = [part for part in stored.parts if part.part in ALONE]
+    machines = [part.machine or stored.machine for part in named]
+    return [
+        part.model_copy(update={"machine": None if machine == here else machine})
+        for part, machine in zip(named, machines, strict=True)
+    ]
 
 
 def _attempted(name: str, *, long: bool, most: int | None) -> PartResult | str:

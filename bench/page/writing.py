@@ -57,13 +57,15 @@ def _described(machine: Machine) -> str:
 
 
 def _head(run: Run) -> str:
-    loads = [load for part in run.parts for load in part.load] or [0.0]
-    quiet = max(loads) <= run.machine.processors * 1.5
-    load = f"Load average between {min(loads):g} and {max(loads):g}"
+    # Later parts begin under the load of those before them.
+    before = min(run.parts, key=lambda part: part.made_at).load[0] if run.parts else 0.0
+    load = f"Load average before the first part: {before:g}"
     return HEAD.format(
         resamples=RESAMPLES,
         machine=_described(run.machine),
-        load=f"{load}." if quiet else f"{load}: **other work ran beside it**, so seconds are too long.",
+        load=f"{load}."
+        if before <= run.machine.processors
+        else f"{load}: **other work ran beside it**, so seconds are too long.",
     )
 
 

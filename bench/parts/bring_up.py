@@ -33,11 +33,11 @@ async def measure(setting: Setting) -> PartResult:
     result = PartResult(part="bring_up", title="Bringing up and removing", about=ABOUT)
     async with running_sessions() as sessions:
         for template, rounds in (
-            ("small", setting.rounds(8, long=20)),
+            ("small", setting.rounds(6, long=20)),
             ("large", setting.rounds(5, long=10)),
         ):
             fast = await in_turn(
-                await _contestants(sessions, template), rounds, setting.share(0.35, template), warm_up=True
+                await _contestants(sessions, template), rounds, setting.share(0.35, template)
             )
             # They take long, and nobody is to be compared with them closely.
             slow = await in_turn(

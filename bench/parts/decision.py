@@ -26,7 +26,7 @@ async def measure(setting: Setting) -> PartResult:
         for template, rounds, scans in (
             ("small", setting.rounds(3, long=10), setting.rounds(3, long=5)),
             # Plain nmap takes minutes for these targets.
-            ("large", setting.rounds(3, long=5), setting.rounds(0, long=3)),
+            ("large", setting.rounds(3, long=5), setting.rounds(0, long=1)),
         ):
             took, events = [], list[Event]()
             for number in range(1, rounds + 1):

@@ -198,7 +198,7 @@ async def measure(setting: Setting) -> PartResult:
 
 def _ask_in_turn(places: dict[str, str], container: str, setting: Setting) -> PartResult:
     paths = {"ping": "/_ping", "inspection": f"/v1.45/containers/{container}/json"}
-    rounds, requests = setting.rounds(6, long=10), setting.amount(300, long=1000)
+    rounds, requests = setting.rounds(4, long=10), setting.amount(300, long=1000)
     seconds = setting.amount(1, long=2)
     took: dict[tuple[str, str], list[list[float]]] = {(who, what): [] for who in places for what in paths}
     rates: dict[tuple[str, str], list[float]] = {(who, what): [] for who in places for what in paths}

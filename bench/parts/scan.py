@@ -12,15 +12,16 @@ from bench.turns import Setting, in_turn
 
 ABOUT = """\
 Two networks of servers that no template uses, made from Debian's packages
-([bench/network](../bench/network/README.md)): on `odd-ports` each host runs one server, off its usual
-port; on `default-ports` each runs several, where they listen by default. What listens is verified from
-inside each container before anything is scanned. All scanners run in containers with a collector's limits:
-half a processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in
-a table, of a library or of the wrong server does not. Servers that never say what they are count among the
-ports only. Both networks are scanned at the same time, by the same scanner. Plain nmap takes minutes a
-pass, for a third of the hosts as for all: it waits for servers that do not answer. So each profile is
-compared once, `full` on every sixth host, and what it finds on the others is counted without nmap;
-`make bench LONG=1` compares `quick` five times, and `full` on all hosts, in three slices."""
+([bench/network](../bench/network/README.md)): on `odd-ports` each host runs one server, off its usual port;
+on `default-ports` each runs several, where they listen by default. What listens is verified from inside each
+container before anything is scanned. All scanners run in containers with a collector's limits: half a
+processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in a table,
+of a library or of the wrong server does not. Nothing is written to port 9100, where a printer prints
+whatever arrives: what else listens there stays without a name. Servers that never say what they are count
+among the ports only. Both networks are scanned at the same time, by the same scanner. Plain nmap takes
+minutes a pass, for a third of the hosts as for all: it waits for servers that do not answer. So each profile
+is compared once, `full` on every sixth host, and what it finds on the others is counted without nmap. With
+`LONG=1`, `quick` is compared five times, and `full` on all hosts, in three slices."""
 type Slice = dict[str, list[Host]]
 """Hosts to scan, by network."""
 NMAP = {"quick": ("-sV",), "full": ("-p-", "-sV", "-T4")}

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from bench.__main__ import ALONE
+from bench.__main__ import _kept as kept
 from bench.__main__ import _with as with_part
 from bench.results import Machine, Run
 
@@ -38,6 +40,32 @@ def test_a_part_of_another_machine_says_so_and_the_others_stay(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     page = writing.page(joined, tmp_path / "benchmarks")
     assert "on another machine (1 processors (a processor), 8 GiB, Linux 6.12, Docker Engine 26.1.5)" in page
+
+
+def test_a_run_of_all_parts_keeps_those_that_run_when_named_and_says_where_they_ran():
+    run = stored()
+    named = [part.part for part in run.parts if part.part in ALONE]
+    assert named
+    assert [part.part for part in kept(run, ELSEWHERE)] == named
+    assert {part.machine for part in kept(run, ELSEWHERE)} == {
+        part.machine or run.machine for part in run.parts if part.part in ALONE
+    }
+    unmarked = run.model_copy(
+        update={"parts": [part.model_copy(update={"machine": None}) for part in run.parts]}
+    )
+    assert {part.machine for part in kept(unmarked, run.machine)} == {None}
+
+
+def test_work_beside_the_run_is_told_from_the_load_of_its_own_parts(tmp_path):
+    run = stored()
+    first = run.parts[0].model_copy(update={"load": (0.1, 30.0), "made_at": "2026-01-01 10:00 UTC"})
+    later = run.parts[1].model_copy(update={"load": (30.0, 9.0), "made_at": "2026-01-01 10:05 UTC"})
+    (tmp_path / "benchmarks").mkdir()
+    page = writing.page(run.model_copy(update={"parts": [later, first]}), tmp_path / "benchmarks")
+    assert "Load average before the first part: 0.1." in page
+    busy = first.model_copy(update={"load": (7.5, 30.0)})
+    page = writing.page(run.model_copy(update={"parts": [busy, later]}), tmp_path / "benchmarks")
+    assert "before the first part: 7.5: **other work ran beside it**" in page
 
 
 def test_a_part_that_failed_says_so_on_the_page(tmp_path):
