@@ -41,8 +41,9 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 	DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3 $(BIN)/pytest -m engine --durations=5 tests/pipeline/test_versions.py; versions=$$?; \
 	DRYRUN_SHARE=all DRYRUN_MANAGERS=1 DRYRUN_CONTROL_HOST=1 tests/support/with-own-engine $(BIN)/pytest -m engine \
 		tests/fleet; managers=$$?; \
-	DRYRUN_IMAGES=discovery/test-redis:8.0 tests/support/in-debian-vm $(BIN)/pytest -m engine -p no:cacheprovider --durations=5 \
-		tests/fleet/test_encrypted.py; encrypted=$$?; \
+	DRYRUN_IMAGES="discovery/test-nginx:1.26 discovery/test-redis:8.0 discovery/test-collector-probe:1.0 \
+		discovery/test-collector-network:1.0 discovery/test-collector-database:1.0" tests/support/in-debian-vm \
+		$(BIN)/pytest -m engine -p no:cacheprovider --durations=5 tests/fleet/test_encrypted.py; encrypted=$$?; \
 	DRYRUN_DELIVERIES=1000 $(BIN)/pytest --timeout=900 --durations=5 approval/tests/deliveries/test_sending.py approval/tests/deliveries/test_netbox.py \
 		-k "nothing_is_lost or create_nothing_twice"; deliveries=$$?; \
 	exit $$((bodies | seeds | shares | versions | managers | encrypted | deliveries))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from fleet_lab import LAYERS, FleetLab, Host, open_fleet
-from local_stack import ROOT
+from fleet_stack import stack_of
+from local_stack import PATIENCE, ROOT
+from quick_stack import FOUND, found_in
 from underlay import (
     EAR,
     FORGED,
@@ -27,6 +29,8 @@ from underlay import (
     udp_in,
     vni_of,
 )
+
+from dryrun_contract.event import SessionPlaced
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -70,6 +74,24 @@ def test_a_forged_frame_arrives_on_a_plain_overlay_only(fleet: FleetLab, options
                     assert arrives(ear, stranger, packet, victim.host) is is_plain
             with bridged(fleet.manager, IMAGE) as container:
                 assert arrives(ear, container, packet, victim.host) is is_plain
+
+
+async def test_a_session_across_hosts_finds_the_same_and_sends_nothing_in_the_clear(
+    fleet: FleetLab, empty_cluster: Path
+) -> None:
+    async with stack_of(fleet, empty_cluster, fleet.fleet_file()) as stack:
+        (worker,) = fleet.workers
+        with tapped(worker) as crossed:
+            session_id = await stack.start_session("spread")
+            view = await stack.wait_until_ended(session_id, 300 * PATIENCE)
+        assert (view.outcome, view.reason) == ("completed", None)
+        (placed,) = [e.data for e in await stack.events(session_id) if isinstance(e.data, SessionPlaced)]
+        assert placed.encrypted
+        assert placed.targets == dict.fromkeys(fleet.hosts, 1)
+        assert crossed["esp"] > 1000
+        assert crossed["vxlan"] == 0
+        assert found_in(stack, session_id) >= FOUND
+        assert fleet.left_of(str(session_id)) == []
 
 
 @contextmanager
