@@ -162,6 +162,16 @@ def test_a_machine_of_the_drawing_comes_up_is_found_and_stays_so_when_it_is_remo
     assert state.standing("nobody") == "planned"
 
 
+def test_a_machine_of_the_drawing_says_on_which_of_several_hosts_it_stands():
+    here = TargetChanged(service="db", image="i", image_id="sha256:1", state="healthy", host="north")
+    state = folded(QUEUED, here, changed("web", "healthy"))
+    assert [state.standing_on_host(name) for name in ("db", "web", "nobody")] == [
+        "healthy on north",
+        "healthy",
+        "planned",
+    ]
+
+
 def test_harm_outweighs_that_it_was_found():
     mapped = AddressesMapped(addresses={"10.213.0.2": "db"})
     harmed = TargetHarmed(service="db", harm="died", during=("network",), detail="x")

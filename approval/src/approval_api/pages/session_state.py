@@ -109,6 +109,12 @@ class SessionState(SessionHistory):
             return "missed" if target.was_healthy and self.runs else target.state
         return target.state
 
+    def standing_on_host(self, service: str) -> str:
+        """Return the same with the host that runs it, where there are several; hostile until made inert."""
+        target = self.targets.get(service)
+        host = "" if target is None or target.host is None else f" on {target.host}"
+        return self.standing(service) + host
+
     @property
     def notes(self) -> list[Note]:
         """The latest warnings and harm, newest last."""
