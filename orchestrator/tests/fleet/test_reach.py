@@ -53,6 +53,9 @@ async def test_no_scan_begins_before_every_host_reaches_the_targets_of_the_other
         if reached:
             assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
             assert begun
+            (traced,) = await fleet.events_of(session_id, "bring_up_traced")
+            proofs = [span.step for span in traced.spans if span.step.startswith("probe")]
+            assert proofs == ["probe", "probe_removal"] * 2, "of the network, and of the way to targets"
         else:
             assert session.outcome is Outcome.FAILED
             assert session.reason.startswith(

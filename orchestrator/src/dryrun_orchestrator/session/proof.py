@@ -75,8 +75,11 @@ async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARG
     record = await context.record()
     assert record.expires_at is not None
     common = context.labels(record.expires_at)
-    verdict = await context.isolation.probe(context.id, str(record.subnet), common, targets=targets)
-    refuted = await context.isolation.put_away(context.id)
+    verdict = await context.isolation.probe(
+        context.id, str(record.subnet), common, context.trace, targets=targets
+    )
+    with context.trace.span("probe_removal"):
+        refuted = await context.isolation.put_away(context.id)
     if verdict.reached:
         await _fail(context, verdict)
     # A probe that failed did not end well either: its own words come first.
