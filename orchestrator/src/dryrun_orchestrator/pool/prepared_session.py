@@ -16,8 +16,9 @@ from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.deadline import Deadline
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.loop import AFTER_DEADLINE
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of

@@ -7,7 +7,8 @@ from dryrun_orchestrator.catalog.arguments import fill_in
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
 from dryrun_orchestrator.session.container_specs import container_spec
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.subnets import collector_address, probe_address
 
 COLLECTORS_AT_ONCE = 2

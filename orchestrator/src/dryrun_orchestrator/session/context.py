@@ -1,11 +1,11 @@
-"""What the steps of one session share, and the error that ends a session."""
+"""What the steps of one session share."""
 
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from dryrun_contract.text import printable
@@ -15,14 +15,13 @@ from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.container_specs import session_labels
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 from dryrun_orchestrator.session.log_lines import CollectorSpan
+from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 from dryrun_serving.tracing import Record
-
-if TYPE_CHECKING:  # it raises what is defined here
-    from dryrun_orchestrator.session.preflight import Preflight
 
 
 class IsolationProof(Protocol):
@@ -52,10 +51,6 @@ class IsolationProof(Protocol):
 
 STARTS_IN_FLIGHT = 8
 """Measured on 2 cores: as fast as 64, with less load on the engine."""
-
-
-class SessionFailedError(Exception):
-    """The session cannot continue; the message says what failed, which one and what to do next."""
 
 
 class KindsFound:
@@ -89,7 +84,7 @@ class SessionContext:
     journal: Journal
     settings: Settings
     isolation: IsolationProof
-    preflight: "Preflight"
+    preflight: Preflight
     now: Callable[[], datetime]
     placement: Placement | None = None
     """None where there is no fleet."""

@@ -21,8 +21,9 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.deadline import Deadline
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.scanning import scan
 from dryrun_orchestrator.session.spans import inside_phase, record_phase, record_session

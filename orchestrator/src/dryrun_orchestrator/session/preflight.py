@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from dryrun_orchestrator.engine.protocol import Engine, ForbiddenError, NotFoundError
-from dryrun_orchestrator.session.context import SessionFailedError
+from dryrun_orchestrator.session.failure import SessionFailedError
 
 RECENT_SECONDS = 3600.0
 """A proxy's settings change when it is started anew, which is rare."""

@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from dryrun_contract.event import IsolationProbed
 from dryrun_orchestrator.journal.records import SessionRecord
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 
 _UNREACHED = "its hosts do not reach all targets of each other, start it again: {}"

@@ -20,7 +20,8 @@ from dryrun_orchestrator.session.collector_container import (
     remove_container_of,
 )
 from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.proof import prove_crossing_again
 from dryrun_orchestrator.session.standby import hand_over, keep_places, stand_by

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from dryrun_contract.event import TargetHarmed, TargetState
 from dryrun_orchestrator.engine.protocol import ContainerDetail, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import TargetRecord
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError, last_words
+from dryrun_orchestrator.session.context import SessionContext, last_words
+from dryrun_orchestrator.session.failure import SessionFailedError
 
 LOOK_AGAIN_SECONDS = 2.0
 """Engine events only wake the loop; without one, targets are inspected this often."""

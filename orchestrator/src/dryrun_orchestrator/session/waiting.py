@@ -8,7 +8,8 @@ from dryrun_contract.event import EventData
 from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.proof import NotReachedError, prove_reach, put_probe_away
 from dryrun_orchestrator.session.start_order import start_order
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
