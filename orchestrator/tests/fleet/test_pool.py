@@ -166,7 +166,7 @@ async def test_a_template_that_is_spread_is_not_prepared_and_it_is_said(pooled):
         await asyncio.sleep(0.3)
         assert await rows(pooled, *PoolState) == []
         assert {line.note for line in (await lines(pooled)).values()} == {
-            "its template spreads it over hosts; what is prepared stands on one"
+            "its template spreads it over hosts, and a prepared session is on one"
         }
 
 

@@ -96,7 +96,7 @@ class OneHost(Grounds):
     @override
     def closed(self, name: str, template: LoadedTemplate | None = None) -> str | None:
         """Return None, but for what a fleet prepared: one host is never drained."""
-        return None if name == ONE_HOST else f"it stands on {name}, and there is no fleet any more"
+        return None if name == ONE_HOST else f"it is on {name}, and there is no fleet any more"
 
     @override
     def distrust(self, name: str) -> str | None:
@@ -182,7 +182,7 @@ class EachHost(Grounds):
         if around.wanting:
             return "a session waits for room"
         if template.spread is not None:
-            return "its template spreads it over hosts; what is prepared stands on one"
+            return "its template spreads it over hosts, and a prepared session is on one"
         if (lacking := self._lacks_labels(name, template)) is not None:
             return lacking
         needs = _needs(template)
