@@ -32,7 +32,7 @@ def add_destination(
         str, typer.Option("--kind", metavar="KIND", help="webhook, netbox, diode, ndjson, csv or servicenow.")
     ],
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="Where it is; files have none.")
+        str | None, typer.Option("--url", metavar="URL", help="Its address; files have none.")
     ] = None,
     credential: Annotated[
         str | None,
@@ -167,7 +167,7 @@ def fetch(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Fetch an approved delivery to a file."""
+    """Save an approved delivery as a file."""
     from dryrun_cli.commands import deliveries
 
     run(deliveries.fetch(common_options(context, json_output, api_url), delivery, form, output))

@@ -69,7 +69,7 @@ def list_experiments(
 def show_experiment(
     context: typer.Context,
     experiment: ExperimentArgument = "last",
-    watch_it: Annotated[bool, typer.Option("--watch", "-w", help="Wait for its end first.")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", "-w", help="Wait until it has ended.")] = False,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
@@ -102,7 +102,7 @@ def stop_experiment(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Start no more of its sessions."""
+    """Stop an experiment: none of its sessions starts any more."""
     from dryrun_cli.commands import experiments
 
     run(experiments.stop(common_options(context, json_output, api_url), experiment))

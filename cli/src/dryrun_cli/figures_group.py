@@ -24,7 +24,7 @@ def forecast(
         str | None, typer.Option("--experiment", metavar="ID", help="All measured sessions of an experiment.")
     ] = None,
     arm: Annotated[
-        str | None, typer.Option("--arm", metavar="NAME", help="Of which arm; the baseline by default.")
+        str | None, typer.Option("--arm", metavar="NAME", help="Its arm; the baseline by default.")
     ] = None,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,

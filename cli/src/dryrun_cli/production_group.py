@@ -25,7 +25,7 @@ def report_scan(
     collector: Annotated[str, typer.Option("--collector", metavar="NAME", help="Which collector wrote it.")],
     targets: Annotated[
         list[str],
-        typer.Option("--targets", metavar="CIDR", help="A network it scanned, as it was called. Repeatable."),
+        typer.Option("--targets", metavar="CIDR", help="A network that it was told to scan. Repeatable."),
     ],
     profile: Annotated[
         Literal["quick", "full"],
@@ -39,8 +39,8 @@ def report_scan(
         typer.Option(
             "--began",
             metavar="TIME",
-            help="When it began, as in 2026-01-31T02:30:00Z; without, now. What ran at the same time as "
-            "another scan counts once.",
+            help="When it began, as in 2026-01-31T02:30:00Z; default: now. Scans that ran at the same time "
+            "count once.",
         ),
     ] = None,
     despite_warnings: Annotated[
@@ -70,7 +70,8 @@ def list_discoveries(
         typer.Option("--change", help="Only what is new, changed, gone or returned."),
     ] = None,
     status: Annotated[
-        Literal["pending", "approved", "rejected"] | None, typer.Option("--status", help="Only these.")
+        Literal["pending", "approved", "rejected"] | None,
+        typer.Option("--status", help="Only those in this state."),
     ] = "pending",
     any_status: Annotated[bool, typer.Option("--all", help="Also those already decided.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
@@ -85,7 +86,8 @@ def list_discoveries(
 
 
 SeenArgument = Annotated[
-    list[str], typer.Argument(metavar="ID:REVISION...", help="As `list` shows them, at most 500.")
+    list[str],
+    typer.Argument(metavar="ID:REVISION...", help="Each as `list` shows it; at most 500."),
 ]
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the audit log.")]
 
@@ -142,7 +144,7 @@ def list_scans(context: typer.Context, json_output: JsonOption = False, api_url:
 @production_app.command("changes")
 def summarize_changes(
     context: typer.Context,
-    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="Since N days ago.")] = 1,
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="Of the last N days.")] = 1,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:

@@ -48,7 +48,7 @@ def report(
     criteria: CriteriaOption = None,
     judged: Annotated[
         bool,
-        typer.Option("--judged", help="With its verdict, by the criteria that the session was started with."),
+        typer.Option("--judged", help="Add the verdict by the criteria that the session was started with."),
     ] = False,
     output: Annotated[
         Path | None,
@@ -72,13 +72,13 @@ def report(
         typer.Option(
             "--check-against",
             metavar="FILE",
-            help="Put the forecast of a real network beside what discovery-collect wrote there (- for "
+            help="Compare the forecast of a real network with what discovery-collect wrote there (- for "
             "standard input). Addresses are counted here and not sent.",
         ),
     ] = None,
     check_production: Annotated[
         bool,
-        typer.Option("--check-production", help="The same, with the production discoveries of the API."),
+        typer.Option("--check-production", help="Compare it with the production discoveries of the API."),
     ] = False,
     took_seconds: Annotated[
         float | None, typer.Option("--took", metavar="SECONDS", min=0, help="How long that run took.")

@@ -11,7 +11,7 @@ from dryrun_local.command_line import AddOption, group, run_work
 if TYPE_CHECKING:
     from dryrun_local.terminal.interruption import Interruption
 
-app = group("Take over scanners whose images are on this machine.")
+app = group("Add someone else's scanner, whose image is on this machine.")
 
 
 @app.command("add")
@@ -72,7 +72,7 @@ def show_production_command(
     targets: Annotated[str, typer.Option("--targets", metavar="CIDR", help="The network to scan.")],
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", metavar="ADDRESS", help="No target; may be given several times."),
+        typer.Option("--exclude", metavar="ADDRESS", help="Address not to scan; may be given several times."),
     ] = None,
     max_rate: Annotated[
         int | None, typer.Option("--max-rate", metavar="N", min=1, help="Packets per second, if chosen.")

@@ -27,9 +27,9 @@ def list_hosts(file: FileOption) -> None:
 
 @app.command("drain")
 def drain_host(host: HostArgument, file: FileOption) -> None:
-    """Let a host take no new session; those on it run to their end, 30 minutes at most.
+    """Place no new session on a host; those on it run to their end, 30 minutes at most.
 
-    Changes `drained` in the file, which the orchestrator takes in within seconds.
+    Changes `drained` in the file, which the orchestrator reads again within seconds.
     """
     from dryrun_local.fleet.commands import drain
     from dryrun_local.terminal.screen import Screen

@@ -29,7 +29,7 @@ def import_network(
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,
     all_hosts: Annotated[
-        bool, typer.Option("--all", help="Take every host, in as many templates as it takes.")
+        bool, typer.Option("--all", help="Take every host, in as many templates as necessary.")
     ] = False,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Choose another sample.")
@@ -111,7 +111,7 @@ def export_network(
     present: Annotated[
         Path | None,
         typer.Option(
-            "--present", metavar="FILE", help="Leave out layers that are there: from `network layers` there."
+            "--present", metavar="FILE", help="Leave out the layers in this list, by `network layers` there."
         ),
     ] = None,
 ) -> None:
