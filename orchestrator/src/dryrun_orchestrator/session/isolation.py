@@ -37,7 +37,7 @@ from dryrun_orchestrator.settings import Settings
 log = logging.getLogger(__name__)
 
 PROBE_DEADLINE = timedelta(seconds=20)
-PROBES = 3
+PROBES = 5
 """Most attempts when a probe is undecided. On a busy machine it may start after the bridge announced itself,
 and after a crash it finds a bridge that announced itself to the earlier process."""
 CARRIER_SECONDS = 1.2
