@@ -24,7 +24,9 @@ from underlay import (
     ear_in,
     forged_packet,
     inside,
+    opened_to_strangers,
     run_idle,
+    stranger,
     tapped,
     udp_in,
     vni_of,
@@ -68,10 +70,10 @@ def test_a_forged_frame_arrives_on_a_plain_overlay_only(fleet: FleetLab, options
                 assert arrives_from_neighbour(ear, sender, victim)
             assert bool(crossed["vxlan"]) is is_plain
             assert bool(crossed["esp"]) is not is_plain
-            with fleet.stranger() as stranger:
-                assert not arrives(ear, stranger, packet, victim.host)
-                with fleet.opened_to_strangers(victim.host):
-                    assert arrives(ear, stranger, packet, victim.host) is is_plain
+            with stranger() as sender:
+                assert not arrives(ear, sender, packet, victim.host)
+                with opened_to_strangers(fleet, victim.host):
+                    assert arrives(ear, sender, packet, victim.host) is is_plain
             with bridged(fleet.manager, IMAGE) as container:
                 assert arrives(ear, container, packet, victim.host) is is_plain
 

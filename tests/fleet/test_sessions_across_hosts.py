@@ -12,12 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host, entered
+from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host
 from fleet_stack import stack_of
 from local_stack import ROOT
 from probe_frames import BROADCAST
 from quick_stack import FOUND, found_in
-from underlay import Inside, arrives, can_encrypt, ear_in, forged_packet, inside_of, udp_frame, vni_of
+from underlay import (
+    Inside,
+    arrives,
+    can_encrypt,
+    ear_in,
+    entered,
+    forged_packet,
+    inside_of,
+    opened_to_strangers,
+    stranger,
+    udp_frame,
+    vni_of,
+)
 
 from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
 from dryrun_local.images.distribution import distribute
@@ -61,8 +73,8 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
         other: Any = await stack.client.report(whole)
         assert other["placement"]["encrypted"] is None
         assert judged(report) == judged(other)
-        with fleet.stranger() as stranger:
-            await attacked_from_inside(fleet, str(spread), inside_of(fleet, str(apart)), stranger)
+        with stranger() as sender:
+            await attacked_from_inside(fleet, str(spread), inside_of(fleet, str(apart)), sender)
         injected_from_outside(fleet, str(spread))
         for session_id in (spread, apart):
             await stack.client.stop_session(session_id)
@@ -197,13 +209,13 @@ def addresses_of(host: Host) -> list[str]:
 
 
 async def attacked_from_inside(
-    fleet: FleetLab, session_id: str, others: list[Inside], stranger: socket.socket
+    fleet: FleetLab, session_id: str, others: list[Inside], outside: socket.socket
 ) -> None:
     """From each container: connect to every host, a machine beside them and another session's containers.
 
-    And put frames on the wire for all of their addresses. `stranger` is a socket of that machine.
+    And put frames on the wire for all of their addresses. `outside` is a socket of that machine.
     """
-    ears = [stranger]
+    ears = [outside]
     for namespace in (*map(network_of, fleet.hosts.values()), *(other.namespace for other in others)):
         with entered(namespace):
             ears.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -289,8 +301,8 @@ def injected_from_outside(fleet: FleetLab, session_id: str) -> None:
     assert victims
     for host, victim in victims.items():
         packet = forged_packet(vni, victim.address)
-        with ear_in(victim.namespace) as ear, fleet.stranger() as stranger:
-            assert not arrives(ear, stranger, packet, host)
+        with ear_in(victim.namespace) as ear, stranger() as sender:
+            assert not arrives(ear, sender, packet, host)
             # The same packet gets in where the rule is missing: what kept it out is the rule.
-            with fleet.opened_to_strangers(host):
-                assert arrives(ear, stranger, packet, host)
+            with opened_to_strangers(fleet, host):
+                assert arrives(ear, sender, packet, host)

@@ -16,7 +16,6 @@ from dryrun_contract.collector_config import CollectorConfig, to_environment
 
 MAC, BRIDGE = bytes.fromhex("0242c0000001"), bytes.fromhex("0242c00000aa")
 LL, BRIDGE_LL = frames.link_local(MAC), frames.link_local(BRIDGE)
-REPORTS_MAC = bytes.fromhex("01005e000016")
 ALL_ROUTERS = bytes.fromhex("ff020000000000000000000000000016")
 TYPES, DSCPS = range(8), (0, frames.SIGNATURE, frames.SIGNATURE - 1, 63)
 

@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -45,17 +44,6 @@ def run(*command: str | Path, seconds: float = 60) -> str:
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
     return done.stdout.strip()
-
-
-@contextmanager
-def entered(namespace: str | Path) -> Iterator[None]:
-    """Make sockets in another network namespace."""
-    with Path("/proc/self/ns/net").open() as home, Path(namespace).open() as there:
-        os.setns(there.fileno(), os.CLONE_NEWNET)
-        try:
-            yield
-        finally:
-            os.setns(home.fileno(), os.CLONE_NEWNET)
 
 
 @dataclass(eq=False)
@@ -185,35 +173,6 @@ class FleetLab:
         """Let only the fleet's hosts send to a host's swarm and VXLAN ports."""
         rule = run(ROOT / "deploy/fleet/peers", *(each.address for each in self.hosts.values()))
         subprocess.run(host.inside("nft", "-f", "-"), input=rule, text=True, check=True, timeout=30)
-
-    @contextmanager
-    def opened_to_strangers(self, host: Host) -> Iterator[None]:
-        """Take that rule away for the time of the block."""
-        run(*host.inside("nft", "delete", "table", "inet", "dryrun_fleet"))
-        try:
-            yield
-        finally:
-            self.shut_to_strangers(host)
-
-    @contextmanager
-    def stranger(self) -> Iterator[socket.socket]:
-        """Yield a UDP socket of a machine on the underlay that is none of the hosts."""
-        run("ip", "netns", "add", "fleet-stranger")
-        try:
-            cable = ("type", "veth", "peer", "name", "eth0", "netns", "fleet-stranger")
-            run("ip", "link", "add", "fl-stranger", *cable)
-            run("ip", "link", "set", "fl-stranger", "master", "fleet0", "up")
-            inside = ("ip", "-n", "fleet-stranger")
-            run(*inside, "addr", "add", f"{UNDERLAY}.99/24", "dev", "eth0")
-            run(*inside, "link", "set", "eth0", "up")
-            with entered("/run/netns/fleet-stranger"):
-                made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with made:
-                yield made
-        finally:
-            # A namespace takes its links away later, and the next stranger would meet this one's.
-            subprocess.run(["ip", "link", "delete", "fl-stranger"], check=False, timeout=30)
-            run("ip", "netns", "delete", "fleet-stranger")
 
     def start_engine(self, host: Host) -> None:
         """Start a worker's engine, with this machine's images."""

@@ -1,5 +1,6 @@
-"""The network between a fleet's hosts: what passes there, and frames that are forged there."""
+"""The network between a fleet's hosts: what passes there, strangers on it, and frames that they forge."""
 
+import os
 import socket
 import struct
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fleet_lab import FleetLab, Host, entered
+from fleet_lab import UNDERLAY, FleetLab, Host, run
 from local_stack import PATIENCE
 from probe_frames import checksum
 
@@ -24,6 +25,46 @@ ETH_P_ALL: Final = 3
 SO_RCVBUFFORCE: Final = 33
 SOL_PACKET: Final = 263
 PACKET_STATISTICS: Final = 6
+
+
+@contextmanager
+def entered(namespace: str | Path) -> Iterator[None]:
+    """Make sockets in another network namespace."""
+    with Path("/proc/self/ns/net").open() as home, Path(namespace).open() as there:
+        os.setns(there.fileno(), os.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            os.setns(home.fileno(), os.CLONE_NEWNET)
+
+
+@contextmanager
+def stranger() -> Iterator[socket.socket]:
+    """Yield a UDP socket of a machine on the underlay that is none of the hosts."""
+    run("ip", "netns", "add", "fleet-stranger")
+    try:
+        cable = ("type", "veth", "peer", "name", "eth0", "netns", "fleet-stranger")
+        run("ip", "link", "add", "fl-stranger", *cable)
+        run("ip", "link", "set", "fl-stranger", "master", "fleet0", "up")
+        there = ("ip", "-n", "fleet-stranger")
+        run(*there, "addr", "add", f"{UNDERLAY}.99/24", "dev", "eth0")
+        run(*there, "link", "set", "eth0", "up")
+        with udp_in(Path("/run/netns/fleet-stranger")) as made:
+            yield made
+    finally:
+        # A namespace takes its links away later, and the next stranger would meet this one's.
+        subprocess.run(["ip", "link", "delete", "fl-stranger"], check=False, timeout=30)
+        run("ip", "netns", "delete", "fleet-stranger")
+
+
+@contextmanager
+def opened_to_strangers(fleet: FleetLab, host: Host) -> Iterator[None]:
+    """Let strangers send to a host's swarm and VXLAN ports for the time of the block."""
+    run(*host.inside("nft", "delete", "table", "inet", "dryrun_fleet"))
+    try:
+        yield
+    finally:
+        fleet.shut_to_strangers(host)
 
 
 def udp_frame(to: bytes, mac: bytes, source: str, address: str, port: int) -> bytes:

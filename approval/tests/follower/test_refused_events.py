@@ -28,7 +28,6 @@ def discovery_data(line, data, key="10.213.0.9"):
 
 DEEP = "[" * 40 + "]" * 40
 MANY = "[" + "[]," * 310_000 + "[]]"
-DEEP_KEY = "10.0.0.3:80/tcp" + "/a" * 17
 BAD_EVENTS = {
     "unknown type": ('{"type":"phase_of_the_moon","phase":"full"}', "phase_of_the_moon", "data"),
     "unknown field": ('{"type":"phase_changed","phase":"scanning","x":1}', "phase_changed", "data"),
