@@ -21,7 +21,7 @@ _FOR_READING = (
     "--disable-threaded-compositing",  # a quarter off loading pages; pictures, clicks and keys do not work
     "--js-flags=--no-opt",  # no page lives long enough to repay the optimizing compiler
 )
-DESKTOP = {"width": 1360, "height": 860}
+DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 _AXE = Path(__file__).resolve().parents[2] / "approval" / "tests" / "browser" / "vendored" / "axe.min.js"
 ALL_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -109,8 +109,10 @@ async def violations(page: Page, rules: Sequence[str] = ALL_RULES) -> list[str]:
     ]
 
 
-async def is_wider_than_the_screen(page: Page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+async def scrolls_sideways(page: Page, elements: str) -> bool:
+    """Return whether one of the elements, given by a selector, is wider inside than outside."""
+    wider = "found => found.some(one => one.scrollWidth > one.clientWidth)"
+    return bool(await page.locator(elements).evaluate_all(wider))
 
 
 async def boxes(page: Page) -> str:

@@ -114,8 +114,8 @@ def _require_own(name: str) -> None:
         raise ProblemError(
             "built-in-criteria",
             409,
-            f"{BUILT_IN} are the criteria of this version; store others under another name",
-            title="Built-in criteria",
+            f"{BUILT_IN!r} names the criteria of this version; store yours under another name",
+            title="The name is taken",
         )
 
 

@@ -239,7 +239,7 @@ class OrchestratorClient:
                         break
         except httpx2.HTTPError as error:
             raise OrchestratorUnavailableError(
-                f"the orchestrator does not answer {method} {path}: {type(error).__name__}: {error}"
+                f"the orchestrator does not answer ({str(error) or type(error).__name__})"
             ) from error
         return _Answer(response.status_code, bytes(body))
 

@@ -78,7 +78,7 @@ def _require_equal(shown: object, expected: str) -> None:
         shown.encode("utf-8", "replace"), expected.encode()
     ):
         raise _cross_site(
-            f"{CSRF_HEADER} or the form field {CSRF_FIELD} is missing or belongs to another login"
+            f"this comes from another login, or without {CSRF_HEADER} or the form field {CSRF_FIELD}"
         )
 
 
