@@ -108,10 +108,18 @@ async def test_a_subnet_that_another_overlay_has_is_refused_and_leaves_nothing(
     monkeypatch.setattr("docker_guard.session_networks._ALLOCATION_SECONDS", 0.1)
     engine.allocates = False
     async with worker_of(tmp_path, engine, allowlist_file, PRIVATE) as guard:
-        reply = await guard.ask("POST", "/v1.45/networks/create", Words().overlay(Options={}))
+        words = Words()
+        reply = await guard.ask("POST", "/v1.45/networks/create", words.overlay(Options={}))
         assert reply.status == 403
         assert reply.message == "Pool overlaps with other one on this address space"
         assert not engine.networks
+        # The next subnet may be tried, with the same deadline.
+        engine.allocates = True
+        later = dict(words.shared, **{labels.EXPIRES_AT: in_seconds(1700)})
+        reply = await guard.ask("POST", "/v1.45/networks/create", words.overlay(Options={}, Labels=later))
+        assert "(rule deadline)" in reply.message
+        reply = await guard.ask("POST", "/v1.45/networks/create", words.overlay(Options={}))
+        assert reply.status == 201
 
 
 async def test_overlays_past_their_deadline_that_the_swarm_keeps_take_no_places(

@@ -17,9 +17,10 @@ from dryrun_orchestrator.engine.protocol import (
     ImageMissingError,
     Network,
     SubnetTakenError,
+    TransientEngineError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
-from dryrun_orchestrator.session.cleaning_up import remove_everything
+from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
 from dryrun_orchestrator.session.container_specs import TARGET_LIMITS, container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
@@ -72,19 +73,27 @@ async def make_network(context: SessionContext) -> SessionRecord:
     """Create the session's network, or adopt the one that an earlier attempt created.
 
     What an orchestrator made for this session whose journal is lost is removed first: no container of
-    another owner may join it.
+    another owner may join it. Its deadline stays, as nothing prolongs that of an id.
     """
     record = await context.record()
     if record.network_id is not None:
         return record
     network = await _existing_network(context)
-    if network is not None and network.labels.get(labels.OWNER) != str(context.journal.id):
-        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
-        network = None
     if network is None:
         return await _create_network(context)
     expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
+    if network.labels.get(labels.OWNER) != str(context.journal.id):
+        await context.journal.update_session(context.id, expires_at=expires_at)
+        await _remove_what_is_left(context)
+        return await _create_network(context)
     return await _remember_network(context, network.id, str(network.subnet), expires_at)
+
+
+async def _remove_what_is_left(context: SessionContext) -> None:
+    try:
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
+    except LeftoverError as error:
+        raise TransientEngineError(f"what a lost journal left of this session: {error}") from error
 
 
 async def _existing_network(context: SessionContext) -> Network | None:
@@ -94,15 +103,16 @@ async def _existing_network(context: SessionContext) -> Network | None:
 
 async def _create_network(context: SessionContext) -> SessionRecord:
     settings = context.settings
+    # Computed before the first call: the deadline is never later than 30 minutes after creation, and the same
+    # in each, as a guard may keep that of a network that did not come about.
+    # Nothing prolongs the deadline of an id, not even that its first network is gone.
     deadline = (await context.record()).expires_at
+    expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
     taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
     tried = 0
     pool, prefix, spaced = settings.subnet_pool, settings.subnet_prefix, context.placement is not None
     for subnet in candidate_subnets(pool, prefix, filter(None, taken), spaced=spaced):
         tried += 1
-        # Computed before the call: the deadline is never later than 30 minutes after creation.
-        # Nothing prolongs the deadline of an id, not even that its first network is gone.
-        expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
         # Stored first: two sessions that start together do not try the same subnet.
         await context.journal.update_session(context.id, subnet=subnet, expires_at=expires_at)
         spec = network_spec(context.id, subnet, context.labels(expires_at))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address
 
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -69,10 +70,15 @@ class FakeMachine:
         self.refusals_after_removal = 0
         self.has_swarm = True
         """A manager without it answers with what is its own, and no error."""
+        self.deadlines: dict[str, str] = {}
+        """The first that was asked for each session id: the guard in front of an engine admits no other."""
         self._made = 0
 
     def create_network(self, spec: NetworkSpec) -> str:
-        """Make a network; its name, bridge and subnet have to be free."""
+        """Make a network; its name, bridge and subnet have to be free, its deadline the id's first."""
+        session_id, expires_at = spec.labels.get(labels.SESSION_ID), spec.labels.get(labels.EXPIRES_AT)
+        if session_id and expires_at and self.deadlines.setdefault(session_id, expires_at) != expires_at:
+            raise RejectedError(f"session {session_id} already has a deadline; nothing prolongs it")
         if spec.reserved is not None:
             return self._create_overlay(spec)
         subnet = IPv4Network(spec.subnet)
