@@ -114,6 +114,35 @@ async def test_a_journal_that_is_known_or_has_forgotten_its_beginning_goes_on_fr
     assert await rows(engine, "SELECT phase FROM gateway.dryrun_sessions") == [{"phase": phase}]
 
 
+async def test_a_session_whose_events_have_the_numbers_of_others_has_no_complete_history(
+    follower, engine, orchestrator
+):
+    before, after = uuid4(), uuid4()
+    for _ in range(3):
+        queued(orchestrator, before)
+    await follower.follow_once()
+    # Restored from a backup: its next events have numbers that the API knows already.
+    orchestrator.log, orchestrator.seq = orchestrator.log[:1], 1
+    orchestrator.sessions[before] = session_in(before, Phase.QUEUED)
+    await follower.follow_once()
+    assert await position(engine) == Position(orchestrator.journal, 1)
+    queued(orchestrator, after)
+    for _ in range(2):
+        orchestrator.tell(after, PhaseChanged(phase=Phase.PROVISIONING))
+    await follower.follow_once()
+    assert await position(engine) == Position(orchestrator.journal, 4)
+    assert await rows(
+        engine, f"SELECT phase, history_complete FROM gateway.dryrun_sessions WHERE id = '{after}'"
+    ) == [{"phase": "provisioning", "history_complete": False}]
+    # One that begins once the numbers are new again lacks nothing.
+    whole = uuid4()
+    queued(orchestrator, whole)
+    await follower.follow_once()
+    assert await rows(
+        engine, f"SELECT history_complete FROM gateway.dryrun_sessions WHERE id = '{whole}'"
+    ) == [{"history_complete": True}]
+
+
 async def test_a_session_still_waiting_for_the_orchestrator_survives_a_replaced_journal(
     follower, engine, orchestrator
 ):

@@ -54,7 +54,7 @@ UPDATE gateway.dryrun_sessions SET phase = 'ended', outcome = :outcome, reason =
 WHERE id = :id
 """)
 
-_REFUSED = text("UPDATE gateway.dryrun_sessions SET history_complete = false WHERE id = :id")
+_LOST = text("UPDATE gateway.dryrun_sessions SET history_complete = false WHERE id = ANY(:ids)")
 
 _DOUBT = text("""
 UPDATE gateway.dryrun_sessions SET history_complete = false WHERE phase NOT IN ('requested', 'ended')
@@ -68,6 +68,7 @@ SELECT journal, seq, session_id, at, type, data
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS page(
     journal uuid, seq bigint, session_id uuid, at timestamptz, type text, data jsonb)
 ON CONFLICT (journal, seq) DO NOTHING
+RETURNING seq
 """)
 
 _KNOWN = text("SELECT id FROM gateway.dryrun_sessions WHERE id = ANY(:ids)")
@@ -98,7 +99,8 @@ async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> 
     """Store `events`, their sessions' new state and their discoveries; wake the streams.
 
     A session that was not started here is adopted from its events. Returns how many events were new: all of
-    them, unless the orchestrator's journal was restored from a backup.
+    them, unless the orchestrator's journal was restored from a backup; then the history of sessions whose
+    events are not stored is incomplete.
     """
     await _adopt_unknown(connection, events)
     for event in events:
@@ -114,10 +116,13 @@ async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> 
         }
         for event in events
     ]
-    stored = await connection.execute(_EVENTS, {"rows": json.dumps(rows)})
+    stored = set((await connection.execute(_EVENTS, {"rows": json.dumps(rows)})).scalars())
+    if lost := {event.session_id for event in events if event.seq not in stored}:
+        # Their numbers are those of other events, from before the journal was set back.
+        await connection.execute(_LOST, {"ids": list(lost)})
     await discoveries.store(connection, events)
     await _notify(connection, (event.session_id for event in events))
-    return stored.rowcount
+    return len(stored)
 
 
 async def knows_journal(connection: AsyncConnection, journal: UUID) -> bool:
@@ -174,7 +179,7 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
                 {"id": session_id, "outcome": outcome.value, "reason": _text(reason), "at": event.at},
             )
         case EventRefused(claimed_type=claimed):
-            await connection.execute(_REFUSED, {"id": session_id})
+            await connection.execute(_LOST, {"ids": [session_id]})
             if claimed == "session_ended":
                 # No more events will come; without this it would count as running for ever.
                 ended = {"outcome": "failed", "reason": _END_UNKNOWN, "at": event.at}
