@@ -296,6 +296,28 @@ async def test_after_a_page_of_large_events_it_rests_as_long_as_that_took(follow
     assert rests == [0.2, 0.05, 0.5]
 
 
+async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_ask_at_once(
+    follower, monkeypatch
+):
+    asked, rests = [], []
+
+    async def follow_once():
+        if len(asked) == 2:
+            raise asyncio.CancelledError
+        follower._limit = 500
+        asked.append(None)
+        return 0
+
+    async def sleep(seconds):
+        rests.append(seconds)
+
+    monkeypatch.setattr(follower, "follow_once", follow_once)
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    assert rests == [0.05, 0.05]
+
+
 async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
     store, wait = repository.store_events, 0.1
 

@@ -99,8 +99,9 @@ class Follower:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # see above
             else:
                 failures = 0
-                if 0 < stored < self._limit:
-                    # Large events cost everybody's processor: rest as long as the page took.
+                if stored < self._limit:
+                    # Large events cost everybody's processor: rest as long as the page took. Nor does an
+                    # orchestrator that answers at once, and with nothing, keep this one busy.
                     await asyncio.sleep(min(_LONGEST_REST_SECONDS, max(_REST_SECONDS, self._stored_for)))
 
     async def follow_once(self) -> int:
