@@ -42,6 +42,8 @@ _WORK_SECONDS = 60.0
 _ANSWER_BYTES = 8 * 1024 * 1024
 _TRY_SECONDS = 30.0
 _SUM_UP_AGAIN_SECONDS = 60.0
+_REST_AFTER_FAILURE = 10
+"""So many times as long as it took: those that cannot be summed up take a tenth of the time, however many."""
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
 MOST_LOOKS = 300
@@ -85,6 +87,8 @@ class Experiments:
         self._trying = Bulkhead("what an experiment would scan", at_once=1, waiting=4)
         self._failed_at: dict[UUID, float] = {}
         """When an experiment could not be summed up last."""
+        self._try_again_at = -math.inf
+        """Before this, none of those is tried again: starting and measuring wait meanwhile."""
         self._worker = WorkerProcess(
             "approval_api.experiments.worker",
             "summing up an experiment",
@@ -321,13 +325,18 @@ class Experiments:
 
     async def _sum_up(self, experiment_id: UUID) -> None:
         """Keep results of all runs so far; what could not be summed up is tried again, older results stay."""
-        if time.monotonic() - self._failed_at.get(experiment_id, -math.inf) < _SUM_UP_AGAIN_SECONDS:
+        began, failed_at = time.monotonic(), self._failed_at.get(experiment_id)
+        if failed_at is not None and began < max(failed_at + _SUM_UP_AGAIN_SECONDS, self._try_again_at):
             return
         async with self._engine.connect() as connection:
             request, measured, lines = await repository.measured_lines(connection, experiment_id)
-        self._failed_at[experiment_id] = time.monotonic()
-        (answer,) = await self._worker.call(b"sum up", request.encode(), lines.encode())
-        results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
-        async with self._engine.begin() as connection:
-            await repository.store_results(connection, experiment_id, results, measured)
+        try:
+            (answer,) = await self._worker.call(b"sum up", request.encode(), lines.encode())
+            results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
+            async with self._engine.begin() as connection:
+                await repository.store_results(connection, experiment_id, results, measured)
+        except Exception:
+            self._failed_at[experiment_id] = ended = time.monotonic()
+            self._try_again_at = ended + _REST_AFTER_FAILURE * (ended - began)
+            raise
         self._failed_at.pop(experiment_id, None)

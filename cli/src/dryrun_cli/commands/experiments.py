@@ -33,9 +33,9 @@ from dryrun_contract.fact_history import FactHistory
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
+"""The service may be restarted meanwhile; an experiment survives that."""
 SUM_UP_SECONDS: Final = 600.0
 """After the last session: what could not be summed up is tried again each minute."""
-"""The service may be restarted meanwhile; an experiment survives that."""
 LISTED: Final = 100
 
 
