@@ -42,9 +42,10 @@ static const char *skip_value(const char *at) {
 /* Return the value of a member of the outermost object, or NULL. */
 static const char *member(const char *at, const char *name) {
     at = skip_space(at);
+    if (*at != '{') return NULL;
     do {
         const char *key = skip_space(at + 1);
-        const char *end = *at == '{' || *at == ',' ? skip_string(key) : NULL;
+        const char *end = skip_string(key);
         if (end == NULL) return NULL;
         size_t length = (size_t)(end - key) - 2;
         end = skip_space(end);

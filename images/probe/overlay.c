@@ -191,7 +191,8 @@ static int hear(struct overlay *overlay, const uint8_t *frame, size_t length) {
         inet_ntop(AF_INET, frame + ETHERNET + 12, shown, sizeof shown);
         return because(overlay, REACHED, "a host answers: a ping, from %s", shown);
     }
-    overlay->answered[peer] = true;
+    /* A switch may send us what is for others. */
+    if (memcmp(frame + ETHERNET + 16, overlay->config->own, 4) == 0) overlay->answered[peer] = true;
     return -1;
 }
 

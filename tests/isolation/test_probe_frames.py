@@ -3,12 +3,13 @@
 import ipaddress
 import json
 import random
+import socket
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 
 import probe_frames as frames
-from built_probe import configs_program, meanings_program
+from built_probe import configs_program, meanings_program, overlay_meanings_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -199,7 +200,59 @@ def test_a_configuration_that_is_not_one_gives_no_network() -> None:
         '{"cidr": "10.1.0.0/24"}',
         *(f'{{"version": 1, "cidr": "{cidr}"}}' for cidr in (*networks, "::/64", "", "1" * 99)),
         '{"version": 1, "cidr": 7}',
-        *("[]", "[" * 500, '{"cidr' + "\\", "nothing", "{,}", '{"a":]'),
+        *("", " ", "[]", "[" * 500, '{"cidr' + "\\", "nothing", "{,}", '{"a":]'),
     ]
     assert [said for said in configurations(broken) if said[0].isdigit()] == []
     assert len(configurations(broken)) == len(broken)
+
+
+OWN, OTHER = socket.inet_aton("10.213.0.28"), socket.inet_aton("10.213.0.27")
+OF_A_HOST, OF_AN_ENGINE = socket.inet_aton("172.18.0.1"), socket.inet_aton("10.213.0.40")
+
+
+def arp_answer(source: bytes, *, by: bytes = BRIDGE, kind: int = 2) -> bytes:
+    return MAC + by + struct.pack("!HHHBBH", frames.ARP, 1, frames.IPV4, 6, 4, kind) + by + source + MAC + OWN
+
+
+def pong(source: bytes, target: bytes = OWN, *, options: int = 0, identity: int = 0xD24E) -> bytes:
+    header = bytes([0x45 + options]) + bytes(8) + b"\x01" + bytes(2) + source + target + bytes(4 * options)
+    return MAC + BRIDGE + b"\x08\x00" + header + struct.pack("!BBHHH", 0, 0, 0, identity, 1)
+
+
+SILENCE = "-1||0|0"
+ON_AN_OVERLAY = {
+    arp_answer(OF_A_HOST): "1|a host answers ARP|0|0",
+    arp_answer(OF_AN_ENGINE): "-1||0|1",
+    arp_answer(OTHER): SILENCE,
+    arp_answer(OF_AN_ENGINE, by=MAC): SILENCE,
+    arp_answer(OF_A_HOST, kind=1): SILENCE,
+    pong(OTHER): "-1||1|0",
+    pong(OTHER, options=3): "-1||1|0",
+    pong(OTHER, target=OF_AN_ENGINE): SILENCE,
+    pong(OTHER, identity=0xD24F): SILENCE,
+    pong(OF_A_HOST): "1|a host answers: a ping, from 172.18.0.1|0|0",
+    pong(OF_AN_ENGINE, target=OTHER): "1|a host answers: a ping, from 10.213.0.40|0|0",
+}
+
+
+def overlay_verdicts(heard: Sequence[bytes]) -> list[str]:
+    lines = "".join(f"hear {MAC.hex()} {frame.hex()}\n" for frame in heard)
+    return run(overlay_meanings_program(), lines.encode()).splitlines()
+
+
+def test_on_an_overlay_a_frame_decides_only_when_it_is_whole() -> None:
+    assert overlay_verdicts(list(ON_AN_OVERLAY)) == list(ON_AN_OVERLAY.values())
+    cut = [frame[:length] for frame in ON_AN_OVERLAY for length in range(len(frame))]
+    assert set(overlay_verdicts(cut)) == {SILENCE}
+
+
+def test_on_an_overlay_changed_and_random_frames_are_read_to_their_end_only() -> None:
+    chance = random.Random(27)
+    whole = list(ON_AN_OVERLAY)
+    changed = []
+    for _ in range(20_000):
+        frame = bytearray(chance.choice(whole))
+        frame[chance.randrange(len(frame))] = chance.randrange(256)
+        del frame[chance.randrange(len(frame) + 1) :]
+        changed.append(bytes(frame) + chance.randbytes(chance.choice((0, 0, 3, 60))))
+    assert len(overlay_verdicts(changed)) == len(changed)

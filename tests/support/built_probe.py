@@ -17,12 +17,27 @@ def probe_program() -> Path:
 
 
 @functools.cache
+def checked_probe_program() -> Path:
+    """Return the probe's program, which behaviour that C does not define ends with an error."""
+    return _compiled("checked-probe", *_CHECKED, *SOURCE.glob("*.c"))
+
+
+@functools.cache
 def meanings_program() -> Path:
     """Return a program that reads `MAC FRAME` in hex, a line each, and prints role and words of each.
 
     An access outside of a frame, or behaviour that C does not define, ends it with an error.
     """
     return _compiled("meanings", *_CHECKED, MEANINGS, SOURCE / "frames.c")
+
+
+@functools.cache
+def overlay_meanings_program() -> Path:
+    """Return one that prints of each frame what it decides on an overlay.
+
+    That is: exit code or -1, reason, whether the other host 10.213.0.27 has answered, and how many speak.
+    """
+    return _compiled("overlay-meanings", *_CHECKED, "-DOVERLAY", MEANINGS, SOURCE / "frames.c")
 
 
 @functools.cache

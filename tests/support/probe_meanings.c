@@ -1,4 +1,7 @@
 /* For tests: what the probe makes of frames, or of configurations, read from standard input. */
+#ifdef OVERLAY
+#include "overlay.c"
+#endif
 #include "config.h"
 #include "frames.h"
 
@@ -13,6 +16,24 @@ static size_t from_hex(const char *text, uint8_t *bytes) {
     return length;
 }
 
+#ifdef OVERLAY
+/* Each frame comes to a probe with this `mac`, to which nobody has said anything yet. */
+static void print_heard(const uint8_t *frame, size_t length, const uint8_t mac[MAC_BYTES]) {
+    static const struct config config = {.own = {10, 213, 0, 28}, .peers = {{10, 213, 0, 27}}, .peer_count = 1};
+    char reason[256] = "";
+    struct overlay overlay = {.config = &config, .reason = reason, .size = sizeof reason};
+    memcpy(overlay.mac, mac, MAC_BYTES);
+    int code = hear(&overlay, frame, length);
+    printf("%d|%s|%d|%d\n", code, reason, overlay.answered[0], overlay.speaker_count);
+}
+#else
+static void print_heard(const uint8_t *frame, size_t length, const uint8_t mac[MAC_BYTES]) {
+    static const char *const roles[] = {"nothing", "answer", "signed", "announcement"};
+    struct heard heard = meaning(frame, length, mac);
+    printf("%s|%s\n", roles[heard.role], heard.what);
+}
+#endif
+
 static void print_frame(struct frame frame) {
     for (size_t i = 0; i < frame.length; i++) printf("%02x", frame.bytes[i]);
     printf("\n");
@@ -20,7 +41,6 @@ static void print_frame(struct frame frame) {
 
 int main(void) {
     static char line[2 * MAX_FRAME_BYTES + 64], word[8], first[16], second[2 * MAX_FRAME_BYTES + 1];
-    static const char *const roles[] = {"nothing", "answer", "signed", "announcement"};
     while (fgets(line, sizeof line, stdin)) {
         second[0] = '\0';
         if (sscanf(line, "%7s %12s %4096s", word, first, second) < 2) return 1;
@@ -37,9 +57,8 @@ int main(void) {
         /* Exactly as large as the frame, so that one byte too many is seen. */
         uint8_t *frame = malloc(length ? length : 1);
         memcpy(frame, bytes, length);
-        struct heard heard = meaning(frame, length, mac);
+        print_heard(frame, length, mac);
         free(frame);
-        printf("%s|%s\n", roles[heard.role], heard.what);
     }
     return 0;
 }
