@@ -165,18 +165,24 @@ def test_the_network_of_a_configuration_is_read_as_the_orchestrator_writes_it() 
         ]
         for network in networks
     ]
-    assert configurations(texts) == [str(next(ipaddress.IPv4Network(each).hosts())) for each in networks]
+    assert configurations(texts) == [
+        f"{next(each.hosts())} {each.num_addresses}" for each in map(ipaddress.IPv4Network, networks)
+    ]
 
 
 def test_the_probes_on_other_hosts_of_an_overlay_are_read() -> None:
     whole = {"version": 1, "cidr": "10.213.0.0/27", "self": "10.213.0.28"}
     peers = [f"10.213.0.{number}" for number in range(10, 43)]
     texts = [json.dumps(whole | {"peers": each}) for each in (peers[:1], peers[:32])]
-    assert configurations(texts) == ["10.213.0.1 10.213.0.10", " ".join(["10.213.0.1", *peers[:32]])]
+    assert configurations(texts) == [
+        f"10.213.0.1 32 10.213.0.28 {' '.join(each)}" for each in (peers[:1], peers[:32])
+    ]
     faulty = [peers, [], ["10.213.0.300"], [7], ["10.213.0.5", []], "10.213.0.5", [["10.213.0.5"]], {}]
     texts = [json.dumps(whole | {"peers": each}) for each in faulty]
     texts += [text[:-2] for text in texts]
     texts.append(json.dumps({**whole, "peers": peers[:2], "self": 7}))
+    texts.append(json.dumps({key: whole[key] for key in ("version", "cidr")} | {"peers": peers[:2]}))
+    texts.append(json.dumps(whole | {"peers": peers[:2]}).replace('", "10.213.0.11', '" "10.213.0.11'))
     assert not [each for each in configurations(texts) if each.startswith("10.")]
 
 
@@ -184,20 +190,26 @@ def test_members_are_found_in_any_order_and_not_inside_of_others() -> None:
     hidden = {
         "x": {"cidr": "10.9.9.0/24", "version": 2},
         'y"': ["cidr", {"cidr": "}"}],
+        "": 2,
+        "ver": 2,
+        "ci": "10.9.9.0/24",
+        "cidrs": "10.9.9.0/24",
         "version": 1,
         "cidr": "10.1.0.0/24",
     }
-    assert configurations([json.dumps(hidden), json.dumps(hidden, indent=2)]) == ["10.1.0.1", "10.1.0.1"]
+    assert configurations([json.dumps(hidden), json.dumps(hidden, indent=2)]) == ["10.1.0.1 256"] * 2
 
 
 def test_a_configuration_that_is_not_one_gives_no_network() -> None:
     whole = '{"version": 1, "cidr": "10.1.0.0/24"}'
-    networks = ("10.1.0.1/24", "10.1.0.0", "10.1.0.0/31", "10.1.0.0/0", "10.1.0.0/-1", "10.1.0.0/24 ")
+    networks = ("10.1.0.1/24", "10.1.0.0", "10.1.0.0/31", "0.0.0.0/0", "10.1.0.0/-1", "10.1.0.0/24 ")
+    networks += ("10.1.0.0/+24", "10.1.0.0/ 24", "1" * 31, "1" * 32)
     broken = [
         *(whole[:length] for length in range(1, len(whole) - 1)),
         '{"version": 2, "cidr": "10.1.0.0/24"}',
         '{"version": 12, "cidr": "10.1.0.0/24"}',
         '{"cidr": "10.1.0.0/24"}',
+        '{"version": 1 "cidr": "10.1.0.0/24"}',
         *(f'{{"version": 1, "cidr": "{cidr}"}}' for cidr in (*networks, "::/64", "", "1" * 99)),
         '{"version": 1, "cidr": 7}',
         *("", " ", "[]", "[" * 500, '{"cidr' + "\\", "nothing", "{,}", '{"a":]'),

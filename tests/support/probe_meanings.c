@@ -75,7 +75,9 @@ int main(void) {
         if (fault) printf("%s\n", fault);
         else {
             const uint8_t *first = config.first_host;
-            printf("%d.%d.%d.%d", first[0], first[1], first[2], first[3]);
+            printf("%d.%d.%d.%d %u", first[0], first[1], first[2], first[3], config.size);
+            const uint8_t *own = config.own;
+            if (config.peer_count) printf(" %d.%d.%d.%d", own[0], own[1], own[2], own[3]);
             for (int i = 0; i < config.peer_count; i++) {
                 const uint8_t *peer = config.peers[i];
                 printf(" %d.%d.%d.%d", peer[0], peer[1], peer[2], peer[3]);
