@@ -44,3 +44,12 @@ async def test_what_fails_for_good_is_not_offered_again(api):
     assert answer.status_code == 404
     assert "Try again" not in answer.text
     assert '<a class="button primary" href="/">Go to the overview</a>' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/dryrun/experiments", "/dryrun/schedules"])
+async def test_a_form_that_needs_the_orchestrator_says_why_it_is_missing(api, orchestrator, path):
+    assert "the orchestrator does not answer" not in (await api.client.get(path, headers=HTML)).text
+    orchestrator.down = True
+    answer = await api.client.get(path, headers=HTML)
+    assert answer.status_code == 200
+    assert "the orchestrator does not answer" in answer.text
