@@ -12,7 +12,8 @@ import uuid
 
 import pytest
 from built_probe import probe_program
-from network_lab import BRIDGE, RULE, SCRIPT, run
+from network_lab import BRIDGE, PEER, RULE, SCRIPT, run
+from probe_frames import IGMP, SIGNATURE
 
 IMAGE = "discovery/test-collector-probe:1.0"
 
@@ -65,9 +66,10 @@ def test_says_reached_when_the_input_line_alone_is_missing(lab, settings):
     assert "answers our query" in verdict["reason"]
 
 
-def test_says_reached_when_the_host_answers_arp_alone(lab):
+@pytest.mark.parametrize("address", ["172.17.0.1", "10.213.200.1"], ids=["Docker's", "the gateway's"])
+def test_says_reached_when_the_host_answers_arp_alone(lab, address):
     lab.build()
-    lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
+    lab.inside("host", "ip", "addr", "add", f"{address}/32", "dev", "lo")
     lab.load_rule(RULE.read_text().split("table arp dryrun {")[0])
     exit_code, verdict, _ = lab.sure_probe()
     assert (exit_code, verdict["isolated"], verdict["reason"]) == (1, False, "the host answers: ARP")
@@ -87,6 +89,29 @@ def test_is_inconclusive_when_the_bridge_never_speaks(lab):
     exit_code, verdict, _ = lab.probe()
     assert (exit_code, verdict["isolated"]) == (2, None), verdict
     assert "proves nothing" in verdict["reason"]
+
+
+def test_is_inconclusive_with_a_second_interface(lab):
+    lab.build()
+    lab.load_rule()
+    lab.inside("a", "ip", "link", "add", "eth1", "type", "bridge")
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+    assert verdict["reason"] == "there should be one network interface, there are 2"
+
+
+def test_is_inconclusive_when_more_speak_than_it_can_ask(lab):
+    lab.build()
+    lab.load_rule()
+    lab.plug("peer", PEER, BRIDGE)
+    joins = bytes.fromhex("2200000000000001 04000000e0000016")
+    header = bytes([0x45, SIGNATURE << 2]) + bytes(7) + bytes([IGMP]) + bytes(10)
+    with lab.repeated(
+        [b"\xff" * 6 + bytes([2, 0, 0, 0, 0, each]) + b"\x08\x00" + header + joins for each in range(17)]
+    ):
+        exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+    assert verdict["reason"] == "more than 16 speakers in a new network"
 
 
 def test_is_inconclusive_without_a_configuration():

@@ -4,11 +4,14 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
-import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from built_probe import checked_probe_program
@@ -36,9 +39,10 @@ def wire(lab: Lab) -> Lab:
     return lab
 
 
-def judged(lab: Lab, *peers: str) -> tuple[int, str]:
-    """Return the probe's exit code and its reason. It goes on answering the others; that is cut short."""
-    config = {"version": 1, "cidr": "10.213.200.0/27", "self": PROBE_ADDRESS, "peers": peers or [PEER]}
+@contextlib.contextmanager
+def probing(lab: Lab, *peers: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run the probe until the block ends."""
+    config = {"version": 1, "cidr": "10.213.200.0/27", "self": PROBE_ADDRESS, "peers": peers}
     with subprocess.Popen(
         ["ip", "netns", "exec", lab.prefix + "a", str(checked_probe_program())],
         env={"PATH": os.environ["PATH"], "DISCOVERY_CONFIG": json.dumps(config)},
@@ -46,14 +50,32 @@ def judged(lab: Lab, *peers: str) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
     ) as probe:
-        assert probe.stdout is not None
-        assert probe.stderr is not None
-        said = [json.loads(probe.stdout.readline()) for _ in range(2)]
-        end = probe.stdout.readline()
-        probe.kill()
-        assert end, probe.stderr.read()
-    assert [each["type"] for each in said] == ["progress", "verdict"]
-    code = json.loads(end)["exit_code"]
+        try:
+            yield probe
+        finally:
+            probe.kill()
+
+
+def next_line(probe: "subprocess.Popen[str]") -> dict[str, Any]:
+    assert probe.stdout is not None
+    assert probe.stderr is not None
+    line = probe.stdout.readline()
+    assert line, probe.stderr.read()
+    said: dict[str, Any] = json.loads(line)
+    return said
+
+
+def judged(lab: Lab, *peers: str) -> tuple[int, str]:
+    """Return the probe's exit code and its reason; one that says "isolated" stays, for the others' sake."""
+    with probing(lab, *(peers or (PEER,))) as probe:
+        said = [next_line(probe) for _ in range(3)]
+        assert [each["type"] for each in said] == ["progress", "verdict", "end"]
+        code: int = said[2]["exit_code"]
+        if code == 0:
+            with pytest.raises(subprocess.TimeoutExpired):
+                probe.wait(0.3)
+        else:
+            assert probe.wait(5) == code
     assert said[1]["isolated"] is {0: True, 1: False, 2: None}[code]
     return code, said[1]["reason"]
 
@@ -110,26 +132,6 @@ def answer(to: bytes, source: str, target: str, *, identity: int = OURS, kind: i
     return to + bytes.fromhex("0242c00000aa") + b"\x08\x00" + header + icmp
 
 
-@contextlib.contextmanager
-def repeated(lab: Lab, frames: list[bytes]) -> Iterator[None]:
-    """Send frames from the other machine until the block ends."""
-    done = threading.Event()
-
-    def send() -> None:
-        with lab.socket("peer", socket.AF_PACKET, socket.SOCK_RAW) as mouth:
-            while not done.wait(0.02):
-                for frame in frames:
-                    mouth.send(frame)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 def test_only_an_answer_to_our_own_ping_counts(wire: Lab) -> None:
     wire.inside("peer", "sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1")
     own = bytes.fromhex(wire.inside("a", "cat", "/sys/class/net/eth0/address").strip().replace(":", ""))
@@ -143,8 +145,20 @@ def test_only_an_answer_to_our_own_ping_counts(wire: Lab) -> None:
         good[:23] + b"\x11" + good[24:],
         *(good[:length] for length in range(14, 40)),
     ]
-    with repeated(wire, frames):
+    with wire.repeated(frames):
         code, reason = judged(wire)
     assert (code, reason.partition(":")[0]) == (2, f"{PEER}, on another host, does not answer")
-    with repeated(wire, [good]):
+    with wire.repeated([good]):
         assert judged(wire)[0] == 0
+
+
+def test_the_end_of_the_process_that_judges_is_told_by_the_one_that_waits_for_it(wire: Lab) -> None:
+    with probing(wire, "10.213.200.9") as probe:
+        assert next_line(probe)["type"] == "progress"
+        children = Path(f"/proc/{probe.pid}/task/{probe.pid}/children")
+        deadline = time.monotonic() + 5
+        while not (judges := children.read_text().split()):
+            assert time.monotonic() < deadline
+        os.kill(int(judges[0]), signal.SIGKILL)
+        assert next_line(probe) == {"type": "end", "discoveries": 0, "exit_code": 128 + signal.SIGKILL}
+        assert probe.wait(5) == 128 + signal.SIGKILL

@@ -4,7 +4,10 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from built_probe import probe_program
@@ -102,6 +105,25 @@ class Lab:
                 return made
             finally:
                 os.setns(home.fileno(), os.CLONE_NEWNET)
+
+    @contextmanager
+    def repeated(self, frames: list[bytes]) -> Iterator[None]:
+        """Send frames from `peer`, again and again until the block ends."""
+        done = threading.Event()
+
+        def send() -> None:
+            with self.socket("peer", socket.AF_PACKET, socket.SOCK_RAW) as mouth:
+                while not done.wait(0.02):
+                    for frame in frames:
+                        mouth.send(frame)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def probe(self) -> tuple[int, dict, float]:
         """Plug in the probe as the first of its network and return exit code, verdict and seconds."""
