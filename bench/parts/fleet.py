@@ -24,13 +24,13 @@ from dryrun_local.machine.installation import Installation
 ABOUT = """\
 Three engines of one swarm on this machine, a guard beside each, all sharing its processors: what several
 hosts cost, not what they gain. Each brings up `large` and removes it again, in turn: a session spread over
-the three hosts, on an overlay whose crossing is proved from each host first; the same session whole on one
-of them; and `docker stack deploy --resolve-image=never` of the same images by their IDs, with the same
-limits and capabilities, until every service has a healthy container, then `stack rm` until the network is
-gone. A service takes no owner of a tmpfs, so there each is a volume of the local driver that is one; it
-has no fixed address and no `no-new-privileges`, and nothing proves that its network is shut. A session's
-time until healthy begins with the request. The guards' processor time is that of all three together until
-then."""
+the three hosts, on an overlay that each host proves to be shut and to reach the others, and from which each
+asks every target of the others once they are healthy; the same session whole on one of them; and `docker
+stack deploy --resolve-image=never` of the same images by their IDs, with the same limits and capabilities,
+until every service has a healthy container, then `stack rm` until the network is gone. A service takes no
+owner of a tmpfs, so there each is a volume of the local driver that is one; it has no fixed address and no
+`no-new-privileges`, and nothing proves that its network is shut. A session's time until healthy begins with
+the request. The guards' processor time is that of all three together until then."""
 ACROSS, WHOLE, STACK = "a session across three hosts", "a session on one of them", "docker stack deploy"
 TEMPLATE = ROOT / "templates" / "large.yml"
 SECONDS = 1200
