@@ -26,8 +26,9 @@ def load() -> float:
 
 
 def commit(root: Path) -> str:
-    """Return what is measured, with a mark when it is not committed."""
-    changed = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    """Return what is measured, with a mark when it is not committed; the bench's own results do not count."""
+    own = (".", ":(exclude)bench/results", ":(exclude)docs/benchmarks*")
+    changed = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", *own)
     return _output("git", "-C", str(root), "rev-parse", "--short=12", "HEAD") + (
         " and changes" if changed else ""
     )
