@@ -31,6 +31,7 @@ POOL: Final = "10.213.0.0/17"
 MANAGER: Final = "a"
 GUARD_PORT: Final = 2376
 READY_SECONDS: Final = 60.0 * PATIENCE
+FORGET_SECONDS: Final = 10.0 * PATIENCE
 
 
 def run(*command: str | Path, seconds: float = 60) -> str:
@@ -266,14 +267,25 @@ class FleetLab:
         return f"managers: [{', '.join(reversed(self.managers))}]\noverlay: {overlay}\nhosts:\n{hosts}"
 
     def left_of(self, session_id: str) -> list[str]:
-        """Return what the engines hold of a session, by host."""
-        wanted = f"label=discovery.dryrun.session_id={session_id}"
-        left = []
+        """Return what the engines hold of a session, by host; a worker may forget an overlay later."""
+        deadline = time.monotonic() + FORGET_SECONDS
+        while left := self._held(session_id):
+            forgotten_soon = all(kind == "overlay" and not host.is_manager for host, kind, _ in left)
+            if not forgotten_soon or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return [f"{host.name}: {identity}" for host, _, identity in left]
+
+    def _held(self, session_id: str) -> list[tuple[Host, str, str]]:
+        """Return host, `container` or a network's driver, and id."""
+        wanted = ("--filter", f"label=discovery.dryrun.session_id={session_id}")
+        held = []
         for host in self.hosts.values():
-            for listing in (("ps", "--all", "--quiet"), ("network", "ls", "--quiet")):
-                found = host.docker(*listing, "--filter", wanted)
-                left += [f"{host.name}: {identity}" for identity in found.split()]
-        return left
+            containers = host.docker("ps", "--all", "--quiet", *wanted).split()
+            networks = host.docker("network", "ls", "--format", "{{.Driver}} {{.ID}}", *wanted).splitlines()
+            held += [(host, "container", identity) for identity in containers]
+            held += [(host, driver, identity) for driver, identity in map(str.split, networks)]
+        return held
 
     def make_certificates(self) -> None:
         """Make the certificates of all hosts, anew if there are any."""
