@@ -12,7 +12,7 @@ missing_packages() {
     want_plugin docker-buildx
     # For mmdebstrap without root.
     if ! is_root; then want newuidmap uidmap; fi
-    if [ "$1" = test ]; then
+    if [ "$1" != demo ]; then
         # Releases are built from commits.
         want git git
         want chromium chromium
@@ -30,6 +30,8 @@ missing_packages() {
         want sysctl procps
         want_plugin docker-compose
     fi
+    # For a kernel that can encrypt.
+    if [ "$1" = nightly ]; then want qemu-system-x86_64 qemu-system-x86; fi
 }
 
 want() {

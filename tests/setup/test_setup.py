@@ -249,6 +249,15 @@ def test_only_missing_packages_are_installed(machine):
     ]
 
 
+def test_nightly_tests_need_what_all_tests_need_and_a_virtual_machine(machine):
+    needed = {
+        purpose: set(machine.run("missing_packages", purpose).stdout.split())
+        for purpose in ("demo", "test", "nightly")
+    }
+    assert needed["demo"] < needed["test"]
+    assert needed["nightly"] - needed["test"] == {"qemu-system-x86"}
+
+
 def test_without_root_names_the_command_that_installs_packages(machine):
     machine.user(1000)
     for name in ("docker", "mmdebstrap", "nft", "ip", "uv"):
