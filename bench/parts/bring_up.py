@@ -20,7 +20,7 @@ request to stop it until the engine's listings are empty: it goes through the gu
 its journal, and proves from inside that its network is shut. Compose waits with `--wait` and removes with
 `down -t 0`. The bare loop sends the session's own bodies to the engine's socket, all at once, and does
 nothing else: it is the limit. docker-py and testcontainers-python start one container after another, as
-their documentation shows it."""
+their documentation shows it, those of `large` with `LONG=1` only."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
 
@@ -40,9 +40,13 @@ async def measure(setting: Setting) -> PartResult:
                 await _contestants(sessions, template), rounds, setting.share(0.35, template)
             )
             # They take long, and nobody is to be compared with them closely.
-            slow = await in_turn(
-                await _one_by_one(sessions, template), setting.rounds(1, long=3), setting.share(0.1, template)
-            )
+            slow = {}
+            if template == "small" or setting.long:
+                slow = await in_turn(
+                    await _one_by_one(sessions, template),
+                    setting.rounds(1, long=3),
+                    setting.share(0.1, template),
+                )
             result = _with(result, template, fast, slow)
     return result
 
