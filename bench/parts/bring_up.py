@@ -37,7 +37,7 @@ async def measure(setting: Setting) -> PartResult:
             ("large", setting.rounds(5, long=10)),
         ):
             fast = await in_turn(
-                await _contestants(sessions, template), rounds, setting.share(0.35, template)
+                await _contestants(sessions, template), rounds, setting.share(0.35, template), warm_up=True
             )
             # They take long, and nobody is to be compared with them closely.
             slow = {}

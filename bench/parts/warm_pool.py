@@ -92,6 +92,7 @@ async def _beside_compose(
         {"claim": lambda: claim(sessions, template), "compose": compose},
         rounds,
         setting.share(0.3, template),
+        warm_up=True,
     )
     return took["claim"], took["compose"]
 
