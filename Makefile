@@ -14,7 +14,7 @@ demo: ## one session from start to report: set-up, simulated network, scan, scor
 fleet-demo: ## one session over three engines on this machine, from start to report (root; UP=1: serve until Ctrl-C)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@PYTHONPATH=tests/support $(BIN)/python tests/support/fleet_demo.py $(if $(UP),--up)
+	@exec env PYTHONPATH=tests/support $(BIN)/python tests/support/fleet_demo.py $(if $(UP),--up)
 
 up: ## run all services until Ctrl-C, for trying out and developing
 	@setup/setup demo
