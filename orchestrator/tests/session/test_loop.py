@@ -10,9 +10,7 @@ from stage import ALLOWLIST, DATABASE, DB, NETWORK, PROBE, TEMPLATE, WEB, Stage,
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
-    ForbiddenError,
     LogChunk,
-    NetworkSpec,
 )
 from dryrun_orchestrator.session import waiting
 
@@ -241,50 +239,6 @@ async def test_a_probe_that_proves_nothing_means_not_isolated(stage, probe):
         assert "isolat" in session.reason
 
 
-@pytest.mark.parametrize("call", ["remove_container", "remove_network", "read_log"])
-async def test_a_missing_flag_is_named_before_anything_exists(stage, call):
-    stage.engine.faults.fail(call, ForbiddenError(f"the proxy refuses {call}"), times=None)
-    async with stage.running():
-        session_id = await stage.start()
-        session = await stage.ended(session_id)
-        assert session.outcome is Outcome.FAILED
-        assert f"the proxy refuses {call}" in session.reason
-        assert not stage.engine.calls_of("create_network")
-
-
-async def test_a_flag_that_went_missing_later_is_named_before_a_target_starts(stage):
-    async with stage.running():
-        await stage.ended(await stage.start())
-        before = len(stage.engine.calls_of("start_container"))
-        stage.engine.faults.fail("read_traffic", ForbiddenError("the proxy refuses read_traffic"), times=None)
-        session_id = await stage.start()
-        session = await stage.ended(session_id)
-        assert session.outcome is Outcome.FAILED
-        assert "the proxy refuses read_traffic" in session.reason
-        assert {event.state for event in await stage.events_of(session_id, "target_changed")} <= {
-            "created",
-            "removed",
-        }
-        # The check itself tries to start what does not exist; the probe may have been started beside it.
-        assert len(stage.engine.calls_of("start_container")) <= before + 2
-        assert not stage.left(session_id)
-        # From now on a session waits for the check again.
-        networks = len(stage.engine.calls_of("create_network"))
-        await stage.ended(await stage.start())
-        assert len(stage.engine.calls_of("create_network")) == networks
-
-
-async def test_a_missing_image_is_named_and_nothing_is_left(stage):
-    async with stage.running():
-        await asyncio.sleep(0.2)
-        del stage.engine.images[WEB]
-        session_id = await stage.start()
-        session = await stage.ended(session_id)
-        assert "discovery/test-web:1" in session.reason
-        assert "never pulled" in session.reason
-        assert not stage.left(session_id)
-
-
 async def test_a_collector_on_no_network_is_not_taken_for_one_that_found_nothing(stage, monkeypatch):
     start = stage.engine.start_container
 
@@ -323,78 +277,6 @@ async def test_a_bad_collector_makes_the_scan_incomplete_and_no_session_fail(sta
         assert not ended["network"].complete
         assert says in ended["network"].reason
         assert ended["database"].complete
-
-
-async def test_an_engine_that_is_down_at_the_start_is_reported_and_nothing_is_left(stage):
-    stage.changes["engine_wait_seconds"] = 0.5
-    stage.engine.go_down()
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until(session_id, Phase.CLEANING_UP)
-        stage.engine.come_up()
-        session = await stage.ended(session_id)
-        assert "does not answer" in session.reason
-
-
-@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP])
-async def test_an_engine_that_is_down_for_a_while_costs_only_time(stage, phase):
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until(session_id, phase)
-        stage.engine.go_down()
-        await asyncio.sleep(0.3)
-        stage.engine.come_up()
-        session = await stage.ended(session_id)
-        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        found = await stage.events_of(session_id, "discovery_reported")
-        assert [event.line for event in found] == [2, 3, 4]
-        assert not stage.left(session_id)
-
-
-async def test_a_check_that_could_not_be_made_is_made_again_although_a_session_was_probed_meanwhile(stage):
-    stage.changes["reaper_seconds"] = 2
-    stage.engine.faults.fail("create_network", ForbiddenError("the clock is an hour off"))
-    async with stage.running() as supervisor:
-        await stage.eventually(lambda: supervisor.fault)
-        session_id = await stage.start()
-        await stage.until_stored(session_id, "isolation_probed")
-        assert supervisor.fault is not None
-        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        await stage.eventually(lambda: supervisor.fault is None)
-
-
-async def test_a_create_whose_answer_was_lost_is_adopted(stage):
-    for call in ("create_network", "create_container"):
-        stage.engine.faults.lose(call, lands_after=0.05, times=3)
-    async with stage.running():
-        session_id = await stage.start()
-        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        await asyncio.sleep(0.5)
-        assert not stage.left(session_id)
-
-
-async def test_a_create_that_lands_after_the_end_is_reaped(stage):
-    async with stage.running() as supervisor:
-        await asyncio.sleep(0.2)
-        session_id = await stage.start()
-        stage.engine.faults.delay("create_container", 0.5, times=None)
-        await stage.eventually(lambda: stage.engine.networks)
-        await supervisor.stop(session_id)
-        await stage.ended(session_id)
-        stage.engine.faults.clear()
-        await asyncio.sleep(1.2)
-        assert not stage.left(session_id)
-
-
-async def test_no_free_subnet_is_reported_with_the_pool(stage):
-    stage.changes["subnet_pool"] = "10.213.0.0/27"
-    spec = NetworkSpec(name="foreign", bridge="br-foreign", subnet="10.213.0.0/24", labels={})
-    await stage.engine.create_network(spec)
-    async with stage.running():
-        session = await stage.ended(await stage.start())
-        assert "10.213.0.0/27" in session.reason
-        assert "no subnet is free" in session.reason
-    assert len(stage.engine.networks) == 1
 
 
 async def test_a_container_that_vanished_behind_our_back_ends_the_run_as_incomplete(stage):
