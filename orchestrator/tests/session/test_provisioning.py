@@ -4,7 +4,8 @@ from uuid import uuid4
 from dryrun_contract.session import Outcome
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
-from dryrun_orchestrator.engine.protocol import NetworkSpec, TransientEngineError
+from dryrun_orchestrator.engine.protocol import NetworkSpec
+from dryrun_orchestrator.session import cleaning_up
 from dryrun_orchestrator.session.container_specs import container_spec, session_labels
 
 
@@ -44,7 +45,7 @@ async def test_every_subnet_is_tried_with_the_same_deadline(stage):
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
 
 
-async def test_what_a_lost_journal_left_is_removed_as_soon_as_the_engine_lets_go_of_it(stage):
+async def test_what_a_lost_journal_left_goes_as_soon_as_the_engine_lets_go(stage, caplog, monkeypatch):
     session_id = uuid4()
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=9)
     common = session_labels(session_id, uuid4(), "two", soon)
@@ -56,13 +57,24 @@ async def test_what_a_lost_journal_left_is_removed_as_soon_as_the_engine_lets_go
             )
         )
         web = load_allowlist(stage.settings.allowlist).image("discovery/test-web:1")
-        await stage.engine.create_container(
+        old = await stage.engine.create_container(
             container_spec(
                 session_id, common, web, service="web", address="10.213.7.2", environment={"SITE": "old"}
             )
         )
-        stage.engine.faults.fail("remove_container", TransientEngineError("the engine is busy"))
+        refusals = ["the engine is busy"]
+
+        async def remove(engine, container, places):
+            if container.id == old and refusals:
+                return refusals.pop()
+            return await removed(engine, container, places)
+
+        removed = cleaning_up._remove_container
+        monkeypatch.setattr(cleaning_up, "_remove_container", remove)
         await stage.start(session_id)
         session = await stage.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        assert "what a lost journal left of this session" in caplog.text
+        targets = await stage.journal.targets(session_id)
+        assert old not in {target.container_id for target in targets.values()}
         assert not stage.left(session_id)

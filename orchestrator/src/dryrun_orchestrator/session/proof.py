@@ -7,6 +7,7 @@ from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
+from dryrun_orchestrator.session.trace import Trace
 
 _UNREACHED = "its hosts do not reach all targets of each other, start it again: {}"
 _DOUBT = "its hosts may not have reached each other while it was scanned, run it again: {}"
@@ -48,7 +49,7 @@ async def prove_reach(context: SessionContext) -> None:
     targets: defaultdict[str, list[str]] = defaultdict(list)
     for target in (await context.journal.targets(context.id)).values():
         targets[placement.services[target.service]].append(target.address)
-    await _cross(context, _UNREACHED, targets)
+    await _cross(context, _UNREACHED, context.trace, targets)
 
 
 async def prove_crossing_again(context: SessionContext) -> None:
@@ -62,13 +63,13 @@ async def prove_crossing_again(context: SessionContext) -> None:
         return
     if (silent := context.silent_host(context.scan_began)) is not None:
         raise SessionFailedError(_DOUBT.format(silent))
-    await _cross(context, _DOUBT)
+    await _cross(context, _DOUBT, Trace())
     # A silence that began late was over only when the probe had its answers.
     if (silent := context.silent_host(context.scan_began)) is not None:
         raise SessionFailedError(_DOUBT.format(silent))
 
 
-async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARGETS) -> None:
+async def _cross(context: SessionContext, doubt: str, trace: Trace, targets: Targets = NO_TARGETS) -> None:
     """Probe on every host of the session.
 
     Raises NotReachedError with `doubt`, or SessionFailedError when a host answers.
@@ -76,10 +77,8 @@ async def _cross(context: SessionContext, doubt: str, targets: Targets = NO_TARG
     record = await context.record()
     assert record.expires_at is not None
     common = context.labels(record.expires_at)
-    verdict = await context.isolation.probe(
-        context.id, str(record.subnet), common, context.trace, targets=targets
-    )
-    with context.trace.span("probe_removal"):
+    verdict = await context.isolation.probe(context.id, str(record.subnet), common, trace, targets=targets)
+    with trace.span("probe_removal"):
         refuted = await context.isolation.put_away(context.id)
     if verdict.reached:
         await _fail(context, verdict)

@@ -15,7 +15,6 @@ from dryrun_orchestrator.engine.protocol import (
     Container,
     EngineUnreachableError,
     ImageMissingError,
-    Network,
     SubnetTakenError,
     TransientEngineError,
 )
@@ -78,15 +77,21 @@ async def make_network(context: SessionContext) -> SessionRecord:
     record = await context.record()
     if record.network_id is not None:
         return record
-    network = await _existing_network(context)
-    if network is None:
-        return await _create_network(context)
-    expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
-    if network.labels.get(labels.OWNER) != str(context.journal.id):
-        await context.journal.update_session(context.id, expires_at=expires_at)
+    label = f"{labels.SESSION_ID}={context.id}"
+    networks, containers = await asyncio.gather(
+        context.engine.list_networks(label), context.engine.list_containers(label)
+    )
+    held = [*(network.labels for network in networks), *(container.labels for container in containers)]
+    if others := [each for each in held if each.get(labels.OWNER) != str(context.journal.id)]:
+        # Where some of it went in an earlier attempt, its deadline is remembered.
+        if record.expires_at is None:
+            expires_at = labels.parse_rfc3339(others[0][labels.EXPIRES_AT])
+            await context.journal.update_session(context.id, expires_at=expires_at)
         await _remove_what_is_left(context)
-        return await _create_network(context)
-    return await _remember_network(context, network.id, str(network.subnet), expires_at)
+    elif networks:
+        expires_at = labels.parse_rfc3339(networks[0].labels[labels.EXPIRES_AT])
+        return await _remember_network(context, networks[0].id, str(networks[0].subnet), expires_at)
+    return await _create_network(context)
 
 
 async def _remove_what_is_left(context: SessionContext) -> None:
@@ -94,11 +99,6 @@ async def _remove_what_is_left(context: SessionContext) -> None:
         await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
     except LeftoverError as error:
         raise TransientEngineError(f"what a lost journal left of this session: {error}") from error
-
-
-async def _existing_network(context: SessionContext) -> Network | None:
-    found = await context.engine.list_networks(f"{labels.SESSION_ID}={context.id}")
-    return found[0] if found else None
 
 
 async def _create_network(context: SessionContext) -> SessionRecord:
