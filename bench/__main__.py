@@ -63,7 +63,7 @@ def main() -> None:
         return
     end_when_told()
     here = described()
-    run = Run(machine=here, parts=_kept(_stored(), here))
+    run = Run(machine=here, load=load(), parts=_kept(_stored(), here))
     for name in wanted.only or PARTS:
         measured = _attempted(name, long=wanted.long, most=wanted.rounds)
         if wanted.only and (stored := _stored()) is not None:

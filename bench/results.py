@@ -130,9 +130,11 @@ class Run(_Result):
     """The newest measurement of each part. `failed`: part → why it has none.
 
     `machine` is the page's: that of every part which names no other. A part's ratios are of one machine.
+    `load` is its load average over a minute before the first part; later parts begin under that of others.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
     machine: Machine
+    load: float = 0.0
     parts: list[PartResult]
     failed: dict[str, str] = {}

@@ -57,14 +57,12 @@ def _described(machine: Machine) -> str:
 
 
 def _head(run: Run) -> str:
-    # Later parts begin under the load of those before them.
-    before = min(run.parts, key=lambda part: part.made_at).load[0] if run.parts else 0.0
-    load = f"Load average before the first part: {before:g}"
+    load = f"Load average before the first part: {run.load:g}"
     return HEAD.format(
         resamples=RESAMPLES,
         machine=_described(run.machine),
         load=f"{load}."
-        if before <= run.machine.processors
+        if run.load <= run.machine.processors
         else f"{load}: **other work ran beside it**, so seconds are too long.",
     )
 

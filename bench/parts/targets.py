@@ -32,6 +32,7 @@ async def measure(setting: Setting) -> PartResult:
                 },
                 setting.rounds(3, long=8),
                 setting,
+                warm_up=True,
             )
     points = [(float(number), pair) for number in NUMBERS for pair in times[f"{number} targets"]]
     work = "targets in a session"

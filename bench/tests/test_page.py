@@ -57,15 +57,14 @@ def test_a_run_of_all_parts_keeps_those_that_run_when_named_and_says_where_they_
 
 
 def test_work_beside_the_run_is_told_from_the_load_of_its_own_parts(tmp_path):
-    run = stored()
-    first = run.parts[0].model_copy(update={"load": (0.1, 30.0), "made_at": "2026-01-01 10:00 UTC"})
-    later = run.parts[1].model_copy(update={"load": (30.0, 9.0), "made_at": "2026-01-01 10:05 UTC"})
     (tmp_path / "benchmarks").mkdir()
-    page = writing.page(run.model_copy(update={"parts": [later, first]}), tmp_path / "benchmarks")
-    assert "Load average before the first part: 0.1." in page
-    busy = first.model_copy(update={"load": (7.5, 30.0)})
-    page = writing.page(run.model_copy(update={"parts": [busy, later]}), tmp_path / "benchmarks")
-    assert "before the first part: 7.5: **other work ran beside it**" in page
+    for load, said in (
+        (0.1, "Load average before the first part: 0.1.\n"),
+        (7.5, "before the first part: 7.5: **other work ran beside it**"),
+    ):
+        parts = [part.model_copy(update={"load": (30.0, 30.0)}) for part in stored().parts]
+        run = stored().model_copy(update={"load": load, "parts": parts})
+        assert said in writing.page(run, tmp_path / "benchmarks")
 
 
 def test_a_part_that_failed_says_so_on_the_page(tmp_path):
