@@ -270,7 +270,9 @@ class FleetLab:
         """Return what the engines hold of a session, by host; a worker may forget an overlay later."""
         deadline = time.monotonic() + FORGET_SECONDS
         while left := self._held(session_id):
-            forgotten_soon = all(kind == "overlay" and not host.is_manager for host, kind, _ in left)
+            forgotten_soon = all(
+                kind == "overlay" and host.name not in self.managers for host, kind, _ in left
+            )
             if not forgotten_soon or time.monotonic() > deadline:
                 break
             time.sleep(0.2)

@@ -170,6 +170,8 @@ def test_a_machine_of_the_drawing_says_on_which_of_several_hosts_it_stands():
         "healthy",
         "planned",
     ]
+    far = TargetChanged(service="db", image="i", image_id="sha256:1", state="healthy", host="frankfurt-10")
+    assert folded(QUEUED, far).standing_on_host("db", 19) == "healthy on …furt-10"
 
 
 def test_harm_outweighs_that_it_was_found():

@@ -109,11 +109,17 @@ class SessionState(SessionHistory):
             return "missed" if target.was_healthy and self.runs else target.state
         return target.state
 
-    def standing_on_host(self, service: str) -> str:
-        """Return the same with the host that runs it, where there are several; hostile until made inert."""
-        target = self.targets.get(service)
-        host = "" if target is None or target.host is None else f" on {target.host}"
-        return self.standing(service) + host
+    def standing_on_host(self, service: str, most: int = 80) -> str:
+        """Return the same with the host that runs it, where there are several; hostile until made inert.
+
+        The host's end tells it from others: what is longer than `most` loses the beginning.
+        """
+        target, standing = self.targets.get(service), self.standing(service)
+        if target is None or target.host is None:
+            return standing
+        room = most - len(f"{standing} on ")
+        host = target.host if len(target.host) <= room else "…" + target.host[1 - room :]
+        return f"{standing} on {host}"
 
     @property
     def notes(self) -> list[Note]:
