@@ -130,7 +130,8 @@ def shares(path: Path, title: str, rows: Sequence[Share]) -> None:
     with _drawn(path, title, len(rows), "share of what is there; mark: to reach") as axes:
         for at, each in enumerate(rows):
             goal = bounds.get(each.goal or "")
-            color = THEIRS if goal is None else GOOD if is_met(goal, each) else BAD
+            without = THEIRS if each.by.startswith("nmap") else OURS
+            color = without if goal is None else GOOD if is_met(goal, each) else BAD
             axes.barh(at, 1, height=0.62, color=GRID)
             axes.barh(at, each.share, height=0.62, color=color, alpha=0.85)
             axes.text(1.02, at, f"{each.found} of {each.of}", va="center", fontsize=9)

@@ -82,18 +82,15 @@ def _goal_row(goal: Goal, measured: Measured | Ratio | Share | None) -> list[str
     sign = "≤" if goal.kind == "at most" else "≥"
     wanted = f"{sign} {goal.bound:g}{unit}"
     if measured is None:
-        return [goal.row, "not measured", NOTHING, wanted, NOTHING]
+        note = " (`LONG=1` only)" if goal.long_only else ""
+        return [goal.row, f"not measured{note}", NOTHING, wanted, NOTHING]
     if isinstance(measured, Share):
         value = f"{measured.share:.2f} ({measured.found} of {measured.of})"
         return [goal.row, value, NOTHING, wanted, "yes" if is_met(goal, measured) else "**no**"]
+    times = len(measured.pairs if isinstance(measured, Ratio) else measured.values)
+    between = {1: "measured once", 2: "measured twice"}.get(times) or _between(measured.interval)
     value = f"{number(measured.interval.value)}{unit}"
-    return [
-        goal.row,
-        value,
-        _between(measured.interval),
-        wanted,
-        "yes" if is_met(goal, measured) else "**no**",
-    ]
+    return [goal.row, value, between, wanted, "yes" if is_met(goal, measured) else "**no**"]
 
 
 def is_met(goal: Goal, measured: Measured | Ratio | Share) -> bool:

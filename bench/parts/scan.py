@@ -1,7 +1,7 @@
 """Ports and products that `quick` and `full` find where no template resembles it, beside plain nmap."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 
 from bench.network.hosts import Host, read_networks
@@ -18,161 +18,158 @@ container before anything is scanned. All scanners run in containers with a coll
 processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in a table,
 of a library or of the wrong server does not. Nothing is written to port 9100, where a printer prints
 whatever arrives: what else listens there stays without a name. Servers that never say what they are count
-among the ports only. Both networks are scanned at the same time, by the same scanner. Plain nmap takes
-minutes a pass, for a third of the hosts as for all: it waits for servers that do not answer. So each profile
-is compared once, `full` on every sixth host, and what it finds on the others is counted without nmap. With
-`LONG=1`, `quick` is compared five times, and `full` on all hosts, in three slices."""
-type Slice = dict[str, list[Host]]
-"""Hosts to scan, by network."""
+among the ports only. Plain nmap takes minutes a pass, for a few hosts as for all: it waits for servers that
+do not answer. So `full` is compared on every sixth host and `quick` on the others, on both networks at the
+same time: four containers of nmap, then four of the collector. What a profile finds on the hosts of the
+other is counted without nmap. With `LONG=1` it is every third host, three times, each time another third."""
 NMAP = {"quick": ("-sV",), "full": ("-p-", "-sV", "-T4")}
 TITLES = {"odd-ports": "odd ports", "default-ports": "default ports"}
+COLLECTOR, PLAIN = "collector", "plain nmap"
+
+type Scans = dict[tuple[str, str], Scan]
+"""Network and profile → what was found there."""
+type Division = dict[tuple[str, str], list[Host]]
+"""Network and profile → the hosts to scan by it."""
+type Looks = list[tuple[list[Host], Scan]]
+"""Scans of one network by one profile, each with the hosts that it looked at."""
 
 
 async def measure(setting: Setting) -> PartResult:
     """Build the image, run both networks, scan them at the same time by everybody in turn."""
     setting.say("building the image of the servers; minutes at first, then a moment")
     await asyncio.to_thread(build_image)
-    result = PartResult(part="scan", title="Finding what is there", about=ABOUT)
     with ExitStack() as exits:
-        networks = []
+        networks = {}
         for name in TITLES:
             hosts = read_networks()[name]
             setting.say(f"{name}: starting {len(hosts)} hosts")
-            running = await asyncio.to_thread(exits.enter_context, running_network(name, hosts))
-            networks.append(running)
-        for profile in NMAP:
-            slices = _slices(networks, profile, setting)
-            scans = await _compare(networks, profile, slices, setting)
-            others = await asyncio.gather(*(_others(network, profile, slices) for network in networks))
-            for network, more in zip(networks, others, strict=True):
-                found = {who: [each[network.name] for each in rounds] for who, rounds in scans.items()}
-                scanned = [host for each in slices for host in each[network.name]]
-                judged = {
-                    who: _judged(scanned, each, whole=profile == "quick") for who, each in found.items()
-                }
-                if more:
-                    judged[profile] = _judged(list(network.hosts), [*found[profile], more], whole=False)
-                result = _with(result, network.name, profile, found, judged)
+            networks[name] = await asyncio.to_thread(exits.enter_context, running_network(name, hosts))
+        divisions = divided({name: each.hosts for name, each in networks.items()}, long=setting.long)
+        compared: dict[str, list[tuple[Division, Scans]]] = {COLLECTOR: [], PLAIN: []}
+        for number, division in enumerate(divisions, 1):
+            said = setting.share(1, f"division {number} of {len(divisions)}")
+            for who, scans in (await in_turn(_scanners(networks, division), 1, said)).items():
+                compared[who] += [(division, each) for each in scans]
+        setting.say("the collector alone, on what was not compared")
+        others = rest(networks, divisions)
+        found = await _scan(networks, others, _by_collector)
+    result = PartResult(part="scan", title="Finding what is there", about=ABOUT)
+    for key in divisions[0]:
+        looks: dict[str, Looks] = {
+            who: [(division[key], scans[key]) for division, scans in each] for who, each in compared.items()
+        }
+        result = with_comparison(result, key, looks, [(others[key], found[key])] if key in others else [])
     return result
 
 
-async def _others(network: RunningNetwork, profile: str, slices: list[Slice]) -> Scan | None:
-    """Let the collector alone scan what is in no slice."""
-    rest = set(network.hosts).difference(*(each[network.name] for each in slices))
-    if not rest:
-        return None
-    return await asyncio.to_thread(by_collector, network, profile, *_targets(network, list(rest)))
+def divided(networks: dict[str, tuple[Host, ...]], *, long: bool) -> list[Division]:
+    """Return which hosts each profile is compared on: `full` on every so many, `quick` on the others."""
+    of, divisions = (3, 3) if long else (6, 1)
+    division: list[Division] = [{} for _ in range(divisions)]
+    for network, hosts in networks.items():
+        ordered = sorted(hosts, key=lambda host: host.name)
+        for number, each in enumerate(division):
+            each[network, "quick"] = [host for n, host in enumerate(ordered) if n % of != number]
+            each[network, "full"] = ordered[number::of]
+    return division
 
 
-def _slices(networks: list[RunningNetwork], profile: str, setting: Setting) -> list[Slice]:
-    """Return what to scan: all hosts at once, or slices of them one after another."""
-    of, most = (1, 1) if profile == "quick" else (3, 3) if setting.long else (6, 1)
-    hosts = {each.name: sorted(each.hosts, key=lambda host: host.name) for each in networks}
-    return [{name: each[number::of] for name, each in hosts.items()} for number in range(most)]
+def rest(networks: dict[str, RunningNetwork], divisions: Iterable[Division]) -> Division:
+    """Return the hosts that no comparison by a profile looks at."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for division in divisions:
+        for key, hosts in division.items():
+            seen.setdefault(key, set()).update(host.name for host in hosts)
+    others = {
+        key: [host for host in networks[key[0]].hosts if host.name not in names]
+        for key, names in seen.items()
+    }
+    return {key: hosts for key, hosts in others.items() if hosts}
 
 
-async def _compare(
-    networks: list[RunningNetwork], profile: str, slices: list[Slice], setting: Setting
-) -> dict[str, list[dict[str, Scan]]]:
-    """Return what both found, in pairs: rounds of one slice, or one of each."""
-    scans: dict[str, list[dict[str, Scan]]] = {}
-    rounds = setting.rounds(1, long=5 if profile == "quick" else 1)
-    for number, hosts in enumerate(slices, 1):
-        said = setting.share(0.45, f"{profile}, slice {number} of {len(slices)}")
-        for who, found in (await in_turn(_pair(networks, profile, hosts), rounds, said)).items():
-            scans.setdefault(who, []).extend(found)
-    return scans
-
-
-def _pair(
-    networks: list[RunningNetwork], profile: str, hosts: Slice
-) -> dict[str, Callable[[], Awaitable[dict[str, Scan]]]]:
-    def both(scan: Callable[[RunningNetwork], Scan]) -> Callable[[], Awaitable[dict[str, Scan]]]:
-        async def scanned() -> dict[str, Scan]:
-            found = await asyncio.gather(*(asyncio.to_thread(scan, network) for network in networks))
-            return {network.name: each for network, each in zip(networks, found, strict=True)}
-
-        return scanned
-
+def _scanners(
+    networks: dict[str, RunningNetwork], division: Division
+) -> dict[str, Callable[[], Awaitable[Scans]]]:
     return {
-        profile: both(
-            lambda network: by_collector(network, profile, *_targets(network, hosts[network.name]))
-        ),
-        " ".join(("nmap", *NMAP[profile])): both(
-            lambda network: by_nmap(network, NMAP[profile], *_targets(network, hosts[network.name]))
-        ),
+        COLLECTOR: lambda: _scan(networks, division, _by_collector),
+        PLAIN: lambda: _scan(networks, division, _by_nmap),
     }
 
 
-def _targets(network: RunningNetwork, hosts: list[Host]) -> list[str]:
-    """Return the addresses of a slice; none for a whole network, which its subnet names."""
-    names = {host.name for host in hosts}
-    return (
-        []
-        if len(names) == len(network.hosts)
-        else [ip for ip, name in network.addresses.items() if name in names]
-    )
+async def _scan(
+    networks: dict[str, RunningNetwork],
+    division: Division,
+    scan: Callable[[RunningNetwork, str, list[str]], Scan],
+) -> Scans:
+    """Scan everything of a division at once."""
+
+    async def one(network: RunningNetwork, profile: str, hosts: list[Host]) -> Scan:
+        names = {host.name for host in hosts}
+        targets = [address for address, name in network.addresses.items() if name in names]
+        return await asyncio.to_thread(scan, network, profile, targets)
+
+    scans = [one(networks[network], profile, hosts) for (network, profile), hosts in division.items()]
+    return dict(zip(division, await asyncio.gather(*scans), strict=True))
 
 
-def _with(
-    result: PartResult,
-    network: str,
-    profile: str,
-    scans: dict[str, list[Scan]],
-    judged: dict[str, Score],
+def _by_collector(network: RunningNetwork, profile: str, targets: list[str]) -> Scan:
+    return by_collector(network, profile, *targets)
+
+
+def _by_nmap(network: RunningNetwork, profile: str, targets: list[str]) -> Scan:
+    return by_nmap(network, NMAP[profile], *targets)
+
+
+def with_comparison(
+    result: PartResult, key: tuple[str, str], looks: dict[str, Looks], others: Looks
 ) -> PartResult:
-    (ours, theirs), title = scans, TITLES[network]
-    pairs = [(a.seconds, b.seconds) for a, b in zip(scans[ours], scans[theirs], strict=True)]
-    goal = f"{profile}-{network}"
+    """Add what both found of one network by one profile; `others`: what the collector alone looked at."""
+    network, profile = key
+    title, nmap, goal = TITLES[network], " ".join(("nmap", *NMAP[profile])), f"{profile}-{network}"
+    ours, theirs = looks[COLLECTOR], looks[PLAIN]
+    pairs = [(a.seconds, b.seconds) for (_, a), (_, b) in zip(ours, theirs, strict=True)]
+    everywhere, there = judged([*ours, *others]), {profile: judged(ours), nmap: judged(theirs)}
+    missed = {f"`{profile}`, of all hosts": everywhere, f"`{nmap}`, of those compared": there[nmap]}
     return result.model_copy(
         update={
             "measured": [
                 *result.measured,
-                *(
-                    Measured(name=f"{title}: `{name}`", values=[scan.seconds for scan in found])
-                    for name, found in scans.items()
-                ),
+                Measured(name=f"{title}: `{profile}`", values=[each for each, _ in pairs]),
+                Measured(name=f"{title}: `{nmap}`", values=[each for _, each in pairs]),
             ],
             "ratios": [
                 *result.ratios,
-                Ratio(name=f"{title}: `{ours}` to `{theirs}`", pairs=pairs, goal=goal),
+                Ratio(name=f"{title}: `{profile}` to `{nmap}`", pairs=pairs, goal=goal),
             ],
             "shares": [
                 *result.shares,
-                *_shares(title, ours, judged[ours], goal),
-                *_shares(title, theirs, judged[theirs], None),
+                *_shares(f"{title}, all hosts", profile, everywhere, goal),
+                *(share for by, each in there.items() for share in _shares(f"{title}, compared", by, each)),
             ],
-            "tables": [*result.tables, _missed(title, judged)],
+            "tables": [*result.tables, _missed(f"{title}, `{profile}`", missed)],
         }
     )
 
 
-def _judged(hosts: list[Host], scans: list[Scan], *, whole: bool) -> Score:
-    """Judge all slices together; of scans of the whole the one that is neither the best nor the worst."""
-    if whole:
-        judged = sorted((score(hosts, scan.found) for scan in scans), key=_worth)
-        return judged[len(judged) // 2]
+def judged(looks: Looks) -> Score:
+    """Judge each host by the first scan that looked at it."""
+    hosts: dict[str, Host] = {}
     found: Found = {}
-    for scan in scans:
-        found |= scan.found
-    return score(hosts, found)
+    for looked_at, scan in looks:
+        fresh = {host.name: host for host in looked_at if host.name not in hosts}
+        found |= {place: product for place, product in scan.found.items() if place[0] in fresh}
+        hosts |= fresh
+    return score(hosts.values(), found)
 
 
-def _worth(judged: Score) -> tuple[int, int]:
-    return judged.products, judged.ports
-
-
-def _shares(title: str, by: str, judged: Score, goal: str | None) -> tuple[Share, Share]:
+def _shares(title: str, by: str, of: Score, goal: str | None = None) -> tuple[Share, Share]:
     ports, products = (None, None) if goal is None else (f"{goal}-ports", f"{goal}-products")
     return (
-        Share(name=f"{title}: ports", by=by, found=judged.ports, of=judged.all_ports, goal=ports),
-        Share(name=f"{title}: products", by=by, found=judged.products, of=judged.all_products, goal=products),
+        Share(name=f"{title}: ports", by=by, found=of.ports, of=of.all_ports, goal=ports),
+        Share(name=f"{title}: products", by=by, found=of.products, of=of.all_products, goal=products),
     )
 
 
-def _missed(title: str, judged: dict[str, Score]) -> Table:
-    rows = [
-        [f"`{name}`", str(each.false_ports), "; ".join(each.missed) or "nothing"]
-        for name, each in judged.items()
-    ]
+def _missed(title: str, by: dict[str, Score]) -> Table:
+    rows = [[name, str(each.false_ports), "; ".join(each.missed) or "nothing"] for name, each in by.items()]
     return Table(title=f"Missed: {title}", columns=["by", "false ports", "missed"], rows=rows)

@@ -45,6 +45,24 @@ def test_seconds_are_held_against_seconds():
     assert cells[3:] == ["≤ 8 s", "**no**"]
 
 
+def test_a_bound_kept_by_too_few_measurements_says_how_few():
+    once = Ratio(name="scan", pairs=[(1.0, 10.0)], goal="quick-small")
+    twice = Measured(name="click", values=[7.0, 7.5], goal="decision-small")
+    page = goal_table(run(ratios=[once], measured=[twice]))
+    assert row(page, "`quick` to plain `nmap -sV`: targets of `small`")[2:] == [
+        "measured once",
+        "≤ 0.35",
+        "yes",
+    ]
+    assert row(page, "click to decision page, cleanup included: `small`")[2] == "measured twice"
+
+
+def test_a_goal_that_only_a_long_run_measures_says_so():
+    assert row(goal_table(run()), "`quick` to plain `nmap -sV`: targets of `large`")[1] == (
+        "not measured (`LONG=1` only)"
+    )
+
+
 def test_every_goal_has_its_row_measured_or_not():
     page = goal_table(run())
     assert len(page.splitlines()) == len(GOALS) + 2
