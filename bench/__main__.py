@@ -38,7 +38,7 @@ PARTS = {
     "idle": 25,
 }
 """Modules of bench/parts, in the order of the page → the seconds after which each begins no fourth round.
-Together some 22 minutes on 2 cores."""
+Together some 20 minutes on 2 cores."""
 ALONE = {"fleet": 600, "prediction": 2400, "duration": 900}
 """Parts that run when they are named only: they take longer, need root, or say nothing about speed."""
 LONGER = 5
