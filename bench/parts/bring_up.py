@@ -20,7 +20,12 @@ request to stop it until the engine's listings are empty: it goes through the gu
 its journal, and proves from inside that its network is shut. Compose waits with `--wait` and removes with
 `down -t 0`. The bare loop sends the session's own bodies to the engine's socket, all at once, and does
 nothing else: it is the limit. docker-py and testcontainers-python start one container after another, as
-their documentation shows it, those of `large` with `LONG=1` only."""
+their documentation shows it, those of `large` with `LONG=1` only.
+
+What a session adds: its proof is one more container, and no target starts before the verdict; and guard,
+journal, API and database use processors that the engine needs (without the latter two, see
+[Targets in a session](#targets-in-a-session)). The ratios called the limit are those of the bare loop: where
+a bound is near or beyond them, there is little or nothing left to gain."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
 
@@ -144,6 +149,13 @@ def _with(
                     f"healthy-compose-{template}",
                 ),
                 _ratio(f"{template}, removal: session to Compose", down, COMPOSE, f"removal-{template}"),
+                *(
+                    Ratio(
+                        name=f"{template}, {what}: bare loop to Compose, the limit",
+                        pairs=list(zip(seconds[BARE], seconds[COMPOSE], strict=True)),
+                    )
+                    for what, seconds in (("until healthy", up), ("removal", down))
+                ),
             ],
             "breakdowns": [*result.breakdowns, Breakdown(name=f"`{template}` until healthy", pieces=made_of)],
         }

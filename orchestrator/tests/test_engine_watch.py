@@ -9,7 +9,6 @@ from dryrun_orchestrator.engine.protocol import EngineEvent
 from dryrun_orchestrator.engine_watch import follow_engine_events
 
 SESSION = uuid4()
-HEALTH_CHECK = ("exec_create: bash /healthy", "exec_start: bash /healthy", "exec_die")
 
 
 class Reporting:
@@ -42,10 +41,6 @@ async def woken_by(engine):
 async def test_a_session_looks_at_the_container_that_something_happened_to():
     engine = Reporting("start", "health_status: healthy", "die", "oom", "destroy")
     assert await woken_by(engine) == ["all", *((SESSION, f"c{number}") for number in range(5))]
-
-
-async def test_the_runs_of_health_checks_wake_nobody():
-    assert await woken_by(Reporting(*HEALTH_CHECK)) == ["all"]
 
 
 async def test_an_event_of_something_else_wakes_nobody():

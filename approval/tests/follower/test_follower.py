@@ -293,7 +293,7 @@ async def test_after_a_page_of_large_events_it_rests_as_long_as_that_took(follow
     monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await follower.run()
-    assert rests == [0.2, 0.05, 0.5]
+    assert rests == [0.2, 0.1, 0.5]
 
 
 async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_ask_at_once(
@@ -315,7 +315,7 @@ async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_as
     monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await follower.run()
-    assert rests == [0.05, 0.05]
+    assert rests == [0.1, 0.1]
 
 
 async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):

@@ -11,9 +11,6 @@ from dryrun_orchestrator.engine.protocol import Engine, EngineError, EngineEvent
 log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
-OF_HEALTH_CHECKS = "exec_"
-"""Each run of a health check is three events (`exec_create: …`, `exec_start: …`, `exec_die`) that change no
-state: 20 targets that start cause 200 a second. What a check changes comes as `health_status: …`."""
 
 
 async def follow_engine_events(
@@ -34,8 +31,7 @@ async def follow_engine_events(
                 pause = 0.2
                 wake_all()
                 async for event in events:
-                    if not event.action.startswith(OF_HEALTH_CHECKS):
-                        _wake_session(event, wake)
+                    _wake_session(event, wake)
         except EngineError as error:
             log.warning("engine events: %s; subscribing again", error)
         tell_up(False)

@@ -180,6 +180,16 @@ async def test_reports_by_an_event_that_a_container_became_healthy(bench):
     assert (await bench.engine.inspect_container(container)).health == "healthy"
 
 
+async def test_reports_what_a_health_check_finds_and_not_its_runs(bench):
+    _, network = await bench.network()
+    container = await bench.container("healthy", network)
+    seen: list[EngineEvent] = []
+    async with bench.engine.events() as events:
+        await bench.engine.start_container(container)
+        await _wait_for(events, lambda event: event.action == "health_status: healthy", seen=seen)
+    assert [event.action for event in seen if event.id == container] == ["start", "health_status: healthy"]
+
+
 async def test_calls_a_container_starting_while_its_check_fails(bench):
     _, network = await bench.network()
     container = await bench.container("never-healthy", network)

@@ -115,7 +115,6 @@ async def test_an_event_about_one_target_has_only_that_one_inspected(stage, monk
         await asyncio.sleep(0.1)
         before = inspections(stage)
         db.become("healthy")
-        web._emit(web, "exec_start: a health check")
         await asyncio.sleep(0.1)
         assert inspections(stage) == before
         web.become("healthy")

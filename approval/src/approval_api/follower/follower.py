@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 10.0
-_REST_SECONDS = 0.05
+_REST_SECONDS = 0.1
 """After a page, so that a burst of events is a few pages: each costs a request and a transaction, 10 ms of
 processor. An event that comes alone is not delayed."""
 _LONGEST_REST_SECONDS = 0.5

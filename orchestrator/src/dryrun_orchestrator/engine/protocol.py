@@ -281,7 +281,7 @@ class Engine(Protocol):
         """
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
-        """Subscribe; the iterator yields everything that happens after entering the context.
+        """Subscribe; the iterator yields every change of a state after entering the context.
 
         The iterator raises EngineUnreachableError when the connection ends: subscribe, then list again.
         """
