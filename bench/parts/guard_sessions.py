@@ -16,8 +16,8 @@ from dryrun_local.system.guard import running_guard
 
 ABOUT = """\
 Whole sessions of `small` by two orchestrators, one behind the guard, one straight at the engine's socket;
-only one has a session at a time. A session's time is its own events': from queued to ended. Each of its calls,
-some hundreds, costs about half a millisecond more ([below](#a-request-through-the-guard)), and while targets
+only one has a session at a time. A session's time is its own events': from queued to ended. It makes some 200
+calls, each of which costs half a millisecond more ([below](#a-request-through-the-guard)), and while targets
 start, the guard's processor time is missing elsewhere."""
 POOLS = {"guard": "10.213.224.0/20", "direct": "10.213.240.0/20"}
 TEMPLATE = "small"
