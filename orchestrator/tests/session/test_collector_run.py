@@ -7,6 +7,7 @@ from stage import NETWORK
 
 from dryrun_contract.session import Outcome
 from dryrun_orchestrator.engine.protocol import LogChunk
+from dryrun_orchestrator.session import collector_run
 from dryrun_orchestrator.session.collector_run import MAX_WARNING_EVENTS
 
 
@@ -144,6 +145,28 @@ async def test_a_log_that_lost_lines_before_they_were_read_does_not_count_as_who
     _, ended = await run(stage, FakeImage(program=rotate))
     assert not ended.complete
     assert "counts 2 discoveries, 1 were read" in ended.reason
+
+
+@pytest.mark.parametrize("answers_again", [True, False])
+async def test_what_was_written_when_its_time_is_up_is_kept_and_called_incomplete(
+    stage, monkeypatch, answers_again
+):
+    monkeypatch.setattr(collector_run, "REST_SECONDS", 0.5)
+    stage.timeouts["network"] = 1
+
+    async def scan(container):
+        # Whoever reads is behind all the time that the collector has.
+        stage.engine.faults.hang("read_log", seconds=30, times=1 if answers_again else 2)
+        for line in host_lines(700):
+            container.say(f"{line}\n".encode())
+        await asyncio.Event().wait()
+        return 0
+
+    events, ended = await run(stage, FakeImage(program=scan))
+    found = [event.line for event in events if event.type == "discovery_reported"]
+    assert found == (list(range(1, 701)) if answers_again else [])
+    assert (ended.complete, ended.discoveries) == (False, len(found))
+    assert ended.reason == "it did not end within 1 s"
 
 
 async def test_a_last_line_without_a_line_break_counts(stage):

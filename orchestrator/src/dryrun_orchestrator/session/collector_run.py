@@ -7,7 +7,7 @@ the journal holds are skipped. After the container has ended, one complete readi
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from dryrun_contract.discovery import CollectorLine, DiscoveryLine, ProgressLine, WarningLine
@@ -18,7 +18,7 @@ from dryrun_contract.event import (
     DiscoveryReported,
     EventData,
 )
-from dryrun_orchestrator.engine.protocol import NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.readers.process import ReaderFailedError, ReaderProcess
 from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said, said
@@ -33,6 +33,8 @@ ordinary discovery has about ten, and each column of a table is one."""
 PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 """Pause before reading again; doubled while nothing new arrives."""
+REST_SECONDS = 5.0
+"""How long what a run that is given up has written may take to be read."""
 STDERR_BYTES = 16 * 1024
 WHOLE_READINGS = 3
 """How often the log of an ended container is read before it is reported as short."""
@@ -96,6 +98,15 @@ class CollectorRun:
     def container_id(self) -> str:
         """Return the id of the container that is followed."""
         return self._container_id
+
+    async def read_the_rest(self) -> None:
+        """Store what the collector has written by now; `follow` was cancelled, and may have been behind.
+
+        What cannot be read within REST_SECONDS is left: such a run is incomplete in any case.
+        """
+        with suppress(TimeoutError, OutputCeilingError, ReaderFailedError, EngineError):
+            async with asyncio.timeout(REST_SECONDS):
+                await self._read_once(OutputTally(), follow=False, last=False)
 
     def stopped(self, reason: str) -> CollectorEnded:
         """Return the final event of a run that is given up; `follow` was cancelled."""

@@ -133,6 +133,7 @@ async def _start_and_follow(
         except ConfigError as error:
             ended = reader.stopped(str(error))
         except TimeoutError:
+            await reader.read_the_rest()
             ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
         context.spans.append(await _span(context, manifest, run, reader.container_id, slot))
