@@ -103,6 +103,28 @@ async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
         assert states.index(("db", "healthy")) < states.index(("web", "starting"))
 
 
+async def test_a_target_waits_for_its_own_dependencies_and_for_no_others(stage):
+    independent = TEMPLATE.replace("    depends_on", "    # depends_on")
+    after_db = "    depends_on: {db: {condition: service_healthy}}\n"
+    (stage.folder / "templates" / "two.yml").write_text(
+        f"{independent}  third:\n    image: discovery/test-db:1\n{after_db}"
+    )
+    stage.engine.images[WEB] = FakeImage(health_after=60)
+    stage.changes["waiting_seconds"] = 60
+    async with stage.running():
+        session_id = await stage.start()
+
+        async def healthy():
+            changes = await stage.events_of(session_id, "target_changed")
+            return {event.service for event in changes if event.state == "healthy"}
+
+        async with asyncio.timeout(10):
+            while await healthy() != {"db", "third"}:
+                await asyncio.sleep(0.01)
+        stage.of_image(WEB)[0].become("healthy")
+        await stage.until(session_id, Phase.SCANNING)
+
+
 async def test_an_event_about_one_target_has_only_that_one_inspected(stage, monkeypatch):
     monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 60)
     stage.engine.images[DB] = FakeImage()  # without a health check: ready when it runs
