@@ -1,5 +1,7 @@
 """The picture of where the time went until every target was ready."""
 
+from datetime import timedelta
+
 from approval_api.reports.html import render_html_file
 from approval_api.reports.markdown import render
 from approval_api.reports.view.blocks import MAX_BARS
@@ -37,6 +39,31 @@ def test_each_step_stands_where_it_happened():
 def test_steps_that_overlap_follow_each_other():
     (web,) = bring_up([span("create", "web", 0, 0.5), span("start", "web", 0.2, 0.6)]).bars
     assert drawn(web) == [("create", 0, 0.5), ("start", 0.5, 0.8)]
+
+
+def test_the_line_of_time_begins_with_the_request():
+    request, network, web = bring_up(
+        [span("network", None, 0, 0.1), span("start", "web", 0.2, 0.3)], 0.5
+    ).bars
+    assert (drawn(request), request.figure) == ([("request", 0, 0.5)], "0.50 s")
+    assert drawn(network) == [("network", 0.5, 0.6)]
+    assert (drawn(web), web.figure) == ([("start", 0.7, 1.0)], "1.00 s")
+
+
+def test_a_report_shows_how_long_the_request_was_on_its_way(report):
+    asked = report.session.requested_at
+    accepted = report.session.model_copy(update={"accepted_at": asked + timedelta(seconds=0.25)})
+    for session, shown in (
+        (report.session, False),
+        (accepted, True),
+        # What was prepared began before its request.
+        (accepted.model_copy(update={"prepared_at": asked - timedelta(minutes=5)}), False),
+        (report.session.model_copy(update={"accepted_at": asked - timedelta(seconds=1)}), False),
+        (report.session.model_copy(update={"accepted_at": None}), False),
+    ):
+        lines = render(report.model_copy(update={"session": session})).splitlines()
+        assert [line for line in lines if "hand over the request" in line and "0.25 s" in line] or not shown
+        assert shown or not [line for line in lines if "hand over the request" in line]
 
 
 def test_without_a_trace_there_is_no_picture():

@@ -13,6 +13,7 @@ _STEPS: dict[SpanName, str] = {
     "probe": "prove the isolation",
     "probe_removal": "remove the probe",
 }
+_REQUEST = "hand over the request"
 _OF_TARGETS: dict[SpanName, Tone] = {"create": "warn", "start": "quiet", "health": "good"}
 _LEGEND: tuple[tuple[Tone, str], ...] = (
     ("warn", "created"),
@@ -22,13 +23,20 @@ _LEGEND: tuple[tuple[Tone, str], ...] = (
 TITLE = "From the request until every target was ready"
 
 
-def bring_up(spans: Sequence[BringUpSpan]) -> Bars | None:
-    """Return the chart; None without a trace."""
+def bring_up(spans: Sequence[BringUpSpan], request_seconds: float = 0.0) -> Bars | None:
+    """Return the chart; None without a trace.
+
+    `request_seconds`: from the request to the API until the orchestrator had it, which is when spans begin.
+    """
+    spans = [span.model_copy(update={"begin": request_seconds + span.begin}) for span in spans]
     steps = [
         _bar(text(_STEPS[span.step]), [(span, "quiet")], span.seconds)
         for span in spans
         if span.step in _STEPS
     ]
+    if steps and request_seconds:
+        request = Segment(request_seconds, "quiet", "request")
+        steps.insert(0, Bar(text(_REQUEST), (request,), f"{request_seconds:.2f} s"))
     targets: dict[str, list[tuple[BringUpSpan, Tone]]] = {}
     for span in spans:
         if span.service is not None and span.step in _OF_TARGETS:

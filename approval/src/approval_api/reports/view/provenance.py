@@ -15,6 +15,7 @@ from approval_api.reports.view.blocks import (
 from approval_api.reports.view.bring_up import bring_up
 from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Placement, Report
+from dryrun_contract.session import SessionView
 
 
 def course(report: Report) -> Section:
@@ -39,9 +40,17 @@ def course(report: Report) -> Section:
         else text()
     )
     nothing = Paragraph(text("Nothing has happened yet.", tone="quiet"))
-    traced = bring_up(report.bring_up)
+    traced = bring_up(report.bring_up, _request_seconds(report.session))
     blocks = (*((ahead,) if prepared else ()), chart if bars else nothing, *((traced,) if traced else ()))
     return Section("course", "Course of the session", blocks)
+
+
+def _request_seconds(session: SessionView) -> float:
+    """Return how long the request was on its way to the orchestrator; 0 for what was prepared before it."""
+    if session.prepared_at is not None or session.accepted_at is None:
+        return 0.0
+    # Between the two the clock may have been set back.
+    return max(0.0, (session.accepted_at - session.requested_at).total_seconds())
 
 
 def provenance(report: Report) -> Section:
