@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +31,15 @@ class Orchestrator:
 
     async def session(self, template: str) -> float:
         """Return the seconds of a whole session. Raises RuntimeError if it fails."""
+        return sum((await self.phases(template)).values())
+
+    async def phases(self, template: str) -> dict[str, float]:
+        """Return the seconds of each phase of a whole session. Raises RuntimeError if it fails."""
         events = await self._run(template, until_scanning=False)
         end = next(event.data for event in events if isinstance(event.data, SessionEnded))
         if end.outcome != "completed":
             raise RuntimeError(f"the session ended as {end.outcome}: {end.reason}")
-        return (events[-1].at - events[0].at).total_seconds()
+        return phases_of(events)
 
     async def bring_up(self, template: str) -> tuple[float, float]:
         """Return the seconds until every target is healthy, and from there until nothing is left."""
@@ -86,6 +90,16 @@ class Orchestrator:
         # What others of the same journal have acknowledged stays there for days: several may follow at once.
         answer = await self.http.get("/events", params={"after": after, "wait": wait})
         return EventPage.model_validate_json(answer.raise_for_status().content).events
+
+
+def phases_of(events: Sequence[Event]) -> dict[str, float]:
+    """Return the seconds of each phase of a session that has ended, from queued to ended."""
+    phase, since, seconds = Phase.QUEUED, events[0].at, dict[str, float]()
+    for event in events:
+        if isinstance(event.data, PhaseChanged):
+            seconds[phase.replace("_", " ")] = (event.at - since).total_seconds()
+            phase, since = event.data.phase, event.at
+    return seconds
 
 
 def _enters(event: Event, phase: Phase) -> bool:

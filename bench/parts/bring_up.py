@@ -3,14 +3,18 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from bench.contestants import bare_loop, compose, docker_py, testcontainers_python
 from bench.contestants.bodies import Bodies, read_bodies
-from bench.results import Breakdown, Measured, PartResult, Ratio
-from bench.system import ROOT, Sessions, first, last, reached, running_sessions
+from bench.courses import Course, medians, step_rows
+from bench.processors import ALL, Seconds, Usage, watched_processors
+from bench.raw_engine import Act, watched_engine
+from bench.results import Breakdown, Measured, PartResult, Ratio, Table
+from bench.system import ROOT, Sessions, first, reached, running_sessions
 from bench.turns import Setting, in_turn
-from dryrun_contract.event import Event, TargetChanged
+from dryrun_contract.event import BringUpSpan, BringUpTraced, Event
 from dryrun_contract.session import Phase
 
 ABOUT = """\
@@ -22,15 +26,24 @@ its journal, and proves from inside that its network is shut. Compose waits with
 nothing else: it is the limit. docker-py and testcontainers-python start one container after another, as
 their documentation shows it, those of `large` with `LONG=1` only.
 
-What a session adds: its proof is one more container, and no target starts before the verdict; and guard,
-journal, API and database use processors that the engine needs (without the latter two, see
-[Targets in a session](#targets-in-a-session)). The ratios called the limit are those of the bare loop: where
-a bound is near or beyond them, there is little or nothing left to gain."""
+What a session adds has two causes, and the tables state the size of each. *The order*: its proof is one more
+container, and no target starts before the verdict; only the targets' creation fits beside it. *The
+processors*: guard, journal, API and database use what the engine needs (without the latter two, see
+[Targets in a session](#targets-in-a-session)). A session that is removed has one container more than the
+others: the scan has begun, so its first collector goes as well. The ratios called the limit are those of the
+bare loop: where a bound is near or beyond them, there is little or nothing left to gain."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
 
-type Times = tuple[float, float, dict[str, float]]
-"""Seconds until healthy, seconds until nothing is left, and what the first are made of."""
+
+@dataclass(frozen=True)
+class Round:
+    """One bring-up and removal. A session has a trace: the seconds of its request, and its spans after it."""
+
+    course: Course
+    trace: tuple[float, Sequence[BringUpSpan]] = (0.0, ())
+    used: Seconds = field(default_factory=dict)
+    """Processor time until healthy, by who used it."""
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -41,44 +54,50 @@ async def measure(setting: Setting) -> PartResult:
             ("small", setting.rounds(6, long=20)),
             ("large", setting.rounds(5, long=10)),
         ):
-            fast = await in_turn(
-                await _contestants(sessions, template), rounds, setting.share(0.35, template), warm_up=True
-            )
+            bodies = await _bodies(sessions, template)
+            async with watched_engine() as seen, watched_processors() as usage:
+                fast = await in_turn(
+                    _contestants(sessions, template, bodies, usage),
+                    rounds,
+                    setting.share(0.35, template),
+                    warm_up=True,
+                )
             # They take long, and nobody is to be compared with them closely.
             slow = {}
             if template == "small" or setting.long:
                 slow = await in_turn(
-                    await _one_by_one(sessions, template),
-                    setting.rounds(1, long=3),
-                    setting.share(0.1, template),
+                    _one_by_one(bodies), setting.rounds(1, long=3), setting.share(0.1, template)
                 )
-            result = _with(result, template, fast, slow)
+            result = _with(result, template, fast, slow, seen)
     return result
 
 
-async def _contestants(sessions: Sessions, template: str) -> dict[str, Callable[[], Awaitable[Times]]]:
-    bodies = await _bodies(sessions, template)
+def _contestants(
+    sessions: Sessions, template: str, bodies: Bodies, usage: Usage
+) -> dict[str, Callable[[], Awaitable[Round]]]:
     path, allowlist = ROOT / "templates" / f"{template}.yml", sessions.installation.allowlist
 
-    async def bare() -> Times:
-        return *await bare_loop.bring_up_and_remove(bodies), {}
+    async def bare() -> tuple[float, float]:
+        return await bare_loop.bring_up_and_remove(bodies)
 
-    async def composed() -> Times:
-        return *await asyncio.to_thread(compose.bring_up_and_remove, path, allowlist), {}
+    async def composed() -> tuple[float, float]:
+        return await asyncio.to_thread(compose.bring_up_and_remove, path, allowlist)
 
-    return {OURS: lambda: _session(sessions, template), COMPOSE: composed, BARE: bare}
+    return {
+        OURS: lambda: _session(sessions, template, usage),
+        COMPOSE: lambda: _other(composed, usage),
+        BARE: lambda: _other(bare, usage),
+    }
 
 
-async def _one_by_one(sessions: Sessions, template: str) -> dict[str, Callable[[], Awaitable[Times]]]:
-    bodies = await _bodies(sessions, template)
+def _one_by_one(bodies: Bodies) -> dict[str, Callable[[], Awaitable[Round]]]:
+    async def one_by_one() -> tuple[float, float]:
+        return await asyncio.to_thread(docker_py.bring_up_and_remove, bodies)
 
-    async def one_by_one() -> Times:
-        return *await asyncio.to_thread(docker_py.bring_up_and_remove, bodies), {}
+    async def tested() -> tuple[float, float]:
+        return await asyncio.to_thread(testcontainers_python.bring_up_and_remove, bodies)
 
-    async def tested() -> Times:
-        return *await asyncio.to_thread(testcontainers_python.bring_up_and_remove, bodies), {}
-
-    return {ONE_BY_ONE: one_by_one, TESTCONTAINERS: tested}
+    return {ONE_BY_ONE: lambda: _other(one_by_one), TESTCONTAINERS: lambda: _other(tested)}
 
 
 async def _bodies(sessions: Sessions, template: str) -> Bodies:
@@ -89,47 +108,43 @@ async def _bodies(sessions: Sessions, template: str) -> Bodies:
     return bodies
 
 
-async def _session(sessions: Sessions, template: str) -> Times:
+async def _session(sessions: Sessions, template: str, usage: Usage) -> Round:
     begin = time.time()
     session_id = await sessions.start(template)
     events = await sessions.until(session_id, Phase.SCANNING)
     healthy = reached(events, Phase.SCANNING)
     assert healthy is not None
-    return healthy - begin, await sessions.end(session_id), _pieces(begin, events)
+    stop = time.time()
+    down = await sessions.end(session_id)
+    course = Course(begin, healthy - begin, stop, down, session_id)
+    return Round(course, _trace(begin, events), usage.between(begin, healthy))
 
 
-def _pieces(begin: float, events: list[Event]) -> dict[str, float]:
-    """Return the seconds between milestones, in the order in which sessions reach them.
-
-    What goes on at the same time counts for the milestone that is reached first.
-    """
-    milestones = {
-        "request": first(events, lambda event: event.data.type == "session_queued"),
-        "network": first(events, lambda event: event.data.type == "network_created"),
-        "isolation proof": first(events, lambda event: event.data.type == "isolation_probed"),
-        "starting targets": last(events, lambda event: _is_target(event, "running")),
-        "becoming healthy": last(events, lambda event: _is_target(event, "healthy")),
-        "seeing it": reached(events, Phase.SCANNING),
-    }
-    pieces, before = {}, begin
-    for name, at in milestones.items():
-        now = max(before, at or before)
-        pieces[name], before = now - before, now
-    return pieces
+async def _other(
+    bring_up_and_remove: Callable[[], Awaitable[tuple[float, float]]], usage: Usage | None = None
+) -> Round:
+    up, down = await bring_up_and_remove()
+    course = Course.ended(time.time(), up, down)
+    return Round(course, used={} if usage is None else usage.between(course.begin, course.healthy))
 
 
-def _is_target(event: Event, state: str) -> bool:
-    return isinstance(event.data, TargetChanged) and event.data.state == state
+def _trace(begin: float, events: list[Event]) -> tuple[float, Sequence[BringUpSpan]]:
+    """Return how long the request took to be with the orchestrator, and the session's steps from then on."""
+    queued = first(events, lambda event: event.data.type == "session_queued")
+    spans = next(event.data.spans for event in events if isinstance(event.data, BringUpTraced))
+    return max(0.0, (queued or begin) - begin), spans
 
 
 def _with(
-    result: PartResult, template: str, fast: dict[str, list[Times]], slow: dict[str, list[Times]]
+    result: PartResult,
+    template: str,
+    fast: dict[str, list[Round]],
+    slow: dict[str, list[Round]],
+    seen: Sequence[Act],
 ) -> PartResult:
     both = fast | slow
-    up = {name: [times[0] for times in values] for name, values in both.items()}
-    down = {name: [times[1] for times in values] for name, values in both.items()}
-    pieces = [times[2] for times in fast[OURS]]
-    made_of = [(name, statistics.median(each[name] for each in pieces)) for name in pieces[0]]
+    up = {name: [each.course.up for each in rounds] for name, rounds in both.items()}
+    down = {name: [each.course.down for each in rounds] for name, rounds in both.items()}
     return result.model_copy(
         update={
             "measured": [
@@ -157,9 +172,47 @@ def _with(
                     for what, seconds in (("until healthy", up), ("removal", down))
                 ),
             ],
-            "breakdowns": [*result.breakdowns, Breakdown(name=f"`{template}` until healthy", pieces=made_of)],
+            "breakdowns": [*result.breakdowns, *_breakdowns(template, fast, seen)],
+            "tables": [
+                *result.tables,
+                Table(
+                    title=f"Steps of a session of {template} until healthy, medians in seconds",
+                    columns=["step", "from", "until"],
+                    rows=step_rows([each.trace for each in fast[OURS]]),
+                ),
+                Table(
+                    title=f"Processor time until {template} is healthy, medians in seconds",
+                    columns=["who used it", *fast],
+                    rows=_used(fast),
+                ),
+            ],
         }
     )
+
+
+def _breakdowns(template: str, rounds: dict[str, list[Round]], seen: Sequence[Act]) -> list[Breakdown]:
+    up = [
+        medians(f"`{template}` until healthy: {name}", [each.course.bringing_up(seen) for each in by])
+        for name, by in rounds.items()
+    ]
+    down = []
+    for name, by in rounds.items():
+        containers = statistics.median_low([each.course.removed(seen) for each in by])
+        pieces = [each.course.removing(seen) for each in by]
+        down.append(medians(f"`{template}` removal: {name}, {containers} containers", pieces))
+    return [*up, *down]
+
+
+def _used(rounds: dict[str, list[Round]]) -> list[list[str]]:
+    """Return who used how much processor time, by contestant; of services only what sessions need."""
+    who = [ALL, *sorted(name for name in rounds[OURS][0].used if name != ALL)]
+    return [
+        [
+            name if name == ALL else f"of it {name}",
+            *(f"{statistics.median(each.used[name] for each in by):.2f}" for by in rounds.values()),
+        ]
+        for name in who
+    ]
 
 
 def _ratio(name: str, seconds: dict[str, list[float]], other: str, goal: str) -> Ratio:

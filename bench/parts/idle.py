@@ -1,9 +1,9 @@
 """What the services cost while nothing happens: processor time and memory of each."""
 
 import asyncio
-import os
 from pathlib import Path
 
+from bench.processors import cpu_seconds, services
 from bench.results import PartResult, Table
 from bench.system import running_sessions
 from bench.turns import Setting
@@ -12,13 +12,6 @@ ABOUT = """\
 All services as `make up` starts them, a while after their start, with no session and nobody looking on.
 Memory is what is resident, of a service's processes together; PostgreSQL's processes share some of it."""
 _SETTLING_SECONDS = 5.0
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_NAMES = {
-    "approval-api": "approval API",
-    "docker-guard": "guard",
-    "dryrun-orchestrator": "orchestrator",
-    "postgres": "PostgreSQL",
-}
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -28,41 +21,15 @@ async def measure(setting: Setting) -> PartResult:
         await asyncio.sleep(_SETTLING_SECONDS)
         await sessions.system.missing_for_sessions()
         setting.say(f"{seconds:.0f} s of nothing")
-        before = {pid: _cpu_seconds(pid) for pids in _processes().values() for pid in pids}
+        before = {pid: cpu_seconds(pid) for pids in services().values() for pid in pids}
         await asyncio.sleep(seconds)
         rows = []
-        for name, pids in sorted(_processes().items()):
-            cpu = sum(_cpu_seconds(pid) - before.get(pid, 0.0) for pid in pids)
+        for name, pids in sorted(services().items()):
+            cpu = sum(cpu_seconds(pid) - before.get(pid, 0.0) for pid in pids)
             memory = sum(_memory_mib(pid) for pid in pids)
             rows.append([name, f"{cpu / seconds:.1%} of a processor", f"{memory:.0f} MiB", str(len(pids))])
     table = Table(title="At rest", columns=["service", "processor", "memory", "processes"], rows=rows)
     return PartResult(part="idle", title="At rest", about=ABOUT, tables=[table])
-
-
-def _processes() -> dict[str, list[int]]:
-    """Return the processes that this one started, and those that they started, by service."""
-    found: dict[str, list[int]] = {}
-    for pid in _descendants(os.getpid()):
-        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
-        for program, name in _NAMES.items():
-            if program in command:
-                found.setdefault(name, []).append(pid)
-                break
-    return found
-
-
-def _descendants(pid: int) -> list[int]:
-    children = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    return [each for child in children for each in (child, *_descendants(child))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
 def _memory_mib(pid: int) -> float:
