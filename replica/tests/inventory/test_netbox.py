@@ -96,6 +96,34 @@ def test_a_name_of_a_service_says_product_or_protocol():
     assert label("pinehub-billing") == (None, "Product-1", None)
 
 
+@pytest.mark.parametrize("status", ["planned", "inventory", "offline", "failed", "paused"])
+def test_a_host_that_is_not_running_is_left_out_and_counted(status: str):
+    other = {**DEVICE, "id": 8, "name": "db-8", "primary_ip4": None, "status": {"value": status}}
+    inventory = read(page(DEVICE, other), page(SERVICE, {**SERVICE, "device": {"id": 8}}))
+    assert services_of(inventory) == READ
+    assert notes(inventory) == {f"hosts that NetBox calls {status}, left out": 1}
+    table = f"Name,Status,Tenant,Role\ndb-7,Active,,Database\ndb-8,{status.title()},,Database\n"
+    assert notes(read(table)) == {f"hosts that NetBox calls {status}, left out": 1}
+
+
+def test_a_host_that_a_scan_found_is_there_whatever_its_status_says():
+    scan = (
+        '<nmaprun><host><status state="up"/><address addr="10.0.0.7" addrtype="ipv4"/><ports>'
+        '<port protocol="tcp" portid="22"><state state="open"/></port></ports></host></nmaprun>'
+    )
+    planned = page({**DEVICE, "status": {"value": "planned"}})
+    for files in ((planned, scan), (scan, planned)):
+        assert services_of(read(*files)) == {"remote-1": ["22/tcp unknown"]}
+    assert "describes no host that runs" in refused(planned)
+
+
+def test_pages_of_one_list_are_counted_together():
+    other = {**DEVICE, "id": 8, "name": "db-8", "primary_ip4": None}
+    assert notes(read(page(DEVICE, count=2), page(other, count=2))) == {}
+    said = "objects on further pages of a list, which are in no file: export these too"
+    assert notes(read(page(DEVICE, count=3), page(other, count=3))) == {said: 1}
+
+
 def test_what_cannot_be_used_is_said():
     loose = {**ADDRESS, "id": 9, "assigned_object": None}
     orphan = {**SERVICE, "id": 9, "device": None}
@@ -104,7 +132,7 @@ def test_what_cannot_be_used_is_said():
     assert notes(inventory) == {
         "addresses of NetBox without a host, left out": 1,
         "objects of NetBox that say nothing about hosts, left out": 1,
-        "objects on pages of NetBox that are not in the file: export with limit=0": 399,
+        "objects on further pages of a list, which are in no file: export these too": 399,
         "services of NetBox without a host of their own, left out": 1,
     }
 

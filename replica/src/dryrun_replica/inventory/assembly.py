@@ -51,6 +51,7 @@ _MAIL = re.compile(r"[^\s@]@[^\s@]")
 _YEARS_OF_CERTIFICATES = range(1970, 9999)
 """X.509 begins in 1950, and a year has to fit before and after."""
 _UNNAMED = "unknown"
+_PAGES = "objects on further pages of a list, which are in no file: export these too"
 
 
 def assemble(
@@ -67,6 +68,8 @@ def assemble(
     if assembly.own_products:
         assembly.notes["products that only this network calls so, numbered"] = assembly.own_products
     notes = Counter(findings.notes) + assembly.notes
+    if findings.pages.missing:
+        notes[_PAGES] = findings.pages.missing
     only_v6 = sum(
         1 for host in findings.hosts if host.addresses and all(":" in each for each in host.addresses)
     )
@@ -116,6 +119,9 @@ class _Assembly:
     def hosts(self) -> Iterable[Host]:
         """Yield every host with its new name, in the order of the files."""
         for found in self._findings.hosts:
+            if found.absent is not None and found.is_left_out:
+                self.notes[found.absent] += 1
+                continue
             services = tuple(
                 self._service(port, transport, found.services[port, transport])
                 for port, transport in sorted(found.services)

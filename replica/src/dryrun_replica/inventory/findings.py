@@ -99,7 +99,14 @@ class FoundHost:
     """What people call its kind, e.g. `Access Switch`."""
     image: str | None = None
     image_id: str | None = None
+    absent: str | None = None
+    """The note that it is left out with, where a file says that it is not running."""
     identities: set[str] = field(default_factory=set)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is not running, as far as is known: what a scanner found there counts more."""
+        return self.absent is not None and not any(each.from_scanner for each in self.services.values())
 
     def add_name(self, name: str | None) -> None:
         """Remember a name of the host, if it is new."""
@@ -108,11 +115,30 @@ class FoundHost:
 
 
 @dataclass(slots=True)
+class Pages:
+    """Lists that come in pages, by what they list: how long each is, and how much of it was read."""
+
+    _lengths: dict[str, int] = field(default_factory=dict)
+    _read: Counter[str] = field(default_factory=Counter)
+
+    def add(self, of: str, length: int, read: int) -> None:
+        """Add a page of a list of `length` objects."""
+        self._lengths[of] = max(length, self._lengths.get(of, 0))
+        self._read[of] += read
+
+    @property
+    def missing(self) -> int:
+        """Objects on pages that no file holds."""
+        return sum(max(0, length - self._read[of]) for of, length in self._lengths.items())
+
+
+@dataclass(slots=True)
 class Findings:
     """All hosts of all files, their faults, and what is worth a note."""
 
     faults: FaultList = field(default_factory=FaultList)
     notes: Counter[str] = field(default_factory=Counter)
+    pages: Pages = field(default_factory=Pages)
     words: set[str] = field(default_factory=set)
     """Texts that identify the network without being a host's name: sites, tenants, domains."""
     _hosts: dict[FoundHost, None] = field(default_factory=dict)
@@ -172,6 +198,7 @@ class Findings:
             host.add_name(name)
         host.addresses |= other.addresses
         host.purpose = host.purpose or other.purpose
+        host.absent = host.absent and other.absent
         if host.image is None:
             host.image, host.image_id = other.image, other.image_id
         for place, service in other.services.items():

@@ -123,8 +123,8 @@ def read_inventory(
         except TooLargeError as error:
             findings.faults.add(name, str(error))
         sources.append(Source(format=file_is, sha256=hashlib.sha256(file.raw).hexdigest()))
-    if not findings.faults.total and not any(True for _ in findings.hosts):
-        findings.faults.add("the inventory", "describes no host")
+    if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
+        findings.faults.add("the inventory", "describes no host that runs")
     findings.faults.raise_any()
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known)
 

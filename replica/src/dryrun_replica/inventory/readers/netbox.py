@@ -16,7 +16,6 @@ from dryrun_replica.inventory.tree import Item, json_item
 
 DEVICE, MACHINE = "dcim.device", "virtualization.virtualmachine"
 _TWICE = "services that NetBox lists twice, merged"
-_PAGE = "objects on pages of NetBox that are not in the file: export with limit=0"
 _NO_PARENT = "services of NetBox without a host of their own, left out"
 _KINDS = (
     ("/api/dcim/devices/", "device"),
@@ -26,7 +25,10 @@ _KINDS = (
 )
 _VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
 _WITH_IDENTITY = ("site", "tenant", "location", "cluster", "rack")
+_NOT_RUNNING = frozenset({"planned", "inventory", "offline", "failed", "paused"})
+"""Of NetBox's statuses. What is `staged` or `decommissioning` still answers."""
 _MAX_LISTS = 50
+_MOST_OF_A_LIST = 10**9
 
 
 def read(raw: bytes, file: str, findings: Findings) -> None:
@@ -61,16 +63,22 @@ def _records(document: Item, findings: Findings) -> Iterator[Item]:
         yield from document.items()
     elif results is not None:
         yield from results.items()
-        total, held = document.value, results.value
-        count = total.get("count") if isinstance(total, dict) else None
-        if isinstance(count, int) and isinstance(held, list) and count > len(held):
-            findings.notes[_PAGE] += min(count - len(held), 10**9)
+        _count_page(document, results, findings)
     else:
         for part, _ in zip(document.members(), range(_MAX_LISTS), strict=False):
             if isinstance(part.value, dict) and part.member("results") is not None:
                 yield from _records(part, findings)
             elif isinstance(part.value, list):
                 yield from part.items()
+
+
+def _count_page(document: Item, results: Item, findings: Findings) -> None:
+    """Add what an answer holds of its list: NetBox cuts long lists into pages, also with limit=0."""
+    count = document.value.get("count") if isinstance(document.value, dict) else None
+    held = results.value
+    if isinstance(count, int) and isinstance(held, list) and held:
+        of = _kind_of(next(results.items())) or "other"
+        findings.pages.add(of, min(count, _MOST_OF_A_LIST), len(held))
 
 
 def _kind_of(record: Item) -> str | None:
@@ -104,6 +112,8 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
     host.add_name(name)
     for address in addresses:
         findings.address(host, address)
+    status = record.member("status")
+    host.absent = _absent(record_text(status) or (status.text("value") if status is not None else None))
     role = record.member("role", "device_role")
     host.purpose = host.purpose or (role.text("name", "display") if role is not None else None)
     for member in _WITH_IDENTITY:
@@ -111,6 +121,12 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
         text = place.text("name", "display") if place is not None else None
         if text:
             findings.words.add(text[:200])
+
+
+def _absent(status: str | None) -> str | None:
+    """Return the note for a host whose status says that nothing of it answers; None for another."""
+    known = (status or "").casefold()
+    return f"hosts that NetBox calls {known}, left out" if known in _NOT_RUNNING else None
 
 
 def _identities(kind: str, number: str | None, name: str | None, addresses: list[str]) -> list[str]:
@@ -238,6 +254,7 @@ def _read_host_row(row: Row, findings: Findings) -> None:
     host.add_name(name)
     for address in addresses:
         findings.address(host, address)
+    host.absent = _absent(row.first("status"))
     host.purpose = host.purpose or row.first("role", "device_role")
     findings.words.update(text[:200] for column in _WITH_IDENTITY if (text := row.cells.get(column)))
 
