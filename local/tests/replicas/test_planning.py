@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import planning
+from dryrun_local.replicas import planning, shared_root
+from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.planning import (
     ImportOptions,
@@ -51,7 +52,7 @@ def table(tmp_path):
 def drawn(planned, *, width: int = 100, encoding: str = "utf-8") -> str:
     screen = Screen()
     screen.console = Console(width=width, highlight=False, markup=False, file=io.StringIO())
-    PlanScreen(screen, planned.plan).show()
+    PlanScreen(screen, planned.plan, root_is_known=planned.root_is_known).show()
     return screen.console.file.getvalue()
 
 
@@ -80,6 +81,27 @@ def test_a_screen_of_any_width_cuts_no_class_and_no_figure(installation, table, 
     for word in ("web-a", "OpenSSH", "answers nowhere", "Product-1"):
         assert word in text.replace("\n", " ")
     assert all(len(line) <= max(width, 130) for line in text.splitlines())
+
+
+def test_a_plan_says_whether_the_image_below_all_stand_ins_is_still_to_be_built(installation, table):
+    options = ImportOptions((table,), "acme")
+    first = "All stand on one shared image of about 1,600 MB, which is built first, once: some minutes"
+    assert first in drawn(plan_replica(installation, options))
+    book = make_matcher(installation).book
+    digest = shared_root.root_digest(installation, book)
+    installation.state.mkdir()
+    (installation.state / "stand-in-versions.json").write_text(json.dumps({"digest": digest}))
+    assert "of about 1,600 MB, which is there" in drawn(plan_replica(installation, options))
+    # Of other recipes, or by another version of this program.
+    for content in ({"digest": "sha256:0"}, {}, []):
+        (installation.state / "stand-in-versions.json").write_text(json.dumps(content))
+        assert first in drawn(plan_replica(installation, options))
+
+
+@pytest.mark.parametrize("name", ["small", "templates"])
+async def test_a_plan_is_refused_a_name_that_an_import_could_not_have(installation, table, name):
+    with pytest.raises(ReplicaError, match="choose another name"):
+        await plan_only(installation, ImportOptions((table,), name), Screen(), as_json=False)
 
 
 async def test_json_is_one_object_on_one_line(installation, table, capsys):

@@ -117,6 +117,11 @@ def test_a_second_one_of_a_kind_that_can_be_there_once_is_left_out() -> None:
     assert (second.level, second.why) == (Level.NOTHING, "a second RabbitMQ cannot be on one host")
 
 
+def test_what_a_database_is_filled_with_counts_for_the_size_of_its_image() -> None:
+    database, web = Service(port=1, product="MariaDB"), Service(port=2, product="nginx")
+    assert (MATCHER.match(database).size_mb, MATCHER.match(web).size_mb) == (80, 0)
+
+
 def test_stunnel_counts_where_it_stands_before_a_service() -> None:
     plain = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD"))
     with_tls = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD", tls=TlsFacts()))

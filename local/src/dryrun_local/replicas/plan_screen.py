@@ -7,6 +7,7 @@ from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import UNICODE
 from dryrun_contract.text import printable
+from dryrun_local.replicas.shared_root import ABOUT_MB
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level, Match
 from dryrun_replica.planning.plan import Plan, PlannedClass
@@ -30,9 +31,10 @@ _WIDEST_BAR = 72
 class PlanScreen:
     """Prints one plan."""
 
-    def __init__(self, screen: Screen, plan: Plan) -> None:
+    def __init__(self, screen: Screen, plan: Plan, *, root_is_known: bool = True) -> None:
         self._screen = screen
         self._plan = plan
+        self._root_is_known = root_is_known
         self._cells = _CELLS if screen.glyphs is UNICODE else _PLAIN_CELLS
 
     def show(self) -> None:
@@ -150,6 +152,9 @@ class PlanScreen:
             f"{templates} with {plan.targets:,} targets on {estimate.images:,} images{size}: "
             f"about {estimate.seconds:.0f} s"
         )
+        if estimate.images:
+            there = "which is there" if self._root_is_known else "which is built first, once: some minutes"
+            self._screen.say(f"All stand on one shared image of about {ABOUT_MB:,} MB, {there}")
         for note in plan.notes:
             self._screen.note(f"{printable(note.what)}: {note.count:,}")
         if plan.names_kept:

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.installed import require_free_name, require_free_templates
 from dryrun_local.replicas.plan_screen import PlanScreen
-from dryrun_local.replicas.shared_root import RECIPES, known_versions
+from dryrun_local.replicas.shared_root import RECIPES, is_known, known_versions
 from dryrun_local.terminal.interruption import interruptible
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
@@ -54,6 +55,8 @@ class Planned:
     plan: Plan
     inventory: Inventory
     matcher: Matcher
+    root_is_known: bool
+    """Whether the image below the stand-ins was here before."""
 
 
 def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
@@ -95,7 +98,7 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
         what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
         note = Note(what=what, count=matcher.banners.not_tried)
         plan = plan.model_copy(update={"notes": (*plan.notes, note)})
-    return Planned(plan, inventory, matcher)
+    return Planned(plan, inventory, matcher, is_known(installation, matcher.book))
 
 
 def installed_targets(installation: Installation) -> dict[str, str]:
@@ -135,8 +138,10 @@ def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicN
 async def plan_only(
     installation: Installation, options: ImportOptions, screen: Screen, *, as_json: bool
 ) -> int:
-    """Show the plan and build nothing. Returns 0."""
+    """Show the plan and build nothing. Returns 0. Refuses what an import would refuse for its name."""
+    require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
+    require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
     show_plan(planned, screen, as_json=as_json)
     return 0
 
@@ -146,4 +151,4 @@ def show_plan(planned: Planned, screen: Screen, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(planned.plan.model_dump_json(ensure_ascii=True) + "\n")
     else:
-        PlanScreen(screen, planned.plan).show()
+        PlanScreen(screen, planned.plan, root_is_known=planned.root_is_known).show()

@@ -14,10 +14,19 @@ from dryrun_local.images.folder_build import build_folder, inspect_images
 from dryrun_local.images.manifest import ImageFolder, Manifest, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
-from dryrun_replica.building.shared_root import IMAGE, PARENT, read_versions, shared_root, version_commands
+from dryrun_replica.building.shared_root import (
+    IMAGE,
+    PARENT,
+    SharedRoot,
+    read_versions,
+    shared_root,
+    version_commands,
+)
 from dryrun_replica.recipes.loading import RecipeBook
 
 RECIPES = Path("images") / "recipes"
+ABOUT_MB = 1_600
+"""The shared root in 10^6 bytes, with the project's recipes."""
 _PARENT_FOLDER = "servers"
 _READING_SECONDS = 120
 
@@ -36,17 +45,35 @@ def known_versions(installation: Installation) -> dict[str, str]:
     try:
         content = json.loads(_versions_file(installation).read_text(encoding="utf-8"))
         return {str(name): str(version) for name, version in content["versions"].items()}
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def is_known(installation: Installation, book: RecipeBook) -> bool:
+    """Return whether this checkout has used a shared root of these recipes; asks no engine."""
+    try:
+        digest = json.loads(_versions_file(installation).read_text(encoding="utf-8"))["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(digest == root_digest(installation, book))
+
+
+def root_digest(installation: Installation, book: RecipeBook) -> str:
+    """Return what the shared root of these recipes is known by: all that it is built from."""
+    return _digest(installation, shared_root(book, installation.root / RECIPES))
+
+
+def _digest(installation: Installation, content: SharedRoot) -> str:
+    parent = folder_digests(load_folders(installation.root), installation.root)[_PARENT_FOLDER]
+    return f"sha256:{content.digest[:32]}{parent[-32:]}"
 
 
 async def ensure_shared_root(
     installation: Installation, book: RecipeBook, on_event: Callable[[ImageEvent], None]
 ) -> BuiltRoot:
     """Build the shared root if recipes or its parent changed. Raises ProgramError, ManifestError."""
-    parent = folder_digests(load_folders(installation.root), installation.root)[_PARENT_FOLDER]
     content = shared_root(book, installation.root / RECIPES)
-    digest = f"sha256:{content.digest[:32]}{parent[-32:]}"
+    digest = _digest(installation, content)
     present = await inspect_images([IMAGE, PARENT])
     if PARENT not in present:
         # Docker would ask a registry for it.
@@ -67,13 +94,15 @@ async def ensure_shared_root(
             raise ProgramError(f"the build succeeded, but the engine has no image {IMAGE}")
         seconds = time.monotonic() - begun
         on_event(ImageEvent("stand-ins", IMAGE, "built", seconds, found.size, number=1, of=1))
-    return BuiltRoot(digest, await _versions(installation, found.id, book))
+    return BuiltRoot(digest, await _versions(installation, digest, found.id, book))
 
 
-async def _versions(installation: Installation, image_id: str, book: RecipeBook) -> dict[str, str]:
+async def _versions(
+    installation: Installation, digest: str, image_id: str, book: RecipeBook
+) -> dict[str, str]:
     commands = version_commands(book)
     path = _versions_file(installation)
-    wanted = {"image": image_id, "commands": commands}
+    wanted = {"digest": digest, "image": image_id, "commands": commands}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if {name: content.get(name) for name in wanted} == wanted:

@@ -177,6 +177,7 @@ class Matcher:
             product=recipe.names.nmap[0],
             version=self.versions.get(recipe.name) if recipe.version.shown else None,
             why=why,
+            size_mb=recipe.fill_mb,
             memory_mib=recipe.memory_mib + (_FRONT_MIB if front else 0),
             build_seconds=2.0 if recipe.fill else 0.2,
         )

@@ -159,6 +159,8 @@ class Recipe(Word):
     """Configuration with placeholders, see `templates.py`."""
     fill: str | None = None
     """Shell, run once while the image is built, e.g. to make a cluster; `$HERE/data` is its place."""
+    fill_mb: int = Field(default=0, ge=0)
+    """What `fill` adds to an image, in 10^6 bytes."""
     start: str
     """Shell; ends with `exec` of the server in the foreground."""
     room: Annotated[str, StringConstraints(pattern=_SIZE.pattern)] = "1m"
