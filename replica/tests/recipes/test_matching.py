@@ -76,6 +76,12 @@ def test_a_cpe_names_a_product_whatever_people_call_it() -> None:
     assert MATCHER.match(service).recipe == "nginx"
 
 
+def test_the_cpe_of_a_runtime_is_none_of_a_product_that_runs_on_it() -> None:
+    # As nmap writes it: aiohttp has no name of its own in CPE.
+    service = Service(port=1, name="http", product="aiohttp", cpe=("cpe:/a:python:python:3.13",))
+    assert (MATCHER.match(service).level, MATCHER.match(service).recipe) == (Level.RELATIVE, "nginx")
+
+
 def test_a_title_distinguishes_products_of_one_name() -> None:
     product = "Golang net/http server"
     prometheus = "Prometheus Time Series Collection and Processing Server"
