@@ -17,13 +17,12 @@ from dryrun_contract.check import Comparison
 from dryrun_contract.collector_config import Profile
 
 ABOUT = """\
-The network `company` ([bench/network](../bench/network/README.md)): several servers on most hosts, most off
+The network `{network}` ([bench/network](../bench/network/README.md)): several servers on most hosts, most off
 their usual ports, some that no recipe knows. Plain nmap scans all its ports; its XML is imported with five
 seeds, of which each takes other hosts for its 20 targets; sessions on the stand-ins run the collector
 `network`. The same collector, in the same container, scans the network itself, and the forecast that the
 sessions make together ([forecast.md](forecast.md)) is checked against that run. Shares are those of what
 stand-ins speak for, on both sides."""
-NETWORK = "company"
 SEEDS = 5
 PROFILES: tuple[Profile, ...] = ("quick", "full")
 PRODUCTION_RUNS: dict[Profile, int] = {"quick": 3, "full": 1}
@@ -46,13 +45,18 @@ class Share:
 
 
 async def measure(setting: Setting) -> PartResult:
-    """Scan, import, rehearse by every seed, run in production, compare."""
+    """Measure with the network `company`."""
+    return await measured_on("company", "prediction", setting)
+
+
+async def measured_on(name: str, part: str, setting: Setting) -> PartResult:
+    """Scan the network, import it, rehearse by every seed, run in production, compare."""
     setting.say("building the image of the servers; minutes at first, then a moment")
     await asyncio.to_thread(build_image)
     seeds = range(setting.rounds(SEEDS, long=SEEDS))
     with tempfile.TemporaryDirectory(prefix="dp-") as folder:
         scan = Path(folder) / "scan.xml"
-        with running_network(NETWORK, read_networks()[NETWORK]) as network:
+        with running_network(name, read_networks()[name]) as network:
             setting.say("plain nmap scans all ports")
             seconds = await asyncio.to_thread(scan_to, scan, network)
             runs = {profile: await _produced(network, profile, setting) for profile in PROFILES}
@@ -66,9 +70,9 @@ async def measure(setting: Setting) -> PartResult:
                 for profile in PROFILES:
                     tables += await _compared(sessions, runs[profile], profile, seeds, setting)
     return PartResult(
-        part="prediction",
-        title="What rehearsals predict",
-        about=ABOUT,
+        part=part,
+        title=f"What rehearsals predict: {name}",
+        about=ABOUT.format(network=name),
         measured=[
             Measured(name="plain nmap of all ports", values=[seconds]),
             Measured(name="import of its XML, the first", values=imports[:1]),

@@ -1,3 +1,4 @@
+import pytest
 from bench.network.hosts import HERE, Host, Service, read_networks
 from bench.network.listening import differences
 from bench.network.scans import score
@@ -76,8 +77,9 @@ def test_no_template_uses_a_server_of_these_networks():
     assert not {server for server in servers if f"discovery/test-{server}:" in templates}
 
 
-def test_a_company_has_many_hosts_and_ten_products_that_no_recipe_knows():
-    hosts = read_networks()["company"]
+@pytest.mark.parametrize("network", ["company", "campus"])
+def test_what_is_predicted_has_many_hosts_and_ten_products_that_no_recipe_knows(network: str):
+    hosts = read_networks()[network]
     services = [service for host in hosts for service in host.services]
     assert len(hosts) >= 30
     assert len(services) >= 45
@@ -88,3 +90,12 @@ def test_a_company_has_many_hosts_and_ten_products_that_no_recipe_knows():
         service.products for service in services if service.products and not any(map(service.named_by, known))
     }
     assert len(strange) >= 10
+
+
+def test_a_campus_runs_other_servers_than_the_other_networks():
+    servers = {
+        name: {service.server for host in hosts for service in host.services}
+        for name, hosts in read_networks().items()
+    }
+    others = set().union(*(of for name, of in servers.items() if name != "campus"))
+    assert servers["campus"] & others == {"sshd"}
