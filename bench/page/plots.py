@@ -117,9 +117,9 @@ def stacks(path: Path, title: str, rows: Sequence[Breakdown]) -> None:
         handles = [
             mpl.patches.Patch(color=SERIES[n % len(SERIES)], label=name) for n, name in enumerate(names)
         ]
-        axes.legend(
-            handles=handles, ncols=4, loc="upper center", bbox_to_anchor=(0.4, -0.32 * 2.2 / len(rows))
-        )
+        height_inches = axes.get_window_extent().height / axes.figure.dpi
+        # Below the axis and what it says.
+        axes.legend(handles=handles, ncols=4, loc="upper center", bbox_to_anchor=(0.4, -0.55 / height_inches))
         axes.grid(visible=False, axis="y")
         _rows(axes, [row.name.replace("`", "") for row in rows])
 
