@@ -59,7 +59,8 @@ async def test_sessions_are_refused_while_their_networks_are_not_shut_off(empty_
             assert session.outcome == "failed"
             assert reason.startswith("the network is not isolated from the host: the host answers")
             assert FIX in reason
-            assert uncovering.started == ["isolation-probe"]
+            # One that is undecided, as on a busy machine, is followed by another; nothing else ever starts.
+            assert set(uncovering.started) == {"isolation-probe"}
             assert await stack.things_of(session_id) == []
 
             # An orchestrator that starts finds out before anybody asks for a session.
