@@ -1,12 +1,10 @@
 """What the guard adds to a request, beside the engine and HAProxy with equivalent allow rules."""
 
 import asyncio
-import http.client
 import itertools
 import multiprocessing
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -17,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
+
+from engine_socket import SocketConnection
 
 from bench.results import Measured, PartResult, Ratio, Table
 from bench.system import ROOT
@@ -59,18 +59,8 @@ backend engine
 """  # noqa: E501 - its own language
 
 
-class Connection(http.client.HTTPConnection):
-    """A kept connection over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("docker", timeout=60)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(60)
-        self.sock.connect(self._path)
+class Connection(SocketConnection):
+    """A kept connection that is asked, and timed."""
 
     def ask(self, path: str) -> float:
         """Return the seconds that one request takes. Raises RuntimeError unless it is answered 200."""

@@ -14,7 +14,9 @@ ENGINE_SOCKET = "/var/run/docker.sock"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
-class _Connection(http.client.HTTPConnection):
+class SocketConnection(http.client.HTTPConnection):
+    """A kept connection over a Unix socket."""
+
     def __init__(self, path: str) -> None:
         super().__init__("docker", timeout=60)
         self._path = path
@@ -33,7 +35,7 @@ class EngineSocket:
     """The engine's API on a Unix socket, one connection, used by one thread."""
 
     def __init__(self, path: str = ENGINE_SOCKET) -> None:
-        self._connection = _Connection(path)
+        self._connection = SocketConnection(path)
 
     def close(self) -> None:
         self._connection.close()
