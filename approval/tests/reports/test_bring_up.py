@@ -60,6 +60,8 @@ def test_a_report_shows_how_long_the_request_was_on_its_way(report):
         (accepted.model_copy(update={"prepared_at": asked - timedelta(minutes=5)}), False),
         (report.session.model_copy(update={"accepted_at": asked - timedelta(seconds=1)}), False),
         (report.session.model_copy(update={"accepted_at": None}), False),
+        # It waited for a free place.
+        (report.session.model_copy(update={"accepted_at": asked + timedelta(minutes=10)}), False),
     ):
         lines = render(report.model_copy(update={"session": session})).splitlines()
         assert [line for line in lines if "hand over the request" in line and "0.25 s" in line] or not shown

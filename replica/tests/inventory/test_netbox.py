@@ -106,6 +106,23 @@ def test_a_host_that_is_not_running_is_left_out_and_counted(status: str):
     assert notes(read(table)) == {f"hosts that NetBox calls {status}, left out": 1}
 
 
+@pytest.mark.parametrize("offline_first", [True, False])
+def test_a_host_of_two_records_is_there_if_one_of_them_runs(offline_first: bool):
+    runs = {**DEVICE, "status": {"value": "active"}}
+    replaced = {**DEVICE, "id": 8, "name": "db-8", "status": "offline"}
+    devices = (replaced, runs) if offline_first else (runs, replaced)
+    assert list(services_of(read(page(*devices), page(SERVICE))).values()) == list(READ.values())
+    rows = [f"db-7,{status},10.0.0.7/24" for status in ("Active", "Offline")]
+    table = "\n".join(["Name,Status,IPv4 Address", *(rows[::-1] if offline_first else rows)])
+    assert notes(read(table)) == {}
+
+
+def test_addresses_of_hosts_that_are_left_out_are_not_counted():
+    only_v6 = {"primary_ip4": None, "primary_ip6": {"address": "fd00::8/64"}, "status": {"value": "planned"}}
+    inventory = read(page(DEVICE, {**DEVICE, "id": 8, "name": "db-8", **only_v6}), page(SERVICE))
+    assert notes(inventory) == {"hosts that NetBox calls planned, left out": 1}
+
+
 def test_a_host_that_a_scan_found_is_there_whatever_its_status_says():
     scan = (
         '<nmaprun><host><status state="up"/><address addr="10.0.0.7" addrtype="ipv4"/><ports>'

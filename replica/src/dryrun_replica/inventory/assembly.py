@@ -71,7 +71,9 @@ def assemble(
     if findings.pages.missing:
         notes[_PAGES] = findings.pages.missing
     only_v6 = sum(
-        1 for host in findings.hosts if host.addresses and all(":" in each for each in host.addresses)
+        1
+        for host in findings.hosts
+        if host.addresses and all(":" in each for each in host.addresses) and not host.is_left_out
     )
     if only_v6:
         notes["hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses"] = only_v6

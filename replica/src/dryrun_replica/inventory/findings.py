@@ -101,12 +101,15 @@ class FoundHost:
     image_id: str | None = None
     absent: str | None = None
     """The note that it is left out with, where a file says that it is not running."""
+    is_said_to_run: bool = False
+    """Whether a record of it has another status: two may share an address."""
     identities: set[str] = field(default_factory=set)
 
     @property
     def is_left_out(self) -> bool:
-        """Whether it is not running, as far as is known: what a scanner found there counts more."""
-        return self.absent is not None and not any(each.from_scanner for each in self.services.values())
+        """Whether it is not running: another record that says it runs counts more, and what a scan found."""
+        found = any(each.from_scanner for each in self.services.values())
+        return self.absent is not None and not (self.is_said_to_run or found)
 
     def add_name(self, name: str | None) -> None:
         """Remember a name of the host, if it is new."""
@@ -198,7 +201,8 @@ class Findings:
             host.add_name(name)
         host.addresses |= other.addresses
         host.purpose = host.purpose or other.purpose
-        host.absent = host.absent and other.absent
+        host.absent = host.absent or other.absent
+        host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
         if host.image is None:
             host.image, host.image_id = other.image, other.image_id
         for place, service in other.services.items():

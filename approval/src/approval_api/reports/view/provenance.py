@@ -17,6 +17,9 @@ from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Placement, Report
 from dryrun_contract.session import SessionView
 
+_AT_ONCE_SECONDS = 2.0
+"""A request that takes longer to be handed over has waited for something."""
+
 
 def course(report: Report) -> Section:
     """Return how long each phase took."""
@@ -46,11 +49,16 @@ def course(report: Report) -> Section:
 
 
 def _request_seconds(session: SessionView) -> float:
-    """Return how long the request was on its way to the orchestrator; 0 for what was prepared before it."""
+    """Return how long the request was on its way to the orchestrator.
+
+    0 for what was prepared before it, and for one that waited for its turn or for an orchestrator: minutes,
+    beside which nothing else would be seen.
+    """
     if session.prepared_at is not None or session.accepted_at is None:
         return 0.0
+    request_seconds = (session.accepted_at - session.requested_at).total_seconds()
     # Between the two the clock may have been set back.
-    return max(0.0, (session.accepted_at - session.requested_at).total_seconds())
+    return request_seconds if 0 <= request_seconds <= _AT_ONCE_SECONDS else 0.0
 
 
 def provenance(report: Report) -> Section:

@@ -113,7 +113,7 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
     for address in addresses:
         findings.address(host, address)
     status = record.member("status")
-    host.absent = _absent(record_text(status) or (status.text("value") if status is not None else None))
+    _note_status(host, record_text(status) or (status.text("value") if status is not None else None))
     role = record.member("role", "device_role")
     host.purpose = host.purpose or (role.text("name", "display") if role is not None else None)
     for member in _WITH_IDENTITY:
@@ -123,10 +123,13 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
             findings.words.add(text[:200])
 
 
-def _absent(status: str | None) -> str | None:
-    """Return the note for a host whose status says that nothing of it answers; None for another."""
+def _note_status(host: FoundHost, status: str | None) -> None:
+    """Note whether a record says that its host is not running; without a status it says nothing."""
     known = (status or "").casefold()
-    return f"hosts that NetBox calls {known}, left out" if known in _NOT_RUNNING else None
+    if known in _NOT_RUNNING:
+        host.absent = f"hosts that NetBox calls {known}, left out"
+    elif known:
+        host.is_said_to_run = True
 
 
 def _identities(kind: str, number: str | None, name: str | None, addresses: list[str]) -> list[str]:
@@ -254,7 +257,7 @@ def _read_host_row(row: Row, findings: Findings) -> None:
     host.add_name(name)
     for address in addresses:
         findings.address(host, address)
-    host.absent = _absent(row.first("status"))
+    _note_status(host, row.first("status"))
     host.purpose = host.purpose or row.first("role", "device_role")
     findings.words.update(text[:200] for column in _WITH_IDENTITY if (text := row.cells.get(column)))
 
