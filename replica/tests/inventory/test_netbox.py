@@ -99,7 +99,7 @@ def test_a_name_of_a_service_says_product_or_protocol():
 @pytest.mark.parametrize("status", ["planned", "inventory", "offline", "failed", "paused"])
 def test_a_host_that_is_not_running_is_left_out_and_counted(status: str):
     other = {**DEVICE, "id": 8, "name": "db-8", "primary_ip4": None, "status": {"value": status}}
-    inventory = read(page(DEVICE, other), page(SERVICE, {**SERVICE, "device": {"id": 8}}))
+    inventory = read(page(DEVICE, other), page(SERVICE, {**SERVICE, "id": 9, "device": {"id": 8}}))
     assert services_of(inventory) == READ
     assert notes(inventory) == {f"hosts that NetBox calls {status}, left out": 1}
     table = f"Name,Status,Tenant,Role\ndb-7,Active,,Database\ndb-8,{status.title()},,Database\n"
@@ -139,6 +139,8 @@ def test_pages_of_one_list_are_counted_together():
     assert notes(read(page(DEVICE, count=2), page(other, count=2))) == {}
     said = "objects on further pages of a list, which are in no file: export these too"
     assert notes(read(page(DEVICE, count=3), page(other, count=3))) == {said: 1}
+    # A page given twice is read once, and the one that it was taken for is missing.
+    assert notes(read(page(DEVICE, count=2), page(DEVICE, count=2))) == {said: 1}
 
 
 def test_what_cannot_be_used_is_said():

@@ -122,17 +122,17 @@ class Pages:
     """Lists that come in pages, by what they list: how long each is, and how much of it was read."""
 
     _lengths: dict[str, int] = field(default_factory=dict)
-    _read: Counter[str] = field(default_factory=Counter)
+    _read: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, of: str, length: int, read: int) -> None:
-        """Add a page of a list of `length` objects."""
+    def add(self, of: str, length: int, read: Iterable[str]) -> None:
+        """Add a page of a list of `length` objects: the numbers of those it holds."""
         self._lengths[of] = max(length, self._lengths.get(of, 0))
-        self._read[of] += read
+        self._read.setdefault(of, set()).update(read)
 
     @property
     def missing(self) -> int:
         """Objects on pages that no file holds."""
-        return sum(max(0, length - self._read[of]) for of, length in self._lengths.items())
+        return sum(max(0, length - len(self._read[of])) for of, length in self._lengths.items())
 
 
 @dataclass(slots=True)

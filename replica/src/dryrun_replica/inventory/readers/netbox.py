@@ -75,10 +75,15 @@ def _records(document: Item, findings: Findings) -> Iterator[Item]:
 def _count_page(document: Item, results: Item, findings: Findings) -> None:
     """Add what an answer holds of its list: NetBox cuts long lists into pages, also with limit=0."""
     count = document.value.get("count") if isinstance(document.value, dict) else None
-    held = results.value
-    if isinstance(count, int) and isinstance(held, list) and held:
+    if isinstance(count, int) and isinstance(results.value, list) and results.value:
         of = _kind_of(next(results.items())) or "other"
-        findings.pages.add(of, min(count, _MOST_OF_A_LIST), len(held))
+        numbers = (_number_of(record) for record in results.items())
+        findings.pages.add(of, min(count, _MOST_OF_A_LIST), numbers)
+
+
+def _number_of(record: Item) -> str:
+    number = record.member("id")
+    return str(number.value) if number is not None and isinstance(number.value, int) else record.where
 
 
 def _kind_of(record: Item) -> str | None:
