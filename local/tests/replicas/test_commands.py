@@ -2,12 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
+from made_networks import READ_AT, host, network, service
+from simple_recipes import match_host
 
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import verification
 from dryrun_local.replicas.commands import list_replicas, show_replica, verify_replica
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.terminal.screen import Screen
+from dryrun_replica.planning.plan import make_plan
 
 CARD = '{"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "plan": {"version": 0}}'
 
@@ -17,6 +20,25 @@ async def test_without_a_replica_the_list_says_how_one_is_made(
 ) -> None:
     assert await list_replicas(Installation(tmp_path, tmp_path / "state"), Screen(), as_json=False) == 0
     assert "dryrun-local network import FILE --name NAME" in capsys.readouterr().out
+
+
+async def test_parts_of_a_network_leave_room_for_its_name_and_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    hosts = (host(f"web-{number}", service(80, "nginx")) for number in range(1, 41))
+    plan = make_plan("branch", network(*hosts), match_host, READ_AT, all_hosts=True, most=2)
+    templates = [each.id for each in plan.templates]
+    card = {"installed_at": READ_AT.isoformat(), "templates": templates, "plan": plan.model_dump(mode="json")}
+    installation = Installation(tmp_path, tmp_path / "state")
+    folder = installation.replicas / "branch"
+    folder.mkdir(parents=True)
+    (folder / "replica.json").write_text(json.dumps(card))
+    (folder / "allowlist.json").write_text('{"images": {}}')
+    assert await list_replicas(installation, Screen(), as_json=False) == 0
+    [heading, row] = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["NAME", "HOSTS", "TARGETS", "REAL", "SOFTWARE", "TEMPLATES", "INSTALLED"]
+    assert " ".join(row.split()) == "branch 40 40 40 of 40 branch-01 to branch-20 2026-11-26 12:00"
 
 
 async def test_a_card_of_another_version_says_what_to_do(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from dryrun_local.images.folder_build import BuiltImage
+from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import planning, shared_root
 from dryrun_local.replicas.installed import ReplicaError
@@ -52,7 +54,7 @@ def table(tmp_path):
 def drawn(planned, *, width: int = 100, encoding: str = "utf-8") -> str:
     screen = Screen()
     screen.console = Console(width=width, highlight=False, markup=False, file=io.StringIO())
-    PlanScreen(screen, planned.plan, root_is_known=planned.root_is_known).show()
+    PlanScreen(screen, planned.plan).show()
     return screen.console.file.getvalue()
 
 
@@ -83,19 +85,78 @@ def test_a_screen_of_any_width_cuts_no_class_and_no_figure(installation, table, 
     assert all(len(line) <= max(width, 130) for line in text.splitlines())
 
 
-def test_a_plan_says_whether_the_image_below_all_stand_ins_is_still_to_be_built(installation, table):
-    options = ImportOptions((table,), "acme")
-    first = "All stand on one shared image of about 1,600 MB, which is built first, once: some minutes"
-    assert first in drawn(plan_replica(installation, options))
-    book = make_matcher(installation).book
-    digest = shared_root.root_digest(installation, book)
-    installation.state.mkdir()
-    (installation.state / "stand-in-versions.json").write_text(json.dumps({"digest": digest}))
-    assert "of about 1,600 MB, which is there" in drawn(plan_replica(installation, options))
-    # Of other recipes, or by another version of this program.
-    for content in ({"digest": "sha256:0"}, {}, []):
-        (installation.state / "stand-in-versions.json").write_text(json.dumps(content))
-        assert first in drawn(plan_replica(installation, options))
+async def test_a_plan_says_whether_the_engine_has_the_image_below_all_stand_ins(
+    installation, table, monkeypatch, capsys
+):
+    digest = shared_root.root_digest(installation, make_matcher(installation).book)
+    images, is_down = {}, False
+
+    async def inspect(names):
+        if is_down:
+            raise ProgramError("the engine does not answer")
+        return {name: images[name] for name in names if name in images}
+
+    monkeypatch.setattr(shared_root, "inspect_images", inspect)
+
+    async def said():
+        await plan_only(installation, ImportOptions((table,), "acme"), Screen(), as_json=False)
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("All stand on")]
+        return line.removeprefix("All stand on one shared image of about 1,600 MB")
+
+    first = ", which is built first, once: some minutes"
+    assert await said() == first
+    images[shared_root.IMAGE] = BuiltImage("sha256:1", 1, digest, ())
+    assert await said() == ", which is there"
+    # Of other recipes.
+    images[shared_root.IMAGE] = BuiltImage("sha256:1", 1, "sha256:0", ())
+    assert await said() == first
+    is_down = True
+    assert await said() == ""
+
+
+def test_a_narrow_screen_breaks_no_word_of_what_has_no_software(installation, table):
+    rows = "".join(f"h{n},{n},tcp,http,Golang net/http server\n" for n in range(8090, 8094))
+    table.write_text("host,port,protocol,service,product\n" + rows)
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme", keep_names=True)), width=80)
+    _, gaps = text.split("Services without software of their own")
+    assert {"Golang", "net/http", "8092/tcp", "Alertmanager", "products", "built"} <= {*gaps.split()}
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_one_of_a_kind_is_counted_in_the_singular(installation, table):
+    table.write_text("host,port,product\na,80,nginx\n")
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme")))
+    assert "Replica acme: 1 host, 1 service, from a table" in text
+    assert "1 class of hosts stands for the network, by 1 target\n" in text
+    assert "1 template with 1 target on 1 image" in text
+
+
+def test_a_stand_in_is_called_as_people_call_it(installation, table):
+    table.write_text("host,port,product\na,9090,Prometheus\n")
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme")))
+    assert "9090/tcp Prometheus  ▓ Prometheus" in text
+    assert "Golang" not in text
+
+
+def test_a_title_that_a_recipe_goes_by_identifies_its_product(installation, tmp_path):
+    scan = tmp_path / "scan.xml"
+    titles = {
+        title: recipe.name for recipe in make_matcher(installation).book for title in recipe.names.titles
+    }
+    ports = "".join(
+        f'<port protocol="tcp" portid="{number}"><state state="open"/><service name="http" '
+        'product="Golang net/http server" method="probed" conf="10"/><script id="http-title">'
+        f'<elem key="title">{title}</elem></script></port>'
+        for number, title in enumerate(titles, 9001)
+    )
+    scan.write_text(
+        '<nmaprun args="nmap -sV"><host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/>'
+        f"<ports>{ports}</ports></host><runstats><finished/></runstats></nmaprun>"
+    )
+    planned = plan_replica(installation, ImportOptions((scan,), "acme"))
+    services = planned.inventory.hosts[0].services
+    assert [service.title for service in services] == list(titles)
+    assert [planned.matcher.match(service).recipe for service in services] == list(titles.values())
 
 
 @pytest.mark.parametrize("name", ["small", "templates"])

@@ -38,7 +38,7 @@ class Match(Word):
     recipe: str | None = None
     """The recipe's name; None for `banner` and `nothing`."""
     product: str | None = None
-    """What runs, or what the banner names; as the stand-in's ground truth has it."""
+    """What runs, as people call it, or what the banner names."""
     version: str | None = None
     """Of what runs; None where it shows none."""
     why: str = ""

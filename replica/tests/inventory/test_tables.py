@@ -75,6 +75,29 @@ def test_what_names_a_protocol_inside_tls_is_that_protocol_with_tls(row, name, t
     assert (host.services[0].name, host.services[0].tls is not None) == (name, tls)
 
 
+def test_a_port_alone_is_taken_for_what_its_number_is_for_and_that_is_said():
+    inventory = read("host,port,product\na,25;53/udp,\nb,443,\nc,4711,\nd,25,Own thing\n")
+    services = [service for host in inventory.hosts for service in host.services]
+    assert [(each.place, each.name, each.tls is not None, each.confidence) for each in services] == [
+        ("25/tcp", "smtp", False, 0.3),
+        ("53/udp", "domain", False, 0.3),
+        ("443/tcp", "http", True, 0.3),
+        ("4711/tcp", None, False, 1.0),
+        ("25/tcp", None, False, 1.0),
+    ]
+    said = "services of which the table has only the port, taken for what its number is for"
+    assert notes(inventory)[said] == 3
+
+
+@pytest.mark.parametrize(
+    ("product", "role"),
+    [("Grafana", "monitoring"), ("Gitea", "code"), ("Jenkins", "build"), ("Elasticsearch", "search")],
+)
+def test_software_that_is_reached_by_http_is_known_by_it_and_keeps_its_role(product, role):
+    [host] = read(f"host,port,product,version\na,7000,{product},10.2\n").hosts
+    assert (host.role, host.services[0].name, host.services[0].product) == (role, "http", product)
+
+
 def test_all_faults_are_found_at_once_each_with_its_line():
     message = refused("host,port\na,0\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\n")
     assert message.splitlines() == [

@@ -11,7 +11,15 @@ from rich.text import Text
 from dryrun_contract.text import printable
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
-from dryrun_local.replicas.installed import Replica, ReplicaError, allowed_images, find, installed, remove
+from dryrun_local.replicas.installed import (
+    Replica,
+    ReplicaError,
+    allowed_images,
+    find,
+    installed,
+    named,
+    remove,
+)
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
@@ -32,7 +40,7 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
     table.add_column("HOSTS", justify="right")
     table.add_column("TARGETS", justify="right")
     table.add_column("REAL SOFTWARE", justify="right")
-    table.add_column("TEMPLATES", overflow="ellipsis", no_wrap=True)
+    table.add_column("TEMPLATES")
     table.add_column("INSTALLED", no_wrap=True)
     for replica in found:
         row = _listed(replica)
@@ -41,7 +49,7 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
             str(row["hosts"]),
             str(row["targets"]),
             f"{row['real']} of {row['services']}",
-            Text(printable(", ".join(row["templates"]))),
+            Text(named(row["templates"])),
             f"{replica.installed_at:%Y-%m-%d %H:%M}",
         )
     screen.console.print(table)
@@ -56,8 +64,7 @@ async def show_replica(installation: Installation, screen: Screen, name: str, *,
         return 0
     PlanScreen(screen, _plan(replica)).show()
     screen.say("")
-    listed = printable(", ".join(replica.templates))
-    screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {listed}", "bold")
+    screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {named(replica.templates)}", "bold")
     return 0
 
 

@@ -13,6 +13,7 @@ from dryrun_local.replicas.building import build_stand_ins
 from dryrun_local.replicas.installed import (
     allowed_images,
     install,
+    installed_as,
     require_fitting_card,
     require_free_name,
     require_free_templates,
@@ -49,7 +50,7 @@ async def import_network(installation: Installation, options: ImportOptions, scr
     """
     require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
-    show_plan(planned, screen, as_json=False)
+    await show_plan(installation, planned, screen, as_json=False)
     screen.say("")
     require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
     with held(installation, IMAGES):
@@ -89,8 +90,7 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
             rows[image] = known[image]
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
     install(installation, plan.name, templates=templates, rows=rows, card=card)
-    listed = printable(", ".join(templates))
-    screen.done(f"Replica {printable(plan.name)}", f"is installed; rehearse on it: dryrun start {listed}")
+    screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
 
 
 def _images_of(planned: Planned, root: BuiltRoot) -> _Needed:

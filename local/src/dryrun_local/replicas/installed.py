@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +44,26 @@ class Replica:
     images: tuple[str, ...]
     templates: tuple[str, ...]
     card: Mapping[str, Any]
+
+
+def named(templates: Sequence[str]) -> str:
+    """Return templates of one replica as people read them: parts of a network are many.
+
+    >>> named(["acme"]), named(["acme-1", "acme-2", "acme-3"])
+    ('acme', 'acme-1 to acme-3')
+    """
+    known = templates if len(templates) < 3 else (f"{templates[0]} to {templates[-1]}",)
+    return printable(", ".join(known))
+
+
+def installed_as(templates: Sequence[str]) -> str:
+    """Return that a replica is installed, and how one rehearses on it."""
+    if len(templates) == 1:
+        return f"is installed; rehearse on it: dryrun start {named(templates)} --watch"
+    return (
+        f"is installed as {len(templates)} templates, {named(templates)}; rehearse on one: "
+        f"dryrun start {printable(templates[0])} --watch; on all: dryrun experiment run FILE"
+    )
 
 
 def require_free_name(installation: Installation, name: str) -> None:

@@ -35,6 +35,7 @@ from dryrun_local.replicas.installed import (
     allowed_images,
     find,
     install,
+    installed_as,
     judge_rows,
     judge_templates,
     require_free_name,
@@ -44,6 +45,7 @@ from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import Plan
+from dryrun_replica.planning.summary import counted
 
 _SECONDS: Final = 1800.0
 _LAYERS_FILE_BYTES: Final = 4 * 1024 * 1024
@@ -165,8 +167,9 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         require_free_templates(installation, bundle.name, bundle.templates)
         known = allowed_images(installation)
         screen.say(
-            f"Replica {printable(bundle.name)}: {bundle.plan.hosts:,} hosts, {len(bundle.templates)} "
-            f"templates, {len(bundle.images)} images, {bundle.recipes} recipes"
+            f"Replica {printable(bundle.name)}: {counted(bundle.plan.hosts, 'host')}, "
+            f"{counted(len(bundle.templates), 'template')}, {counted(len(bundle.images), 'image')}, "
+            f"{counted(bundle.recipes, 'recipe')}"
         )
         if lacking := sorted(bundle.hosts_images - bundle.images.keys() - known.keys()):
             raise ReplicaError(
@@ -188,8 +191,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         except BaseException:
             await _unload(wanted)
             raise
-    listed = printable(", ".join(bundle.templates))
-    screen.done(f"Replica {printable(bundle.name)}", f"is installed; rehearse on it: dryrun start {listed}")
+    screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
     return 0
 
 

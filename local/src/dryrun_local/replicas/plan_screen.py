@@ -11,7 +11,7 @@ from dryrun_local.replicas.shared_root import ABOUT_MB
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level, Match
 from dryrun_replica.planning.plan import Plan, PlannedClass
-from dryrun_replica.planning.summary import TITLES, bar, made_from, sentence
+from dryrun_replica.planning.summary import TITLES, bar, counted, made_from, sentence
 
 _STYLES = {
     Level.SAME_VERSION: "green",
@@ -23,6 +23,12 @@ _STYLES = {
 _CELLS = dict(zip(LEVELS, "█▓▒░·", strict=True))
 _PLAIN_CELLS = dict(zip(LEVELS, "#=+-.", strict=True))
 """Without colour each level still has a sign of its own."""
+_THERE: dict[bool | None, str] = {
+    True: ", which is there",
+    False: ", which is built first, once: some minutes",
+    None: "",
+}
+"""Of the image below all stand-ins; None where the engine was not asked, or does not say."""
 MAX_CLASSES = 30
 MAX_GAPS = 15
 _WIDEST_BAR = 72
@@ -31,16 +37,16 @@ _WIDEST_BAR = 72
 class PlanScreen:
     """Prints one plan."""
 
-    def __init__(self, screen: Screen, plan: Plan, *, root_is_known: bool = True) -> None:
+    def __init__(self, screen: Screen, plan: Plan, *, root_is_built: bool | None = None) -> None:
         self._screen = screen
         self._plan = plan
-        self._root_is_known = root_is_known
+        self._root_is_built = root_is_built
         self._cells = _CELLS if screen.glyphs is UNICODE else _PLAIN_CELLS
 
     def show(self) -> None:
         """Print all of the plan."""
         plan = self._plan
-        known = f"{plan.hosts:,} hosts, {plan.coverage.services:,} services"
+        known = f"{counted(plan.hosts, 'host')}, {counted(plan.coverage.services, 'service')}"
         self._screen.say(f"Replica {plan.name}: {known}, from {made_from(plan)}", "bold")
         self._screen.say("")
         self._show_coverage()
@@ -78,7 +84,8 @@ class PlanScreen:
     def _show_classes(self) -> None:
         plan = self._plan
         there = [each for each in plan.classes if each.targets]
-        self._heading(f"{len(there):,} classes of hosts stand for the network, by {plan.targets:,} targets")
+        classes = counted(len(there), "class of hosts stands", "classes of hosts stand")
+        self._heading(f"{classes} for the network, by {counted(plan.targets, 'target')}")
         table = _table(("HOSTS", "TARGETS", "CLASS", "SERVICES", "STAND-IN"), wide=(3, 4), right=(0, 1))
         for each in there[:MAX_CLASSES]:
             # A row for each product, so that long ones stay beside what stands for them.
@@ -108,7 +115,7 @@ class PlanScreen:
         if not gaps:
             return
         self._heading("Services without software of their own")
-        table = _table(("", "COUNT", "THERE", "PLACES", "HERE", "WHY"), wide=(2, 5), right=(1,))
+        table = _table(("", "COUNT", "THERE", "PLACES", "HERE", "WHY"), wide=(2, 3, 4, 5), right=(1,))
         for row in gaps[:MAX_GAPS]:
             places = ", ".join(row.places[:3]) + (" …" if len(row.places) > 3 else "")
             table.add_row(
@@ -127,14 +134,13 @@ class PlanScreen:
         if not left_out:
             return
         hosts = sum(each.hosts for each in left_out)
-        self._heading(
-            f"Left out: {len(left_out):,} classes with {hosts:,} hosts, for which 20 targets have no room"
-        )
-        classes = {each.name: each for each in self._plan.classes}
+        classes = counted(len(left_out), "class", "classes")
+        self._heading(f"Left out: {classes} with {counted(hosts, 'host')}, for which 20 targets have no room")
+        by_name = {each.name: each for each in self._plan.classes}
         table = _table(("HOSTS", "CLASS", "SERVICES", "ONLY THERE"), wide=(2, 3), right=(0,))
         for each in left_out[:MAX_GAPS]:
             only = _lines(each.only_there) if each.only_there else Text("nothing", "dim")
-            services = Text("\n").join(line for line, _ in self._services(classes[each.host_class]))
+            services = Text("\n").join(line for line, _ in self._services(by_name[each.host_class]))
             table.add_row(f"{each.hosts:,}", each.host_class, services, only)
         self._screen.console.print(table)
         self._more(len(left_out) - MAX_GAPS, "classes")
@@ -145,16 +151,16 @@ class PlanScreen:
 
     def _show_cost(self) -> None:
         plan, estimate = self._plan, self._plan.estimate
-        templates = f"{len(plan.templates)} template{'s' if len(plan.templates) > 1 else ''}"
+        templates = counted(len(plan.templates), "template")
         self._heading("To build")
-        size = f", {estimate.size_mb:,} MB" if estimate.size_mb else ""
-        self._screen.say(
-            f"{templates} with {plan.targets:,} targets on {estimate.images:,} images{size}: "
-            f"about {estimate.seconds:.0f} s"
-        )
+        built = "images that are there"
         if estimate.images:
-            there = "which is there" if self._root_is_known else "which is built first, once: some minutes"
-            self._screen.say(f"All stand on one shared image of about {ABOUT_MB:,} MB, {there}")
+            size = f", {estimate.size_mb:,} MB" if estimate.size_mb else ""
+            built = f"{counted(estimate.images, 'image')}{size}: about {estimate.seconds:.0f} s"
+        self._screen.say(f"{templates} with {counted(plan.targets, 'target')} on {built}")
+        if estimate.images:
+            shared = f"All stand on one shared image of about {ABOUT_MB:,} MB"
+            self._screen.say(shared + _THERE[self._root_is_built])
         for note in plan.notes:
             self._screen.note(f"{printable(note.what)}: {note.count:,}")
         if plan.names_kept:

@@ -13,7 +13,7 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.installed import require_free_name, require_free_templates
 from dryrun_local.replicas.plan_screen import PlanScreen
-from dryrun_local.replicas.shared_root import RECIPES, is_known, known_versions
+from dryrun_local.replicas.shared_root import RECIPES, is_built, known_versions
 from dryrun_local.terminal.interruption import interruptible
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
@@ -55,8 +55,6 @@ class Planned:
     plan: Plan
     inventory: Inventory
     matcher: Matcher
-    root_is_known: bool
-    """Whether the image below the stand-ins was here before."""
 
 
 def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
@@ -98,7 +96,7 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
         what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
         note = Note(what=what, count=matcher.banners.not_tried)
         plan = plan.model_copy(update={"notes": (*plan.notes, note)})
-    return Planned(plan, inventory, matcher, is_known(installation, matcher.book))
+    return Planned(plan, inventory, matcher)
 
 
 def installed_targets(installation: Installation) -> dict[str, str]:
@@ -132,7 +130,8 @@ def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicN
     def knows_protocol(name: str) -> bool:
         return name in services or KNOWN_EVERYWHERE.is_protocol(name)
 
-    return PublicNames(knows_software, knows_protocol)
+    titles = frozenset(title for recipe in matcher.book for title in recipe.names.titles)
+    return PublicNames(knows_software, knows_protocol, titles)
 
 
 async def plan_only(
@@ -142,13 +141,14 @@ async def plan_only(
     require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
     require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
-    show_plan(planned, screen, as_json=as_json)
+    await show_plan(installation, planned, screen, as_json=as_json)
     return 0
 
 
-def show_plan(planned: Planned, screen: Screen, *, as_json: bool) -> None:
+async def show_plan(installation: Installation, planned: Planned, screen: Screen, *, as_json: bool) -> None:
     """Print a plan for people, or as JSON on standard output."""
     if as_json:
         sys.stdout.write(planned.plan.model_dump_json(ensure_ascii=True) + "\n")
     else:
-        PlanScreen(screen, planned.plan, root_is_known=planned.root_is_known).show()
+        root_is_built = await is_built(installation, planned.matcher.book)
+        PlanScreen(screen, planned.plan, root_is_built=root_is_built).show()

@@ -49,13 +49,13 @@ def known_versions(installation: Installation) -> dict[str, str]:
         return {}
 
 
-def is_known(installation: Installation, book: RecipeBook) -> bool:
-    """Return whether this checkout has used a shared root of these recipes; asks no engine."""
+async def is_built(installation: Installation, book: RecipeBook) -> bool | None:
+    """Return whether the engine has a shared root of these recipes; None where it does not say."""
     try:
-        digest = json.loads(_versions_file(installation).read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(digest == root_digest(installation, book))
+        found = (await inspect_images([IMAGE])).get(IMAGE)
+    except ProgramError:
+        return None
+    return found is not None and found.digest == root_digest(installation, book)
 
 
 def root_digest(installation: Installation, book: RecipeBook) -> str:
@@ -94,6 +94,8 @@ async def ensure_shared_root(
             raise ProgramError(f"the build succeeded, but the engine has no image {IMAGE}")
         seconds = time.monotonic() - begun
         on_event(ImageEvent("stand-ins", IMAGE, "built", seconds, found.size, number=1, of=1))
+    else:
+        on_event(ImageEvent("stand-ins", IMAGE, "unchanged"))
     return BuiltRoot(digest, await _versions(installation, digest, found.id, book))
 
 

@@ -260,7 +260,7 @@ class _Assembly:
         if line is None or self._keep_names:
             return line
         # `Welcome to nginx!` says which software it is, and not whose.
-        public = all(is_listed(word) for word in words_of(line))
+        public = line in self._known.titles or all(is_listed(word) for word in words_of(line))
         return line if public and line.isascii() and not self._identifies(line) else self._titles.of(line)
 
     def _banner(self, text: str | None) -> str | None:

@@ -63,6 +63,8 @@ class PublicNames:
     """Of a product."""
     is_protocol: Callable[[str], bool] = _names_protocol
     """Of the name of a service."""
+    titles: frozenset[str] = frozenset()
+    """Of pages that software has of its own."""
 
 
 KNOWN_EVERYWHERE = PublicNames()

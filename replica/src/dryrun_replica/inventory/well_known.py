@@ -36,10 +36,10 @@ ms-sql-s | database | 1433 |  | mssql sqlserver ms-sql sql
 oracle-tns | database | 1521 |  | oracle tns
 mongodb | database | 27017 |  | mongodb mongo mongod ferretdb
 cassandra | database | 9042 |  | cassandra scylla scylladb
-couchdb | database | 5984 |  | couchdb couchbase
+http | database | 5984 |  | couchdb couchbase
 firebird | database | 3050 |  | firebird
 influxdb | database | 8086 |  | influxdb influx
-elasticsearch | search | 9200 |  | elasticsearch opensearch solr meilisearch elastic kibana
+http | search | 9200 |  | elasticsearch opensearch solr meilisearch elastic kibana
 redis | cache | 6379 |  | redis valkey keydb dragonfly
 memcached | cache | 11211 | 11211 | memcached memcache
 amqp | queue | 5672 5671 |  | rabbitmq activemq qpid amqp
@@ -59,8 +59,9 @@ nfs | files | 2049 | 2049 | nfs nfsd ganesha
 ftp | files | 21 |  | vsftpd proftpd pure-ftpd ftp ftpd pyftpdlib filezilla
 rsync | files | 873 |  | rsync rsyncd
 tftp | files |  | 69 | tftp tftpd atftpd tftpd-hpa
-webdav | files |  |  | webdav sftpgo
-iscsi | storage | 3260 |  | iscsi tgt minio ceph glusterfs s3
+http | files |  |  | webdav sftpgo
+iscsi | storage | 3260 |  | iscsi tgt ceph glusterfs
+http | storage |  |  | minio s3
 ipp | print | 631 |  | cups ipp cupsd
 jetdirect | print | 9100 |  | jetdirect
 printer | print | 515 |  | lpd lprng printer
@@ -69,12 +70,18 @@ telnet | network | 23 |  | telnet telnetd inetutils
 zabbix | monitoring | 10050 10051 |  | zabbix
 nrpe | monitoring | 5666 |  | nrpe nagios icinga icinga2
 munin | monitoring | 4949 |  | munin munin-node
-prometheus | monitoring | 9100 |  | prometheus grafana alertmanager node_exporter exporter graphite netdata
-    collectd loki
+http | monitoring | 9090 |  | prometheus
+http | monitoring | 3000 |  | grafana
+http | monitoring |  |  | alertmanager node_exporter exporter graphite netdata loki
+collectd | monitoring |  | 25826 | collectd
 syslog | monitoring | 514 601 | 514 | syslog rsyslog syslog-ng
-git | code | 9418 |  | git gitea gitlab gogs forgejo gitweb cgit git-daemon
+git | code | 9418 |  | git git-daemon
+http | code | 3000 |  | gitea gogs forgejo
+http | code | 80 |  | gitlab gitweb cgit
 svn | code | 3690 |  | svn svnserve subversion
-jenkins | build |  |  | jenkins buildbot teamcity drone nexus artifactory distccd distcc
+http | build | 8080 |  | jenkins
+http | build |  |  | buildbot teamcity drone nexus artifactory
+distccd | build | 3632 |  | distccd distcc
 irc | chat | 6667 6697 |  | irc ircs ircd ngircd unrealircd inspircd
 xmpp-client | chat | 5222 5269 |  | xmpp prosody ejabberd jabber
 sip | voice | 5060 | 5060 | sip asterisk kamailio freeswitch opensips
@@ -86,9 +93,13 @@ ms-wbt-server | remote | 3389 |  | rdp xrdp ms-wbt-server
 vnc | remote | 5900 5901 |  | vnc tigervnc x11vnc tightvnc vncserver
 rpcbind | remote | 111 | 111 | rpcbind portmapper sunrpc
 openvpn | remote | 1194 | 1194 | openvpn wireguard vpn
-docker | remote | 2375 2376 |  | docker dockerd kubernetes kubelet etcd consul vault
+docker | remote | 2375 2376 |  | docker dockerd
+http | remote |  |  | kubernetes kubelet etcd consul vault
 """
-"""Name, role, TCP ports, UDP ports, software; what is indented continues the row above."""
+"""Name, role, TCP ports, UDP ports, software; what is indented continues the row above.
+
+A protocol has a row for each role; the first one's is that of a service of which only the protocol is known.
+"""
 
 
 def _protocols() -> Iterator[Protocol]:
@@ -97,11 +108,12 @@ def _protocols() -> Iterator[Protocol]:
         yield Protocol(name[0], role[0], tuple(map(int, tcp)), tuple(map(int, udp)), tuple(software))
 
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({row.name: row for row in _protocols()})
-_BY_WORD = {word: row for row in PROTOCOLS.values() for word in row.software}
+_ROWS = tuple(_protocols())
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({row.name: row for row in reversed(_ROWS)})
+_BY_WORD = {word: row for row in _ROWS for word in row.software}
 _BY_PORT = {
     (port, transport): row
-    for row in reversed(tuple(PROTOCOLS.values()))
+    for row in reversed(_ROWS)
     for transport, ports in (("tcp", row.tcp), ("udp", row.udp))
     for port in ports
 }

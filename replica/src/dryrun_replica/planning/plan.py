@@ -155,8 +155,13 @@ def make_plan(
 
 
 def template_ids(name: str, count: int) -> list[str]:
-    """Return the ids of a replica's templates, in order."""
-    return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
+    """Return the ids of a replica's templates, in order, also where they are sorted as texts.
+
+    >>> template_ids("acme", 1), template_ids("acme", 2), template_ids("acme", 10)[8:]
+    (['acme'], ['acme-1', 'acme-2'], ['acme-09', 'acme-10'])
+    """
+    width = len(str(count))
+    return [name] if count == 1 else [f"{name}-{number:0{width}}" for number in range(1, count + 1)]
 
 
 def _same(host: Host) -> tuple[Match, ...]:

@@ -10,7 +10,7 @@ import yaml
 
 from dryrun_replica.planning.census import census_of
 from dryrun_replica.planning.plan import Plan, PlannedTemplate
-from dryrun_replica.planning.summary import levels_of, made_from, sentence
+from dryrun_replica.planning.summary import counted, levels_of, made_from, sentence
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 2000
@@ -39,7 +39,7 @@ def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, st
 
 def _title(plan: Plan, template: PlannedTemplate) -> str:
     number = template.id.removeprefix(plan.name).lstrip("-")
-    part = f", part {number} of {len(plan.templates)}" if number else ""
+    part = f", part {int(number)} of {len(plan.templates)}" if number else ""
     return f"Replica {plan.name}{part}"[:MAX_TITLE]
 
 
@@ -53,11 +53,11 @@ def description(plan: Plan, template: PlannedTemplate) -> str:
     else:
         text = (
             f"A sample of a real network, with seed {sample.seed}: "
-            f"{sample.targets} targets stand for {plan.hosts} hosts."
+            f"{counted(sample.targets, 'target stands', 'targets stand')} for {counted(plan.hosts, 'host')}."
         )
     text += f" {sentence(plan.coverage)}."
     if sample.left_out:
-        text += f" {len(sample.left_out)} of {len(plan.classes)} classes of hosts have no target."
+        text += f" Without a target: {len(sample.left_out)} of {len(plan.classes)} classes of hosts."
     return text[:MAX_DESCRIPTION]
 
 

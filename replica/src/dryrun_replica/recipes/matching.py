@@ -174,7 +174,8 @@ class Matcher:
         return Match(
             level=level,
             recipe=recipe.name,
-            product=recipe.names.nmap[0],
+            # What discovery calls it may be a library's name, which many products have.
+            product=recipe.title,
             version=self.versions.get(recipe.name) if recipe.version.shown else None,
             why=why,
             size_mb=recipe.fill_mb,

@@ -4,6 +4,7 @@ import re
 
 from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import (
+    GUESSED,
     STATED,
     Findings,
     FoundHost,
@@ -14,6 +15,7 @@ from dryrun_replica.inventory.findings import (
 )
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table
+from dryrun_replica.inventory.well_known import protocol_of
 
 ADDRESS = ("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address")
 NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
@@ -26,6 +28,7 @@ _PURPOSE = ("role", "type", "purpose", "device_role", "function")
 _TLS = ("tls", "ssl", "encrypted")
 _YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
 _TWICE = "services that stand in the table twice, merged"
+_BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
@@ -63,17 +66,22 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
     stated = (row.first(*_TRANSPORT) or "tcp").lower()
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
+    product = row.first(*_PRODUCT)
     for number, transport in ports_of(cell, stated, row.where, findings):
+        # Who lists a port and nothing else most often means what its number is for.
+        guess = None if name or product else protocol_of(None, None, number, transport)
+        if guess is not None:
+            findings.notes[_BY_NUMBER] += 1
         tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
         service = FoundService(
-            name=name,
-            product=row.first(*_PRODUCT),
+            name=guess.name if guess is not None else name,
+            product=product,
             version=row.first(*_VERSION),
             cpe=tuple(filter(None, [row.first("cpe")])),
             tls=tls,
             title=row.first("title", "http_title"),
             banner=row.first("banner"),
-            confidence=STATED,
+            confidence=STATED if guess is None else GUESSED,
         )
         findings.add_service(host, number, transport, service, again=_TWICE)
 
