@@ -36,7 +36,7 @@ LEVEL_WORDS: tuple[tuple[str, Tone, str], ...] = (
     ("same_product", "", "same product, another version"),
     ("relative", "warn", "a relative: another product of the protocol"),
     ("banner", "quiet", "a banner or an open port, no software"),
-    ("nothing", "gap", "nothing"),
+    ("nothing", "bad", "nothing"),
 )
 _QUANTITIES: dict[Quantity, str] = {
     "seconds": "duration",
@@ -88,7 +88,7 @@ def coverage_bars(levels: Levels) -> Bars:
         Bar(
             text(word),
             (
-                Segment(counts[name], "bad" if name == "nothing" else tone, word),
+                Segment(counts[name], tone, word),
                 Segment(of_all - counts[name], "gap", "others"),
             ),
             f"{counts[name]:,} ({100 * counts[name] / of_all:.0f} %)",
