@@ -8,6 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hardening import (
+    STAND_IN,
+    kernel_status,
+    label,
+    require_bound_process,
+    require_hardening,
+    require_limits,
+    require_no_storage,
+    require_pinned_image,
+)
 from target_container import ALLOWLIST, REPOSITORY, docker
 
 # On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
@@ -84,8 +94,20 @@ def lines_of_a_session(state: Path, template: str, when_scanning: Callable[[str]
 
 
 def kill_a_redis(session_id: str) -> None:
+    """Kill one after each target was found to be bound like any other."""
     of_session = ("--filter", f"label=discovery.dryrun.session_id={session_id}")
     targets = docker("ps", "--quiet", *of_session, "--filter", "label=discovery.dryrun.role=target").split()
+    for seen in json.loads(docker("inspect", *targets)):
+        assert label(seen, "image").startswith(STAND_IN)
+        # Containers may refer to their network by its id.
+        (network,) = json.loads(docker("network", "inspect", seen["HostConfig"]["NetworkMode"]))
+        seen["HostConfig"]["NetworkMode"] = network["Name"]
+        (image,) = json.loads(docker("image", "inspect", seen["Image"]))
+        require_pinned_image(seen, {"Image": seen["Image"]}, image)
+        require_limits(seen)
+        require_hardening(seen)
+        require_no_storage(seen)
+        require_bound_process(kernel_status(seen["State"]["Pid"]), seen)
     docker("exec", targets[0], "bash", "-c", KILL, check=False)
 
 
