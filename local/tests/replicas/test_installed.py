@@ -6,6 +6,7 @@ import pytest
 
 from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas import installed as replicas
 from dryrun_local.replicas.installed import (
     MAX_CARD_BYTES,
     ReplicaError,
@@ -24,6 +25,11 @@ ONE, TWO = (f"discovery/test-stand-in:{letter * 16}" for letter in "ab")
 
 def row(letter: str) -> dict[str, object]:
     return {"id": f"sha256:{letter * 64}", "ground_truth": [{"kind": "host", "key": ""}]}
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "SECONDS_UNTIL_READ", 0)
 
 
 @pytest.fixture
@@ -48,6 +54,18 @@ def make(installation: Installation, name: str, *images: str, templates: tuple[s
         rows={image: row("a") for image in images},
         card={"templates": list(templates or (name,))},
     )
+
+
+def test_images_of_the_old_one_are_allowed_until_the_orchestrator_has_read_the_new_one(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(installation, "acme", ONE)
+    seen: list[list[str]] = []
+    monkeypatch.setattr(replicas.time, "sleep", lambda _: seen.append(pinned(installation)))
+    make(installation, "acme", ONE)
+    assert seen == []
+    make(installation, "acme", TWO)
+    assert (seen, pinned(installation)) == ([[ONE, TWO, WEB]], [TWO, WEB])
 
 
 def test_a_replica_is_its_template_its_rows_and_its_card(installation: Installation) -> None:

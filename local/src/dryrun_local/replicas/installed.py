@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_tem
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
 _MOST_FAULTS = 20
+SECONDS_UNTIL_READ = 3.0
+"""After which a running orchestrator has read new templates: it looks every 2 s."""
 
 
 class ReplicaError(LocalError):
@@ -110,7 +113,9 @@ def install(
     """Install a replica or replace it. Whoever is interrupted finds the old one or the new one.
 
     The allowlist and the rows come first: a template that names images which are not there would be a fault.
-    Rows of the old one that nobody needs go last. Raises ReplicaError; nothing is installed then.
+    Rows of the old one that nobody needs go last, once the orchestrator has read the new templates: a session
+    that begins in between stands on images that are still allowed. Raises ReplicaError; nothing is installed
+    then.
     """
     require_free_templates(installation, name, templates)
     text = _card_text(card)
@@ -125,6 +130,8 @@ def install(
         write_atomically(installation.replica_templates / f"{template_id}.yml", template)
     for template_id in set(before.templates if before else ()) - templates.keys():
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
+    if _rows_in(folder).keys() - rows.keys():
+        time.sleep(SECONDS_UNTIL_READ)
     _write_rows(folder / ROWS, rows)
     # Another replica may still have the row of an image that was rebuilt since: the new one holds.
     _write_allowlist(installation, rows)
