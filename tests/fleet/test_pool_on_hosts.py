@@ -183,12 +183,10 @@ def sessions_on(fleet: FleetLab) -> set[str]:
     """Return the sessions that any engine holds something of, without checks of hosts."""
     found = set()
     for host in fleet.hosts.values():
-        shown = '{{.Label "discovery.dryrun.session_id"}} {{.Label "discovery.dryrun.template"}}'
-        for listing in (("ps", "--all"), ("network", "ls")):
-            for line in host.docker(*listing, "--filter", f"label={SESSION}", "--format", shown).splitlines():
-                session_id, _, template = line.partition(" ")
-                if template != "isolation-check":
-                    found.add(session_id)
+        for kind in ("containers", "networks"):
+            for each in host.with_label(kind, SESSION):
+                if each["Labels"].get("discovery.dryrun.template") != "isolation-check":
+                    found.add(each["Labels"][SESSION])
     return found
 
 

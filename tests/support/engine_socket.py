@@ -79,15 +79,15 @@ class EngineSocket:
     def images(self) -> dict[str, list[str]]:
         return {image["Id"]: sorted(image["RepoTags"] or ()) for image in self.get("/images/json")}
 
-    def labelled(self, kind: str, label: str) -> list[str]:
-        """Return ids of `containers` or `networks` that carry a label, `key` or `key=value`."""
+    def with_label(self, kind: str, label: str) -> list[dict[str, Any]]:
+        """Return the `containers` or `networks` that carry a label, `key` or `key=value`."""
         filters = quote(json.dumps({"label": [label]}))
-        path = (
-            f"/containers/json?all=1&filters={filters}"
-            if kind == "containers"
-            else f"/networks?filters={filters}"
-        )
-        return [found["Id"] for found in self.get(path)]
+        path = "/containers/json?all=1&" if kind == "containers" else "/networks?"
+        return list(self.get(f"{path}filters={filters}"))
+
+    def labelled(self, kind: str, label: str) -> list[str]:
+        """Return the ids of what `with_label` returns."""
+        return [found["Id"] for found in self.with_label(kind, label)]
 
     def remove_container(self, container: str) -> None:
         status, answer = self.call("DELETE", f"/containers/{container}?force=1&v=1")
