@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from made_rehearsals import census, host_class, rehearsal, seen, service
 
 from approval_api.forecasting.chance import Stratum, expect
+from approval_api.forecasting.duration import FULL
 from approval_api.forecasting.forecast import forecast
 from approval_api.forecasting.rehearsals import UnlikeRehearsalsError
 from dryrun_contract.observation import Observation, SeenService, SeenTarget
@@ -203,6 +204,28 @@ def test_more_of_the_same_takes_little_longer_and_a_rate_is_kept_to():
     assert "20,000 packets at 500/s" in next(each.basis for each in slow.quantities if each.name == "seconds")
     fast = forecast([rehearsal(census(made), targets, scan=ScanChoice(max_rate=5000))])
     assert fast.quantity("seconds") == plain
+
+
+def test_what_a_rehearsal_waits_for_is_waited_for_once_however_many_hosts_there_are():
+    made = host_class("a", 20, 1, service())
+    targets = {"a-1": seen("443/tcp", packets=1000)}
+    more = {
+        waited: forecast([rehearsal(census(made), targets, scan=ScanChoice(profile="full"), seconds=waited)])
+        .quantity("seconds")
+        .value
+        - waited
+        for waited in (20.0, 200.0)
+    }
+    assert more[20.0] == pytest.approx(more[200.0])
+    assert more[20.0] == pytest.approx(19 * FULL.host)
+
+
+def test_the_basis_of_a_duration_says_what_was_scanned_and_what_is_added():
+    made = host_class("a", 22, 2, service())
+    targets = {name: seen("443/tcp") for name in made.targets}
+    one = rehearsal(census(made), targets, scan=ScanChoice(profile="full"))
+    basis = next(each.basis for each in forecast([one]).quantities if each.name == "seconds")
+    assert basis == f"20.0 s for 2 targets, +{20 * FULL.host:.1f} s for 22 hosts with 22 services"
 
 
 def test_what_no_session_measured_has_no_expectation():

@@ -1,8 +1,8 @@
 """Ports that say what products would say, so that scanners name them; they stand for no software.
 
 Started with the path of a JSON file, a list of: transport, address, port, how a question begins (base64;
-empty for a greeting, only white space for any line), the answer (base64), and whether connections are closed
-at once.
+empty for a greeting, only white space for any line), the answer (base64; empty for a port that listens and says
+nothing), and whether connections are closed at once.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ async def serve_connections(place: tuple[str, int], question: bytes, answer: byt
                 if not closes and await asks(reader, question):
                     writer.write(answer)
                     await writer.drain()
-                    await reader.read(MOST_QUESTION)
+                    # One that says nothing waits like a mute server, which costs a scanner every question.
+                    while await reader.read(MOST_QUESTION) and not answer:
+                        pass
         except (TimeoutError, ConnectionError):
             pass  # scanners hang up
         finally:

@@ -1,9 +1,9 @@
 """How long a scan of the whole network takes, from how long one of the targets took. Pure.
 
-A scan begins and ends with work that takes the same time on any network; in between, its duration grows with
-hosts (every port of each is probed) and with services (each is identified). A rehearsal gives one duration,
-in which the three parts cannot be distinguished; so it is scaled by constant proportions of them
-(`docs/forecast.md`).
+The rehearsal has a target of every class, so what any scan of the network waits for is in its duration already:
+a service that answers late is waited for once, however many there are. What the network has more of is more of
+the same, which costs each host the search of its ports (`full`) or each service a question (`quick`). So that
+is added, and nothing is multiplied (`docs/forecast.md`).
 """
 
 from dataclasses import dataclass
@@ -15,53 +15,51 @@ from dryrun_contract.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """Seconds; only their proportions matter."""
+class Growth:
+    """Seconds that a scan takes longer for one more host and one more service."""
 
-    fixed: float
     host: float
     service: float
     deviation: float
-    """Relative, of what is scaled: for other servers, another machine, and what no straight line says."""
+    """Relative, of the whole: for other servers, another machine, and what no straight line says."""
 
     def seconds(self, hosts: float, services: float) -> float:
-        """Return how long a network of this size would take there."""
-        return self.fixed + self.host * hosts + self.service * services
+        """Return how much longer it takes for so many more."""
+        return self.host * hosts + self.service * services
 
 
-QUICK = Shape(fixed=12.7, host=0.0, service=0.06, deviation=0.15)
-FULL = Shape(fixed=16.0, host=2.0, service=0.0, deviation=0.15)
-"""Of three networks scanned once, twice and, by `quick`, three times over: 13 to 60 hosts with 22 to 147
-services, none of which is off by more than 10 % (`python -m bench --only duration`). A target of every class
-is in a rehearsal, so the slowest server is too; what the network has more of is more of the same."""
+QUICK = Growth(host=0.0, service=0.06, deviation=0.15)
+FULL = Growth(host=1.6, service=0.0, deviation=0.15)
+"""`python -m bench --only duration` measures them. Each host more of a network that is doubled takes `full` 2 s;
+where the server that is waited for longest stands once, hosts that are searched after it cost nothing."""
 _DEVIATIONS = 1.645
 
 
 def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> QuantityForecast:
-    """Return the duration for the whole network: the mean over all sessions, each scaled by its own size.
+    """Return the duration for the whole network: the mean over all sessions, each with what its size lacks.
 
     A scan with a packet rate takes as long as its `packets` take at that rate, at least.
     """
-    scaled: list[float] = []
-    factors: list[float] = []
-    deviations: list[float] = []
+    grown: list[float] = []
+    sessions: list[Observation] = []
     for observation in rehearsals.observations:
         if observation.seconds is not None and observation.complete:
-            factors.append(_factor(rehearsals, observation))
-            deviations.append(_shape(observation).deviation)
-            scaled.append(observation.seconds * factors[-1])
-    if not scaled:
+            sessions.append(observation)
+            grown.append(observation.seconds + _more_seconds(rehearsals, observation))
+    if not grown:
         return QuantityForecast(name="seconds", expected=None, basis="no session scanned to its end")
-    value = mean(scaled)
-    spread = stdev(scaled) / value if len(scaled) > 2 and value else 0.0
-    # What is scaled far is known less well.
-    reach = _DEVIATIONS * (max(deviations) ** 2 * max(1.0, mean(factors)) + spread**2) ** 0.5
+    value = mean(grown)
+    scanned = mean(each.seconds or 0.0 for each in sessions)
+    spread = stdev(grown) / value if len(grown) > 2 and value else 0.0
+    # What grows far is known less well.
+    reach = _DEVIATIONS * (
+        max(_growth(each).deviation for each in sessions) ** 2 * max(1.0, value / max(scanned, 1e-9))
+        + spread**2
+    ) ** 0.5
     expected = Expected(value=value, low=value * max(0.0, 1 - reach), high=value * (1 + reach))
-    sizes = [len(observation.targets) for observation in rehearsals.observations]
-    sessions = [each.seconds for each in rehearsals.observations if each.seconds is not None]
     basis = (
-        f"{mean(sessions):,.1f} s for {mean(sizes):,.0f} targets, times {mean(factors):.2f} for "
-        f"{rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
+        f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "
+        f"{value - scanned:+,.1f} s for {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
     )
     rate = rehearsals.observations[0].scan.max_rate
     if rate and packets and packets.value > value * rate:
@@ -71,12 +69,12 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     return QuantityForecast(name="seconds", expected=expected, basis=basis)
 
 
-def _factor(rehearsals: Rehearsals, observation: Observation) -> float:
-    shape = _shape(observation)
+def _more_seconds(rehearsals: Rehearsals, observation: Observation) -> float:
     services = sum(len(seen.services) for seen in observation.targets.values())
-    here = shape.seconds(len(observation.targets), services)
-    return shape.seconds(rehearsals.hosts, rehearsals.services) / here
+    return _growth(observation).seconds(
+        max(0, rehearsals.hosts - len(observation.targets)), max(0, rehearsals.services - services)
+    )
 
 
-def _shape(observation: Observation) -> Shape:
+def _growth(observation: Observation) -> Growth:
     return FULL if observation.scan.profile == "full" else QUICK
