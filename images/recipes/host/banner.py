@@ -1,8 +1,8 @@
 """Ports that say what products would say, so that scanners name them; they stand for no software.
 
 Started with the path of a JSON file, a list of: transport, address, port, how a question begins (base64;
-empty for a greeting, only white space for any line), the answer (base64; empty for a port that listens and says
-nothing), and whether connections are closed at once.
+empty for a greeting, only white space for any line), the answer (base64; empty for a port that says nothing), and
+when it hangs up: at once, when asked (after an answer: when asked again), or never.
 """
 
 import asyncio
@@ -21,19 +21,18 @@ async def main(banners: list[dict]) -> None:
             await serve_datagrams((banner["address"], banner["port"]), question, answer)
         else:
             place = banner["address"], banner["port"]
-            await serve_connections(place, question, answer, closes=banner["closes"])
+            await serve_connections(place, question, answer, banner["hangs_up"])
     await asyncio.Event().wait()
 
 
-async def serve_connections(place: tuple[str, int], question: bytes, answer: bytes, *, closes: bool) -> None:
+async def serve_connections(place: tuple[str, int], question: bytes, answer: bytes, hangs_up: str) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                if not closes and await asks(reader, question):
+                if hangs_up != "at once" and await asks(reader, question):
                     writer.write(answer)
                     await writer.drain()
-                    # One that says nothing waits like a mute server, which costs a scanner every question.
-                    while await reader.read(MOST_QUESTION) and not answer:
+                    while await reader.read(MOST_QUESTION) and hangs_up == "never":
                         pass
         except (TimeoutError, ConnectionError):
             pass  # scanners hang up

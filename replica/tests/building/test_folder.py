@@ -110,7 +110,7 @@ def test_a_banner_is_data_that_one_program_sends() -> None:
     made = image_of(service(23, "Tool telnetd", "4.2", name="tool"))
     (banner,) = json.loads(made.files["stand-in/00-banners/banners.json"])
     answer = {"question": "", "answer": "VG9vbCA0LjINCg=="}
-    assert banner == {"transport": "tcp", "address": "0.0.0.0", "port": 23, "closes": False, **answer}
+    assert banner == {"transport": "tcp", "address": "0.0.0.0", "port": 23, "hangs_up": "when asked", **answer}
     fact = {"kind": "service", "key": ":23/tcp", "data": {"product": "Tool telnetd", "version": "4.2"}}
     assert fact in made.ground_truth
 
@@ -135,10 +135,14 @@ def test_stunnel_stands_before_banners_that_speak_tls_each_with_its_certificate(
 
 
 def test_a_port_of_which_nothing_is_known_is_open_and_says_nothing() -> None:
-    made = image_of(service(9, None), service(10, None, name="tcpwrapped"))
-    silent, wrapped = json.loads(made.files["stand-in/00-banners/banners.json"])
-    assert (silent["port"], silent["answer"], silent["closes"]) == (9, "", False)
-    assert (wrapped["port"], wrapped["answer"], wrapped["closes"]) == (10, "", True)
+    mute, wrapped = service(8, None, is_mute=True), service(10, None, name="tcpwrapped")
+    made = image_of(mute, service(9, None), wrapped)
+    rows = json.loads(made.files["stand-in/00-banners/banners.json"])
+    assert [(each["port"], each["answer"], each["hangs_up"]) for each in rows] == [
+        (8, "", "never"),
+        (9, "", "when asked"),
+        (10, "", "at once"),
+    ]
     assert {"kind": "service", "key": ":9/tcp", "data": {}} in made.ground_truth
 
 

@@ -113,6 +113,22 @@ def test_a_scan_that_was_interrupted_says_so():
     assert "file1:6: is not XML" in refused(HEAD + host_xml(port_xml()))
 
 
+@pytest.mark.parametrize(
+    ("args", "service", "is_mute"),
+    [
+        ("nmap -sV", '<service name="canna" method="table" conf="3"/>', True),
+        ("nmap -sV", '<service name="canna" servicefp="SF-Port5680" method="table" conf="3"/>', False),
+        ("nmap -sV", '<service name="tcpwrapped" method="probed" conf="8"/>', False),
+        ("nmap -sV", "", False),
+        ("nmap -sS", '<service name="canna" method="table" conf="3"/>', False),
+    ],
+)
+def test_a_port_that_left_every_question_unanswered_is_mute(args, service, is_mute):
+    head = HEAD.replace('scanner="nmap"', f'scanner="nmap" args="{args}"')
+    [host] = read(head + host_xml(port_xml(5680, service)) + FOOT).hosts
+    assert [service.is_mute for service in host.services] == [is_mute]
+
+
 @pytest.mark.parametrize("number", [0, 70000, -1, "", "http", "8_0", "٣"])
 def test_every_port_that_cannot_be_is_refused_with_its_line(number):
     message = refused(HEAD + host_xml(port_xml(number), port_xml(443), port_xml(number)) + FOOT)

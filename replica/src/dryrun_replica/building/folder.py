@@ -176,7 +176,7 @@ def _banner_files(banners: tuple[BannerService, ...]) -> dict[str, str]:
             "port": each.inner_port or each.port,
             "question": base64.b64encode(each.banner.trigger).decode(),
             "answer": base64.b64encode(each.banner.answer).decode(),
-            "closes": each.banner.closes,
+            "hangs_up": each.banner.hangs_up,
         }
         for each in banners
     ]

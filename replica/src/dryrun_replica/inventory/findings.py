@@ -65,6 +65,8 @@ class FoundService:
     confidence: float = STATED
     from_scanner: bool = False
     """Name and product are from a scanner's own tables, and nobody's words."""
+    is_mute: bool = False
+    """A scanner asked what it is, and no question had an answer."""
 
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: all of it when it is surer, else only what is unknown here."""
@@ -84,6 +86,7 @@ class FoundService:
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
+        self.is_mute = self.is_mute or other.is_mute
         if known:
             self.confidence = max(self.confidence, other.confidence) if knew else other.confidence
 

@@ -62,6 +62,8 @@ class Service(Word):
     banner: Text | None = None
     confidence: float = Field(default=1.0, ge=0, le=1)
     """Of the identification, 0 to 1: 1 is what people state, a guess by the port number is 0.3."""
+    is_mute: bool = False
+    """Whether a scanner asked what it is, and no question had an answer."""
 
     @property
     def place(self) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dryrun_replica.inventory.model import Service
 from dryrun_replica.recipes.answers import NoAnswerError, generate
@@ -32,10 +33,12 @@ class Banner:
     trigger: bytes
     """How the question begins; empty for a greeting."""
     answer: bytes
-    closes: bool = False
-    """Whether it ends each connection at once, as servers do with strangers."""
+    hangs_up: "HangsUp" = "when asked"
 
 
+type HangsUp = Literal["at once", "when asked", "never"]
+"""When it ends a connection: as servers do with strangers, with what they do not understand, or as a mute one,
+which costs a scanner the wait for each answer."""
 WRAPPED = "tcpwrapped"
 """What nmap calls a port that takes a connection and ends it without a word."""
 
@@ -47,7 +50,12 @@ def silent(service: Service) -> Banner | None:
     """
     if service.transport != "tcp" or service.product is not None:
         return None
-    return Banner(None, None, b"", b"", closes=service.name == WRAPPED)
+    hangs_up: HangsUp = "when asked"
+    if service.name == WRAPPED:
+        hangs_up = "at once"
+    elif service.is_mute:
+        hangs_up = "never"
+    return Banner(None, None, b"", b"", hangs_up)
 
 
 @dataclass(frozen=True)
