@@ -206,26 +206,35 @@ def test_more_of_the_same_takes_little_longer_and_a_rate_is_kept_to():
     assert fast.quantity("seconds") == plain
 
 
+def seconds_of(hosts, targets, seconds):
+    made = host_class("a", hosts, targets, service())
+    seen_targets = {name: seen("443/tcp", packets=1000) for name in made.targets}
+    full = ScanChoice(profile="full")
+    return forecast([rehearsal(census(made), seen_targets, scan=full, seconds=seconds)]).quantity("seconds")
+
+
 def test_what_a_rehearsal_waits_for_is_waited_for_once_however_many_hosts_there_are():
-    made = host_class("a", 20, 1, service())
-    targets = {"a-1": seen("443/tcp", packets=1000)}
-    more = {
-        waited: forecast([rehearsal(census(made), targets, scan=ScanChoice(profile="full"), seconds=waited)])
-        .quantity("seconds")
-        .value
-        - waited
-        for waited in (20.0, 200.0)
-    }
-    assert more[20.0] == pytest.approx(more[200.0])
-    assert more[20.0] == pytest.approx(19 * FULL.host)
+    # The search of 30 hosts is shorter than the wait, and comes before it at the worst.
+    short = seconds_of(30, 20, 200.0)
+    assert short.value == pytest.approx(200 + 10 * FULL.host / 3)
+    assert short.low < 200 < 200 + 10 * FULL.host < short.high
+
+
+def test_a_network_whose_search_takes_longer_than_the_wait_takes_as_long_as_its_search():
+    long = seconds_of(400, 20, 50.0)
+    assert 400 * FULL.host < long.value < 50 + 380 * FULL.host
+
+
+def test_a_rehearsal_of_the_whole_network_is_the_forecast():
+    assert seconds_of(3, 3, 50.0).value == pytest.approx(50.0)
 
 
 def test_the_basis_of_a_duration_says_what_was_scanned_and_what_is_added():
     made = host_class("a", 22, 2, service())
     targets = {name: seen("443/tcp") for name in made.targets}
-    one = rehearsal(census(made), targets, scan=ScanChoice(profile="full"))
+    one = rehearsal(census(made), targets, scan=ScanChoice(profile="full"), seconds=50.0)
     basis = next(each.basis for each in forecast([one]).quantities if each.name == "seconds")
-    assert basis == f"20.0 s for 2 targets, +{20 * FULL.host:.1f} s for 22 hosts with 22 services"
+    assert basis == "50.0 s for 2 targets, +10.7 s for 22 hosts with 22 services"
 
 
 def test_what_no_session_measured_has_no_expectation():
