@@ -1,8 +1,8 @@
 """Ports that say what products would say, so that scanners name them; they stand for no software.
 
 Started with the path of a JSON file, a list of: transport, address, port, how a question begins (base64;
-empty for a greeting, only white space for any line), the answer (base64; empty for a port that says nothing), and
-when it hangs up: at once, when asked (after an answer: when asked again), or never.
+empty for a greeting, only white space for any line), the answer (base64; empty for a port that says nothing),
+and when it hangs up: at once, when asked (after an answer: when asked again), or never.
 """
 
 import asyncio

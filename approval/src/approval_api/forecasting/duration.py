@@ -33,8 +33,8 @@ class Growth:
 
 QUICK = Growth(host=0.0, service=0.06, deviation=0.15)
 FULL = Growth(host=1.6, service=0.0, deviation=0.15)
-"""`python -m bench --only duration` measures them: in a network where every server stands twice, what is waited
-for is found late as well, and a host takes `full` 2 s; its ports alone take 1.6 s."""
+"""`python -m bench --only duration` measures them: in a network where every server stands twice, what is
+waited for is found late as well, and a host takes `full` 2 s; its ports alone take 1.6 s."""
 _DEVIATIONS = 1.645
 
 
@@ -46,7 +46,7 @@ class _Span(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """Nearer to the least: what listens on a likely port is found at once, the rest anywhere in the search."""
+        """Nearer to the least: what listens on a likely port is found at once, the rest anywhere."""
         return self.least + (self.most - self.least) / 3
 
 
@@ -69,7 +69,8 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     spread = stdev(values) / value if len(values) > 2 and value else 0.0
     # What grows far is known less well.
     further = max(1.0, value / scanned) if scanned else 1.0
-    reach = _DEVIATIONS * (max(_growth(each).deviation for each in sessions) ** 2 * further + spread**2) ** 0.5
+    deviation = max(_growth(each).deviation for each in sessions)
+    reach = _DEVIATIONS * (deviation**2 * further + spread**2) ** 0.5
     expected = Expected(
         value=value,
         low=mean(span.least for span in spans) * max(0.0, 1 - reach),

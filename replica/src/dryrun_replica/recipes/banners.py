@@ -37,8 +37,8 @@ class Banner:
 
 
 type HangsUp = Literal["at once", "when asked", "never"]
-"""When it ends a connection: as servers do with strangers, with what they do not understand, or as a mute one,
-which costs a scanner the wait for each answer."""
+"""When it ends a connection: as servers do with strangers, with what they do not understand, or as a mute
+one, which costs a scanner the wait for each answer."""
 WRAPPED = "tcpwrapped"
 """What nmap calls a port that takes a connection and ends it without a word."""
 
