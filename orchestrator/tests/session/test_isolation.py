@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 from engine_in_memory.engine import FakeImage
-from stage import NETWORK, PROBE, WEB, verdict
+from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
@@ -234,3 +234,38 @@ async def test_nothing_is_probed_while_no_session_runs(stage):
         before = all_probes(stage)
         await asyncio.sleep(1)
         assert all_probes(stage) == before
+
+
+async def test_the_probe_is_removed_once_no_target_waits_to_be_started(stage):
+    async with stage.running():
+        await stage.eventually(lambda: all_probes(stage))
+        session_id = await stage.start()
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        (probe,) = [
+            container
+            for container in stage.engine._machine.removed
+            if container.spec.image_id == PROBE and str(session_id) in container.spec.labels.values()
+        ]
+        of_targets = {
+            container.id
+            for container in stage.engine._machine.removed
+            if container.spec.image_id in {WEB, DB} and str(session_id) in container.spec.labels.values()
+        }
+        order = [
+            (call.name, call.about)
+            for call in stage.engine.calls
+            if (call.name == "start_container" and call.about in of_targets)
+            or (call.name == "remove_container" and call.about == probe.id)
+        ]
+        assert [name for name, _ in order] == ["start_container", "start_container", "remove_container"]
+
+
+async def test_a_refuted_probe_ends_a_session_whose_targets_wait_for_each_other(stage):
+    async with stage.running():
+        await stage.eventually(lambda: all_probes(stage))
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
+        stage.engine.images[DB] = FakeImage(health_after=60)
+        session_id = await stage.start()
+        async with asyncio.timeout(2):
+            session = await stage.ended(session_id)
+        assert session.reason.startswith("the network is not known to be isolated")

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -194,23 +194,37 @@ class Isolation:
             isolated=isolated, detail=detail, undecided=report.undecided, reached=report.reached
         )
 
+    async def refuted(self, session_id: UUID) -> Verdict | None:
+        """Return another verdict if the session's probe did not end as it reported. Raises EngineError.
+
+        A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
+        attempt finds it again.
+        """
+        return await self._refuted(await self._probes(session_id))
+
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the session's probe. Return another verdict if it did not end as it reported.
 
-        A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
-        attempt finds it again. Idempotent: without a probe there is nothing to do. Raises EngineError.
+        Idempotent: without a probe there is nothing to do. Raises EngineError.
         """
-        for container in await self._probes(session_id):
+        probes = await self._probes(session_id)
+        if (verdict := await self._refuted(probes)) is not None:
+            return verdict
+        for container in probes:
+            await self._remove(container.id)
+        return None
+
+    async def _refuted(self, probes: Sequence[Container]) -> Verdict | None:
+        for container in probes:
             try:
                 exit_code = await self._exit_code(container.id)
             except NotFoundError:
                 continue
             if exit_code != 0:
                 detail = f"the isolation probe reported success and ended with exit code {exit_code}"
-                refuted = self._verdict(isolated=False, detail=detail)
-                self._remember(refuted)
-                return refuted
-            await self._remove(container.id)
+                verdict = self._verdict(isolated=False, detail=detail)
+                self._remember(verdict)
+                return verdict
         return None
 
     async def _exit_code(self, container: str) -> int | None:

@@ -28,6 +28,12 @@ async def prove_isolation(context: SessionContext, record: SessionRecord) -> Iso
     return IsolationProbed(isolated=True, detail=verdict.detail)
 
 
+async def confirm_proof(context: SessionContext) -> None:
+    """Raise SessionFailedError when the probe ended otherwise than it reported."""
+    if (refuted := await context.isolation.refuted(context.id)) is not None:
+        await _fail(context, refuted)
+
+
 async def put_probe_away(context: SessionContext) -> None:
     """Remove the probe. Raises SessionFailedError when it ended otherwise than it reported."""
     with context.trace.span("probe_removal"):

@@ -10,7 +10,12 @@ from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
-from dryrun_orchestrator.session.proof import NotReachedError, prove_reach, put_probe_away
+from dryrun_orchestrator.session.proof import (
+    NotReachedError,
+    confirm_proof,
+    prove_reach,
+    put_probe_away,
+)
 from dryrun_orchestrator.session.start_order import start_order
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
 
@@ -66,14 +71,15 @@ class _BringUp:
 
     async def _put_probe_away(self) -> None:
         placement = self._context.placement
-        if placement is not None and placement.is_spread:
-            if self._resumes:
-                # What is left may be a probe of `prove_reach` that broke off with its orchestrator: it proves
-                # nothing, and the next one, which replaces it, asks the same and more.
-                return
-            # An engine forgets an overlay with the last of its containers there, and not at once: a target
-            # that starts meanwhile finds no network, or one that does not cross hosts.
-            await asyncio.gather(*(event.wait() for event in self._started.values()))
+        if self._resumes and placement is not None and placement.is_spread:
+            # What is left may be a probe of `prove_reach` that broke off with its orchestrator: it proves
+            # nothing, and the next one, which replaces it, asks the same and more.
+            return
+        await confirm_proof(self._context)
+        # Removing a container takes the engine as long as starting one, and no target waits for it. An overlay
+        # needs it there besides: an engine forgets one with the last of its containers, and not at once, so a
+        # target that starts meanwhile finds no network, or one that does not cross hosts.
+        await asyncio.gather(*(event.wait() for event in self._started.values()))
         await put_probe_away(self._context)
 
     async def _start(self, service: LoadedService) -> None:
