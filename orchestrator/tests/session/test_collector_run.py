@@ -169,6 +169,23 @@ async def test_what_was_written_when_its_time_is_up_is_kept_and_called_incomplet
     assert ended.reason == "it did not end within 1 s"
 
 
+async def test_more_than_may_be_read_counts_as_truncated_also_when_the_time_is_up(stage, monkeypatch):
+    monkeypatch.setattr(collector_run, "REST_SECONDS", 2)
+    stage.timeouts["network"] = 1
+    stage.changes["output_discoveries"] = 100
+
+    async def scan(container):
+        stage.engine.faults.hang("read_log", seconds=30, times=1)
+        for line in host_lines(101):
+            container.say(f"{line}\n".encode())
+        await asyncio.Event().wait()
+        return 0
+
+    _, ended = await run(stage, FakeImage(program=scan))
+    assert (ended.complete, ended.truncated) == (False, True)
+    assert ended.reason == "it did not end within 1 s"
+
+
 async def test_a_last_line_without_a_line_break_counts(stage):
     log = (*stdout(*host_lines(2)), LogChunk("stdout", b'{"type":"end","discoveries":2}'))
     _, ended = await run(stage, FakeImage(log=log, exit_after=0.01))

@@ -7,7 +7,7 @@ the journal holds are skipped. After the container has ended, one complete readi
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from dryrun_contract.discovery import CollectorLine, DiscoveryLine, ProgressLine, WarningLine
@@ -99,19 +99,25 @@ class CollectorRun:
         """Return the id of the container that is followed."""
         return self._container_id
 
-    async def read_the_rest(self) -> None:
+    async def read_the_rest(self) -> bool:
         """Store what the collector has written by now; `follow` was cancelled, and may have been behind.
 
-        What cannot be read within REST_SECONDS is left: such a run is incomplete in any case.
+        Return whether it is more than may be read. What cannot be read within REST_SECONDS is left: such a run
+        is incomplete in any case.
         """
-        with suppress(TimeoutError, OutputCeilingError, ReaderFailedError, EngineError):
+        try:
             async with asyncio.timeout(REST_SECONDS):
                 await self._read_once(OutputTally(), follow=False, last=False)
+        except (OutputCeilingError, ReaderFailedError):
+            return True
+        except (TimeoutError, EngineError):
+            pass
+        return False
 
-    def stopped(self, reason: str) -> CollectorEnded:
+    def stopped(self, reason: str, *, truncated: bool = False) -> CollectorEnded:
         """Return the final event of a run that is given up; `follow` was cancelled."""
         tally = OutputTally(warnings=self._run.warnings)
-        return self._ended(Ending(tally, None, truncated=False, reason=self._with_last_words(reason)))
+        return self._ended(Ending(tally, None, truncated=truncated, reason=self._with_last_words(reason)))
 
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0

@@ -133,8 +133,9 @@ async def _start_and_follow(
         except ConfigError as error:
             ended = reader.stopped(str(error))
         except TimeoutError:
-            await reader.read_the_rest()
-            ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
+            truncated = await reader.read_the_rest()
+            reason = f"it did not end within {manifest.timeout_seconds} s"
+            ended = reader.stopped(reason, truncated=truncated)
         run = reader.record
         context.spans.append(await _span(context, manifest, run, reader.container_id, slot))
     else:
