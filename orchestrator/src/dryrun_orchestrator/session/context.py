@@ -45,6 +45,9 @@ class IsolationProof(Protocol):
         `targets` have to answer, where the network crosses hosts.
         """
 
+    async def refuted(self, session_id: UUID) -> Verdict | None:
+        """Return another verdict if what probed did not end as it reported. Raises EngineError."""
+
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove what probed; return a verdict instead of the first if it is refuted. Raises EngineError."""
 

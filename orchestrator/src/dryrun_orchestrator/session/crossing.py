@@ -130,22 +130,35 @@ class CrossingIsolation:
             reached=any(report.reached for report in failed.values()),
         )
 
+    async def refuted(self, session_id: UUID) -> Verdict | None:
+        """Return a verdict instead of the probes' if one did not end as it reported."""
+        for host, (engine, _) in self._hosts.items():
+            for container in await _probes(engine, session_id):
+                if (refuted := await self._refuted(host, engine, container)) is not None:
+                    return refuted
+        return None
+
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the probes. Return a verdict instead of theirs if one did not end as it reported."""
         for host, (engine, _) in self._hosts.items():
             for container in await _probes(engine, session_id):
-                try:
-                    detail = await engine.inspect_container(container.id)
-                except NotFoundError:
-                    continue
-                if detail.exit_code not in (None, 0):
-                    what = f"host {host}: the probe reported success and ended with {detail.exit_code}"
-                    refuted = Verdict(isolated=False, detail=what, at=self._now())
-                    if self._stands:
-                        self._tell(refuted)
+                if (refuted := await self._refuted(host, engine, container)) is not None:
                     return refuted
                 await _remove(engine, container.id)
         return None
+
+    async def _refuted(self, host: str, engine: Engine, container: Container) -> Verdict | None:
+        try:
+            detail = await engine.inspect_container(container.id)
+        except NotFoundError:
+            return None
+        if detail.exit_code in (None, 0):
+            return None
+        what = f"host {host}: the probe reported success and ended with {detail.exit_code}"
+        refuted = Verdict(isolated=False, detail=what, at=self._now())
+        if self._stands:
+            self._tell(refuted)
+        return refuted
 
     async def _run(self, session_id: UUID, specs: Mapping[str, ContainerSpec]) -> dict[str, ProbeReport]:
         async with asyncio.TaskGroup() as group:

@@ -76,9 +76,9 @@ class _BringUp:
             # nothing, and the next one, which replaces it, asks the same and more.
             return
         await confirm_proof(self._context)
-        # Removing a container takes the engine as long as starting one, and no target waits for it. An overlay
-        # needs it there besides: an engine forgets one with the last of its containers, and not at once, so a
-        # target that starts meanwhile finds no network, or one that does not cross hosts.
+        # Removing a container takes the engine as long as starting one, and no target waits for it. An
+        # overlay needs it there besides: an engine forgets one with the last of its containers, and not at
+        # once, so a target that starts meanwhile finds no network, or one that does not cross hosts.
         await asyncio.gather(*(event.wait() for event in self._started.values()))
         await put_probe_away(self._context)
 
