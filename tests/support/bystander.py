@@ -55,7 +55,8 @@ class Bystander:
     async def at_work(self, overviews: int = 0) -> AsyncIterator[Experience]:
         """Look at the overview five times a second, signed in already, and sign in anew every second.
 
-        If `overviews` are wanted, looks ten times a second, and after the block until so many were seen.
+        If `overviews` are wanted, looks ten times a second, and after the block without a pause until so many
+        were seen.
         """
         experience = Experience()
         async with self._client() as client:
@@ -68,7 +69,7 @@ class Bystander:
             try:
                 yield experience
                 while len(experience.overviews) < overviews and not experience.failures:
-                    await asyncio.sleep(0.1)
+                    await self._look(experience, client)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -95,14 +96,18 @@ class Bystander:
     async def _looking(self, experience: Experience, client: httpx2.AsyncClient, seconds: float) -> None:
         while True:
             begun = time.monotonic()
-            try:
-                answer = await client.get("/", headers={"Accept": "text/html"})
-                if answer.status_code != 200:
-                    experience.failures.append(f"overview: {answer.status_code} {answer.text[:200]}")
-            except httpx2.HTTPError as error:
-                experience.failures.append(f"overview: {error!r}")
-            experience.overviews.append(time.monotonic() - begun)
+            await self._look(experience, client)
             await asyncio.sleep(max(0.0, seconds - (time.monotonic() - begun)))
+
+    async def _look(self, experience: Experience, client: httpx2.AsyncClient) -> None:
+        begun = time.monotonic()
+        try:
+            answer = await client.get("/", headers={"Accept": "text/html"})
+            if answer.status_code != 200:
+                experience.failures.append(f"overview: {answer.status_code} {answer.text[:200]}")
+        except httpx2.HTTPError as error:
+            experience.failures.append(f"overview: {error!r}")
+        experience.overviews.append(time.monotonic() - begun)
 
 
 async def invited(stack: Stack) -> Bystander:
