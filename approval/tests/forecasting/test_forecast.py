@@ -229,6 +229,35 @@ def test_a_rehearsal_of_the_whole_network_is_the_forecast():
     assert seconds_of(3, 3, 50.0).value == pytest.approx(50.0)
 
 
+def rehearsed_in_parts(*seconds, template="acme-{}", shared=()):
+    classes = [host_class(f"c{number}", 20, 20, service()) for number, _ in enumerate(seconds)]
+    whole = census(*classes)
+    return [
+        rehearsal(
+            whole.model_copy(update={"classes": (made,)}),
+            {name: seen("443/tcp", packets=1000) for name in (*made.targets, *shared)},
+            hosts=20 * len(classes),
+            template=template.format(number),
+            scan=ScanChoice(profile="full"),
+            seconds=took,
+        )
+        for number, (made, took) in enumerate(zip(classes, seconds, strict=True))
+    ]
+
+
+def test_a_network_in_parts_takes_as_long_as_its_longest_part_at_least():
+    alone = forecast(rehearsed_in_parts(20.0, 90.0)[1:]).quantity("seconds")
+    parts = forecast(rehearsed_in_parts(20.0, 90.0)).quantity("seconds")
+    assert (parts.value, parts.low) == (alone.value, alone.low)
+    assert parts.value >= 90
+
+
+def test_samples_that_share_targets_are_averaged():
+    samples = [forecast([one]).quantity("seconds").value for one in rehearsed_in_parts(20.0, 90.0)]
+    together = forecast(rehearsed_in_parts(20.0, 90.0, shared=("c0-1", "c1-1"))).quantity("seconds")
+    assert together.value == pytest.approx(sum(samples) / 2)
+
+
 def test_the_basis_of_a_duration_says_what_was_scanned_and_what_is_added():
     made = host_class("a", 22, 2, service())
     targets = {name: seen("443/tcp") for name in made.targets}

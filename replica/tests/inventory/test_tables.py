@@ -194,3 +194,32 @@ def test_what_stands_for_no_name_makes_no_two_hosts_one(name):
     inventory = read(f"host,ip,port\n{name},10.0.0.1,80\n{name},10.0.0.2,80\n")
     assert len(inventory.hosts) == 2
     assert "file1:2: names no host" in refused(f"host,port\n{name},80\n")
+
+
+def test_what_a_scan_asked_and_could_not_name_is_not_what_a_tables_port_is_for():
+    mute = '<service name="smtp" method="table" conf="3"/>'
+    scan = (
+        '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="nmap -sV"><host><status state="up"/>'
+        '<address addr="10.0.0.3" addrtype="ipv4"/><ports><port protocol="tcp" portid="25">'
+        f'<state state="open"/>{mute}</port></ports></host><runstats><finished exit="success"/></runstats></nmaprun>'
+    )
+    table = "host,ip,port\nmx.corp.example,10.0.0.3,25\n"
+    for files in ((scan, table), (table, scan)):
+        [host] = read(*files).hosts
+        assert [(each.name, each.is_mute) for each in host.services] == [(None, True)]
+
+
+def test_software_in_the_column_of_services_is_a_product():
+    table = "host,ip,port,service\na,10.0.0.1,9200,elasticsearch\nb,10.0.0.2,9090,prometheus\nc,10.0.0.3,22,ssh\n"
+    found = [host.services[0] for host in read(table).hosts]
+    assert [(each.product, each.name) for each in found] == [
+        ("elasticsearch", "http"),
+        ("prometheus", "http"),
+        (None, "ssh"),
+    ]
+
+
+@pytest.mark.parametrize("column", ["cpe", "title", "banner"])
+def test_a_row_that_says_more_than_its_port_is_no_guess(column):
+    table = f"host,ip,port,{column}\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n"
+    assert not any("only the port" in note for note in notes(read(table)))

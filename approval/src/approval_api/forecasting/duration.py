@@ -1,13 +1,13 @@
 """How long a scan of the whole network takes, from how long one of the targets took. Pure.
 
-The rehearsal has a target of every class, so what any scan of the network waits for is in its duration
-already: a service that answers late is waited for once, however many there are. What the network has more of
-is more of the same, which costs the search of a host's ports (`full`) or a service's questions (`quick`). How
-much longer the scan takes depends on when it finds what it waits for: among the first, and the work of the
-others is done meanwhile; or among the last, and all of it comes before. The interval holds both
-(`docs/forecast.md`).
+What a scan of the network waits for is in a rehearsal's duration already, as far as it has such a target: a
+service that answers late is waited for once, however many there are. What the network has more of is more of
+the same, which costs the search of a host's ports (`full`) or a service's questions (`quick`). How much longer
+the scan takes depends on when it finds what it waits for: among the first, and the work of the others is done
+meanwhile; or among the last, and all of it comes before. The interval holds both (`docs/forecast.md`).
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -51,30 +51,36 @@ class _Span(NamedTuple):
 
 
 def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> QuantityForecast:
-    """Return the duration for the whole network: the mean over all sessions, each with what its size lacks.
+    """Return the duration for the whole network, each session with what its size lacks.
 
-    A scan with a packet rate takes as long as its `packets` take at that rate, at least.
+    Samples of one network differ by chance, and their mean counts. Of its parts, which share no target, one
+    has the longest wait, and it counts. A scan with a packet rate takes as long as its `packets` take at that
+    rate, at least.
     """
-    spans = [
-        _span(rehearsals, observation)
-        for observation in rehearsals.observations
-        if observation.seconds is not None and observation.complete
-    ]
-    if not spans:
-        return QuantityForecast(name="seconds", expected=None, basis="no session scanned to its end")
-    values = [span.expected for span in spans]
-    value = mean(values)
     sessions = [each for each in rehearsals.observations if each.seconds is not None and each.complete]
+    if not sessions:
+        return QuantityForecast(name="seconds", expected=None, basis="no session scanned to its end")
+    spans: defaultdict[str, list[_Span]] = defaultdict(list)
+    targets: defaultdict[str, set[str]] = defaultdict(set)
+    for each in sessions:
+        spans[each.template].append(_span(rehearsals, each))
+        targets[each.template].update(each.targets)
+    means = [_Span(mean(s.least for s in own), mean(s.most for s in own)) for own in spans.values()]
+    apart = sum(map(len, targets.values())) == len(set[str]().union(*targets.values()))
+    are_parts = len(targets) > 1 and apart
+    together = max if are_parts else mean
+    value = together([span.expected for span in means])
     scanned = mean(each.seconds or 0.0 for each in sessions)
-    spread = stdev(values) / value if len(values) > 2 and value else 0.0
+    values = [span.expected for own in spans.values() for span in own]
+    spread = stdev(values) / value if len(values) > 2 and value and not are_parts else 0.0
     # What grows far is known less well.
     further = max(1.0, value / scanned) if scanned else 1.0
     deviation = max(_growth(each).deviation for each in sessions)
     reach = _DEVIATIONS * (deviation**2 * further + spread**2) ** 0.5
     expected = Expected(
         value=value,
-        low=mean(span.least for span in spans) * max(0.0, 1 - reach),
-        high=mean(span.most for span in spans) * (1 + reach),
+        low=together([span.least for span in means]) * max(0.0, 1 - reach),
+        high=together([span.most for span in means]) * (1 + reach),
     )
     basis = (
         f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "

@@ -113,9 +113,8 @@ def read_bundle(archive: Archive, path: Path) -> Bundle:
     if plan.name != about.name or not isinstance(hosts, dict) or card.get("templates") != ids:
         raise ArchiveError(f"{path}: {CARD} is not about {about.name}, or lacks a part")
     listed = [name for name in archive.files if name.startswith(TEMPLATES)]
-    if ids != template_ids(plan.name, len(ids)) or sorted(listed) != sorted(
-        f"{TEMPLATES}{each}.yml" for each in ids
-    ):
+    known = template_ids(plan.name, len(ids)), template_ids(plan.name, len(ids), 1)
+    if ids not in known or sorted(listed) != sorted(f"{TEMPLATES}{each}.yml" for each in ids):
         raise ArchiveError(f"{path} has not exactly the templates of its plan")
     recipes = [name for name in archive.files if name.startswith(RECIPES)]
     for name in (*listed, *recipes):

@@ -101,7 +101,7 @@ class Isolation:
         self._proved_at = time.monotonic()
         """Proofs of an earlier process count as of this process's start."""
         self.probe_started_at: datetime | None = None
-        """When the last probe that was put away had started, by the engine's clock."""
+        """When the last probe of `check_host` had started, by the engine's clock."""
         self.checking: UUID | None = None
         """The session id that `check_host` is using; the reaper leaves it alone."""
 
@@ -200,7 +200,7 @@ class Isolation:
         A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
         attempt finds it again.
         """
-        return await self._refuted(await self._probes(session_id))
+        return await self._refuted(session_id, await self._probes(session_id))
 
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the session's probe. Return another verdict if it did not end as it reported.
@@ -208,16 +208,16 @@ class Isolation:
         Idempotent: without a probe there is nothing to do. Raises EngineError.
         """
         probes = await self._probes(session_id)
-        if (verdict := await self._refuted(probes)) is not None:
+        if (verdict := await self._refuted(session_id, probes)) is not None:
             return verdict
         for container in probes:
             await self._remove(container.id)
         return None
 
-    async def _refuted(self, probes: Sequence[Container]) -> Verdict | None:
+    async def _refuted(self, session_id: UUID, probes: Sequence[Container]) -> Verdict | None:
         for container in probes:
             try:
-                exit_code = await self._exit_code(container.id)
+                exit_code = await self._exit_code(session_id, container.id)
             except NotFoundError:
                 continue
             if exit_code != 0:
@@ -227,7 +227,7 @@ class Isolation:
                 return verdict
         return None
 
-    async def _exit_code(self, container: str) -> int | None:
+    async def _exit_code(self, session_id: UUID, container: str) -> int | None:
         """Return the engine's word on how it ended; None if it does not end in time."""
         try:
             async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
@@ -235,7 +235,8 @@ class Isolation:
                     async for _ in log:
                         pass
                 detail = await self._engine.inspect_container(container)
-                self.probe_started_at = detail.started_at
+                if session_id == self.checking:
+                    self.probe_started_at = detail.started_at
                 return detail.exit_code
         except TimeoutError:
             return None

@@ -86,7 +86,9 @@ def _signature(host: Host) -> tuple[object, ...]:
 def _of_service(service: Service) -> tuple[object, ...]:
     # A title distinguishes products when it names one; else it is a page's, and two pages are one class.
     title = service.title if service.title is not None and is_software(service.title) else None
-    return ServiceKind.of(service), service.name, service.tls is not None, title
+    # A scan waits for a mute port, and for one that answers it does not.
+    is_mute = service.is_mute and service.product is None
+    return ServiceKind.of(service), service.name, service.tls is not None, title, is_mute
 
 
 def letters_of(number: int) -> str:

@@ -185,7 +185,7 @@ class _Assembly:
             title=self._title(found.title),
             banner=self._banner(found.banner),
             confidence=min(max(found.confidence, 0.0), 1.0),
-            is_mute=found.is_mute,
+            is_mute=bool(found.is_mute),
         )
 
     def _name_and_product(self, found: FoundService) -> tuple[str | None, str | None]:

@@ -65,11 +65,16 @@ class FoundService:
     confidence: float = STATED
     from_scanner: bool = False
     """Name and product are from a scanner's own tables, and nobody's words."""
-    is_mute: bool = False
-    """A scanner asked what it is, and no question had an answer."""
+    is_by_number: bool = False
+    """The name is what the port's number is for, and nobody's word: a scanner that asked knows better."""
+    is_mute: bool | None = None
+    """Whether a scanner asked what it is and no question had an answer; None where none asked."""
 
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: all of it when it is surer, else only what is unknown here."""
+        for guessed, heard in ((self, other), (other, self)):
+            if guessed.is_by_number and heard.is_mute is not None and not heard.name:
+                guessed.name = None
         known, knew = bool(other.product or other.name), bool(self.product or self.name)
         if known and (other.confidence > self.confidence or not knew):
             first, second = other, self
@@ -86,7 +91,8 @@ class FoundService:
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
-        self.is_mute = self.is_mute or other.is_mute
+        # An answer that one scan had counts more than another's silence.
+        self.is_mute = other.is_mute if self.is_mute is None else self.is_mute and other.is_mute is not False
         if known:
             self.confidence = max(self.confidence, other.confidence) if knew else other.confidence
 

@@ -61,7 +61,7 @@ rsync | files | 873 |  | rsync rsyncd
 tftp | files |  | 69 | tftp tftpd atftpd tftpd-hpa
 http | files |  |  | webdav sftpgo
 iscsi | storage | 3260 |  | iscsi tgt ceph glusterfs
-http | storage |  |  | minio s3
+http | storage | 9000 |  | minio s3
 ipp | print | 631 |  | cups ipp cupsd
 jetdirect | print | 9100 |  | jetdirect
 printer | print | 515 |  | lpd lprng printer
@@ -72,7 +72,10 @@ nrpe | monitoring | 5666 |  | nrpe nagios icinga icinga2
 munin | monitoring | 4949 |  | munin munin-node
 http | monitoring | 9090 |  | prometheus
 http | monitoring | 3000 |  | grafana
-http | monitoring |  |  | alertmanager node_exporter exporter graphite netdata loki
+http | monitoring | 9100 |  | node_exporter
+http | monitoring | 9093 |  | alertmanager
+http | monitoring | 3100 |  | loki
+http | monitoring |  |  | exporter graphite netdata
 collectd | monitoring |  | 25826 | collectd
 syslog | monitoring | 514 601 | 514 | syslog rsyslog syslog-ng
 git | code | 9418 |  | git git-daemon
@@ -94,7 +97,10 @@ vnc | remote | 5900 5901 |  | vnc tigervnc x11vnc tightvnc vncserver
 rpcbind | remote | 111 | 111 | rpcbind portmapper sunrpc
 openvpn | remote | 1194 | 1194 | openvpn wireguard vpn
 docker | remote | 2375 2376 |  | docker dockerd
-http | remote |  |  | kubernetes kubelet etcd consul vault
+http | remote | 2379 |  | etcd
+http | remote | 8500 |  | consul
+http | remote | 8200 |  | vault
+http | remote |  |  | kubernetes kubelet
 """
 """Name, role, TCP ports, UDP ports, software; what is indented continues the row above.
 

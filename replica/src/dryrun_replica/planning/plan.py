@@ -154,13 +154,17 @@ def make_plan(
     )
 
 
-def template_ids(name: str, count: int) -> list[str]:
+def template_ids(name: str, count: int, width: int | None = None) -> list[str]:
     """Return the ids of a replica's templates, in order, also where they are sorted as texts.
+
+    Plans of before had numbers of one digit and more: `width` 1.
 
     >>> template_ids("acme", 1), template_ids("acme", 2), template_ids("acme", 10)[8:]
     (['acme'], ['acme-1', 'acme-2'], ['acme-09', 'acme-10'])
+    >>> template_ids("acme", 10, 1)[8:]
+    ['acme-9', 'acme-10']
     """
-    width = len(str(count))
+    width = width or len(str(count))
     return [name] if count == 1 else [f"{name}-{number:0{width}}" for number in range(1, count + 1)]
 
 

@@ -15,7 +15,7 @@ from dryrun_replica.inventory.findings import (
 )
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table
-from dryrun_replica.inventory.well_known import protocol_of
+from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of
 
 ADDRESS = ("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address")
 NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
@@ -67,9 +67,12 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
     product = row.first(*_PRODUCT)
+    if product is None and name is not None and is_software(name) and not is_protocol(name):
+        name, product = None, name  # `elasticsearch` under SERVICE
+    says_more = any((name, product, row.first("cpe"), row.first("title", "http_title"), row.first("banner")))
     for number, transport in ports_of(cell, stated, row.where, findings):
         # Who lists a port and nothing else most often means what its number is for.
-        guess = None if name or product else protocol_of(None, None, number, transport)
+        guess = None if says_more else protocol_of(None, None, number, transport)
         if guess is not None:
             findings.notes[_BY_NUMBER] += 1
         tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
@@ -82,6 +85,7 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
             title=row.first("title", "http_title"),
             banner=row.first("banner"),
             confidence=STATED if guess is None else GUESSED,
+            is_by_number=guess is not None,
         )
         findings.add_service(host, number, transport, service, again=_TWICE)
 
