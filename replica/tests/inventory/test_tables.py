@@ -201,7 +201,8 @@ def test_what_a_scan_asked_and_could_not_name_is_not_what_a_tables_port_is_for()
     scan = (
         '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="nmap -sV"><host><status state="up"/>'
         '<address addr="10.0.0.3" addrtype="ipv4"/><ports><port protocol="tcp" portid="25">'
-        f'<state state="open"/>{mute}</port></ports></host><runstats><finished exit="success"/></runstats></nmaprun>'
+        f'<state state="open"/>{mute}</port></ports></host>'
+        '<runstats><finished exit="success"/></runstats></nmaprun>'
     )
     table = "host,ip,port\nmx.corp.example,10.0.0.3,25\n"
     for files in ((scan, table), (table, scan)):
@@ -210,7 +211,9 @@ def test_what_a_scan_asked_and_could_not_name_is_not_what_a_tables_port_is_for()
 
 
 def test_software_in_the_column_of_services_is_a_product():
-    table = "host,ip,port,service\na,10.0.0.1,9200,elasticsearch\nb,10.0.0.2,9090,prometheus\nc,10.0.0.3,22,ssh\n"
+    table = (
+        "host,ip,port,service\na,10.0.0.1,9200,elasticsearch\nb,10.0.0.2,9090,prometheus\nc,10.0.0.3,22,ssh\n"
+    )
     found = [host.services[0] for host in read(table).hosts]
     assert [(each.product, each.name) for each in found] == [
         ("elasticsearch", "http"),

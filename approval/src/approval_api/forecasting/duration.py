@@ -2,9 +2,10 @@
 
 What a scan of the network waits for is in a rehearsal's duration already, as far as it has such a target: a
 service that answers late is waited for once, however many there are. What the network has more of is more of
-the same, which costs the search of a host's ports (`full`) or a service's questions (`quick`). How much longer
-the scan takes depends on when it finds what it waits for: among the first, and the work of the others is done
-meanwhile; or among the last, and all of it comes before. The interval holds both (`docs/forecast.md`).
+the same, which costs the search of a host's ports (`full`) or a service's questions (`quick`). How much
+longer the scan takes depends on when it finds what it waits for: among the first, and the work of the others
+is done meanwhile; or among the last, and all of it comes before. The interval holds both
+(`docs/forecast.md`).
 """
 
 from collections import defaultdict

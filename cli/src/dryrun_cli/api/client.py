@@ -31,6 +31,9 @@ PRODUCTION_PATH: Final = "/api/v1/production"
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 """For a whole answer, so that one that arrives byte by byte ends too."""
+IDLE_SECONDS: Final = 2.0
+"""A connection that was idle for longer is not used again: uvicorn closes one after 5 s, and a request that
+is sent at that moment has no answer."""
 SILENCE_SECONDS: Final = 45.0
 """An event stream without a byte, not even a heartbeat, for this long counts as dead."""
 SESSIONS_A_PAGE: Final = 100
@@ -378,6 +381,7 @@ async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
         base_url=settings.api_url,
         headers=headers,
         timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx2.Limits(keepalive_expiry=IDLE_SECONDS),
         trust_env=proxied,
         # Without TLS on the way, to the API or to a proxy, no certificates are read: they take 50 ms.
         verify=proxied or place.scheme != "http",

@@ -114,8 +114,8 @@ def install(
 
     The allowlist and the rows come first: a template that names images which are not there would be a fault.
     Rows of the old one that nobody needs go last, once the orchestrator has read the new templates: a session
-    that starts from then on stands on the new images. One that is still being built fails. Raises ReplicaError; nothing is installed
-    then.
+    that starts from then on stands on the new images. One that is still being built fails. Raises
+    ReplicaError; nothing is installed then.
     """
     require_free_templates(installation, name, templates)
     text = _card_text(card)
