@@ -9,6 +9,7 @@ is done meanwhile; or among the last, and all of it comes before. The interval h
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -61,6 +62,28 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     sessions = [each for each in rehearsals.observations if each.seconds is not None and each.complete]
     if not sessions:
         return QuantityForecast(name="seconds", expected=None, basis="no session scanned to its end")
+    whole, spread = _together(rehearsals, sessions)
+    expected = whole.expected
+    scanned = mean(each.seconds or 0.0 for each in sessions)
+    # What grows far is known less well.
+    further = max(1.0, expected / scanned) if scanned else 1.0
+    deviation = max(_growth(each).deviation for each in sessions)
+    reach = _DEVIATIONS * (deviation**2 * further + spread**2) ** 0.5
+    seconds = Expected(value=expected, low=whole.least * max(0.0, 1 - reach), high=whole.most * (1 + reach))
+    basis = (
+        f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "
+        f"{expected - scanned:+,.1f} s for {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
+    )
+    rate = rehearsals.observations[0].scan.max_rate
+    if rate and packets and packets.value > expected * rate:
+        low, high = packets.low / rate, packets.high / rate * (1 + reach)
+        seconds = Expected(value=packets.value / rate, low=low, high=high)
+        basis = f"{packets.value:,.0f} packets at {rate:,}/s"
+    return QuantityForecast(name="seconds", expected=seconds, basis=basis)
+
+
+def _together(rehearsals: Rehearsals, sessions: Sequence[Observation]) -> tuple[_Span, float]:
+    """Return what the sessions say together, and how far they differ, as a part of it."""
     spans: defaultdict[str, list[_Span]] = defaultdict(list)
     targets: defaultdict[str, set[str]] = defaultdict(set)
     for each in sessions:
@@ -68,31 +91,13 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
         targets[each.template].update(each.targets)
     means = [_Span(mean(s.least for s in own), mean(s.most for s in own)) for own in spans.values()]
     apart = sum(map(len, targets.values())) == len(set[str]().union(*targets.values()))
-    are_parts = len(targets) > 1 and apart
-    together = max if are_parts else mean
-    value = together([span.expected for span in means])
-    scanned = mean(each.seconds or 0.0 for each in sessions)
+    if len(targets) > 1 and apart:
+        longest = max(means, key=lambda span: span.expected)
+        return longest, 0.0
+    whole = _Span(mean(span.least for span in means), mean(span.most for span in means))
     values = [span.expected for own in spans.values() for span in own]
-    spread = stdev(values) / value if len(values) > 2 and value and not are_parts else 0.0
-    # What grows far is known less well.
-    further = max(1.0, value / scanned) if scanned else 1.0
-    deviation = max(_growth(each).deviation for each in sessions)
-    reach = _DEVIATIONS * (deviation**2 * further + spread**2) ** 0.5
-    expected = Expected(
-        value=value,
-        low=together([span.least for span in means]) * max(0.0, 1 - reach),
-        high=together([span.most for span in means]) * (1 + reach),
-    )
-    basis = (
-        f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "
-        f"{value - scanned:+,.1f} s for {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
-    )
-    rate = rehearsals.observations[0].scan.max_rate
-    if rate and packets and packets.value > value * rate:
-        low, high = packets.low / rate, packets.high / rate * (1 + reach)
-        expected = Expected(value=packets.value / rate, low=low, high=high)
-        basis = f"{packets.value:,.0f} packets at {rate:,}/s"
-    return QuantityForecast(name="seconds", expected=expected, basis=basis)
+    spread = stdev(values) / whole.expected if len(values) > 2 and whole.expected else 0.0
+    return whole, spread
 
 
 def _span(rehearsals: Rehearsals, observation: Observation) -> _Span:
