@@ -1,4 +1,5 @@
 import codecs
+from itertools import permutations
 
 import pytest
 from read_files import notes, read, services_of
@@ -196,20 +197,6 @@ def test_what_stands_for_no_name_makes_no_two_hosts_one(name):
     assert "file1:2: names no host" in refused(f"host,port\n{name},80\n")
 
 
-def test_what_a_scan_asked_and_could_not_name_is_not_what_a_tables_port_is_for():
-    mute = '<service name="smtp" method="table" conf="3"/>'
-    scan = (
-        '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="nmap -sV"><host><status state="up"/>'
-        '<address addr="10.0.0.3" addrtype="ipv4"/><ports><port protocol="tcp" portid="25">'
-        f'<state state="open"/>{mute}</port></ports></host>'
-        '<runstats><finished exit="success"/></runstats></nmaprun>'
-    )
-    table = "host,ip,port\nmx.corp.example,10.0.0.3,25\n"
-    for files in ((scan, table), (table, scan)):
-        [host] = read(*files).hosts
-        assert [(each.name, each.is_mute) for each in host.services] == [(None, True)]
-
-
 def test_software_in_the_column_of_services_is_a_product():
     table = (
         "host,ip,port,service\na,10.0.0.1,9200,elasticsearch\nb,10.0.0.2,9090,prometheus\nc,10.0.0.3,22,ssh\n"
@@ -222,7 +209,46 @@ def test_software_in_the_column_of_services_is_a_product():
     ]
 
 
-@pytest.mark.parametrize("column", ["cpe", "title", "banner"])
-def test_a_row_that_says_more_than_its_port_is_no_guess(column):
-    table = f"host,ip,port,{column}\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n"
-    assert not any("only the port" in note for note in notes(read(table)))
+@pytest.mark.parametrize(
+    "name", ["mysql", "kafka", "docker", "http server", "HTTP/1.1", "nginx/1.26.3", "Windows RDP", "ssl/http"]
+)
+def test_other_words_in_the_column_of_services_are_no_product(name):
+    [host] = read(f"host,port,service\na,7000,{name}\n").hosts
+    assert host.services[0].product is None
+
+
+SCAN = (
+    '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="{args}"><host><status state="up"/>'
+    '<address addr="10.0.0.3" addrtype="ipv4"/><ports><port protocol="tcp" portid="25">'
+    '<state state="open"/><service {service}/></port></ports></host>'
+    '<runstats><finished exit="success"/></runstats></nmaprun>'
+)
+BARE, STATED = "host,ip,port\na,10.0.0.3,25\n", "host,ip,port,service\na,10.0.0.3,25,smtp\n"
+MUTE = SCAN.format(args="nmap -sV", service='name="smtp" method="table" conf="3"')
+UNASKED = SCAN.format(args="nmap -sS", service='name="smtp" method="table" conf="3"')
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ((BARE, STATED, MUTE), "smtp"),
+        ((UNASKED, MUTE), None),
+        ((UNASKED, BARE), "smtp"),
+        ((BARE, MUTE), None),
+    ],
+)
+def test_only_a_name_by_number_gives_way_to_silence_in_any_order(files, name):
+    for order in permutations(files):
+        [host] = read(*order).hosts
+        assert [each.name for each in host.services] == [name]
+
+
+def test_what_a_scan_found_counts_more_than_software_under_services():
+    probed = 'name="http" product="Grafana http" version="10.2" method="probed" conf="10"'
+    scan, table = (
+        SCAN.format(args="nmap -sV", service=probed),
+        "host,ip,port,service\na,10.0.0.3,25,grafana\n",
+    )
+    for files in ((scan, table), (table, scan)):
+        [host] = read(*files).hosts
+        assert host.services[0].version == "10.2"

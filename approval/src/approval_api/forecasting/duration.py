@@ -9,7 +9,6 @@ is done meanwhile; or among the last, and all of it comes before. The interval h
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -55,21 +54,27 @@ class _Span(NamedTuple):
 def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> QuantityForecast:
     """Return the duration for the whole network, each session with what its size lacks.
 
-    Samples of one network differ by chance, and their mean counts. Of its parts, which share no target, one
-    has the longest wait, and it counts. A scan with a packet rate takes as long as its `packets` take at that
+    Samples of one network differ by chance, and their mean counts. Of parts that together are the network,
+    one has the longest wait, and it counts. A scan with a packet rate takes as long as its `packets` take at that
     rate, at least.
     """
-    sessions = [each for each in rehearsals.observations if each.seconds is not None and each.complete]
+    sessions = _telling(rehearsals)
     if not sessions:
         return QuantityForecast(name="seconds", expected=None, basis="no session scanned to its end")
-    whole, spread = _together(rehearsals, sessions)
-    expected = whole.expected
+    spans = [_span(rehearsals, each) for each in sessions]
+    values = [span.expected for span in spans]
+    expected = mean(values)
+    spread = stdev(values) / expected if len(values) > 2 and expected else 0.0
     scanned = mean(each.seconds or 0.0 for each in sessions)
     # What grows far is known less well.
     further = max(1.0, expected / scanned) if scanned else 1.0
     deviation = max(_growth(each).deviation for each in sessions)
     reach = _DEVIATIONS * (deviation**2 * further + spread**2) ** 0.5
-    seconds = Expected(value=expected, low=whole.least * max(0.0, 1 - reach), high=whole.most * (1 + reach))
+    seconds = Expected(
+        value=expected,
+        low=mean(span.least for span in spans) * max(0.0, 1 - reach),
+        high=mean(span.most for span in spans) * (1 + reach),
+    )
     basis = (
         f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "
         f"{expected - scanned:+,.1f} s for {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
@@ -82,22 +87,21 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     return QuantityForecast(name="seconds", expected=seconds, basis=basis)
 
 
-def _together(rehearsals: Rehearsals, sessions: Sequence[Observation]) -> tuple[_Span, float]:
-    """Return what the sessions say together, and how far they differ, as a part of it."""
-    spans: defaultdict[str, list[_Span]] = defaultdict(list)
-    targets: defaultdict[str, set[str]] = defaultdict(set)
+def _telling(rehearsals: Rehearsals) -> list[Observation]:
+    """Return the complete sessions; where parts together are the whole network, those of the longest part."""
+    sessions = [each for each in rehearsals.observations if each.seconds is not None and each.complete]
+    parts: defaultdict[str, list[Observation]] = defaultdict(list)
     for each in sessions:
-        spans[each.template].append(_span(rehearsals, each))
-        targets[each.template].update(each.targets)
-    means = [_Span(mean(s.least for s in own), mean(s.most for s in own)) for own in spans.values()]
-    apart = sum(map(len, targets.values())) == len(set[str]().union(*targets.values()))
-    if len(targets) > 1 and apart:
-        longest = max(means, key=lambda span: span.expected)
-        return longest, 0.0
-    whole = _Span(mean(span.least for span in means), mean(span.most for span in means))
-    values = [span.expected for own in spans.values() for span in own]
-    spread = stdev(values) / whole.expected if len(values) > 2 and whole.expected else 0.0
-    return whole, spread
+        parts[each.template].append(each)
+    targets = [set[str]().union(*(each.targets for each in own)) for own in parts.values()]
+    share_none = sum(map(len, targets)) == len(set[str]().union(*targets))
+    # Hosts that answer nowhere share a target.
+    is_whole = not rehearsals.outside and all(
+        len(each.targets) == each.host_class.hosts for each in rehearsals.classes if each.host_class.services
+    )
+    if len(parts) > 1 and share_none and is_whole:
+        return max(parts.values(), key=lambda own: mean(_span(rehearsals, each).expected for each in own))
+    return sessions
 
 
 def _span(rehearsals: Rehearsals, observation: Observation) -> _Span:

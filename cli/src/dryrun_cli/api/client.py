@@ -381,7 +381,9 @@ async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
         base_url=settings.api_url,
         headers=headers,
         timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-        limits=httpx2.Limits(keepalive_expiry=IDLE_SECONDS),
+        limits=httpx2.Limits(
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS
+        ),
         trust_env=proxied,
         # Without TLS on the way, to the API or to a proxy, no certificates are read: they take 50 ms.
         verify=proxied or place.scheme != "http",

@@ -247,6 +247,7 @@ class Isolation:
         Raises EngineError, SubnetPoolExhaustedError, and LeftoverError when something could not be removed.
         """
         session_id = self.checking = uuid4()
+        self.probe_started_at = None
         common = session_labels(
             session_id, self._owner, "isolation-check", self._now() + timedelta(minutes=5)
         )

@@ -86,6 +86,7 @@ class FoundService:
             if first.product
             else (second.product, second.version, second.from_scanner)
         )
+        self.is_by_number = (first if first.name else second).is_by_number
         self.name = first.name or second.name
         self.cpe = first.cpe or second.cpe
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls

@@ -15,7 +15,7 @@ from dryrun_replica.inventory.findings import (
 )
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table
-from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of
+from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of, words_of
 
 ADDRESS = ("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address")
 NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
@@ -28,6 +28,8 @@ _PURPOSE = ("role", "type", "purpose", "device_role", "function")
 _TLS = ("tls", "ssl", "encrypted")
 _YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
 _TWICE = "services that stand in the table twice, merged"
+_BY_COLUMN = 0.9
+"""Software that stands where a table has protocols: what a scan was told by it counts more."""
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
@@ -67,12 +69,12 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
     product = row.first(*_PRODUCT)
-    if product is None and name is not None and is_software(name) and not is_protocol(name):
-        name, product = None, name  # `elasticsearch` under SERVICE
-    says_more = any((name, product, row.first("cpe"), row.first("title", "http_title"), row.first("banner")))
+    surely = STATED
+    if product is None and name is not None and _is_reached_by_http(name):
+        name, product, surely = None, name, _BY_COLUMN
     for number, transport in ports_of(cell, stated, row.where, findings):
         # Who lists a port and nothing else most often means what its number is for.
-        guess = None if says_more else protocol_of(None, None, number, transport)
+        guess = None if name or product else protocol_of(None, None, number, transport)
         if guess is not None:
             findings.notes[_BY_NUMBER] += 1
         tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
@@ -84,10 +86,17 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
             tls=tls,
             title=row.first("title", "http_title"),
             banner=row.first("banner"),
-            confidence=STATED if guess is None else GUESSED,
+            confidence=surely if guess is None else GUESSED,
             is_by_number=guess is not None,
         )
         findings.add_service(host, number, transport, service, again=_TWICE)
+
+
+def _is_reached_by_http(name: str) -> bool:
+    """Whether a service is called by its software (`elasticsearch`), since what it speaks is HTTP as ever."""
+    spoken = protocol_of(name, None, 0, "tcp")
+    alone = len(words_of(name)) == 1 and is_software(name) and not is_protocol(name)
+    return alone and spoken is not None and spoken.name == "http"
 
 
 def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tuple[int, Transport]]:

@@ -246,6 +246,7 @@ def _service(port: _Port, *, asked: bool) -> FoundService:
         # nmap writes 0 to 10, and 3 for what it only looked up by the port's number.
         confidence=min(int(confidence), 10) / 10 if probed and confidence in _CONFIDENCES else GUESSED,
         from_scanner=True,
+        is_by_number=known.get("method") == "table" and not known.get("product"),
         # What it heard and does not know, it writes as a fingerprint. Of some ports it says nothing at all.
         is_mute=known.get("method") == "table" and "servicefp" not in known if asked and known else None,
     )
