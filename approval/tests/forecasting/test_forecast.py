@@ -264,7 +264,7 @@ def test_the_basis_of_a_duration_says_what_was_scanned_and_what_is_added():
     targets = {name: seen("443/tcp") for name in made.targets}
     one = rehearsal(census(made), targets, scan=ScanChoice(profile="full"), seconds=50.0)
     basis = next(each.basis for each in forecast([one]).quantities if each.name == "seconds")
-    assert basis == "50.0 s for 2 targets, +10.7 s for 22 hosts with 22 services"
+    assert basis == "50.0 s for 2 targets; 10.7 s more for all 22 hosts with 22 services"
 
 
 def test_what_no_session_measured_has_no_expectation():

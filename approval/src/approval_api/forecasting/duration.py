@@ -55,8 +55,8 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     """Return the duration for the whole network, each session with what its size lacks.
 
     Samples of one network differ by chance, and their mean counts. Of parts that together are the network,
-    one has the longest wait, and it counts. A scan with a packet rate takes as long as its `packets` take at that
-    rate, at least.
+    one has the longest wait, and it counts. A scan with a packet rate takes at least as long as its `packets`
+    take at that rate.
     """
     sessions = _telling(rehearsals)
     if not sessions:
@@ -75,10 +75,10 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
         low=mean(span.least for span in spans) * max(0.0, 1 - reach),
         high=mean(span.most for span in spans) * (1 + reach),
     )
-    basis = (
-        f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets, "
-        f"{expected - scanned:+,.1f} s for {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
-    )
+    basis = f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets"
+    if expected > scanned:
+        more = f"{expected - scanned:,.1f} s more"
+        basis += f"; {more} for all {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
     rate = rehearsals.observations[0].scan.max_rate
     if rate and packets and packets.value > expected * rate:
         low, high = packets.low / rate, packets.high / rate * (1 + reach)
