@@ -16,6 +16,7 @@ from dryrun_orchestrator.engine.protocol import (
     EngineUnreachableError,
     ForbiddenError,
     ImageMissingError,
+    ImageNotAllowedError,
     InUseByTaskError,
     NetworkSpec,
     NotFoundError,
@@ -213,6 +214,13 @@ async def test_names_the_image_that_is_missing_behind_a_guard(played, engine):
     played.status = 403  # never 404, on which docker's clients pull
     played.body = said(f"docker-guard: the image '{SPEC.image_name}' is not on this engine (rule image)")
     with pytest.raises(ImageMissingError, match="build or load it"):
+        await engine.create_container(SPEC)
+
+
+async def test_knows_a_guards_refusal_of_an_image_that_its_allowlist_lacks(played, engine):
+    played.status = 403
+    played.body = said(f"docker-guard: the image '{SPEC.image_id}' is not in the allowlist (rule image)")
+    with pytest.raises(ImageNotAllowedError, match="is not in the allowlist"):
         await engine.create_container(SPEC)
 
 

@@ -8,6 +8,7 @@ from stage import WEB
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
+    ImageNotAllowedError,
     NetworkSpec,
 )
 
@@ -53,6 +54,25 @@ async def test_a_missing_image_is_named_and_nothing_is_left(stage):
         session = await stage.ended(session_id)
         assert "discovery/test-web:1" in session.reason
         assert "never pulled" in session.reason
+        assert not stage.left(session_id)
+
+
+async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is_left(stage, monkeypatch):
+    allowed = stage.engine.create_container
+
+    async def create(spec):
+        if spec.image_id == WEB:
+            raise ImageNotAllowedError(f"docker-guard: the image '{WEB}' is not in the allowlist")
+        return await allowed(spec)
+
+    async with stage.running():
+        monkeypatch.setattr(stage.engine, "create_container", create)
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert f"the template {session.template} was removed or replaced" in session.reason
+        assert "discovery/test-web:1 of service web is not in the allowlist any more" in session.reason
+        assert "import its network again" in session.reason
         assert not stage.left(session_id)
 
 

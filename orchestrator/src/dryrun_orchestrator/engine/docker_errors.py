@@ -9,6 +9,7 @@ from dryrun_orchestrator.engine.protocol import (
     EngineUnreachableError,
     ForbiddenError,
     ImageMissingError,
+    ImageNotAllowedError,
     InUseByTaskError,
     NotFoundError,
     RejectedError,
@@ -115,6 +116,8 @@ def _refused(call: Call, text: str, lowered: str) -> EngineError:
         return _forbidden(call, text)
     if call.path == "/containers/create" and "is not on this engine" in lowered:
         return ImageMissingError(f"{text}: build or load it on this engine")
+    if call.path == "/containers/create" and "is not in the allowlist" in lowered:
+        return ImageNotAllowedError(text)
     return ForbiddenError(text)
 
 

@@ -24,6 +24,7 @@ class EngineError(Exception):
         SubnetTakenError         the subnet overlaps with another network of the engine
         InUseByTaskError         the swarm has a task on the overlay, and does not remove it
         ForbiddenError           a proxy in front of the engine refused the call (403); names the call
+          ImageNotAllowedError     the image is not in the guard's allowlist
         RejectedError            the engine refused the request (400) or answered what it should not
     """
 
@@ -62,6 +63,10 @@ class InUseByTaskError(PermanentEngineError):
 
 class ForbiddenError(PermanentEngineError):
     """A proxy in front of the engine refused this call; the message names method and path."""
+
+
+class ImageNotAllowedError(ForbiddenError):
+    """The image is not in the guard's allowlist: it was taken out since the session began."""
 
 
 class RejectedError(PermanentEngineError):
@@ -246,7 +251,7 @@ class Engine(Protocol):
         """Remove it. Raises NotFoundError, ConflictError (active endpoints: try again)."""
 
     async def create_container(self, spec: ContainerSpec) -> str:
-        """Create it and return its id. Raises ImageMissingError, ConflictError."""
+        """Create it and return its id. Raises ImageMissingError, ImageNotAllowedError, ConflictError."""
 
     async def start_container(self, container_id: str) -> None:
         """Start it; no effect when it runs. Raises NotFoundError."""

@@ -15,6 +15,7 @@ from dryrun_orchestrator.engine.protocol import (
     Container,
     EngineUnreachableError,
     ImageMissingError,
+    ImageNotAllowedError,
     SubnetTakenError,
     TransientEngineError,
 )
@@ -204,6 +205,13 @@ async def _create_target(
                 raise SessionFailedError(
                     f"the image {service.image.name} of service {service.name} is missing: {error}; "
                     "`dryrun-local images build` builds it"
+                ) from error
+            except ImageNotAllowedError as error:
+                raise SessionFailedError(
+                    f"the template {context.template.id} was removed or replaced as this session started: "
+                    f"the image {service.image.name} of service {service.name} is not in the allowlist any "
+                    "more; start a new session (`dryrun templates` lists what is installed), or import its "
+                    f"network again ({error})"
                 ) from error
             except ConflictError:
                 # The answer of an earlier create was lost; the name is the same in every attempt.
