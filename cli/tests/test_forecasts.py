@@ -115,7 +115,29 @@ def test_the_list_says_how_often_forecasts_were_right(run, api, file):
     assert code == 0
     assert "2 of 3 within  hosts, services, products" in out
     assert "outside" in out
+    assert "incomplete" not in out
     assert "\x1b" not in out
+
+
+def test_a_check_with_an_incomplete_run_is_marked_in_the_list(run, api, file):
+    api.add_session()
+    file.write_text(written(LINES[:-1]))
+    assert "Not counted." in run("report", "last", "--check-against", file)[1]
+    out = " ".join(run("checks")[1].split())
+    assert "- within - incomplete" in out
+    assert "It counts in no rate." in out
+
+
+def test_a_check_is_removed_by_the_beginning_of_its_id(run, api, file):
+    api.add_session()
+    run("report", "last", "--check-against", file)
+    for wrong, why in (("f", "is no check's id"), ("", "is no check's id")):
+        code, _, err = run("checks", "--remove", wrong)
+        assert (code, why in err) == (2, True)
+    code, out, _ = run("checks", "--remove", "6E0E7d")
+    assert (code, out.startswith("Removed the check 6e0e7d1c of ")) == (0, True)
+    assert "\x1b" not in out
+    assert "No forecasts checked yet." in run("checks")[1]
 
 
 def test_what_a_check_left_out_is_said(run, api, tmp_path):

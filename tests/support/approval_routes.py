@@ -137,6 +137,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", DRYRUN + "/sessions/{session_id}/checks"): RUN,
     ("GET", f"{DRYRUN}/checks"): READ,
     ("GET", DRYRUN + "/checks/{check_id}"): READ,
+    ("DELETE", DRYRUN + "/checks/{check_id}"): RUN,
     # Pages.
     ("GET", "/assets/{version}/{name:path}"): OPEN,
     ("GET", "/sign-in"): OPEN,
@@ -177,6 +178,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/dryrun/checks"): READ,
     ("POST", "/dryrun/checks"): RUN,
     ("GET", "/dryrun/checks/{check_id}"): READ,
+    ("POST", "/dryrun/checks/{check_id}/remove"): RUN,
     ("GET", "/dryrun/discoveries"): READ,
     ("POST", "/dryrun/discoveries"): DECIDE,
     ("GET", "/production/discoveries"): READ,

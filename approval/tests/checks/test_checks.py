@@ -8,10 +8,13 @@ from fake_orchestrator import SMALL
 from scripted_session import scan_all
 from sqlalchemy import text
 
+from approval_api.identity.roles import Role
 from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
 from dryrun_contract.template import Levels, StandsFor
 
 HTML = {"Accept": "text/html"}
+BOB = {"Authorization": "Bearer another-token-of-the-tests"}
+OUTCOME = {"hosts": 40, "places": {"5432/tcp": 10, "80/tcp": 30, "18734/tcp": 30}}
 DB = ClassService(place="5432/tcp", level="same_version", product="PostgreSQL DB")
 WEB = ClassService(place="80/tcp", level="same_product", product="<script>nginx")
 HIDDEN = ClassService(place="18734/tcp", level="same_product", product="<script>nginx")
@@ -191,3 +194,65 @@ async def test_a_session_on_any_other_template_has_no_forecast(api, orchestrator
 async def test_an_outcome_out_of_bounds_is_refused(api, outcome):
     unknown = "00000000-0000-0000-0000-000000000000"
     assert (await api.post(f"/sessions/{unknown}/checks", json={"outcome": outcome})).status_code == 422
+
+
+async def test_a_comparison_counts_once_and_one_with_an_incomplete_run_not_at_all(api, scanned, eventually):
+    session_id = await rehearsed(api, eventually)
+    path = f"/sessions/{session_id}/checks"
+    first, *others = [
+        (await api.post(path, json={"outcome": OUTCOME})).json(),
+        *await asyncio.gather(*(answer_to(api, path, {"outcome": OUTCOME}) for _ in range(4))),
+    ]
+    assert others == [first] * 4
+    known = (await api.get("/checks")).json()["calibration"]
+
+    broken_off = (await api.post(path, json={"outcome": {**OUTCOME, "complete": False}})).json()
+    listed = (await api.get("/checks")).json()
+    assert [each["id"] for each in listed["checks"]] == [broken_off["id"], first["id"]]
+    assert listed["calibration"] == known
+    page = (await api.client.get("/dryrun/checks", headers=HTML)).text
+    assert page.count("incomplete run, not counted") == 1
+    other = await api.post(path, json={"outcome": {**OUTCOME, "hosts": 41}})
+    assert other.json()["id"] not in {first["id"], broken_off["id"]}
+
+
+async def answer_to(api, path, body):
+    return (await api.post(path, json=body)).json()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({}, "the production discoveries hold no host"),
+        ({"outcome": {"hosts": 0, "complete": False}}, "the run found no host"),
+    ],
+)
+async def test_a_run_that_found_nothing_is_not_stored(api, scanned, eventually, wanted, why):
+    session_id = await rehearsed(api, eventually)
+    refused = await api.post(f"/sessions/{session_id}/checks", json=wanted)
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, "nothing-found")
+    assert why in refused.json()["detail"]
+    assert (await api.get("/checks")).json()["checks"] == []
+
+
+async def test_who_made_a_check_and_administrators_remove_it(api, scanned, eventually, browsers):
+    session_id = await rehearsed(api, eventually)
+
+    async def made(hosts):
+        answer = await api.post(
+            f"/sessions/{session_id}/checks", json={"outcome": {**OUTCOME, "hosts": hosts}}
+        )
+        return f"/api/v1/dryrun/checks/{answer.json()['id']}"
+
+    own, others = await made(40), await made(41)
+    refused = await api.client.delete(own, headers=BOB)
+    assert refused.status_code == 403
+    assert "ada made this check" in refused.json()["detail"]
+    assert (await api.client.delete(own)).status_code == 204
+    assert (await api.client.delete(own)).status_code == 404
+    administrator = await browsers("eve", Role.ADMIN)
+    page = others.replace("/api/v1", "")
+    assert "Remove this check" in (await administrator.client.get(page, headers=HTML)).text
+    assert "Remove this check" not in (await api.client.get(page, headers={**HTML, **BOB})).text
+    assert (await administrator.ask("DELETE", others.removeprefix("/api/v1"))).status_code == 204
+    assert (await api.get("/checks")).json() == {"checks": [], "calibration": []}

@@ -39,10 +39,20 @@ def forecast(
 
 
 @figures_app.command()
-def checks(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+def checks(
+    context: typer.Context,
+    remove: Annotated[
+        str | None,
+        typer.Option("--remove", metavar="ID", help="Delete this check, or the one whose id begins so."),
+    ] = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
     """Show how well forecasts of real networks agreed with production."""
     from dryrun_cli.commands import forecasts
 
+    if remove is not None:
+        run(forecasts.remove_check(common_options(context, json_output, api_url), remove))
     run(forecasts.list_checks(common_options(context, json_output, api_url)))
 
 

@@ -19,6 +19,10 @@ async def forecasts(api, request, path):
         case ["checks"]:
             calibration = [{"what": "kind", "within": 2, "of": 3}] if api.checks else []
             await request.json({"checks": api.checks, "calibration": calibration})
+        case ["checks", check_id]:
+            assert request.method == "DELETE"
+            api.checks = [each for each in api.checks if each["id"] != check_id]
+            await request.answer(204, b"", "application/json")
         case ["sessions", session_id, "checks"]:
             api.questions.append(json.loads(request.body))
             api.checks.append(recorded_check(session_id, api.questions[-1]["outcome"] or {}))

@@ -37,7 +37,10 @@ async def show_forecast(
 async def check_forecast(
     session_id: UUID, request: Request, response: Response, person: Runner, wanted: CheckRequest
 ) -> Check:
-    """Compare the forecast with a production run: with its counts, or with what production holds."""
+    """Compare the forecast with a production run: with its counts, or with what production holds.
+
+    The same comparison is stored once: a repetition answers with the check that is there.
+    """
     check = await _checks(request).check(session_id, wanted, person.name)
     note(request, object_=str(check.id), detail=f"session {session_id}, {check.source}")
     response.headers["Location"] = f"/api/v1/dryrun/checks/{check.id}"
@@ -54,3 +57,10 @@ async def list_checks(request: Request, _: Reader) -> CheckList:
 async def show_check(check_id: UUID, request: Request, _: Reader) -> Check:
     """Show one check."""
     return await _checks(request).show(check_id)
+
+
+@router.delete("/checks/{check_id}", status_code=204)
+async def remove_check(check_id: UUID, request: Request, person: Runner) -> None:
+    """Delete a check of one's own, or as an administrator any: it counts no more."""
+    check = await _checks(request).remove(check_id, person)
+    note(request, object_=str(check_id), detail=f"check of {check.template} by {check.checked_by}")

@@ -6,9 +6,14 @@ from dryrun_contract.check import Calibration, Check
 
 
 def calibrate(checks: Iterable[Check]) -> tuple[Calibration, ...]:
-    """Return how many outcomes lay inside, by what was predicted; what had no prediction counts nowhere."""
+    """Return how many outcomes lay inside, by what was predicted; what had no prediction counts nowhere.
+
+    Nor does a run that did not come to its end: what it missed may be there.
+    """
     counts: dict[str, list[int]] = {}
     for check in checks:
+        if not check.comparison.complete:
+            continue
         judged = [
             *((group.what, group.within) for group in check.comparison.groups),
             *(("quantity", each.within) for each in check.comparison.quantities),

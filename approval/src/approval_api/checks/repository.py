@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from dryrun_contract.outcome import MAX_FOUND, Outcome, OutcomeCount
 MAX_KEPT = 1000
 """Checks; the oldest goes when another one comes."""
 _AT_ONCE = 2000
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
 
 async def production_outcome(
@@ -39,17 +40,29 @@ async def production_outcome(
     return counted.outcome(complete=True, seconds=seconds, packets=packets)
 
 
-async def keep(connection: AsyncConnection, check: Check) -> None:
-    """Store a check; beyond `MAX_KEPT` the oldest ones go."""
+async def keep(connection: AsyncConnection, check: Check) -> Check:
+    """Store a check and return it, or the stored one with the same comparison, which counts once.
+
+    Beyond `MAX_KEPT` the oldest ones go.
+    """
+    values = {
+        "session_id": check.session_id,
+        "source": check.source,
+        "comparison": check.comparison.model_dump(mode="json"),
+    }
+    await connection.execute(_LOCK)
+    found = await connection.execute(
+        select(forecast_checks).where(*(forecast_checks.c[name] == value for name, value in values.items()))
+    )
+    if (row := found.mappings().first()) is not None:
+        return _check(row)
     await connection.execute(
         insert(forecast_checks).values(
             id=check.id,
-            session_id=check.session_id,
             template=check.template,
             checked_by=check.checked_by,
             checked_at=check.checked_at,
-            source=check.source,
-            comparison=check.comparison.model_dump(mode="json"),
+            **values,
         )
     )
     newest = (
@@ -58,6 +71,12 @@ async def keep(connection: AsyncConnection, check: Check) -> None:
         .limit(MAX_KEPT)
     )
     await connection.execute(forecast_checks.delete().where(forecast_checks.c.id.not_in(newest)))
+    return check
+
+
+async def remove(connection: AsyncConnection, check_id: UUID) -> None:
+    """Delete a check, if it is there."""
+    await connection.execute(forecast_checks.delete().where(forecast_checks.c.id == check_id))
 
 
 async def find(connection: AsyncConnection, check_id: UUID) -> Check | None:

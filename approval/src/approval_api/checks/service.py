@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.checks import repository
 from approval_api.checks.calibration import calibrate
+from approval_api.identity.person import Person
+from approval_api.identity.roles import Permission
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.problems import ProblemError
@@ -67,7 +69,10 @@ class Checks:
         return NetworkForecast.model_validate_json(made)
 
     async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> Check:
-        """Compare a session's forecast with a production run, and keep it. Raises ProblemError."""
+        """Compare a session's forecast with a production run, and keep it; the same comparison only once.
+
+        Raises ProblemError, 422 for a run without a single host too.
+        """
         template, seen = await self._observe([session_id, *wanted.sessions])
         outcome = wanted.outcome
         if outcome is None:
@@ -75,6 +80,8 @@ class Checks:
                 outcome = await repository.production_outcome(
                     connection, seconds=wanted.seconds, packets=wanted.packets
                 )
+        if not outcome.hosts:
+            raise _nothing_found(wanted)
         found, why = await self._work(b"check", outcome.model_dump_json().encode(), *seen)
         if not found:
             raise _no_forecast(why.decode())
@@ -88,8 +95,7 @@ class Checks:
             comparison=Comparison.model_validate_json(found),
         )
         async with self._engine.begin() as connection:
-            await repository.keep(connection, check)
-        return check
+            return await repository.keep(connection, check)
 
     async def show(self, check_id: UUID) -> Check:
         """Return a check. Raises a 404 problem."""
@@ -103,6 +109,20 @@ class Checks:
                 title="Unknown check",
             )
         return found
+
+    async def remove(self, check_id: UUID, person: Person) -> Check:
+        """Delete a check and return it. Raises ProblemError: 404, 403 for one of somebody else's."""
+        check = await self.show(check_id)
+        if not may_remove(person, check):
+            raise ProblemError(
+                "forbidden",
+                403,
+                f"{check.checked_by} made this check; they and administrators may remove it",
+                title="Not allowed",
+            )
+        async with self._engine.begin() as connection:
+            await repository.remove(connection, check_id)
+        return check
 
     async def list(self) -> CheckList:
         """Return the newest checks and how often they were right."""
@@ -124,6 +144,24 @@ class Checks:
                 f"the forecast could not be made: {error}",
                 title="There is no forecast",
             ) from error
+
+
+def may_remove(person: Person, check: Check) -> bool:
+    """Return whether a person may delete a check: it was theirs, or they administer."""
+    return person.may(Permission.ADMINISTER) or (
+        person.may(Permission.RUN) and person.name == check.checked_by
+    )
+
+
+def _nothing_found(wanted: CheckRequest) -> ProblemError:
+    if wanted.outcome is None:
+        detail = (
+            "the production discoveries hold no host and no service; "
+            "report a run first (dryrun production report), or compare a run's output (--check-against FILE)"
+        )
+    else:
+        detail = "the run found no host and no service: check its targets, and that it reached them"
+    return ProblemError("nothing-found", 422, detail, title="Nothing to compare with")
 
 
 def _no_forecast(why: str) -> ProblemError:

@@ -121,6 +121,10 @@ class ApiClient:
         """Return the newest checks, and how often forecasts were right."""
         return await self._json("GET", "/checks")
 
+    async def remove_check(self, check_id: UUID) -> None:
+        """Delete a check."""
+        await self._answer("DELETE", f"/checks/{check_id}", body=None)
+
     async def stop_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start no more of its sessions; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/stop")

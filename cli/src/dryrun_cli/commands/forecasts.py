@@ -1,17 +1,20 @@
 """Commands on forecasts of a real network: from several sessions, and beside a production run."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.api.session_ids import find_session_id
+from dryrun_cli.api.session_ids import find_session_id, short
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.commands.experiments import find_experiment_id
 from dryrun_cli.commands.production_output import read_outcome
 from dryrun_cli.drawing.check_view import draw_check, draw_checks
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
+from dryrun_cli.drawing.safe_text import inert
+from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.check import Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
@@ -68,6 +71,24 @@ async def check(
         return ExitCode.OK
     console = make_console()
     console.print(draw_check(read_word(Check, answer, "a check"), glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def remove_check(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun checks --remove ID`."""
+    listed = read_word(CheckList, await client.checks(), "the list of checks")
+    wanted = text.strip().lower()
+    found = [check for check in listed.checks if wanted and str(check.id).startswith(wanted)]
+    if len(found) != 1:
+        fault = f"matches {len(found)} checks; give more of the id" if found else "is no check's id"
+        raise WrongUseError(f"{inert(text[:80])!r} {fault}; see: dryrun checks")
+    (check,) = found
+    await client.remove_check(check.id)
+    if common.json_output:
+        write_json({"removed": str(check.id)})
+    else:
+        sys.stdout.write(f"Removed the check {short(check.id)} of {inert(check.template)}.\n")
     return ExitCode.OK
 
 

@@ -36,7 +36,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     )
     parts: list[RenderableType] = [title]
     if not compared.complete:
-        said = "The production run did not come to its end: what it missed may be there."
+        said = "The production run did not come to its end: what it missed may be there. Not counted."
         parts.append(Padding(Text(f"{glyphs.warning} {said}", style="yellow"), (0, 0, 0, 2), expand=False))
     left_out = _left_out(compared)
     if left_out:
@@ -101,7 +101,7 @@ def draw_checks(listed: CheckList) -> RenderableType:
         Text(f"{each.within} of {each.of} within", style="bold").append(f"  {_WHAT[each.what]}", "not bold")
         for each in listed.calibration
     ]
-    table = _table("CHECK", "TEMPLATE", "HOSTS", "SERVICES", "PRODUCTS", "DURATION", "PACKETS")
+    table = _table("CHECK", "TEMPLATE", "HOSTS", "SERVICES", "PRODUCTS", "DURATION", "PACKETS", "")
     for check in listed.checks:
         groups = {group.name: group.within for group in check.comparison.of("kind")}
         quantities = {each.name: each.within for each in check.comparison.quantities}
@@ -110,8 +110,12 @@ def draw_checks(listed: CheckList) -> RenderableType:
             Text(inert(check.template, 30)),
             *(_word(groups.get(name)) for name in ("host", "service", "product")),
             *(_word(quantities.get(name)) for name in ("seconds", "packets")),
+            Text("" if check.comparison.complete else "incomplete", style="yellow"),
         )
-    return Group(*parts, Text(""), table)
+    parts += [Text(""), table]
+    if not all(check.comparison.complete for check in listed.checks):
+        parts.append(Text("Incomplete: the run did not come to its end. It counts in no rate.", style="dim"))
+    return Group(*parts)
 
 
 def _cells(group: CheckedGroup, glyphs: Glyphs) -> list[Text]:

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.checks.service import Checks
+from approval_api.checks.service import Checks, may_remove
 from approval_api.pages.checks.view import draw
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
@@ -57,4 +57,14 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
 async def show_check(check_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show one check: prediction beside outcome, and what explains the difference."""
     check = await _checks(request).show(check_id)
-    return page(request, "checks/check.html", visitor, drawn=draw(check))
+    return page(
+        request, "checks/check.html", visitor, drawn=draw(check), removable=may_remove(visitor, check)
+    )
+
+
+@router.post("/{check_id}/remove", name="remove_check")
+async def remove_check(check_id: UUID, request: Request, visitor: Runner) -> Response:
+    """Delete it; it counts no more."""
+    check = await _checks(request).remove(check_id, visitor)
+    note(request, object_=str(check_id), detail=f"check of {check.template} by {check.checked_by}")
+    return RedirectResponse("/dryrun/checks", _SEE_OTHER)
