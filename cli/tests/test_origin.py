@@ -47,7 +47,9 @@ def test_the_report_of_a_replica_says_what_to_expect_of_the_network(run, api, mo
     _, stdout, _ = run("report", "last", COLUMNS="120")
     shown = [" ".join(line.split()) for line in stdout.splitlines()]
     assert "Expected in production 1,200 hosts, 1,190 of them covered by 20 targets in 1 session" in shown
+    assert "scanned by network, web; profile full; 1,000 packets/s at most" in shown
     assert "services 40 33 30 27 to 33 3 7" in shown
     assert "443/tcp 40 0 - - 40" in shown
     assert "duration 1m 35s 1m 11s to 2m 00s" in shown
+    assert "duration from 443/tcp" in shown  # the recorded basis
     assert "not measured: failed logins in logs" in shown

@@ -221,6 +221,15 @@ def test_stopping_a_session_that_has_ended_says_so(run, api, session):
     assert stdout == f"Session {session['id']} had ended before (completed); there is nothing to stop.\n"
 
 
+def test_a_kind_that_no_collector_discovers_is_named_as_not_looked_for(run, api, session):
+    report = small_report(session)
+    report["scores"]["not_looked_for"] = {"web_app": 12, "dns_zone": 1}
+    api.reports[session["id"]] = report
+    _, stdout, _ = run("report", "last")
+    expected = "Not looked for by these collectors, and not counted: web app (12), DNS zone (1)"
+    assert expected in " ".join(stdout.split())
+
+
 def test_a_collector_for_comparison_has_a_list_of_its_own(run, api, session):
     report = small_report(session)
     nothing = {"precision": 1.0, "recall": 0.5, "f1": 0.67, "coverage": 1.0}

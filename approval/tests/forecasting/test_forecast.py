@@ -267,6 +267,14 @@ def test_the_basis_of_a_duration_says_what_was_scanned_and_what_is_added():
     assert basis == "50.0 s for 2 targets; 10.7 s more for all 22 hosts with 22 services"
 
 
+def test_a_forecast_says_by_which_collectors_and_profile_it_holds():
+    made = host_class("a", 2, 1, service())
+    scan = ScanChoice(profile="full", max_rate=500)
+    known = forecast([rehearsal(census(made), {"a-1": seen("443/tcp")}, scan=scan)])
+    assert known.collectors
+    assert known.scanned_by == f"{', '.join(known.collectors)}; profile full; 500 packets/s at most"
+
+
 def test_what_no_session_measured_has_no_expectation():
     made = host_class("a", 2, 1, service())
     found = forecast([rehearsal(census(made), {"a-1": seen("443/tcp")}, seconds=None)])

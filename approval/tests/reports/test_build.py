@@ -5,6 +5,7 @@ import pytest
 from approval_api.reports.html import render_html_file
 from approval_api.reports.markdown import render
 from dryrun_contract import event as words
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.template import Levels, StandsFor
 
@@ -108,3 +109,47 @@ async def test_a_report_of_a_fleet_says_where_each_target_stood_and_who_could_re
     assert of_fleet.model_dump(exclude=alone) == report.model_dump(exclude=alone)
     assert report.placement is None
     assert "Hosts:" not in render(report)
+
+
+def providing(happened, **provides):
+    """Return the story with what each collector's manifest says it discovers."""
+    return [
+        (at, data.model_copy(update={"provides": provides.get(data.collector)}))
+        if isinstance(data, words.CollectorStarted)
+        else (at, data)
+        for at, data in happened
+    ]
+
+
+async def test_a_kind_that_no_collector_discovers_is_not_looked_for_and_not_missed(
+    report, report_of, story_events
+):
+    tables = [each for each in report.scores.false_negatives if each.kind == "table"]
+    assert tables
+    of_network = ("certificate", "database", "host", "service")
+    partly = await report_of(providing(story_events(), network=of_network, nmap=("host", "service")))
+    assert not [each for each in partly.scores.false_negatives if each.kind == "table"]
+    assert "table" not in {row.kind for row in partly.scores.rows}
+    assert partly.scores.not_looked_for == {"table": len({each.key for each in tables})}
+    assert [each for each in partly.scores.false_negatives if each.kind == "host"]
+    assert "Not looked for, and not counted" in render(partly)
+    assert "Not looked for" not in render(report)
+
+
+async def test_every_kind_counts_while_a_collector_has_not_said_what_it_discovers(
+    report, report_of, story_events
+):
+    of_network = ("host", "service")
+    older = await report_of(providing(story_events(), network=of_network))
+    assert older.scores == report.scores
+    said = providing(story_events(), network=of_network, nmap=of_network)
+    chosen = ScanChoice(collectors=("network", "nmap", "database"))
+    without_start = await report_of(said, scan=chosen)
+    assert without_start.scores == report.scores
+
+
+async def test_a_kind_that_was_reported_counts_whatever_the_manifests_say(report_of, story_events):
+    # `network` reports a database in this story.
+    report = await report_of(providing(story_events(), network=("host",), nmap=("host",)))
+    assert {"database", "service"} <= {row.kind for row in report.scores.rows}
+    assert set(report.scores.not_looked_for) == {"table"}

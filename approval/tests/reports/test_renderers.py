@@ -25,6 +25,7 @@ from dryrun_contract.network_forecast import (
     QuantityForecast,
 )
 from dryrun_contract.report import Report
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.template import Levels, StandsFor
 
 NASTY = (
@@ -333,6 +334,8 @@ def _with_network(report, name):
             QuantityForecast(name="failed_logins", expected=None, basis="not measured"),
         ),
         assumptions=("hosts are alike",),
+        collectors=("network",),
+        scan=ScanChoice(profile="full"),
     )
     stands_for = StandsFor(
         made_from=name[:200],
@@ -357,6 +360,7 @@ def test_no_product_of_an_inventory_changes_the_structure_of_a_forecast(report, 
 async def test_a_report_on_a_replica_says_what_to_expect_of_the_network_and_of_no_other(report):
     markdown = render(_with_network(report, "443/tcp"))
     assert "## What to expect in production" in markdown
+    assert "Scanned by `network; profile full`." in markdown
     assert "| services (open ports) | 40 | 33 | **30** | 27 to 33 | 3 | 7 |" in markdown
     assert "| duration | **1 min 35 s** | 1 min 11 s to 2 min 0 s | measured |" in markdown
     assert "| failed logins in logs | **not measured** | - | not measured |" in markdown

@@ -164,6 +164,8 @@ def network_forecast(name="443/tcp"):
             {"name": "failed_logins", "expected": None, "basis": name},
         ],
         "assumptions": [name],
+        "collectors": ["network", "web"],
+        "scan": {"profile": "full", "max_rate": 1000},
     }
 
 

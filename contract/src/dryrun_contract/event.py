@@ -122,6 +122,8 @@ class CollectorStarted(Word):
     purpose: Purpose = "discovery"
     claims: dict[str, tuple[str, ...]] | None = None
     """Kinds, with scored attributes, that its manifest says it reports; None when it says nothing of that."""
+    provides: tuple[str, ...] | None = None
+    """Kinds that its manifest says it discovers; None from an older orchestrator."""
 
 
 class CollectorProgressed(Word):

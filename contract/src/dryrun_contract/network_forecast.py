@@ -6,6 +6,7 @@ from pydantic import Field
 
 from dryrun_contract.base import Word
 from dryrun_contract.census import LevelName
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 
 INTERVAL_SHARE = 0.9
 """The share of outcomes inside a forecast's intervals, if the network is as the inventory says."""
@@ -101,6 +102,25 @@ class NetworkForecast(Word):
     inside: tuple[InsideGroup, ...]
     quantities: tuple[QuantityForecast, ...]
     assumptions: tuple[str, ...]
+    collectors: tuple[str, ...] = ()
+    """The collectors that it speaks of."""
+    scan: ScanChoice = NO_CHOICE
+    """What was chosen of how they scan."""
+
+    @property
+    def scanned_by(self) -> str:
+        """How the rehearsals scanned; empty where that was not recorded.
+
+        >>> NetworkForecast.model_construct(collectors=("network",), scan=NO_CHOICE).scanned_by
+        'network; profile of its manifest'
+        """
+        if not self.collectors:
+            return ""
+        profile = "profile of its manifest" if len(self.collectors) == 1 else "profiles of their manifests"
+        if self.scan.profile is not None:
+            profile = f"profile {self.scan.profile}"
+        rate = f"{self.scan.max_rate:,} packets/s at most" if self.scan.max_rate else ""
+        return "; ".join(filter(None, (", ".join(self.collectors), profile, rate)))
 
     def kind(self, name: str) -> Group | None:
         """Return the group of a kind."""

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from dryrun_contract.base import Word
 
@@ -187,3 +187,5 @@ class Scores(Word):
     wrong_values: tuple[WrongValue, ...]
     not_evaluable: tuple[NotEvaluableFact, ...]
     hard_cases: tuple[HardCase, ...] = ()
+    not_looked_for: dict[str, int] = Field(default_factory=dict)
+    """Facts of kinds that none of the session's collectors discovers, by kind; they count nowhere else."""

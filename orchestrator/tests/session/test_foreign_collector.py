@@ -79,5 +79,7 @@ async def test_it_is_called_with_this_sessions_addresses_and_hands_nothing_on(fo
     assert "443" not in database.environment["DISCOVERY_CONFIG"]
     digests = {e.collector: e.config_digest for e in events if e.type == "collector_started"}
     assert digests["theirs"] not in {digests["network"], digests["database"]}
+    provided = {e.collector: e.provides for e in events if e.type == "collector_started"}
+    assert provided["network"] == ("host", "service")
     purposes = {e.collector: e.purpose for e in events if e.type == "collector_started"}
     assert purposes == {"network": "discovery", "database": "discovery", "theirs": "comparison"}

@@ -42,4 +42,6 @@ def forecast_whole(observations: Sequence[Observation]) -> NetworkForecast:
         inside=counts.inside,
         quantities=costs(rehearsals),
         assumptions=_ASSUMPTIONS,
+        collectors=observations[0].collectors,
+        scan=observations[0].scan,
     )

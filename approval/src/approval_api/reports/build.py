@@ -1,5 +1,6 @@
 """Builds a report from stored events alone."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from approval_api.forecasting.forecast import forecast as forecast_network
@@ -50,8 +51,10 @@ def build(
     scores: Scores | None = None
     alone: tuple[CollectorScores, ...] = ()
     network: NetworkMap | None = None
+    facts, not_looked_for = _looked_for(stored, scanned)
     if template is not None and missing is None:
-        scores, alone, network = _score(template.ground_truth.facts, scanned)
+        scores, alone, network = _score(facts, scanned)
+        scores = scores.model_copy(update={"not_looked_for": not_looked_for})
     traffic, probed, placed = scanned.traffic, scanned.isolation, scanned.placement
     report = Report(
         version=VERSION,
@@ -83,7 +86,7 @@ def build(
         not_rehearsed=NOT_REHEARSED,
         history_complete=stored.history_complete,
     )
-    seen = observe(template.ground_truth.facts, template.stands_for, report) if template else None
+    seen = observe(facts, template.stands_for, report) if template else None
     return report.model_copy(
         update={
             "forecast": None
@@ -93,6 +96,18 @@ def build(
             "observation": seen,
         }
     )
+
+
+def _looked_for(stored: StoredSession, scanned: ScannedSession) -> tuple[tuple[Fact, ...], dict[str, int]]:
+    """Return the facts of kinds that the session's collectors discover; of the other kinds how many."""
+    if stored.template is None:
+        return (), {}
+    facts = stored.template.ground_truth.facts
+    kinds = scanned.kinds_looked_for(stored.view.scan.collectors or stored.template.collectors)
+    if kinds is None:
+        return tuple(facts), {}
+    others = Counter(fact.kind for fact in facts if fact.kind not in kinds)
+    return tuple(fact for fact in facts if fact.kind in kinds), dict(sorted(others.items()))
 
 
 def _without_census(template: Template | None) -> StandsFor | None:

@@ -1,5 +1,6 @@
 """A session with all that its collectors reported, and the parts of a report that follow from it directly."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from approval_api.scoring.merging import Finding
@@ -47,6 +48,23 @@ class ScannedSession(SessionHistory):
             for run in self.runs.values()
             if run.started is not None and run.started.claims is not None
         }
+
+    def kinds_looked_for(self, collectors: Iterable[str]) -> frozenset[str] | None:
+        """Return the kinds that these collectors, which are to run, can report, and those that they did.
+
+        None, for all kinds, where one of them has not started, or nothing says what it discovers.
+        """
+        started = {run.collector: run.started for run in self.runs.values() if run.started is not None}
+        kinds = {finding.discovery.kind for finding in self.counted_findings()}
+        counted = 0
+        for collector in {*collectors, *started}:
+            known = started.get(collector)
+            if known is None or known.provides is None:
+                return None
+            if known.purpose == "discovery":
+                counted += 1
+                kinds.update(known.provides)
+        return frozenset(kinds) if counted else None
 
     def counted_findings(self) -> list[Finding]:
         """Return the findings of all collectors but those for comparison."""

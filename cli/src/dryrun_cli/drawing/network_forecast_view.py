@@ -39,6 +39,8 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
         f"{counted(known.targets, 'target')} in {counted(known.sessions, 'session')}",
         "not bold",
     )
+    if by := known.scanned_by:
+        yield Padding(Text(f"scanned by {inert(by, 500)}", style="dim"), (0, 0, 0, 2), expand=False)
     table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
     for group in known.kinds:
         table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group))
@@ -67,6 +69,10 @@ def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
             table.add_row(QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
     if table.row_count:
         yield Padding(table, (0, 0, 0, 2), expand=False)
+    for each in known.quantities:
+        if each.name == "seconds" and each.expected is not None:
+            basis = Text(f"duration from {inert(each.basis, 300)}", style="dim")
+            yield Padding(basis, (0, 0, 0, 2), expand=False)
     unmeasured = [QUANTITIES[each.name] for each in known.quantities if each.expected is None]
     if unmeasured:
         yield Padding(Text(f"not measured: {', '.join(unmeasured)}", style="dim"), (0, 0, 0, 2), expand=False)

@@ -23,7 +23,7 @@ from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.event import LogPattern, TargetLogs
-from dryrun_contract.kinds import KINDS
+from dryrun_contract.kinds import KINDS, title_of
 from dryrun_contract.report import Report, Traffic, Verdict
 from dryrun_contract.scores import ScoreRow, Scores
 
@@ -99,6 +99,9 @@ def _scores(report: Report, glyphs: Glyphs, where: str) -> Iterator[RenderableTy
         yield _indented(f"None: {inert(report.scores_missing or 'the API gives no reason', 1000)}", "yellow")
         return
     yield _score_table(report.scores)
+    if others := report.scores.not_looked_for:
+        kinds = ", ".join(f"{title_of(kind)} ({number:,})" for kind, number in others.items())
+        yield _indented(f"Not looked for by these collectors, and not counted: {inert(kinds, 500)}", "dim")
     yield from _differences(report.scores, glyphs, where)
 
 

@@ -252,6 +252,7 @@ async def _start(
         config_digest=digest,
         purpose=manifest.purpose,
         claims=None if manifest.claims is None else dict(manifest.claims),
+        provides=tuple(sorted(manifest.provides)),
     )
     await context.journal.put_run(context.id, running, event)
     return running, detail.takes_input

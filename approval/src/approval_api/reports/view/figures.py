@@ -65,8 +65,17 @@ def scores(report: Report) -> Section:
             _chart(judged),
             table("All collectors together", columns, rows, "", note=_together(report), hidden=hidden),
             Paragraph(text(f"{coverage} of all facts could be found with the credentials given.")),
+            *_not_looked_for(judged),
         ),
     )
+
+
+def _not_looked_for(judged: Scores) -> tuple[Block, ...]:
+    if not judged.not_looked_for:
+        return ()
+    kinds = [f"{title_of(kind)} ({number:,})" for kind, number in judged.not_looked_for.items()]
+    said = ("Not looked for, and not counted: ", Quoted(", ".join(kinds), prose=True))
+    return (Paragraph(text(*said, ". No collector of this session discovers these.")),)
 
 
 def _first(judged: Scores) -> tuple[Sequence[ScoreRow], int]:

@@ -116,6 +116,7 @@ def expectation_blocks(known: NetworkForecast) -> list[Block]:
     )
     return [
         Paragraph(text(said)),
+        *_scanned_by(known),
         _groups("Found and missed", known.kinds, _kind_name),
         _picture("Found, missed, unknown", known.kinds, _kind_name),
         _costs(known.quantities),
@@ -124,6 +125,11 @@ def expectation_blocks(known: NetworkForecast) -> list[Block]:
         *_inside(known),
         Listing(tuple(text("Assumed: ", line) for line in known.assumptions)),
     ]
+
+
+def _scanned_by(known: NetworkForecast) -> list[Block]:
+    by = known.scanned_by
+    return [Paragraph(text("Scanned by ", Quoted(by, prose=True), "."))] if by else []
 
 
 def _kind_name(group: Group) -> Text:
