@@ -93,8 +93,9 @@ def lines_of_a_session(state: Path, template: str, when_scanning: Callable[[str]
     return lines
 
 
-def kill_a_redis(session_id: str) -> None:
-    """Kill one after each target was found to be bound like any other."""
+def kill_a_redis(session_id: str, allowlist: Path) -> None:
+    """Kill one after each target was found to be bound like any other, and to be of the image of its row."""
+    rows = json.loads(allowlist.read_text())["images"]
     of_session = ("--filter", f"label=discovery.dryrun.session_id={session_id}")
     targets = docker("ps", "--quiet", *of_session, "--filter", "label=discovery.dryrun.role=target").split()
     for seen in json.loads(docker("inspect", *targets)):
@@ -102,8 +103,9 @@ def kill_a_redis(session_id: str) -> None:
         # Containers may refer to their network by its id.
         (network,) = json.loads(docker("network", "inspect", seen["HostConfig"]["NetworkMode"]))
         seen["HostConfig"]["NetworkMode"] = network["Name"]
-        (image,) = json.loads(docker("image", "inspect", seen["Image"]))
-        require_pinned_image(seen, {"Image": seen["Image"]}, image)
+        pinned = rows[label(seen, "image")]["id"]
+        (image,) = json.loads(docker("image", "inspect", pinned))
+        require_pinned_image(seen, {"Image": pinned}, image)
         require_limits(seen)
         require_hardening(seen)
         require_no_storage(seen)
@@ -171,7 +173,9 @@ def test_every_host_of_a_network_has_a_target_and_a_service_that_dies_is_harm_to
     (listed,) = json.loads(run(state, "network", "list", "--json"))
     assert (listed["targets"], listed["templates"]) == (22, ["depot-1", "depot-2"])
 
-    *_, last = lines_of_a_session(state, "depot-2", when_scanning=kill_a_redis)
+    *_, last = lines_of_a_session(
+        state, "depot-2", when_scanning=lambda session: kill_a_redis(session, state / "allowlist.json")
+    )
     report = json.loads(last)["report"]
     # On a busy machine a health check of another one may come late.
     (harm,) = (each for each in report["harmed"] if each["harm"] == "died")

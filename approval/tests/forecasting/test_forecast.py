@@ -252,6 +252,24 @@ def test_a_network_in_parts_takes_as_long_as_its_longest_part_at_least():
     assert parts.low < 90 < parts.value < parts.high
 
 
+def test_a_part_imported_again_under_another_name_is_the_same_part():
+    first, longest = rehearsed_in_parts(20.0, 90.0)
+    again = first.model_copy(update={"template": "acme-00"})
+    assert forecast([first, longest, again]).quantity("seconds") == forecast([longest]).quantity("seconds")
+
+
+def test_the_basis_names_a_part_without_a_complete_session():
+    first, second = rehearsed_in_parts(20.0, 90.0)
+    cut_short = second.model_copy(update={"complete": False})
+    basis = next(each.basis for each in forecast([first, cut_short]).quantities if each.name == "seconds")
+    assert basis.endswith("; without acme-1, of which no session scanned to its end")
+    again = second.model_copy(update={"seconds": 80.0})
+    whole = next(
+        each.basis for each in forecast([first, cut_short, again]).quantities if each.name == "seconds"
+    )
+    assert "without" not in whole
+
+
 def test_samples_are_averaged_whether_they_share_a_target_or_not():
     for shared in ((), ("c0-1", "c1-1")):
         samples = rehearsed_in_parts(20.0, 90.0, shared=shared, left_out=5)

@@ -1,12 +1,13 @@
 """Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from fleet_stage import left, resize
 from prometheus_client import REGISTRY
-from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, verdict
+from stage import DB, NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
@@ -150,6 +151,20 @@ async def test_a_probe_that_did_not_end_as_it_reported_is_a_failed_proof(fleet):
             False,
             "host b: the probe reported success and ended with 1",
         )
+
+
+async def test_a_refuted_probe_on_one_host_ends_a_session_whose_targets_wait_for_each_other(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        refuted = FakeImage(log=verdict(isolated=True), exit_after=0, exit_code=1)
+        fleet.fleet["b"][0].images[PROBE] = refuted
+        for name in "ab":
+            fleet.fleet[name][0].images[DB] = FakeImage(health_after=60)
+        session_id = await fleet.start()
+        async with asyncio.timeout(3):
+            session = await fleet.ended(session_id)
+        assert session.reason.startswith("the network is not known to be isolated")
 
 
 async def test_sessions_wait_for_room_and_nobody_is_placed_by_hope(fleet):

@@ -143,6 +143,14 @@ def test_pages_of_one_list_are_counted_together():
     assert notes(read(page(DEVICE, count=2), page(DEVICE, count=2))) == {said: 1}
 
 
+def test_pages_of_what_says_nothing_about_hosts_are_not_missed():
+    sites, racks = (
+        {"id": 3, "url": f"https://netbox.example/api/dcim/{each}/3/"} for each in ("sites", "racks")
+    )
+    left_out = {"objects of NetBox that say nothing about hosts, left out": 2}
+    assert notes(read(page(DEVICE), page(sites, count=40), page(racks, count=90))) == left_out
+
+
 def test_what_cannot_be_used_is_said():
     loose = {**ADDRESS, "id": 9, "assigned_object": None}
     orphan = {**SERVICE, "id": 9, "device": None}

@@ -9,6 +9,7 @@ is done meanwhile; or among the last, and all of it comes before. The interval h
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -79,6 +80,10 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     if expected > scanned:
         more = f"{expected - scanned:,.1f} s more"
         basis += f"; {more} for all {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
+    basis += "".join(
+        f"; without {template}, of which no session scanned to its end"
+        for template in sorted(_templates(rehearsals.observations) - _templates(_complete(rehearsals)))
+    )
     rate = rehearsals.observations[0].scan.max_rate
     if rate and packets and packets.value > expected * rate:
         low, high = packets.low / rate, packets.high / rate * (1 + reach)
@@ -89,12 +94,12 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
 
 def _telling(rehearsals: Rehearsals) -> list[Observation]:
     """Return the complete sessions; where parts together are the whole network, those of the longest part."""
-    sessions = [each for each in rehearsals.observations if each.seconds is not None and each.complete]
-    parts: defaultdict[str, list[Observation]] = defaultdict(list)
+    sessions = _complete(rehearsals)
+    # By targets, not by template: a part may have been imported again under another name.
+    parts: defaultdict[frozenset[str], list[Observation]] = defaultdict(list)
     for each in sessions:
-        parts[each.template].append(each)
-    targets = [set[str]().union(*(each.targets for each in own)) for own in parts.values()]
-    share_none = sum(map(len, targets)) == len(set[str]().union(*targets))
+        parts[frozenset(each.targets)].append(each)
+    share_none = sum(map(len, parts)) == len(frozenset[str]().union(*parts))
     # Hosts that answer nowhere share a target.
     is_whole = not rehearsals.outside and all(
         len(each.targets) == each.host_class.hosts for each in rehearsals.classes if each.host_class.services
@@ -102,6 +107,14 @@ def _telling(rehearsals: Rehearsals) -> list[Observation]:
     if len(parts) > 1 and share_none and is_whole:
         return max(parts.values(), key=lambda own: mean(_span(rehearsals, each).expected for each in own))
     return sessions
+
+
+def _complete(rehearsals: Rehearsals) -> list[Observation]:
+    return [each for each in rehearsals.observations if each.seconds is not None and each.complete]
+
+
+def _templates(sessions: Iterable[Observation]) -> set[str]:
+    return {each.template for each in sessions}
 
 
 def _span(rehearsals: Rehearsals, observation: Observation) -> _Span:

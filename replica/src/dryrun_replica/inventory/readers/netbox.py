@@ -76,7 +76,9 @@ def _count_page(document: Item, results: Item, findings: Findings) -> None:
     """Add what an answer holds of its list: NetBox cuts long lists into pages, also with limit=0."""
     count = document.value.get("count") if isinstance(document.value, dict) else None
     if isinstance(count, int) and isinstance(results.value, list) and results.value:
-        of = _kind_of(next(results.items())) or "other"
+        of = _kind_of(next(results.items()))
+        if of is None:  # A list of something else: what is missing of it says nothing about hosts.
+            return
         numbers = (_number_of(record) for record in results.items())
         findings.pages.add(of, min(count, _MOST_OF_A_LIST), numbers)
 
