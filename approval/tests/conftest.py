@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from embedded_postgres import EmbeddedPostgres
 from fake_orchestrator import FakeOrchestrator
 from fastapi import FastAPI
+from forked_workers import Forges, forking
 from shared_dialect import share_dialect
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -42,6 +43,19 @@ REPORT_KEY = (
 )
 MEMORY = Path("/dev/shm")
 share_dialect()
+
+
+@pytest.fixture(scope="session")
+def worker_forges() -> Iterator[Forges]:
+    forges = Forges()
+    yield forges
+    forges.close()
+
+
+@pytest.fixture(autouse=True)
+def workers_start_by_fork(worker_forges: Forges) -> Iterator[None]:
+    with forking(worker_forges):
+        yield
 
 
 class Postgres(EmbeddedPostgres):

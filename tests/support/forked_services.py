@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -40,13 +40,26 @@ class ForkedProcess:
     def __init__(self, pid: int, end: int) -> None:
         """Represent process `pid`, whose exit code will be read from the descriptor `end`."""
         self.pid = pid
-        self.returncode: int | None = None
+        self._returncode: int | None = None
         self._end = end
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        if self._returncode is None and select.select([self._end], [], [], 0)[0]:
+            said = os.read(self._end, 16)
+            if not said:
+                # The forge has ended without reporting: nobody would learn how the process ends.
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            self._returncode = int(said or -signal.SIGKILL)
+            os.close(self._end)
+        return self._returncode
 
     async def wait(self) -> int:
         """Wait until it ends; return its exit code, negative for a signal."""
         loop = asyncio.get_running_loop()
-        while (code := self._read()) is None:
+        while (code := self.returncode) is None:
             ready = asyncio.Event()
             watched = os.dup(self._end)
             loop.add_reader(watched, ready.set)
@@ -59,30 +72,19 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        if self._read() is None:
+        if self.returncode is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
 
-    def _read(self) -> int | None:
-        if self.returncode is None and select.select([self._end], [], [], 0)[0]:
-            said = os.read(self._end, 16)
-            if not said:
-                # The forge has ended without reporting: nobody would learn how the service ends.
-                with suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGKILL)
-            self.returncode = int(said or -signal.SIGKILL)
-            os.close(self._end)
-        return self.returncode
-
 
 class Forge:
-    """Starts one service from a process that has imported it; see `service_forge`."""
+    """Starts one program from a process that has imported it; see `service_forge`."""
 
     def __init__(self, modules: tuple[str, ...]) -> None:
-        """Import `modules` in a new process."""
+        """Import `modules` in a new process; the first one has the program's `main`."""
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -92,17 +94,14 @@ class Forge:
             )
         self._requests.settimeout(_IMPORT_SECONDS)
 
-    def start(self, program: Program, environment: dict[str, str], folder: Path) -> ForkedProcess:
-        """Start the service."""
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, streams: Sequence[int]
+    ) -> ForkedProcess:
+        """Start the program with these standard streams."""
         read, write = os.pipe2(os.O_CLOEXEC)
-        wanted = {
-            "arguments": list(program.command),
-            "environment": environment,
-            "folder": str(folder),
-            "log": str(program.log),
-        }
+        wanted = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
         try:
-            socket.send_fds(self._requests, [json.dumps(wanted).encode()], [write])
+            socket.send_fds(self._requests, [json.dumps(wanted).encode()], [*streams, write])
             answer = self._requests.recv(4096).decode()
         except OSError:
             os.close(read)
@@ -134,7 +133,9 @@ def forking(installed: Path) -> Iterator[None]:
         if path.name not in forges:
             forges[path.name] = Forge(SERVICES[path.name])
         try:
-            return forges[path.name].start(program, environment, installation.root)
+            with open(os.devnull, "rb") as nothing, program.log.open("ab") as log:  # noqa: ASYNC230, PTH123  # no files
+                streams = (nothing.fileno(), log.fileno(), log.fileno())
+                return forges[path.name].start(program.command, environment, installation.root, streams)
         except OSError:
             # A late answer would be taken for the next one's.
             forges.pop(path.name).close()

@@ -1,7 +1,7 @@
-"""A process that imports a service once and starts it by fork, once for each request.
+"""A process that imports a program once and starts it by fork, once for each request.
 
-Standard input is a Unix socket. A request is one packet of JSON with a descriptor; the new process answers
-with its id. When it ends, its exit code is written to the descriptor.
+Standard input is a Unix socket. A request is one packet of JSON with four descriptors: the new process's
+standard streams, and one for its exit code when it ends. It answers with its id.
 """
 
 import gc
@@ -19,7 +19,7 @@ _MAX_REQUEST_BYTES = 256 * 1024
 
 def main(modules: list[str]) -> None:
     """Import `modules`, then start the first one's `main` for each request, until standard input ends."""
-    service = importlib.import_module(modules[0])
+    program = importlib.import_module(modules[0])
     for name in modules[1:]:
         importlib.import_module(name)
     gc.collect()
@@ -36,7 +36,7 @@ def main(modules: list[str]) -> None:
             _report_ended(running)
         if requests not in ready:
             continue
-        line, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST_BYTES, 1)
+        line, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST_BYTES, 4)
         if not line:
             return
         wanted = json.loads(line)
@@ -44,18 +44,20 @@ def main(modules: list[str]) -> None:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (ended, wakes, *descriptors, *running.values()):
-                os.close(descriptor)
             try:
-                _become(wanted)
+                _become(wanted, descriptors[:3])
             except OSError as error:
                 requests.sendall(str(error).encode())
                 os._exit(1)
             requests.sendall(str(os.getpid()).encode())
             requests.close()
-            service.main()
+            for descriptor in (ended, wakes, *descriptors, *running.values()):
+                os.close(descriptor)
+            program.main()
             sys.exit(0)
-        running[pid] = descriptors[0]
+        for descriptor in descriptors[:3]:
+            os.close(descriptor)
+        running[pid] = descriptors[3]
 
 
 def _report_ended(running: dict[int, int]) -> None:
@@ -68,19 +70,15 @@ def _report_ended(running: dict[int, int]) -> None:
             os.close(descriptor)
 
 
-def _become(wanted: dict[str, Any]) -> None:
+def _become(wanted: dict[str, Any], streams: list[int]) -> None:
     """Take the session, folder, environment, arguments and streams of a newly started process."""
     os.setsid()
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
     sys.argv = wanted["arguments"]
-    nowhere = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(wanted["log"], os.O_WRONLY | os.O_APPEND)
-    for source, target in ((nowhere, 0), (log, 1), (log, 2)):
+    for target, source in enumerate(streams):
         os.dup2(source, target)
-    os.close(nowhere)
-    os.close(log)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.problems import ProblemError
 
 
+@pytest.fixture(autouse=True)
+def workers_start_by_fork():
+    """They start as a service starts them: that is tested here."""
+
+
 @pytest.fixture
 async def worker():
     made = []

@@ -43,5 +43,11 @@ def _read(observations: Sequence[bytes]) -> list[Observation]:
 
 _TASKS: dict[bytes, Task] = {b"observe": observe, b"forecast": forecast_from, b"check": check}
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Serve until standard input ends."""
     serve(_TASKS, "a forecast failed")
+
+
+if __name__ == "__main__":
+    main()

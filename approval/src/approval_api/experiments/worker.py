@@ -54,5 +54,11 @@ def compare_two(*kept: bytes) -> tuple[bytes, ...]:
 
 _TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up, b"compare": compare_two}
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Serve until standard input ends."""
     serve(_TASKS, "an experiment's work failed")
+
+
+if __name__ == "__main__":
+    main()

@@ -75,5 +75,10 @@ _TASKS: dict[bytes, Task] = {
 }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until standard input ends."""
     serve(_TASKS, "a report failed")
+
+
+if __name__ == "__main__":
+    main()
