@@ -8,7 +8,7 @@ from rich.console import Console
 from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import planning, shared_root
+from dryrun_local.replicas import needed_images, planning, shared_root
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.planning import (
@@ -77,6 +77,32 @@ def test_the_screen_says_what_the_plan_says(installation, table):
     assert "pinehub" not in text
 
 
+def test_the_screen_says_what_a_scan_saw_of_ports_that_it_could_not_name(installation, tmp_path):
+    services = {
+        9000: '<service name="cslistener" method="table" conf="3"/>',
+        9001: '<service name="tor-orport" method="table" conf="3" servicefp="SF-Port"/>',
+        9002: '<service name="tcpwrapped" method="probed" conf="8"/>',
+        9003: "",
+    }
+    ports = "".join(
+        f'<port protocol="tcp" portid="{port}"><state state="open"/>{service}</port>'
+        for port, service in services.items()
+    )
+    scan = tmp_path / "scan.xml"
+    scan.write_text(
+        '<nmaprun args="nmap -sV"><host><status state="up"/><address addr="10.0.0.5" addrtype="ipv4"/>'
+        f'<ports>{ports}</ports></host><runstats><finished time="1"/></runstats></nmaprun>'
+    )
+    text = drawn(plan_replica(installation, ImportOptions((scan,), "acme")))
+    assert "9000/tcp open, no answer" in text
+    assert "9001/tcp open, answer not recognised" in text
+    assert "9002/tcp open, hangs up at once (tcpwrapped)" in text
+    assert "9003/tcp open, not identified" in text
+    assert "0 of 4 services stand on real software, 4 on an open port" in text
+    assert "unknown" not in text
+    assert "on a banner" not in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 def test_a_screen_of_any_width_cuts_no_class_and_no_figure(installation, table, width):
     text = drawn(plan_replica(installation, ImportOptions((table,), "acme")), width=width)
@@ -112,6 +138,42 @@ async def test_a_plan_says_whether_the_engine_has_the_image_below_all_stand_ins(
     assert await said() == first
     is_down = True
     assert await said() == ""
+
+
+async def test_a_plan_counts_the_images_that_are_there_and_those_to_build(
+    installation, table, monkeypatch, capsys
+):
+    book = make_matcher(installation).book
+    installation.state.mkdir()
+    versions = {"versions": dict.fromkeys(book.recipes, "1.0")}
+    (installation.state / "stand-in-versions.json").write_text(json.dumps(versions))
+    planned = plan_replica(installation, ImportOptions((table,), "acme"))
+    digest = shared_root.root_digest(installation, book)
+    root = shared_root.BuiltRoot(digest, planned.matcher.versions)
+    needed = needed_images.images_of(planned.plan, planned.inventory, planned.matcher, root).made
+    assert len(needed) > 1
+    images = {shared_root.IMAGE: BuiltImage("sha256:1", 1, digest, ())}
+
+    async def inspect(names):
+        return {name: images[name] for name in names if name in images}
+
+    monkeypatch.setattr(shared_root, "inspect_images", inspect)
+    monkeypatch.setattr(needed_images, "inspect_images", inspect)
+
+    async def said():
+        await plan_only(installation, ImportOptions((table,), "acme"), Screen(), as_json=False)
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1 template")]
+        return line.partition(f"{len(needed)} images: ")[2]
+
+    assert (await said()).startswith(f"{len(needed)} to build, ")
+    *others, last = needed
+    images |= {name: BuiltImage("sha256:2", 1, needed[name].digest, ()) for name in others}
+    assert (await said()).startswith(f"{len(others)} there, 1 to build, ")
+    # Of the same name, with another content.
+    images[last] = BuiltImage("sha256:3", 1, "sha256:0", ())
+    assert (await said()).startswith(f"{len(others)} there, 1 to build, ")
+    images[last] = BuiltImage("sha256:3", 1, needed[last].digest, ())
+    assert await said() == "all are there, none is to build"
 
 
 def test_a_narrow_screen_breaks_no_word_of_what_has_no_software(installation, table):

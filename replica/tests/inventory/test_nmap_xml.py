@@ -11,6 +11,9 @@ HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n<nmaprun sca
 FOOT = '<runstats><finished time="1" exit="success"/></runstats></nmaprun>\n'
 
 
+NOT_TRIED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
+
+
 def host_xml(
     *ports: str, address: str = "10.0.0.3", kind: str = "ipv4", up: str = "up", name: str = ""
 ) -> str:
@@ -65,7 +68,38 @@ def test_a_scan_keeps_its_names_where_somebody_wants_them():
 def test_hosts_by_ipv6_are_read_and_counted():
     inventory = read((FILES / "loopback6.xml").read_bytes())
     assert services_of(inventory) == {"web-1": ["18080/tcp SimpleHTTPServer 0.6"]}
-    assert notes(inventory) == {"hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses": 1}
+    assert notes(inventory) == {
+        "hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses": 1,
+        NOT_TRIED: 65534,
+    }
+
+
+@pytest.mark.parametrize(
+    ("scanned", "left"),
+    [
+        ('protocol="tcp" numservices="1000"', 64535),
+        ('protocol="tcp" numservices="65535"', None),
+        ('protocol="udp" numservices="1000"', None),
+        ('protocol="tcp" numservices="-1"', None),
+        ('protocol="tcp" numservices="0"', None),
+        ('protocol="tcp"', None),
+        ('protocol="tcp" numservices="1e3"', None),
+    ],
+)
+def test_a_scan_of_some_ports_says_that_nothing_is_known_of_the_others(scanned, left):
+    info = f'<scaninfo type="syn" {scanned}/>\n'
+    assert notes(read(HEAD + info + host_xml(port_xml()) + FOOT)).get(NOT_TRIED) == left
+
+
+def test_of_several_scans_the_one_that_tried_the_fewest_ports_is_noted():
+    scans = [
+        HEAD
+        + f'<scaninfo type="syn" protocol="tcp" numservices="{number}"/>'
+        + host_xml(port_xml(), address=f"10.0.0.{number % 200}")
+        + FOOT
+        for number in (1000, 100, 65535)
+    ]
+    assert notes(read(*scans))[NOT_TRIED] == 65435
 
 
 def test_only_open_ports_of_hosts_that_are_up_count():
@@ -119,8 +153,8 @@ def test_a_scan_that_was_interrupted_says_so():
         ("nmap -sV", '<service name="canna" method="table" conf="3"/>', True),
         ("nmap -sV", '<service name="canna" servicefp="SF-Port5680" method="table" conf="3"/>', False),
         ("nmap -sV", '<service name="tcpwrapped" method="probed" conf="8"/>', False),
-        ("nmap -sV", "", False),
-        ("nmap -sS", '<service name="canna" method="table" conf="3"/>', False),
+        ("nmap -sV", "", None),
+        ("nmap -sS", '<service name="canna" method="table" conf="3"/>', None),
     ],
 )
 def test_a_port_that_left_every_question_unanswered_is_mute(args, service, is_mute):

@@ -71,6 +71,13 @@ def test_the_nearest_stand_in_is_chosen(service: Service, level: Level, recipe: 
     assert match.why or level is Level.SAME_VERSION
 
 
+def test_an_open_port_is_called_one_and_never_a_banner() -> None:
+    for service in (Service(port=9), Service(port=9, is_mute=True), Service(port=9, name="tcpwrapped")):
+        assert MATCHER.match(service).why == "an open port, no banner: nothing names it"
+    unspoken = MATCHER.match(Service(port=9, name="socks5"))
+    assert unspoken.why == "an open port, no banner: no recipe speaks socks5"
+
+
 def test_a_cpe_names_a_product_whatever_people_call_it() -> None:
     service = Service(port=1, product="The web thing", cpe=("cpe:/a:igor_sysoev:nginx:1.18.0",))
     assert MATCHER.match(service).recipe == "nginx"

@@ -12,6 +12,7 @@ from dryrun_local.images.folder_build import BuiltImage, allowlist_entry, build_
 from dryrun_local.images.manifest import ImageFolder, Manifest, Tmpfs
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.needed_images import is_missing
 from dryrun_local.replicas.shared_root import write_files
 from dryrun_replica.building.folder import StandIn
 
@@ -33,7 +34,7 @@ async def build_stand_ins(
     """Build each stand-in once, two at a time, and return them by image. Raises ProgramError."""
     wanted = {stand_in.image: stand_in for stand_in in stand_ins}
     present = await inspect_images(wanted) if wanted else {}
-    missing = [image for image in wanted if _is_missing(wanted[image], present.get(image))]
+    missing = [image for image in wanted if is_missing(wanted[image], present.get(image))]
     slots = asyncio.Semaphore(_AT_ONCE)
     begun = 0
 
@@ -75,10 +76,6 @@ async def _build(installation: Installation, stand_in: StandIn) -> BuiltImage:
     if built is None:
         raise ProgramError(f"the build succeeded, but the engine has no image {stand_in.image}")
     return built
-
-
-def _is_missing(stand_in: StandIn, image: BuiltImage | None) -> bool:
-    return image is None or image.digest != stand_in.digest
 
 
 def _built(stand_in: StandIn, image: BuiltImage) -> BuiltStandIn:

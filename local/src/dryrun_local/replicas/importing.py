@@ -1,7 +1,6 @@
 """Makes a planned replica: builds its stand-ins, verifies them from inside, pins and installs them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dryrun_contract.text import printable
@@ -18,27 +17,13 @@ from dryrun_local.replicas.installed import (
     require_free_name,
     require_free_templates,
 )
+from dryrun_local.replicas.needed_images import images_of
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.building.composition import compose
-from dryrun_replica.building.folder import StandIn, stand_in
 from dryrun_replica.planning.summary import sentence
 from dryrun_replica.planning.template import template_text
-from dryrun_replica.recipes.banners import BannerTable
-
-NOTHING_ANSWERS = "discovery/test-quiet:1.0"
-"""The image of a host that answers nowhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Needed:
-    """The images of a plan: those to make, and the name of each host's."""
-
-    made: Mapping[str, StandIn]
-    """By image."""
-    of_host: Mapping[str, str]
 
 
 async def import_network(installation: Installation, options: ImportOptions, screen: Screen) -> int:
@@ -68,7 +53,7 @@ async def import_network(installation: Installation, options: ImportOptions, scr
 async def _make(installation: Installation, screen: Screen, planned: Planned, root: BuiltRoot) -> None:
     plan = planned.plan
     require_free_templates(installation, plan.name, (each.id for each in plan.templates))
-    needed = _images_of(planned, root)
+    needed = images_of(plan, planned.inventory, planned.matcher, root)
     card = {
         "plan": plan.model_dump(mode="json"),
         "images": dict(needed.of_host),
@@ -91,29 +76,3 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
-
-
-def _images_of(planned: Planned, root: BuiltRoot) -> _Needed:
-    banners = planned.matcher.banners
-    table = banners if isinstance(banners, BannerTable) else None
-    hosts = {host.name: host for host in planned.inventory.hosts}
-    classes = {each.name: each for each in planned.plan.classes}
-    made: dict[str, StandIn] = {}
-    of_host: dict[str, str] = {}
-    for template in planned.plan.templates:
-        for chosen in template.sample.chosen:
-            matches = tuple(service.match for service in classes[chosen.host_class].services)
-            for name in chosen.hosts:
-                if hosts[name].image is not None:
-                    of_host[name] = str(hosts[name].image)
-                    continue
-                # It calls itself by its class, so that hosts that differ in nothing else share an image.
-                host = hosts[name].model_copy(update={"name": chosen.host_class})
-                composition = compose(host, matches, planned.matcher.book, root.versions, table)
-                if composition.is_empty:
-                    of_host[name] = NOTHING_ANSWERS
-                    continue
-                image = stand_in(composition, root.digest)
-                made[image.image] = image
-                of_host[name] = image.image
-    return _Needed(made, of_host)

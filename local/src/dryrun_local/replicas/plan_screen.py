@@ -7,10 +7,11 @@ from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import UNICODE
 from dryrun_contract.text import printable
+from dryrun_local.replicas.needed_images import ToBuild
 from dryrun_local.replicas.shared_root import ABOUT_MB
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level, Match
-from dryrun_replica.planning.plan import Plan, PlannedClass
+from dryrun_replica.planning.plan import Estimate, Plan, PlannedClass
 from dryrun_replica.planning.summary import TITLES, bar, counted, made_from, sentence
 
 _STYLES = {
@@ -37,10 +38,18 @@ _WIDEST_BAR = 72
 class PlanScreen:
     """Prints one plan."""
 
-    def __init__(self, screen: Screen, plan: Plan, *, root_is_built: bool | None = None) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        plan: Plan,
+        *,
+        root_is_built: bool | None = None,
+        to_build: ToBuild | None = None,
+    ) -> None:
         self._screen = screen
         self._plan = plan
         self._root_is_built = root_is_built
+        self._to_build = to_build
         self._cells = _CELLS if screen.glyphs is UNICODE else _PLAIN_CELLS
 
     def show(self) -> None:
@@ -101,7 +110,12 @@ class PlanScreen:
             yield Text("answers nowhere", "dim"), Text("")
         places: dict[tuple[str, bool, Level, str], list[str]] = {}
         for service in each.services:
-            row = (service.label, service.tls, service.match.level, _stands_on(service.match))
+            row = (
+                service.shown or service.label,
+                service.tls,
+                service.match.level,
+                _stands_on(service.match),
+            )
             places.setdefault(row, []).append(service.place)
         for (label, tls, level, stands_on), where in places.items():
             found = f"{', '.join(where)} {printable(label)}{' over TLS' if tls else ''}"
@@ -153,10 +167,12 @@ class PlanScreen:
         plan, estimate = self._plan, self._plan.estimate
         templates = counted(len(plan.templates), "template")
         self._heading("To build")
+        known = self._to_build
         built = "images that are there"
-        if estimate.images:
-            size = f", {estimate.size_mb:,} MB" if estimate.size_mb else ""
-            built = f"{counted(estimate.images, 'image')}{size}: about {estimate.seconds:.0f} s"
+        if known is not None and known.images:
+            built = f"{counted(known.images, 'image')}: {_parts(known)}"
+        elif estimate.images:
+            built = f"{counted(estimate.images, 'image')}: {_work(estimate)}"
         self._screen.say(f"{templates} with {counted(plan.targets, 'target')} on {built}")
         if estimate.images:
             shared = f"All stand on one shared image of about {ABOUT_MB:,} MB"
@@ -173,6 +189,19 @@ class PlanScreen:
     def _more(self, number: int, what: str) -> None:
         if number > 0:
             self._screen.say(f"and {number:,} more {what}: --json has all", "dim")
+
+
+def _parts(known: ToBuild) -> str:
+    missing = known.missing.images
+    if not missing:
+        return "all are there, none is to build"
+    there = f"{known.images - missing:,} there, " if missing < known.images else ""
+    return f"{there}{missing:,} to build, {_work(known.missing)}"
+
+
+def _work(estimate: Estimate) -> str:
+    size = f"{estimate.size_mb:,} MB, " if estimate.size_mb else ""
+    return f"{size}about {estimate.seconds:.0f} s"
 
 
 def _table(titles: tuple[str, ...], *, wide: tuple[int, ...], right: tuple[int, ...]) -> Table:

@@ -12,6 +12,7 @@ from dryrun_contract.text import printable
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.installed import require_free_name, require_free_templates
+from dryrun_local.replicas.needed_images import to_build
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.shared_root import RECIPES, is_built, known_versions
 from dryrun_local.terminal.interruption import interruptible
@@ -151,4 +152,7 @@ async def show_plan(installation: Installation, planned: Planned, screen: Screen
         sys.stdout.write(planned.plan.model_dump_json(ensure_ascii=True) + "\n")
     else:
         root_is_built = await is_built(installation, planned.matcher.book)
-        PlanScreen(screen, planned.plan, root_is_built=root_is_built).show()
+        known = None
+        if root_is_built and planned.matcher.versions:
+            known = await to_build(installation, planned.plan, planned.inventory, planned.matcher)
+        PlanScreen(screen, planned.plan, root_is_built=root_is_built, to_build=known).show()

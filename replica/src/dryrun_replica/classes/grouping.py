@@ -87,7 +87,7 @@ def _of_service(service: Service) -> tuple[object, ...]:
     # A title distinguishes products when it names one; else it is a page's, and two pages are one class.
     title = service.title if service.title is not None and is_software(service.title) else None
     # A scan waits for a mute port, and for one that answers it does not.
-    is_mute = service.is_mute and service.product is None and service.name is None
+    is_mute = bool(service.is_mute) and service.product is None and service.name is None
     return ServiceKind.of(service), service.name, service.tls is not None, title, is_mute
 
 

@@ -124,6 +124,8 @@ class _Assembly:
             if found.absent is not None and found.is_left_out:
                 self.notes[found.absent] += 1
                 continue
+            if found.sources.bit_count() > 1:
+                self.notes["hosts that several files describe, joined"] += 1
             services = tuple(
                 self._service(port, transport, found.services[port, transport])
                 for port, transport in sorted(found.services)
@@ -167,6 +169,8 @@ class _Assembly:
         return unused
 
     def _service(self, port: int, transport: Transport, found: FoundService) -> Service:
+        if found.sources.bit_count() > 1:
+            self.notes["services that several files describe, joined"] += 1
         name, product = self._name_and_product(found)
         tls = self._tls(found.tls) if found.tls is not None else None
         if name is not None and name in INSIDE_TLS:
@@ -185,7 +189,7 @@ class _Assembly:
             title=self._title(found.title),
             banner=self._banner(found.banner),
             confidence=min(max(found.confidence, 0.0), 1.0),
-            is_mute=bool(found.is_mute),
+            is_mute=found.is_mute,
         )
 
     def _name_and_product(self, found: FoundService) -> tuple[str | None, str | None]:

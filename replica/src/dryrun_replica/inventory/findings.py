@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from ipaddress import IPv6Address, ip_address, ip_interface
+from operator import or_
 
 from dryrun_replica.inventory.faults import FaultList, TooLargeError, quoted
 from dryrun_replica.inventory.model import (
@@ -69,9 +71,12 @@ class FoundService:
     """The name is what the port's number is for, and nobody's word: a scanner that asked knows better."""
     is_mute: bool | None = None
     """Whether a scanner asked what it is and no question had an answer; None where none asked."""
+    sources: int = 0
+    """Where it is described, a bit for each source."""
 
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: all of it when it is surer, else only what is unknown here."""
+        self.sources |= other.sources
         for guessed, heard in ((self, other), (other, self)):
             if guessed.is_by_number and heard.is_mute is not None and not heard.name:
                 guessed.name = None
@@ -114,6 +119,8 @@ class FoundHost:
     is_said_to_run: bool = False
     """Whether a record of it has another status: two may share an address."""
     identities: set[str] = field(default_factory=set)
+    sources: int = 0
+    """Where it is described, a bit for each source."""
 
     @property
     def is_left_out(self) -> bool:
@@ -154,6 +161,8 @@ class Findings:
     pages: Pages = field(default_factory=Pages)
     words: set[str] = field(default_factory=set)
     """Texts that identify the network without being a host's name: sites, tenants, domains."""
+    _source: int = 0
+    _sources: dict[str, int] = field(default_factory=dict)
     _hosts: dict[FoundHost, None] = field(default_factory=dict)
     _by_identity: dict[str, FoundHost] = field(default_factory=dict)
     _services: int = 0
@@ -162,6 +171,10 @@ class Findings:
     def hosts(self) -> Iterable[FoundHost]:
         """All hosts, in the order in which they were first mentioned."""
         return self._hosts.keys()
+
+    def begin_source(self, name: str) -> None:
+        """Take what comes from now on as from the source `name`."""
+        self._source = 1 << self._sources.setdefault(name, len(self._sources))
 
     def host(self, identities: Iterable[str]) -> FoundHost:
         """Return the host that has any of these identities, which makes hosts that share it one."""
@@ -175,7 +188,38 @@ class Findings:
         for other in known[1:]:
             self._absorb(found, other)
         self._identify(found, wanted)
+        found.sources |= self._source
         return found
+
+    def join_by_names(self) -> None:
+        """Join hosts that one file calls by a full name and another by its first part, or by the same name.
+
+        Only where there is no doubt: all files together know one full name that begins so, no file has two
+        of the hosts, and at most one of them has addresses. What cannot be placed is noted.
+        """
+        alike: dict[str, list[FoundHost]] = {}
+        for host in self._hosts:
+            for first in {name.partition(".")[0] for name in _names_of(host)}:
+                alike.setdefault(first, []).append(host)
+        for first, hosts in alike.items():
+            known = [host for host in hosts if host in self._hosts]
+            names = {name for host in known for name in _names_of(host) if name.partition(".")[0] == first}
+            if len(known) < 2 or all(host.addresses for host in known):
+                continue
+            sources = [host.sources for host in known]
+            is_sure = (
+                len(names - {first}) < 2
+                and sum(1 for host in known if host.addresses) < 2
+                and sum(sources) == reduce(or_, sources)
+            )
+            if is_sure:
+                for other in known[1:]:
+                    self._absorb(known[0], other)
+                self.notes["hosts joined by name: one file has the full name, another its first part"] += 1
+            elif len({host.sources for host in known}) > 1:
+                self.notes[
+                    "hosts without an address whose name fits several others in other files, kept apart"
+                ] += sum(1 for host in known if not host.addresses)
 
     def _identify(self, host: FoundHost, identities: Iterable[str]) -> None:
         for each in identities:
@@ -194,9 +238,11 @@ class Findings:
         `again` is the note for a file that lists one place of one host twice.
         """
         known = host.services.get((port, transport))
+        service.sources = service.sources or self._source
         if known is not None:
+            is_twice = known.sources & service.sources
             known.merge(service)
-            if again:
+            if again and is_twice:
                 self.notes[again] += 1
             return
         if len(host.services) >= MAX_SERVICES_OF_A_HOST:
@@ -210,6 +256,7 @@ class Findings:
         for name in other.names:
             host.add_name(name)
         host.addresses |= other.addresses
+        host.sources |= other.sources
         host.purpose = host.purpose or other.purpose
         host.absent = host.absent or other.absent
         host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
@@ -237,6 +284,10 @@ class Findings:
             host.add_name(text)
         else:
             host.addresses.add(address)
+
+
+def _names_of(host: FoundHost) -> set[str]:
+    return {name.strip().rstrip(".").casefold() for name in host.names if as_address(name) is None}
 
 
 def as_address(text: str) -> str | None:

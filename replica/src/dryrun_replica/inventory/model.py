@@ -28,6 +28,8 @@ type Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 type Cpe = Annotated[str, StringConstraints(pattern=r"^cpe:(?:/|2\.3:)[aho]:[A-Za-z0-9._~%!*\\:+-]{1,180}$")]
 type HostName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,50}[a-z0-9])?$")]
 """As a template names its services."""
+WRAPPED = "tcpwrapped"
+"""What nmap calls a port that takes a connection and ends it without a word."""
 type Image = Annotated[
     str,
     StringConstraints(pattern=r"^discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
@@ -62,8 +64,8 @@ class Service(Word):
     banner: Text | None = None
     confidence: float = Field(default=1.0, ge=0, le=1)
     """Of the identification, 0 to 1: 1 is what people state, a guess by the port number is 0.3."""
-    is_mute: bool = False
-    """Whether a scanner asked what it is, and no question had an answer."""
+    is_mute: bool | None = None
+    """Whether a scanner asked what it is, and no question had an answer; None where none asked."""
 
     @property
     def place(self) -> str:
@@ -75,6 +77,21 @@ class Service(Word):
         """What people call it: product and version, or the protocol, or `unknown`."""
         known = " ".join(part for part in (self.product, self.version) if part)
         return known or self.name or "unknown"
+
+    @property
+    def shown(self) -> str:
+        """The label, and of a port that nobody can name what a scanner saw there.
+
+        >>> Service(port=9, is_mute=True).shown, Service(port=9, is_mute=False).shown, Service(port=9).shown
+        ('open, no answer', 'open, answer not recognised', 'open, not identified')
+        """
+        if self.product is None and self.name == WRAPPED:
+            return "open, hangs up at once (tcpwrapped)"
+        if self.label != "unknown":
+            return self.label
+        if self.is_mute is None:
+            return "open, not identified"
+        return "open, no answer" if self.is_mute else "open, answer not recognised"
 
 
 class Host(Word):

@@ -111,18 +111,24 @@ def read_inventory(
     """
     findings = Findings()
     sources: list[Source] = []
-    for file in files:
+    for number, file in enumerate(files):
         name = printable(file.name, limit=100)
         file_is = file_format or recognise(file.raw)
         if file_is is None:
             formats = ", ".join(FORMATS)
             findings.faults.add(name, f"is of no known format; --format names one of {formats}")
             continue
+        # The files of NetBox are lists and pages of one system.
+        findings.begin_source(file_is if file_is == "netbox" else f"file {number}")
         try:
             FORMATS[file_is].read(file.raw, name, findings)
         except TooLargeError as error:
             findings.faults.add(name, str(error))
         sources.append(Source(format=file_is, sha256=hashlib.sha256(file.raw).hexdigest()))
+    try:
+        findings.join_by_names()
+    except TooLargeError as error:
+        findings.faults.add("the inventory", str(error))
     if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
         findings.faults.add("the inventory", "describes no host that runs")
     findings.faults.raise_any()

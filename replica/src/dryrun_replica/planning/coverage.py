@@ -21,7 +21,7 @@ class CoverageRow(Word):
     """Services of one product and version, and what stands for them."""
 
     label: str
-    """Product and version as the inventory has them, else the protocol."""
+    """Product and version as the inventory has them, else the protocol, else what a scanner saw."""
     places: tuple[str, ...]
     """Where they are served, e.g. `443/tcp`; at most MAX_PLACES."""
     services: int = Field(ge=1)
@@ -39,6 +39,11 @@ class Coverage(Word):
     """Every level, also those with none; together they are `services`."""
     rows: tuple[CoverageRow, ...]
     """The worst level first, in it the most services first."""
+
+    @property
+    def open_ports(self) -> int:
+        """Of the level `BANNER`, how many stand on an open port that says nothing."""
+        return sum(row.services for row in self.rows if row.level is Level.BANNER and row.stands_on is None)
 
     @property
     def real(self) -> int:
@@ -77,7 +82,7 @@ def cover(
                     else other.model_copy(update={"why": _OF_ANOTHER_CLASS})
                 )
             stands_on = " ".join(filter(None, (match.product, match.version))) or None
-            row = (service.label, match.level, stands_on, match.why)
+            row = (service.shown, match.level, stands_on, match.why)
             counts[row] += each.size
             places[row][service.place] = None
     levels = dict.fromkeys(LEVELS, 0)

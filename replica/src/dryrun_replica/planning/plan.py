@@ -1,6 +1,6 @@
 """The plan of a replica: which hosts it stands for, by which stand-ins, how well, and at what cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -33,6 +33,8 @@ class PlannedService(Word):
     """Port and transport, e.g. `443/tcp`."""
     label: str
     """Product and version as the inventory has them, else the protocol."""
+    shown: str = ""
+    """The label, or what a scanner saw of a port that nobody can name; empty in plans of before."""
     tls: bool
     product: str | None = None
     """As the inventory has it, without its version."""
@@ -136,6 +138,7 @@ def make_plan(
         for chosen in sample.chosen:
             targets[chosen.host_class] = targets.get(chosen.host_class, 0) + len(chosen.hosts)
     ids = template_ids(name, len(samples))
+    planned = tuple(_planned(each, matches[each.name], targets.get(each.name, 0)) for each in classes)
     return Plan(
         name=name,
         seed=seed,
@@ -144,12 +147,12 @@ def make_plan(
         names_kept=inventory.names_kept,
         hosts=len(inventory.hosts),
         hosts_without_services=sum(not host.services for host in inventory.hosts),
-        classes=tuple(_planned(each, matches[each.name], targets.get(each.name, 0)) for each in classes),
+        classes=planned,
         templates=tuple(
             PlannedTemplate(id=each, sample=sample) for each, sample in zip(ids, samples, strict=True)
         ),
         coverage=cover(classes, matches, frozenset(targets)),
-        estimate=_estimate(classes, matches, frozenset(targets)),
+        estimate=estimate(planned),
         notes=inventory.notes,
     )
 
@@ -191,6 +194,7 @@ def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) ->
             PlannedService(
                 place=service.place,
                 label=service.label,
+                shown=service.shown,
                 tls=service.tls is not None,
                 product=service.product,
                 match=match,
@@ -201,15 +205,14 @@ def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) ->
     )
 
 
-def _estimate(
-    classes: Sequence[HostClass], matches: dict[str, tuple[Match, ...]], chosen: frozenset[str]
-) -> Estimate:
+def estimate(classes: Iterable[PlannedClass]) -> Estimate:
+    """Return what building the stand-ins of these classes takes, as far as they have targets."""
     parts: list[Match] = []
     built = 0
     for each in classes:
-        standing = [match for match in matches[each.name] if match.level is not Level.NOTHING]
+        standing = [service.match for service in each.services if service.match.level is not Level.NOTHING]
         # Hosts on which nothing stands share an image that is there already.
-        if each.name in chosen and each.example.image is None and standing:
+        if each.targets and each.image is None and standing:
             built += 1
             parts += standing
     seconds = SECONDS_OF_AN_IMAGE * built + sum(match.build_seconds for match in parts)

@@ -45,7 +45,15 @@ def levels_of(coverage: Coverage) -> Levels:
 def sentence(coverage: Coverage) -> str:
     """Return the coverage in a sentence, with the names of products that nothing stands for."""
     named = uncovered(coverage)
-    return levels_of(coverage).sentence + (f": {', '.join(named)}" if named else "")
+    known = levels_of(coverage)
+    said = known.sentence
+    if bare := coverage.open_ports:
+        both = (
+            f"{known.banner - bare:,} on a banner" if known.banner > bare else "",
+            f"{bare:,} on an open port",
+        )
+        said = said.replace(f"{known.banner:,} on a banner", ", ".join(filter(None, both)))
+    return said + (f": {', '.join(named)}" if named else "")
 
 
 def uncovered(coverage: Coverage) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dryrun_replica.inventory.model import Service
+from dryrun_replica.inventory.model import WRAPPED, Service
 from dryrun_replica.recipes.answers import NoAnswerError, generate
 from dryrun_replica.recipes.probes import PLACES, Pattern, read_table
 
@@ -39,8 +39,6 @@ class Banner:
 type HangsUp = Literal["at once", "when asked", "never"]
 """When it ends a connection: as servers do with strangers, with what they do not understand, or as a mute
 one, which costs a scanner the wait for each answer."""
-WRAPPED = "tcpwrapped"
-"""What nmap calls a port that takes a connection and ends it without a word."""
 
 
 def silent(service: Service) -> Banner | None:

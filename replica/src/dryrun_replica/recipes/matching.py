@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dryrun_replica.inventory.model import Host, Service, Transport
+from dryrun_replica.inventory.model import WRAPPED, Host, Service, Transport
 from dryrun_replica.levels import Level, Match
 from dryrun_replica.recipes.banners import silent
 from dryrun_replica.recipes.loading import RecipeBook
@@ -83,7 +83,7 @@ class Matcher:
             why = "a banner that names it; stands for no software"
             return Match(level=Level.BANNER, product=service.product, version=service.version, why=why)
         if silent(service) is not None:
-            return Match(level=Level.BANNER, why=f"an open port: {_why_nothing(service)}")
+            return Match(level=Level.BANNER, why=f"an open port, no banner: {_why_nothing(service)}")
         return Match(level=Level.NOTHING, why=_why_nothing(service))
 
     def match_host(self, host: Host) -> tuple[Match, ...]:
@@ -119,7 +119,8 @@ class Matcher:
                 recipe = self.book[match.recipe]
                 name, transports = recipe.title, recipe.transports
             elif match.level is Level.BANNER:
-                name, transports = "a banner", (service.transport,)
+                what = "a banner" if match.product else "an open port"
+                name, transports = what, (service.transport,)
             else:
                 continue
             wanted = [(service.port, transport) for transport in transports]
@@ -258,4 +259,5 @@ def _left_out(why: str) -> Match:
 def _why_nothing(service: Service) -> str:
     if service.product:
         return f"no recipe, relative or banner for {service.product}"
-    return f"no recipe speaks {service.name}" if service.name else "nobody knows what answers there"
+    known = service.name is not None and service.name != WRAPPED
+    return f"no recipe speaks {service.name}" if known else "nothing names it"

@@ -28,6 +28,8 @@ MAX_PORTS_OF_A_HOST = 2 * 65536
 _PORT = ["host", "ports", "port"]
 _CHUNK = 1024 * 1024
 _TWICE = "services that the scan lists twice, merged"
+ALL_PORTS = 65535
+_NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 
@@ -123,6 +125,8 @@ class _Reader:
         match self._path:
             case [_, "host"]:
                 self._up, self._addresses, self._names, self._ports = True, [], [], []
+            case [_, "scaninfo"] if attributes.get("protocol") == "tcp":
+                self._asked_ports(attributes.get("numservices", ""))
             case [_, "host", "status"]:
                 self._up = attributes.get("state") == "up"
             case [_, "host", "address"] if attributes.get("addrtype") in {"ipv4", "ipv6"}:
@@ -131,6 +135,12 @@ class _Reader:
                 self._names.append(attributes.get("name", "")[:MAX_TEXT])
             case [_, "host", "ports", "port", *inside] if self._ports:
                 self._read_port(self._ports[-1], inside, name, attributes)
+
+    def _asked_ports(self, number: str) -> None:
+        if number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) < ALL_PORTS:
+            notes = self._findings.notes
+            # Of several scans, the one that leaves the most open.
+            notes[_NOT_ASKED] = max(notes[_NOT_ASKED], ALL_PORTS - int(number))
 
     def _read_port(self, port: _Port, inside: list[str], name: str, attributes: dict[str, str]) -> None:
         match inside:

@@ -1,0 +1,92 @@
+"""Hosts that several files describe, joined by address and by name, and what the notes say of it."""
+
+import pytest
+from read_files import notes, read, services_of
+
+BY_NAME = "hosts joined by name: one file has the full name, another its first part"
+HOSTS = "hosts that several files describe, joined"
+SERVICES = "services that several files describe, joined"
+APART = "hosts without an address whose name fits several others in other files, kept apart"
+
+
+def scan(**hosts: str) -> str:
+    """A scan that found OpenSSH on each host: address by name, with underscores for dots and hyphens."""
+    return (
+        '<nmaprun args="nmap -sV -p-">'
+        + "".join(
+            f'<host><status state="up"/><address addr="{address}" addrtype="ipv4"/><hostnames>'
+            f'<hostname name="{name.replace("_", ".")}"/></hostnames><ports><port protocol="tcp" portid="22">'
+            '<state state="open"/><service name="ssh" product="OpenSSH" method="probed" conf="10"/></port>'
+            "</ports></host>"
+            for name, address in hosts.items()
+        )
+        + '<runstats><finished time="1"/></runstats></nmaprun>'
+    )
+
+
+DISCOVERED = '{"type":"discovery","kind":"service","key":"10.0.0.5:22/tcp","data":{},"confidence":1}'
+
+
+def test_three_files_of_different_kinds_about_one_host_are_noted_once_and_nothing_stands_twice():
+    table = "host,ip,port,product\nweb1,10.0.0.5,22,OpenSSH\n"
+    inventory = read(scan(web1_corp_example="10.0.0.5"), table, DISCOVERED)
+    assert len(inventory.hosts) == 1
+    assert notes(inventory) == {HOSTS: 1, SERVICES: 1}
+
+
+def test_what_one_file_lists_twice_is_said_of_that_file_only():
+    twice = "host,ip,port,product\n" + 2 * "web1,10.0.0.5,22,OpenSSH\n"
+    inventory = read(scan(web1_corp_example="10.0.0.5"), twice)
+    assert notes(inventory) == {HOSTS: 1, SERVICES: 1, "services that stand in the table twice, merged": 1}
+
+
+@pytest.mark.parametrize("table", ["web1", "WEB1", "web1.corp.example", "Web1.Corp.example."])
+def test_a_short_name_and_the_one_full_name_that_begins_so_are_one_host(table):
+    files = scan(web1_corp_example="10.0.0.5", db1_corp_example="10.0.0.6"), f"host,port\n{table},443\n"
+    for order in (files, files[::-1]):
+        inventory = read(*order)
+        assert sorted(map(tuple, services_of(inventory).values())) == [
+            ("22/tcp OpenSSH",),
+            ("22/tcp OpenSSH", "443/tcp http"),
+        ]
+        assert notes(inventory)[BY_NAME] == 1
+
+
+@pytest.mark.parametrize(
+    ("scanned", "table"),
+    [
+        # Two full names begin so.
+        ({"web1_corp_example": "10.0.0.5", "web1_lab_example": "10.0.0.6"}, "host,port\nweb1,443\n"),
+        # One name, two hosts with addresses.
+        ({"web1": "10.0.0.5", "web1_corp_example": "10.0.0.6"}, "host,port\nweb1,443\n"),
+        # Two hosts of the table.
+        ({"web1_corp_example": "10.0.0.5"}, "host,port\nweb1,443\nweb1.corp.example,80\n"),
+        ({"web1_corp_example": "10.0.0.5"}, "host,port\nweb1.lab.example,443\nweb1.corp.example,80\n"),
+    ],
+)
+def test_where_a_name_fits_several_hosts_none_is_joined_and_a_note_says_so(scanned, table):
+    inventory = read(scan(**scanned), table)
+    assert len(inventory.hosts) == len(scanned) + len(table.splitlines()) - 1
+    assert BY_NAME not in notes(inventory)
+    assert notes(inventory)[APART] >= 1
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        # Another address, another host.
+        "host,ip,port\nweb1,10.0.0.9,443\n",
+        # Begins so, and is another name.
+        "host,port\nweb10,443\n",
+        "host,port\nweb,443\n",
+    ],
+)
+def test_another_address_or_another_first_part_is_another_host(table):
+    inventory = read(scan(web1_corp_example="10.0.0.5"), table)
+    assert len(inventory.hosts) == 2
+    assert notes(inventory).keys().isdisjoint({BY_NAME, APART, HOSTS})
+
+
+def test_addresses_without_names_are_never_joined_by_their_first_number():
+    inventory = read("host,port\n10.0.0.5,22\n", "host,port\n10,22\n")
+    assert len(inventory.hosts) == 2
