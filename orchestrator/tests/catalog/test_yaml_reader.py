@@ -63,6 +63,7 @@ def test_no_input_raises_and_what_gives_no_tree_gives_a_fault(raw):
 @example("? \nb: c")
 @example("a: b\t")
 @example("a: |#")
+@example("---")
 def test_a_document_is_read_as_pyyaml_reads_it(text):
     fast, faults = read(text)
     with pytest.MonkeyPatch.context() as patch:

@@ -78,10 +78,14 @@ def _compose(raw: bytes) -> yaml.Node:
 def _composed(text: str) -> yaml.Node | None:
     if _READ_DIFFERENTLY.search(text) is None:
         try:
-            return _FastComposer(text).get_single_node()
+            node = _FastComposer(text).get_single_node()
         except (yaml.YAMLError, ValueError, OverflowError):
             # PyYAML's own parser says better what is wrong, and where.
             pass
+        else:
+            # Where a document is that has only its marker, too.
+            if not isinstance(node, yaml.ScalarNode) or node.value:
+                return node
     return _Composer(text).get_single_node()
 
 
