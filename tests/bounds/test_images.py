@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import yaml
 from target_container import (
     REPOSITORY,
     TargetContainer,
     allowed,
     docker,
     internal_network,
+    read_yaml,
     run_options,
     running,
     template,
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.long(150)]
 TARGETS = sorted(
     image
     for path in (REPOSITORY / "images").glob("*/image.yml")
-    if (image := yaml.safe_load(path.read_text())["image"]).startswith("discovery/test-")
+    if (image := read_yaml(path)["image"]).startswith("discovery/test-")
     and not image.startswith("discovery/test-collector-")
 )
 

@@ -28,13 +28,14 @@ from approval_api.settings import Settings
 from dryrun_contract.production import RuleRequest
 
 PASSWORD = "several words of nobody"
+_HERE = f"{Path(__file__).parent}/"
 expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of this folder on one event loop, which their browser needs."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(_HERE):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

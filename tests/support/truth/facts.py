@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import yaml
-from target_container import REPOSITORY, allowed, template
+from target_container import REPOSITORY, allowed, read_yaml, template
 
 type Key = tuple[str, str]
 """Kind, and key relative to the service: `("table", ":5432/tcp/shop/public/orders")`."""
@@ -74,7 +72,7 @@ def cases() -> dict[str, Case]:
     images: dict[str, tuple[Mapping[str, Any], ...]] = {}
     exempt: dict[str, frozenset[str]] = {}
     for path in sorted((REPOSITORY / "images").glob("*/image.yml")):
-        manifest = _read(path)
+        manifest = read_yaml(path)
         images[manifest["image"]] = tuple(manifest.get("ground_truth", ()))
         exempt[manifest["image"]] = frozenset(manifest.get("not_services", ()))
         if images[manifest["image"]]:
@@ -99,15 +97,10 @@ def cases() -> dict[str, Case]:
 def _kinds(header: Mapping[str, Any]) -> frozenset[str] | None:
     """Return what the collectors look for that a template names, None when it names none."""
     manifests = (REPOSITORY / "collectors" / "manifests").glob("*.yml")
-    provided = {manifest["name"]: manifest["provides"] for manifest in map(_read, manifests)}
+    provided = {manifest["name"]: manifest["provides"] for manifest in map(read_yaml, manifests)}
     if "collectors" not in header:
         return None
     return frozenset(kind for name in header["collectors"] for kind in provided[name])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(path.read_text())
-    return content
 
 
 def _variants(service: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
