@@ -48,7 +48,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
 def test_every_suite_runs_once_and_passes(run, possible):
     code, calls = run(possible=possible)
     assert (code, sorted(calls)) == (0, sorted(SUITES))
-    assert (sorted(calls[:2]), calls[-1]) == (["apart", "unit"], "alone")
+    assert {"apart", "unit"} <= set(calls[: calls.index("engines")])
+    assert calls[-1] == "alone"
 
 
 @pytest.mark.parametrize("possible", [True, False])
