@@ -101,20 +101,19 @@ def draw_checks(listed: CheckList) -> RenderableType:
         Text(f"{each.within} of {each.of} within", style="bold").append(f"  {_WHAT[each.what]}", "not bold")
         for each in listed.calibration
     ]
-    table = _table("CHECK", "TEMPLATE", "HOSTS", "SERVICES", "PRODUCTS", "DURATION", "PACKETS", "")
+    table = _table("CHECK", "TEMPLATE", "HOSTS", "SERVICES", "PRODUCTS", "DURATION", "PACKETS")
     for check in listed.checks:
         groups = {group.name: group.within for group in check.comparison.of("kind")}
         quantities = {each.name: each.within for each in check.comparison.quantities}
         table.add_row(
             Text(short(check.id), style="cyan"),
-            Text(inert(check.template, 30)),
+            Text(inert(check.template, 30)).append("" if check.comparison.complete else " *", "yellow"),
             *(_word(groups.get(name)) for name in ("host", "service", "product")),
             *(_word(quantities.get(name)) for name in ("seconds", "packets")),
-            Text("" if check.comparison.complete else "incomplete", style="yellow"),
         )
     parts += [Text(""), table]
     if not all(check.comparison.complete for check in listed.checks):
-        parts.append(Text("Incomplete: the run did not come to its end. It counts in no rate.", style="dim"))
+        parts.append(Text("* The run did not come to its end; it counts in no rate.", style="dim"))
     return Group(*parts)
 
 
