@@ -1,8 +1,13 @@
+from datetime import date
+
 import pytest
+from fake_orchestrator import SMALL
+from made_rehearsals import census, host_class, service
 from pydantic import ValidationError
 
 from approval_api.reports.forecast import PACKETS_PER_EMPTY_ADDRESS, ForecastQuestion
 from dryrun_contract import event as words
+from dryrun_contract.template import Levels, StandsFor
 
 
 def lines(report):
@@ -78,3 +83,27 @@ async def test_the_endpoint_refuses_hosts_without_room_with_the_reason(api, orch
     assert answer.status_code == 422
     assert answer.json()["faults"][0]["where"] == "query.forecast_hosts"
     assert "for 254; forecast for a wider network" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("question", [{"forecast_hosts": 48}, {"forecast_cidr": "10.20.0.0/24"}])
+async def test_no_second_forecast_beside_that_of_the_network_that_a_template_stands_for(
+    api, orchestrator, question
+):
+    made = host_class("a", 48, 1, service())
+    levels = Levels(same_version=48, same_product=0, relative=0, banner=0, nothing=0)
+    known = StandsFor(
+        made_from="a table", made_on=date(2026, 11, 26), hosts=48, levels=levels, census=census(made)
+    )
+    orchestrator.templates = {SMALL.id: SMALL.model_copy(update={"stands_for": known})}
+    session_id = await api.start()
+    for form in ("json", "markdown"):
+        answer = await api.get(f"/sessions/{session_id}/report", params={**question, "format": form})
+        assert answer.status_code == 422
+        assert "small stands for a network of 48 hosts" in answer.json()["detail"]
+        assert "--forecast-hosts" in answer.json()["detail"]
+    assert (await api.get(f"/sessions/{session_id}/report")).status_code == 200
+    # Of a version that counted no network: nothing else forecasts it.
+    old = known.model_copy(update={"census": None})
+    orchestrator.templates = {SMALL.id: SMALL.model_copy(update={"stands_for": old})}
+    session_id = await api.start()
+    assert (await api.get(f"/sessions/{session_id}/report", params=question)).status_code == 200

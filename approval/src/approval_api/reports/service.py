@@ -21,6 +21,7 @@ from approval_api.sessions.service import unknown_session
 from approval_api.sessions.stored import StoredSession
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
+from dryrun_contract.problem import Fault
 from dryrun_contract.session import SessionView
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class Reports:
     ) -> tuple[SessionView, bytes]:
         """Return the session and its report in a form, compressed by zlib.
 
-        Raises ProblemError: 404, 503 `busy`, and 503 `report-failed` with the reason.
+        Raises ProblemError: 404, 422 for a `question` about a session whose template stands for a network,
+        503 `busy`, and 503 `report-failed` with the reason.
         """
         session, (document,) = await self.write_each(session_id, (form,), criteria, question)
         return session, document
@@ -84,6 +86,8 @@ class Reports:
     ) -> tuple[SessionView, list[bytes]]:
         """Return the session and one report of it in several forms. Raises ProblemError as `write` does."""
         state, kept = await self._current(session_id)
+        if question is not None:
+            _require_no_other_forecast(state.stored)
         hows = [
             _writing(state.stored, form, criteria, question).model_copy(
                 update={"base_url": self._public_url if form in _TICKETS else ""}
@@ -200,6 +204,23 @@ class Reports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(self._scoring.close(), self._writing.close())
+
+
+def _require_no_other_forecast(stored: StoredSession) -> None:
+    """Raise a 422 problem if reports forecast a real network: two forecasts would contradict each other."""
+    known = stored.template.stands_for if stored.template else None
+    if known is None or known.census is None:
+        return
+    hosts = f"{known.hosts:,} host{'' if known.hosts == 1 else 's'}"
+    raise ProblemError(
+        "invalid-request",
+        422,
+        f"the template {stored.view.template} stands for a network of {hosts}, which its reports forecast; "
+        "ask without a number of hosts and a network (--forecast-hosts, --forecast-cidr). For another "
+        "network, import its inventory, or rehearse on a template that stands for none",
+        title="This report forecasts another network",
+        faults=(Fault(where="query.forecast_hosts", what="the template stands for a network already"),),
+    )
 
 
 def _writing(stored: StoredSession, form: Form, judge: Judge, question: ForecastQuestion | None) -> Writing:
