@@ -15,7 +15,7 @@ missing_packages() {
     if [ "$1" != demo ]; then
         # Releases are built from commits.
         want git git
-        want chromium chromium
+        want chromium-headless-shell chromium-headless-shell
         want haproxy haproxy
         # For the tests of the isolation probe.
         command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
