@@ -20,6 +20,7 @@ from chromium import (
     violations,
 )
 from made_deliveries import store_deliveries
+from network_parts import parts as network_parts
 from playwright.async_api import expect
 from scripted_session import HOSTILE
 from site_map import DOORS, EVERYBODY, PLACES
@@ -157,6 +158,22 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off_in_any_look_and_for_any_
 
 
 @pytest.mark.timeout(600)
+async def test_the_templates_of_one_network_fold_on_a_desk_and_on_a_phone(site):
+    site.orchestrator.templates |= network_parts(20)
+    page = await site.visit(Role.OPERATOR, "/dryrun/templates")
+    network = page.get_by_role("article", name="Network acme")
+    start = network.get_by_role("button", name=re.compile("part 20 of 20"))
+    faults = await faults_in_each_look(page, "templates-folded")
+    await page.set_viewport_size(PHONE)
+    await expect(start).to_be_hidden()
+    folded = (await network.bounding_box())["height"]
+    assert folded < PHONE["height"]
+    await network.get_by_text("The 20 templates").press("Enter")
+    await expect(start).to_be_visible()
+    assert (await network.bounding_box())["height"] > 10 * folded
+    assert faults + await faults_in_each_look(page, "templates-unfolded") == []
+
+
 async def test_axe_finds_nothing_and_nothing_is_cut_off_where_there_is_nothing_or_something_failed(site):
     watched = await site.open(Role.ADMIN)
     page = await watched.context.new_page()

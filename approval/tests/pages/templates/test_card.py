@@ -3,6 +3,7 @@
 from datetime import date
 
 from fake_orchestrator import SMALL
+from network_parts import parts
 
 from dryrun_contract.template import Levels, StandsFor
 
@@ -28,3 +29,35 @@ async def test_a_card_of_any_other_template_says_nothing_of_one(api):
     page = (await api.client.get("/dryrun/templates", headers=HTML)).text
     assert "Small company" in page
     assert "Stands for" not in page
+
+
+async def test_the_templates_of_one_network_are_one_card_that_unfolds(api, orchestrator):
+    orchestrator.templates = {SMALL.id: SMALL} | parts(20)
+    page = (await api.client.get("/dryrun/templates", headers=HTML)).text
+    assert page.count('<article class="card network"') == 1
+    assert "Network acme" in page
+    assert "acme-01 to acme-20" in page
+    assert f"with {20 * len(SMALL.services)} machines" in page
+    # What is known of the network stands once, every part can be started.
+    assert page.count("71 of 90 services") == 1
+    assert page.count("40 hosts") == 1
+    folded = page.partition("<details>")[2]
+    assert "The 20 templates" in folded
+    for number in range(1, 21):
+        assert f'id="t-acme-{number:02}"' in page
+        assert f'value="acme-{number:02}"' in page
+    assert '<h3 id="t-acme-01">' in page
+    assert '<h2 id="t-small">' in page
+
+
+async def test_templates_of_two_networks_or_of_none_stay_apart(api, orchestrator):
+    alone = parts(1)
+    other = {
+        f"acme-{number:02}": template.model_copy(update={"id": f"acme-{number:02}"})
+        for number, template in zip((2,), parts(1, hosts=41).values(), strict=True)
+    }
+    bare = {f"plain-{n}": SMALL.model_copy(update={"id": f"plain-{n}"}) for n in (1, 2)}
+    orchestrator.templates = alone | other | bare
+    page = (await api.client.get("/dryrun/templates", headers=HTML)).text
+    assert "card network" not in page
+    assert page.count('<article class="card template"') == 4

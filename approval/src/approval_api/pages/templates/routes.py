@@ -1,6 +1,9 @@
 """Page: what may be started, drawn."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,7 +20,7 @@ from approval_api.pages.topology import Topology, draw
 from approval_api.sessions.history import TypicalDuration, typical_durations
 from approval_api.sessions.service import orchestrator_unavailable
 from approval_api.web.problems import ProblemError
-from dryrun_contract.template import TemplateSummary
+from dryrun_contract.template import StandsFor, TemplateSummary
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,6 +34,50 @@ class Card:
     typical: TypicalDuration | None
     coverage: tuple[CoveragePart, ...]
     """Of the real network that it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The templates that one real network was cut into."""
+
+    name: str
+    stands_for: StandsFor
+    cards: tuple[Card, ...]
+    """By id."""
+
+    @property
+    def machines(self) -> int:
+        """Machines of all its templates."""
+        return sum(len(card.template.services) for card in self.cards)
+
+
+_PART = re.compile(r"(.+)-[0-9]+")
+
+
+def in_networks(cards: Iterable[Card]) -> list[Card | Network]:
+    """Return the cards, those of one network together in the place of its first one.
+
+    An import calls parts `NAME-1`, `NAME-2`, …, and says the same of the network in each.
+    """
+    entries: dict[object, list[Card]] = {}
+    for card in cards:
+        part, known = _PART.fullmatch(card.template.id), card.template.stands_for
+        network = None if part is None or known is None else (part[1], known.model_copy(update=_OWN))
+        key = card.template.id if network is None else (network[0], network[1].model_dump_json())
+        entries.setdefault(key, []).append(card)
+    return [_together(own) if len(own) > 1 else own[0] for own in entries.values()]
+
+
+_OWN: Mapping[str, object] = MappingProxyType({"weights": {}, "census": None})
+"""What of a network each of its templates has for itself."""
+
+
+def _together(cards: Iterable[Card]) -> Network:
+    in_order = tuple(sorted(cards, key=lambda card: card.template.id))
+    first = in_order[0].template
+    known = first.stands_for
+    assert known is not None
+    return Network(first.id.rpartition("-")[0], known, in_order)
 
 
 @router.get("/dryrun/templates")
@@ -55,4 +102,4 @@ async def show_templates(request: Request, visitor: Reader) -> Response:
         )
         for template in sorted(templates, key=lambda template: len(template.services))
     ]
-    return page(request, "templates/templates.html", visitor, cards=cards, criteria=criteria)
+    return page(request, "templates/templates.html", visitor, entries=in_networks(cards), criteria=criteria)
