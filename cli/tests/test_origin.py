@@ -53,3 +53,22 @@ def test_the_report_of_a_replica_says_what_to_expect_of_the_network(run, api, mo
     assert "duration 1m 35s 1m 11s to 2m 00s" in shown
     assert "duration from 443/tcp" in shown  # the recorded basis
     assert "not measured: failed logins in logs" in shown
+
+
+def test_the_expectation_of_a_network_cuts_no_heading_in_80_columns(run, api, monkeypatch):
+    import fake_approval_api
+    from recorded_report import network_forecast, small_report
+
+    known = network_forecast()
+    found = {"value": 8888.0, "low": 7777.0, "high": 9999.0}
+    group = known["kinds"][0] | {"total": 12345, "covered": 9999, "unknown": 2346, "found": found}
+    known["kinds"] = [group | {"name": name} for name in ("host", "service", "product")]
+    monkeypatch.setattr(
+        fake_approval_api, "small_report", lambda s: {**small_report(s), "network_forecast": known}
+    )
+    api.add_session()
+    _, stdout, _ = run("report", "last", COLUMNS="80")
+    shown = [" ".join(line.split()) for line in stdout.splitlines()]
+    assert "there covered found 90% interval missed unknown" in shown
+    assert "products identified 12,345 9,999 8,888 7,777 to 9,999 1,111 2,346" in shown
+    assert all(len(line) <= 80 for line in stdout.splitlines())

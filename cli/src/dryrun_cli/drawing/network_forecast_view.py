@@ -115,7 +115,7 @@ def count_text(value: float) -> str:
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True, overflow="ellipsis", min_width=14)
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)
