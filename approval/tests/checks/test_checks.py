@@ -153,6 +153,22 @@ async def test_a_check_counts_what_production_holds_without_what_was_rejected(
         )
     check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
     assert places(check)["5432/tcp"][0] == 9
+    assert check["comparison"]["complete"]
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.discoveries SET gone_at = now(), change = 'gone' "
+                "WHERE key = '10.213.9.2:5432/tcp'"
+            )
+        )
+    wanted = {"collector": "network", "targets": ["10.213.9.0/24"], "profile": "full"}
+    for complete in (False, True):
+        scan = (await api.client.post("/api/v1/production/scans", json=wanted)).json()
+        ended = {"complete": complete}
+        answer = await api.client.post(f"/api/v1/production/scans/{scan['id']}/end", json=ended)
+        assert answer.status_code == 200, answer.text
+        check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
+        assert (places(check)["5432/tcp"][0], check["comparison"]["complete"]) == (8, complete)
 
 
 async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):
@@ -196,28 +212,51 @@ async def test_an_outcome_out_of_bounds_is_refused(api, outcome):
     assert (await api.post(f"/sessions/{unknown}/checks", json={"outcome": outcome})).status_code == 422
 
 
-async def test_a_comparison_counts_once_and_one_with_an_incomplete_run_not_at_all(api, scanned, eventually):
-    session_id = await rehearsed(api, eventually)
+async def test_a_comparison_counts_once_whoever_repeats_it(api, scanned, eventually):
+    session_id, other = await rehearsed(api, eventually), await rehearsed(api, eventually)
     path = f"/sessions/{session_id}/checks"
-    first, *others = [
-        (await api.post(path, json={"outcome": OUTCOME})).json(),
-        *await asyncio.gather(*(answer_to(api, path, {"outcome": OUTCOME}) for _ in range(4))),
-    ]
-    assert others == [first] * 4
-    known = (await api.get("/checks")).json()["calibration"]
+    answers = await asyncio.gather(*(api.post(path, json={"outcome": OUTCOME}) for _ in range(5)))
+    assert sorted(each.status_code for each in answers) == [200, 200, 200, 200, 201]
+    (check_id,) = {each.json()["id"] for each in answers}
+    again = await api.post(path, json={"outcome": OUTCOME}, headers=BOB)
+    assert (again.status_code, again.json()["id"], again.json()["checked_by"]) == (
+        200,
+        check_id,
+        "program:ada",
+    )
 
-    broken_off = (await api.post(path, json={"outcome": {**OUTCOME, "complete": False}})).json()
+    both = {"outcome": OUTCOME, "sessions": [other]}
+    together = (await api.post(path, json=both)).json()
+    turned = await api.post(f"/sessions/{other}/checks", json={**both, "sessions": [session_id]})
+    assert (turned.status_code, turned.json()) == (200, together)
+    assert len((await api.get("/checks")).json()["checks"]) == 2
+
+
+async def test_a_run_that_did_not_come_to_its_end_counts_in_no_rate(api, scanned, eventually, monkeypatch):
+    monkeypatch.setattr("approval_api.checks.service._NEWEST", 2)
+    path = f"/sessions/{await rehearsed(api, eventually)}/checks"
+    first = (await api.post(path, json={"outcome": OUTCOME})).json()
+    known = (await api.get("/checks")).json()["calibration"]
+    assert known
+    for hosts in range(40, 43):
+        answer = await api.post(path, json={"outcome": {**OUTCOME, "hosts": hosts, "complete": False}})
+        assert answer.json()["id"] != first["id"]
     listed = (await api.get("/checks")).json()
-    assert [each["id"] for each in listed["checks"]] == [broken_off["id"], first["id"]]
+    assert first not in listed["checks"]
     assert listed["calibration"] == known
     page = (await api.client.get("/dryrun/checks", headers=HTML)).text
-    assert page.count("incomplete run, not counted") == 1
-    other = await api.post(path, json={"outcome": {**OUTCOME, "hosts": 41}})
-    assert other.json()["id"] not in {first["id"], broken_off["id"]}
+    assert page.count("incomplete run, not counted") == 2
 
 
-async def answer_to(api, path, body):
-    return (await api.post(path, json=body)).json()
+async def test_a_person_pushes_out_their_own_checks_only(api, scanned, eventually, monkeypatch):
+    monkeypatch.setattr("approval_api.checks.repository.MAX_KEPT", 2)
+    path = f"/sessions/{await rehearsed(api, eventually)}/checks"
+    of_ada = (await api.post(path, json={"outcome": OUTCOME})).json()
+    of_bob = [
+        (await api.post(path, json={"outcome": {**OUTCOME, "hosts": hosts}}, headers=BOB)).json()
+        for hosts in (41, 42, 43)
+    ]
+    assert (await api.get("/checks")).json()["checks"] == [of_bob[2], of_bob[1], of_ada]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +274,7 @@ async def test_a_run_that_found_nothing_is_not_stored(api, scanned, eventually, 
     assert (await api.get("/checks")).json()["checks"] == []
 
 
-async def test_who_made_a_check_and_administrators_remove_it(api, scanned, eventually, browsers):
+async def test_who_made_a_check_and_administrators_remove_it(api, engine, scanned, eventually, browsers):
     session_id = await rehearsed(api, eventually)
 
     async def made(hosts):
@@ -254,5 +293,11 @@ async def test_who_made_a_check_and_administrators_remove_it(api, scanned, event
     page = others.replace("/api/v1", "")
     assert "Remove this check" in (await administrator.client.get(page, headers=HTML)).text
     assert "Remove this check" not in (await api.client.get(page, headers={**HTML, **BOB})).text
+    async with engine.connect() as connection:
+        removals = text(
+            "SELECT actor, detail FROM gateway.audit_log WHERE action = 'remove_check' AND outcome = 'done'"
+        )
+        logged = [tuple(row) for row in await connection.execute(removals)]
+    assert logged == [("program:ada", "check of small by program:ada: 1 of 3 within")]
     assert (await administrator.ask("DELETE", others.removeprefix("/api/v1"))).status_code == 204
     assert (await api.get("/checks")).json() == {"checks": [], "calibration": []}

@@ -229,14 +229,14 @@ def test_a_rehearsal_of_the_whole_network_is_the_forecast():
     assert seconds_of(3, 3, 50.0).value == pytest.approx(50.0)
 
 
-def rehearsed_in_parts(*seconds, shared=(), left_out=0):
+def rehearsed_in_parts(*seconds, shared=(), left_out=0, outside=0):
     classes = [host_class(f"c{number}", 20 + left_out, 20, service()) for number, _ in enumerate(seconds)]
-    whole = census(*classes)
+    whole = census(*classes, outside=[(outside, service("22/tcp"))] if outside else ())
     return [
         rehearsal(
             whole.model_copy(update={"classes": (made,)}),
             {name: seen("443/tcp", packets=1000) for name in (*made.targets, *shared)},
-            hosts=(20 + left_out) * len(classes),
+            hosts=(20 + left_out) * len(classes) + outside,
             template=f"acme-{number}",
             scan=ScanChoice(profile="full"),
             seconds=took,
@@ -271,8 +271,8 @@ def test_the_basis_names_a_part_without_a_complete_session():
 
 
 def test_samples_are_averaged_whether_they_share_a_target_or_not():
-    for shared in ((), ("c0-1", "c1-1")):
-        samples = rehearsed_in_parts(20.0, 90.0, shared=shared, left_out=5)
+    for shared, left_out, outside in (((), 5, 0), (("c0-1", "c1-1"), 5, 0), (("c0-1",), 0, 0), ((), 0, 1)):
+        samples = rehearsed_in_parts(20.0, 90.0, shared=shared, left_out=left_out, outside=outside)
         alone = [forecast([one]).quantity("seconds").value for one in samples]
         assert forecast(samples).quantity("seconds").value == pytest.approx(sum(alone) / 2)
 

@@ -252,3 +252,39 @@ def test_what_a_scan_found_counts_more_than_software_under_services():
     for files in ((scan, table), (table, scan)):
         [host] = read(*files).hosts
         assert host.services[0].version == "10.2"
+
+
+@pytest.mark.parametrize("column", ["cpe", "banner"])
+def test_a_row_that_says_more_than_its_port_is_no_guess(column):
+    table = f"host,ip,port,{column}\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n"
+    inventory = read(table)
+    assert not any("only the port" in note for note in notes(inventory))
+    assert inventory.hosts[0].services[0].name is None
+
+
+def test_what_has_a_title_speaks_http_whatever_its_port_is_for():
+    inventory = read("host,ip,port,title\na,10.0.0.1,5432,Grafana\n")
+    assert not any("only the port" in note for note in notes(inventory))
+    assert inventory.hosts[0].services[0].name == "http"
+
+
+ROW = "host,ip,port,service\na,10.0.0.3,25,{}\n"
+PROBED = 'name="http" product="{}" version="{}" method="probed" conf="10"'
+
+
+@pytest.mark.parametrize(
+    ("words", "product", "version", "expected"),
+    [
+        (["http", "grafana"], "nginx", "1.26.3", ("http", "nginx", "1.26.3")),
+        (["http", "grafana"], "Grafana http", "10.2", ("http", "Grafana http", "10.2")),
+        (["smtp"], "nginx", "1.26.3", ("http", "nginx", "1.26.3")),
+        (["prometheus"], "Golang net/http server", "", ("http", "prometheus", None)),
+    ],
+)
+def test_name_and_product_are_the_surest_ones_in_any_order_of_files(words, product, version, expected):
+    files = [ROW.format(word) for word in words]
+    files.append(SCAN.format(args="nmap -sV", service=PROBED.format(product, version)))
+    for order in permutations(files):
+        [host] = read(*order, keep_names=True).hosts
+        [service] = host.services
+        assert (service.name, service.product, service.version) == expected

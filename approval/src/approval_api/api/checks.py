@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.checks.service import Checks
+from approval_api.checks.service import Checks, in_words
 from dryrun_contract.check import MAX_TOGETHER, Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
 
@@ -33,7 +33,11 @@ async def show_forecast(
     return (await _checks(request).forecast([session_id, *more]))[1]
 
 
-@router.post("/sessions/{session_id}/checks", status_code=201)
+@router.post(
+    "/sessions/{session_id}/checks",
+    status_code=201,
+    responses={200: {"model": Check, "description": "The same comparison is stored already"}},
+)
 async def check_forecast(
     session_id: UUID, request: Request, response: Response, person: Runner, wanted: CheckRequest
 ) -> Check:
@@ -41,8 +45,10 @@ async def check_forecast(
 
     The same comparison is stored once: a repetition answers with the check that is there.
     """
-    check = await _checks(request).check(session_id, wanted, person.name)
-    note(request, object_=str(check.id), detail=f"session {session_id}, {check.source}")
+    check, is_new = await _checks(request).check(session_id, wanted, person.name)
+    known = "" if is_new else f", stored before by {check.checked_by}"
+    note(request, object_=str(check.id), detail=f"session {session_id}, {check.source}{known}")
+    response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/api/v1/dryrun/checks/{check.id}"
     return check
 
@@ -63,4 +69,4 @@ async def show_check(check_id: UUID, request: Request, _: Reader) -> Check:
 async def remove_check(check_id: UUID, request: Request, person: Runner) -> None:
     """Delete a check of one's own, or as an administrator any: it counts no more."""
     check = await _checks(request).remove(check_id, person)
-    note(request, object_=str(check_id), detail=f"check of {check.template} by {check.checked_by}")
+    note(request, object_=str(check_id), detail=in_words(check))

@@ -1,19 +1,20 @@
 """Keeps checks, and counts the table of production discoveries for one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.database.tables import discoveries, forecast_checks
+from approval_api.database.tables import discoveries, forecast_checks, production_scans
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.outcome import MAX_FOUND, Outcome, OutcomeCount
 
 MAX_KEPT = 1000
-"""Checks; the oldest goes when another one comes."""
+"""Checks of one person; the oldest goes when another one comes."""
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
@@ -21,7 +22,10 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 async def production_outcome(
     connection: AsyncConnection, *, seconds: float | None, packets: int | None
 ) -> Outcome:
-    """Return what production holds, as counts; what somebody rejected is not there."""
+    """Return what production holds, as counts; what somebody rejected and what is gone is not there.
+
+    It is complete unless the newest scan of a collector is under way, or did not come to its end.
+    """
     counted = OutcomeCount()
     wanted = (
         select(
@@ -30,53 +34,68 @@ async def production_outcome(
             func.left(discoveries.c.data["product"].astext, 200).label("product"),
             discoveries.c.confidence,
         )
-        .where(discoveries.c.kind.in_(("host", "service")), discoveries.c.status != "rejected")
+        .where(
+            discoveries.c.kind.in_(("host", "service")),
+            discoveries.c.status != "rejected",
+            discoveries.c.gone_at.is_(None),
+        )
         .limit(MAX_FOUND + 1)
     )
     async with connection.stream(wanted.execution_options(yield_per=_AT_ONCE)) as rows:
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-    return counted.outcome(complete=True, seconds=seconds, packets=packets)
+    scans = (
+        select(production_scans.c.complete)
+        .ext(distinct_on(production_scans.c.collector))
+        .order_by(production_scans.c.collector, production_scans.c.reported_at.desc())
+    )
+    complete = all((await connection.execute(scans)).scalars())
+    return counted.outcome(complete=complete, seconds=seconds, packets=packets)
 
 
-async def keep(connection: AsyncConnection, check: Check) -> Check:
-    """Store a check and return it, or the stored one with the same comparison, which counts once.
+async def keep(connection: AsyncConnection, check: Check, sessions: Collection[UUID]) -> Check:
+    """Store a check and return it, or the stored one with the same comparison of one of `sessions`.
 
-    Beyond `MAX_KEPT` the oldest ones go.
+    Beyond `MAX_KEPT` of a person their oldest ones go, and nobody else's.
     """
-    values = {
-        "session_id": check.session_id,
-        "source": check.source,
-        "comparison": check.comparison.model_dump(mode="json"),
-    }
+    comparison = check.comparison.model_dump(mode="json")
     await connection.execute(_LOCK)
     found = await connection.execute(
-        select(forecast_checks).where(*(forecast_checks.c[name] == value for name, value in values.items()))
+        select(forecast_checks).where(
+            forecast_checks.c.session_id.in_(sessions),
+            forecast_checks.c.source == check.source,
+            forecast_checks.c.comparison == comparison,
+        )
     )
     if (row := found.mappings().first()) is not None:
         return _check(row)
     await connection.execute(
         insert(forecast_checks).values(
             id=check.id,
+            session_id=check.session_id,
             template=check.template,
             checked_by=check.checked_by,
             checked_at=check.checked_at,
-            **values,
+            source=check.source,
+            comparison=comparison,
         )
     )
+    own = forecast_checks.c.checked_by == check.checked_by
     newest = (
         select(forecast_checks.c.id)
+        .where(own)
         .order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc())
         .limit(MAX_KEPT)
     )
-    await connection.execute(forecast_checks.delete().where(forecast_checks.c.id.not_in(newest)))
+    await connection.execute(forecast_checks.delete().where(own, forecast_checks.c.id.not_in(newest)))
     return check
 
 
-async def remove(connection: AsyncConnection, check_id: UUID) -> None:
-    """Delete a check, if it is there."""
-    await connection.execute(forecast_checks.delete().where(forecast_checks.c.id == check_id))
+async def remove(connection: AsyncConnection, check_id: UUID) -> bool:
+    """Delete a check; return whether it was there."""
+    deleted = await connection.execute(forecast_checks.delete().where(forecast_checks.c.id == check_id))
+    return deleted.rowcount > 0
 
 
 async def find(connection: AsyncConnection, check_id: UUID) -> Check | None:
@@ -86,12 +105,13 @@ async def find(connection: AsyncConnection, check_id: UUID) -> Check | None:
     return None if row is None else _check(row)
 
 
-async def newest(connection: AsyncConnection, limit: int) -> list[Check]:
-    """Return the newest checks, the newest first."""
+async def newest(connection: AsyncConnection, limit: int, *, complete: bool = False) -> list[Check]:
+    """Return the newest checks, the newest first; on request those of complete production runs only."""
+    wanted = select(forecast_checks)
+    if complete:
+        wanted = wanted.where(forecast_checks.c.comparison["complete"].as_boolean())
     found = await connection.execute(
-        select(forecast_checks)
-        .order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc())
-        .limit(limit)
+        wanted.order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc()).limit(limit)
     )
     return [_check(row) for row in found.mappings()]
 

@@ -19,7 +19,7 @@ from dryrun_contract.network_forecast import NetworkForecast
 _SECONDS = 30.0
 _ANSWER_BYTES = 4 * 1024 * 1024
 _NEWEST = 100
-"""Checks of one list; the calibration is theirs."""
+"""Checks of one list, and of complete runs that the calibration counts."""
 
 
 class Checks:
@@ -68,19 +68,22 @@ class Checks:
             raise _no_forecast(why.decode())
         return NetworkForecast.model_validate_json(made)
 
-    async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> Check:
+    async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> tuple[Check, bool]:
         """Compare a session's forecast with a production run, and keep it; the same comparison only once.
+
+        Returns the check, and whether it is new.
 
         Raises ProblemError, 422 for a run without a single host too.
         """
-        template, seen = await self._observe([session_id, *wanted.sessions])
+        sessions = [session_id, *wanted.sessions]
+        template, seen = await self._observe(sessions)
         outcome = wanted.outcome
         if outcome is None:
             async with self._engine.connect() as connection:
                 outcome = await repository.production_outcome(
                     connection, seconds=wanted.seconds, packets=wanted.packets
                 )
-        if not outcome.hosts:
+        if not outcome.hosts and not outcome.places:
             raise _nothing_found(wanted)
         found, why = await self._work(b"check", outcome.model_dump_json().encode(), *seen)
         if not found:
@@ -95,19 +98,15 @@ class Checks:
             comparison=Comparison.model_validate_json(found),
         )
         async with self._engine.begin() as connection:
-            return await repository.keep(connection, check)
+            kept = await repository.keep(connection, check, sessions)
+        return kept, kept.id == check.id
 
     async def show(self, check_id: UUID) -> Check:
         """Return a check. Raises a 404 problem."""
         async with self._engine.connect() as connection:
             found = await repository.find(connection, check_id)
         if found is None:
-            raise ProblemError(
-                "unknown-check",
-                404,
-                f"there is no check {check_id}; GET /api/v1/dryrun/checks lists them",
-                title="Unknown check",
-            )
+            raise _unknown(check_id)
         return found
 
     async def remove(self, check_id: UUID, person: Person) -> Check:
@@ -121,14 +120,16 @@ class Checks:
                 title="Not allowed",
             )
         async with self._engine.begin() as connection:
-            await repository.remove(connection, check_id)
+            if not await repository.remove(connection, check_id):
+                raise _unknown(check_id)
         return check
 
     async def list(self) -> CheckList:
         """Return the newest checks and how often they were right."""
         async with self._engine.connect() as connection:
             checks = await repository.newest(connection, _NEWEST)
-        return CheckList(checks=tuple(checks), calibration=calibrate(checks))
+            counted = await repository.newest(connection, _NEWEST, complete=True)
+        return CheckList(checks=tuple(checks), calibration=calibrate(counted))
 
     async def close(self) -> None:
         """End the worker process."""
@@ -146,10 +147,28 @@ class Checks:
             ) from error
 
 
+def in_words(check: Check) -> str:
+    """Return what the audit log keeps of a check that is removed."""
+    compared = check.comparison
+    judged = [group.within for group in compared.of("kind") if group.within is not None]
+    judged += [each.within for each in compared.quantities]
+    run = "" if compared.complete else ", of an incomplete run"
+    return f"check of {check.template} by {check.checked_by}: {sum(judged)} of {len(judged)} within{run}"
+
+
 def may_remove(person: Person, check: Check) -> bool:
     """Return whether a person may delete a check: it was theirs, or they administer."""
-    return person.may(Permission.ADMINISTER) or (
-        person.may(Permission.RUN) and person.name == check.checked_by
+    return person.may(Permission.RUN) and (
+        person.may(Permission.ADMINISTER) or person.name == check.checked_by
+    )
+
+
+def _unknown(check_id: UUID) -> ProblemError:
+    return ProblemError(
+        "unknown-check",
+        404,
+        f"there is no check {check_id}; GET /api/v1/dryrun/checks lists them",
+        title="Unknown check",
     )
 
 

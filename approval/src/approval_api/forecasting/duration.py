@@ -77,8 +77,8 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
         high=mean(span.most for span in spans) * (1 + reach),
     )
     basis = f"{scanned:,.1f} s for {mean(len(each.targets) for each in sessions):,.0f} targets"
-    if expected > scanned:
-        more = f"{expected - scanned:,.1f} s more"
+    more = f"{expected - scanned:,.1f} s more"
+    if more != "0.0 s more":
         basis += f"; {more} for all {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
     basis += "".join(
         f"; without {template}, of which no session scanned to its end"

@@ -24,6 +24,9 @@ from dryrun_serving.tracing import Record, Span, client_span, inside
 WAIT_SECONDS = 30
 PAGE_EVENTS = 500
 _DEADLINE = httpx2.Timeout(10, connect=3)
+IDLE_SECONDS = 2.0
+"""A connection that was idle for longer is not used again: uvicorn closes one after 5 s, and a request
+that is sent at that moment has no answer."""
 _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 """Of every answer except events; the largest are a template with its ground truth, and their list."""
@@ -100,6 +103,9 @@ class OrchestratorClient:
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             timeout=_DEADLINE,
             transport=transport,
+            limits=httpx2.Limits(
+                max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS
+            ),
             # An internal address: no proxy or certificate file from the environment may interfere.
             trust_env=False,
         )

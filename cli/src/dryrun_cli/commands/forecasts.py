@@ -1,8 +1,11 @@
 """Commands on forecasts of a real network: from several sessions, and beside a production run."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
@@ -18,6 +21,9 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.check import Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
+
+_BEGINNING: Final = 4
+"""Characters of an id that name a check at least, where it is to be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +83,26 @@ async def check(
 @command
 async def remove_check(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun checks --remove ID`."""
-    listed = read_word(CheckList, await client.checks(), "the list of checks")
-    wanted = text.strip().lower()
-    found = [check for check in listed.checks if wanted and str(check.id).startswith(wanted)]
-    if len(found) != 1:
-        fault = f"matches {len(found)} checks; give more of the id" if found else "is no check's id"
-        raise WrongUseError(f"{inert(text[:80])!r} {fault}; see: dryrun checks")
-    (check,) = found
-    await client.remove_check(check.id)
+    check_id = await _find_check_id(client, text.strip().lower())
+    await client.remove_check(check_id)
     if common.json_output:
-        write_json({"removed": str(check.id)})
+        write_json({"removed": str(check_id)})
     else:
-        sys.stdout.write(f"Removed the check {short(check.id)} of {inert(check.template)}.\n")
+        sys.stdout.write(f"Removed the check {short(check_id)}.\n")
     return ExitCode.OK
+
+
+async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
+    """Return the id that `wanted` is, or begins among those listed. Raises WrongUseError."""
+    with suppress(ValueError):
+        return UUID(wanted)
+    listed = read_word(CheckList, await client.checks(), "the list of checks")
+    found = [check.id for check in listed.checks if str(check.id).startswith(wanted)]
+    if len(wanted) < _BEGINNING or len(found) != 1:
+        many = len(wanted) >= _BEGINNING and found
+        fault = f"matches {len(found)} checks; give more of the id" if many else "is no check's id"
+        raise WrongUseError(f"{inert(wanted[:80])!r} {fault}; see: dryrun checks")
+    return found[0]
 
 
 @command

@@ -73,34 +73,47 @@ class FoundService:
     """Whether a scanner asked what it is and no question had an answer; None where none asked."""
     sources: int = 0
     """Where it is described, a bit for each source."""
+    name_confidence: float | None = None
+    """Of the name, where it is from elsewhere than the product."""
 
     def merge(self, other: "FoundService") -> None:
-        """Take over what `other` knows: all of it when it is surer, else only what is unknown here."""
+        """Take over what `other` knows: the surer product with its version, the surer name, what is unknown.
+
+        The order of the files decides nothing but between two that are equally sure.
+        """
         self.sources |= other.sources
         for guessed, heard in ((self, other), (other, self)):
             if guessed.is_by_number and heard.is_mute is not None and not heard.name:
                 guessed.name = None
-        known, knew = bool(other.product or other.name), bool(self.product or self.name)
-        if known and (other.confidence > self.confidence or not knew):
-            first, second = other, self
-        else:
-            first, second = self, other
-        # A version belongs to its product.
-        self.product, self.version, self.from_scanner = (
-            (first.product, first.version, first.from_scanner)
-            if first.product
-            else (second.product, second.version, second.from_scanner)
-        )
-        self.is_by_number = (first if first.name else second).is_by_number
-        self.name = first.name or second.name
+        named = other if _sureness_of_name(other) > _sureness_of_name(self) else self
+        # A version belongs to its product, and so does what it speaks.
+        sold = other if _sureness_of_product(other) > _sureness_of_product(self) else self
+        if sold.product and sold.name:
+            named = sold
+        first = sold if sold.product else named
+        second = self if first is other else other
+        name, by_number = named.name, named.is_by_number
+        _, sure_of_name = _sureness_of_name(named)
+        self.confidence = sold.confidence if sold.product else sure_of_name
+        self.name_confidence = sure_of_name
+        self.product, self.version, self.from_scanner = sold.product, sold.version, sold.from_scanner
+        self.name, self.is_by_number = name, by_number
         self.cpe = first.cpe or second.cpe
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
         # An answer that one scan had counts more than another's silence.
         self.is_mute = other.is_mute if self.is_mute is None else self.is_mute and other.is_mute is not False
-        if known:
-            self.confidence = max(self.confidence, other.confidence) if knew else other.confidence
+
+
+def _sureness_of_name(service: FoundService) -> tuple[bool, float]:
+    known = service.confidence if service.name_confidence is None else service.name_confidence
+    return bool(service.name), known
+
+
+def _sureness_of_product(service: FoundService) -> tuple[bool, float, bool, bool]:
+    """A person's word is as sure as a scan's; a version is what only who asked knows."""
+    return bool(service.product), service.confidence, bool(service.version), not service.from_scanner
 
 
 @dataclass(slots=True, eq=False)

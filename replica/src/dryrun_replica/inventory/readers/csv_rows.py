@@ -28,8 +28,6 @@ _PURPOSE = ("role", "type", "purpose", "device_role", "function")
 _TLS = ("tls", "ssl", "encrypted")
 _YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
 _TWICE = "services that stand in the table twice, merged"
-_BY_COLUMN = 0.9
-"""Software that stands where a table has protocols: what a scan was told by it counts more."""
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
@@ -68,13 +66,15 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
     stated = (row.first(*_TRANSPORT) or "tcp").lower()
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
-    product = row.first(*_PRODUCT)
-    surely = STATED
+    product, title = row.first(*_PRODUCT), row.first("title", "http_title")
     if product is None and name is not None and _is_reached_by_http(name):
-        name, product, surely = None, name, _BY_COLUMN
+        name, product = None, name
+    if not (name or product) and title:
+        name = "http"
+    says_more = any((name, product, row.first("cpe"), row.first("banner")))
     for number, transport in ports_of(cell, stated, row.where, findings):
         # Who lists a port and nothing else most often means what its number is for.
-        guess = None if name or product else protocol_of(None, None, number, transport)
+        guess = None if says_more else protocol_of(None, None, number, transport)
         if guess is not None:
             findings.notes[_BY_NUMBER] += 1
         tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
@@ -84,9 +84,9 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
             version=row.first(*_VERSION),
             cpe=tuple(filter(None, [row.first("cpe")])),
             tls=tls,
-            title=row.first("title", "http_title"),
+            title=title,
             banner=row.first("banner"),
-            confidence=surely if guess is None else GUESSED,
+            confidence=STATED if guess is None else GUESSED,
             is_by_number=guess is not None,
         )
         findings.add_service(host, number, transport, service, again=_TWICE)
