@@ -2,6 +2,7 @@ from datetime import date
 
 import pytest
 
+from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
 from approval_api.reports.html import render_html_file
 from approval_api.reports.markdown import render
 from dryrun_contract import event as words
@@ -133,6 +134,11 @@ async def test_a_kind_that_no_collector_discovers_is_not_looked_for_and_not_miss
     assert partly.scores.not_looked_for == {"table": len({each.key for each in tables})}
     assert [each for each in partly.scores.false_negatives if each.kind == "host"]
     assert "Not looked for, and not counted" in render(partly)
+    overall = [
+        each for each in judge(partly, DEFAULT_CRITERIA).results if each.criterion.startswith("overall.")
+    ]
+    assert overall
+    assert all(each.detail.endswith(", without table: not looked for") for each in overall)
     assert "Not looked for" not in render(report)
 
 

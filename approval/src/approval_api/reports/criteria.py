@@ -12,7 +12,7 @@ from approval_api.reports.limits import Count, Share
 from approval_api.reports.side_effect_criteria import judge_side_effects
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.base import Word
-from dryrun_contract.kinds import KINDS
+from dryrun_contract.kinds import KINDS, title_of
 from dryrun_contract.report import CollectorRun, CriterionResult, Report, Verdict
 from dryrun_contract.scores import Averages, ScoreRow
 from dryrun_contract.text import printable
@@ -153,7 +153,9 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     aside = "" if criteria.hard_facts else ", hard cases left out"
     for name, limit in criteria.overall.model_dump(exclude_none=True).items():
         figure = name.removesuffix("_min")
-        yield at_least(f"overall.{name}", limit, getattr(averages, figure, None), aside)
+        yield at_least(
+            f"overall.{name}", limit, getattr(averages, figure, None), aside + _not_looked_for(report)
+        )
     for row_name, limits in criteria.kinds.items():
         found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
         for name, limit in limits.model_dump(exclude_none=True).items():
@@ -167,6 +169,12 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
                     yield at_most(criterion, limit, measured)
                 else:
                     yield at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None), aside)
+
+
+def _not_looked_for(report: Report) -> str:
+    """Return what an average over all kinds leaves out: whoever runs fewer collectors is judged by less."""
+    kinds = report.scores.not_looked_for if report.scores else {}
+    return f", without {', '.join(map(title_of, kinds))}: not looked for" if kinds else ""
 
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
