@@ -70,9 +70,9 @@ async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is
         session_id = await stage.start()
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
-        assert f"the template {session.template} was removed or replaced" in session.reason
-        assert "discovery/test-web:1 of service web is not in the allowlist any more" in session.reason
-        assert "import its network again" in session.reason
+        assert "allowlist lacks the image discovery/test-web:1 of service web" in session.reason
+        assert f"the template {session.template} was removed, or its images were built" in session.reason
+        assert "if that fails too" in session.reason
         assert not stage.left(session_id)
 
 
