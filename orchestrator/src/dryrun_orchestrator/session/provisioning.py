@@ -209,9 +209,9 @@ async def _create_target(
             except ImageNotAllowedError as error:
                 raise SessionFailedError(
                     f"the guard's allowlist lacks the image {service.image.name} of service {service.name}: "
-                    f"the template {context.template.id} was removed, or its images were built again, as this "
-                    "session started. Start another one (`dryrun templates` lists what is installed); if that "
-                    f"fails too, the guard's allowlist is older than the templates ({error})"
+                    f"the template {context.template.id} was removed, or its images were built again, as "
+                    "this session started. Start another one (`dryrun templates` lists what is installed); "
+                    f"if that fails too, the guard's allowlist is older than the templates ({error})"
                 ) from error
             except ConflictError:
                 # The answer of an earlier create was lost; the name is the same in every attempt.
