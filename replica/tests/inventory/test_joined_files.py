@@ -87,6 +87,11 @@ def test_another_address_or_another_first_part_is_another_host(table):
     assert notes(inventory).keys().isdisjoint({BY_NAME, APART, HOSTS})
 
 
+def test_names_without_a_word_join_nothing():
+    inventory = read("host,port\n.,22\n", "host,port\n..,22\n", scan(web1_corp_example="10.0.0.5"))
+    assert len(inventory.hosts) == 3
+
+
 def test_addresses_without_names_are_never_joined_by_their_first_number():
     inventory = read("host,port\n10.0.0.5,22\n", "host,port\n10,22\n")
     assert len(inventory.hosts) == 2

@@ -300,7 +300,8 @@ class Findings:
 
 
 def _names_of(host: FoundHost) -> set[str]:
-    return {name.strip().rstrip(".").casefold() for name in host.names if as_address(name) is None}
+    names = (name.strip().strip(".").casefold() for name in host.names if as_address(name) is None)
+    return set(filter(None, names))
 
 
 def as_address(text: str) -> str | None:
