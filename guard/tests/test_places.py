@@ -47,7 +47,7 @@ async def test_parallel_creates_stay_within_the_ceiling_over_all(guard: Guard):
 async def test_requests_that_wait_together_are_counted_with_one_listing(guard: Guard):
     words = Words()
     await guard.make_session(words)
-    guard.engine.list_seconds = 0.05
+    guard.engine.list_seconds = 0.2  # all of them come meanwhile, on a busy machine too
     guard.engine.asked.clear()
     replies = await asyncio.gather(*(guard.create(words.container()) for _ in range(6)))
     assert sorted(reply.status for reply in replies) == [201] * 4 + [403] * 2
