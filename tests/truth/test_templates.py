@@ -82,6 +82,7 @@ def assert_all_is_found_and_nothing_else(report, where: str) -> None:
             for place in places_of([each])
         ],
         "closed": places_of(each for each in scores["not_evaluable"] if each["hard"] is None),
+        "not looked for": scores["not_looked_for"],
         "false positives": places_of(scores["false_positives"]),
         "incomplete": [each["reason"] for each in report["collectors"] if not each["complete"]],
     }
