@@ -80,6 +80,16 @@ async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(st
         assert stage.left(session_id) == []
 
 
+async def test_when_a_probe_started_is_known_of_the_hosts_newest_check_and_of_no_session(stage):
+    async with stage.running():
+        known = await stage.eventually(lambda: stage.isolation.probe_started_at)
+        assert (await stage.ended(await stage.start())).outcome is Outcome.COMPLETED
+        assert stage.isolation.probe_started_at == known
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=False), exit_after=0.01, exit_code=1)
+        assert not (await stage.isolation.check_host()).isolated
+        assert stage.isolation.probe_started_at is None
+
+
 async def test_a_refuted_probe_stays_to_be_found_again_until_the_session_is_removed(stage):
     async with stage.running():
         await stage.eventually(lambda: all_probes(stage))

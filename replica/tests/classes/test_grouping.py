@@ -32,8 +32,12 @@ def test_port_version_tls_transport_and_titles_of_products_distinguish_classes()
 
 
 def test_a_mute_port_and_one_that_answers_are_two_classes_where_nobody_can_name_them():
-    for product, names in ((None, ["host-a", "host-b"]), ("nginx", ["web-a"])):
-        ports = (service(9, product, is_mute=mute) for mute in (False, True))
-        role = names[0].removesuffix("-a")
+    for product, name, expected in (
+        (None, None, ["host-a", "host-b"]),
+        ("nginx", None, ["web-a"]),
+        (None, "smtp", ["mail-a"]),
+    ):
+        ports = (service(9, product, name=name, is_mute=mute) for mute in (False, True))
+        role = expected[0].removesuffix("-a")
         classes = group(network(*(host(f"{role}-{n}", each) for n, each in enumerate(ports, 1))))
-        assert [each.name for each in classes] == names
+        assert [each.name for each in classes] == expected

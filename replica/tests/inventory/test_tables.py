@@ -225,6 +225,7 @@ SCAN = (
 )
 BARE, STATED = "host,ip,port\na,10.0.0.3,25\n", "host,ip,port,service\na,10.0.0.3,25,smtp\n"
 MUTE = SCAN.format(args="nmap -sV", service='name="smtp" method="table" conf="3"')
+HEARD = SCAN.format(args="nmap -sV", service='name="smtp" method="table" conf="3" servicefp="x"')
 UNASKED = SCAN.format(args="nmap -sS", service='name="smtp" method="table" conf="3"')
 
 
@@ -235,12 +236,19 @@ UNASKED = SCAN.format(args="nmap -sS", service='name="smtp" method="table" conf=
         ((UNASKED, MUTE), None),
         ((UNASKED, BARE), "smtp"),
         ((BARE, MUTE), None),
+        ((BARE, HEARD), None),
     ],
 )
 def test_only_a_name_by_number_gives_way_to_silence_in_any_order(files, name):
     for order in permutations(files):
         [host] = read(*order).hosts
         assert [each.name for each in host.services] == [name]
+
+
+def test_an_answer_in_one_scan_counts_more_than_silence_in_others():
+    for order in permutations((MUTE, HEARD, MUTE)):
+        [host] = read(*order).hosts
+        assert host.services[0].is_mute is False
 
 
 def test_what_a_scan_found_counts_more_than_software_under_services():
