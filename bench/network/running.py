@@ -164,6 +164,8 @@ def received_packets(network: RunningNetwork) -> dict[str, int]:
         for host in network.hosts:
             container = client.containers.get(f"{prefix}{host.name}")
             seen = container.stats(stream=False, one_shot=True)
+            if "networks" not in seen:
+                raise WrongNetworkError(f"{host.name} has ended")
             counted[host.name] = int(seen["networks"]["eth0"]["rx_packets"])
         return counted
     finally:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,3 +86,20 @@ def test_a_suite_gets_every_file_whose_tests_may_have_its_mark(run, tmp_path):
     assert given["alone"][-2:] == ["--durations=5", "tests/bounds/test_floods.py"]
     assert given["apart"][-2:] == ["apart", "./guard/tests/door"]
     assert given["machine"][-2:] == ["--durations=5", "tests"]
+
+
+def test_a_signal_ends_the_suites_that_run_beside_with_all_that_they_started(run, tmp_path):
+    run()
+    (tmp_path / ".venv" / "bin" / "pytest").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *.pytest_cache/browser*) sleep 60 & echo $! >browsers; wait ;; esac\n'
+        "while [ ! -s browsers ]; do sleep 0.05; done; kill -TERM $PPID\n"
+    )
+    program = tmp_path / "tests" / "support" / "every-test"
+    done = subprocess.run([program], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 130
+    browser = Path(f"/proc/{(tmp_path / 'browsers').read_text().strip()}")
+    deadline = time.monotonic() + 5
+    while browser.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not browser.exists() or "Z" in (browser / "stat").read_text().split()[2]

@@ -157,7 +157,6 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off_in_any_look_and_for_any_
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.timeout(600)
 async def test_the_templates_of_one_network_fold_on_a_desk_and_on_a_phone(site):
     site.orchestrator.templates |= network_parts(20)
     page = await site.visit(Role.OPERATOR, "/dryrun/templates")
@@ -174,6 +173,7 @@ async def test_the_templates_of_one_network_fold_on_a_desk_and_on_a_phone(site):
     assert faults + await faults_in_each_look(page, "templates-unfolded") == []
 
 
+@pytest.mark.timeout(600)
 async def test_axe_finds_nothing_and_nothing_is_cut_off_where_there_is_nothing_or_something_failed(site):
     watched = await site.open(Role.ADMIN)
     page = await watched.context.new_page()

@@ -262,8 +262,8 @@ def test_the_basis_names_a_part_without_a_complete_session():
     first, second = rehearsed_in_parts(20.0, 90.0)
     cut_short = second.model_copy(update={"complete": False})
     basis = next(each.basis for each in forecast([first, cut_short]).quantities if each.name == "seconds")
-    assert basis.endswith("; without acme-1, of which no session scanned to its end")
-    again = second.model_copy(update={"seconds": 80.0})
+    assert basis.endswith("; without acme-1: no session scanned to its end")
+    again = second.model_copy(update={"seconds": 80.0, "template": "acme-01"})
     whole = next(
         each.basis for each in forecast([first, cut_short, again]).quantities if each.name == "seconds"
     )

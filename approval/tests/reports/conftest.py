@@ -198,12 +198,13 @@ def template(truth):
 def report_of():
     """Give a function that builds the report of a story."""
 
-    async def built(happened=None, *, truth=TRUTH, question=None, **session):
+    async def built(happened=None, *, truth=TRUTH, question=None, stands_for=None, **session):
         events = [
             Event(journal=SESSION, seq=seq, session_id=SESSION, at=START + timedelta(seconds=at), data=data)
             for seq, (at, data) in enumerate(story() if happened is None else happened, 1)
         ]
-        stored = StoredSession(view(**session), template(truth), history_complete=True)
+        known = template(truth).model_copy(update={"stands_for": stands_for})
+        stored = StoredSession(view(**session), known, history_complete=True)
         return build(stored, events, question)
 
     return built

@@ -6,6 +6,7 @@ from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
 from approval_api.reports.html import render_html_file
 from approval_api.reports.markdown import render
 from dryrun_contract import event as words
+from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.template import Levels, StandsFor
@@ -122,24 +123,47 @@ def providing(happened, **provides):
     ]
 
 
-async def test_a_kind_that_no_collector_discovers_is_not_looked_for_and_not_missed(
+async def test_a_kind_that_no_collector_discovers_is_missed_and_the_report_says_why(
     report, report_of, story_events
 ):
-    tables = [each for each in report.scores.false_negatives if each.kind == "table"]
+    tables = {each.key for each in report.scores.false_negatives if each.kind == "table"}
     assert tables
     of_network = ("certificate", "database", "host", "service")
     partly = await report_of(providing(story_events(), network=of_network, nmap=("host", "service")))
-    assert not [each for each in partly.scores.false_negatives if each.kind == "table"]
-    assert "table" not in {row.kind for row in partly.scores.rows}
-    assert partly.scores.not_looked_for == {"table": len({each.key for each in tables})}
-    assert [each for each in partly.scores.false_negatives if each.kind == "host"]
-    assert "Not looked for, and not counted" in render(partly)
+    assert partly.scores.not_looked_for == {"table": len(tables)}
+    assert partly.scores.model_copy(update={"not_looked_for": {}}) == report.scores
+    assert partly.collector_scores == report.collector_scores
+    assert "Missed because no collector of this session looks for it" in render(partly)
     overall = [
         each for each in judge(partly, DEFAULT_CRITERIA).results if each.criterion.startswith("overall.")
     ]
     assert overall
-    assert all(each.detail.endswith(", without table: not looked for") for each in overall)
-    assert "Not looked for" not in render(report)
+    assert all(each.detail.endswith("; no collector looks for table") for each in overall)
+    assert "no collector of this session" not in render(report)
+
+
+DB = ClassService(place="5432/tcp", level="same_version", product="PostgreSQL DB")
+KNOWN = StandsFor(
+    made_from="a table",
+    made_on=date(2026, 11, 26),
+    hosts=10,
+    levels=Levels(same_version=10, same_product=0, relative=0, banner=0, nothing=0),
+    weights={"db": 10},
+    census=Census(
+        network="n0123456789abcdef",
+        classes=(CensusClass(name="db-a", hosts=10, targets=("db",), services=(DB,)),),
+        services=(ServiceCount(**DB.model_dump(), count=10),),
+    ),
+)
+
+
+async def test_what_to_expect_of_a_network_leaves_out_what_nobody_looks_for(report_of, story_events):
+    of_network = ("certificate", "database", "host", "service")
+    said = providing(story_events(), network=of_network, nmap=("host", "service"))
+    partly = await report_of(said, stands_for=KNOWN)
+    assert "table" not in {each.kind for each in partly.network_forecast.inside}
+    all_kinds = await report_of(story_events(), stands_for=KNOWN)
+    assert "table" in {each.kind for each in all_kinds.network_forecast.inside}
 
 
 async def test_every_kind_counts_while_a_collector_has_not_said_what_it_discovers(

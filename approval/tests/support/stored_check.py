@@ -57,5 +57,5 @@ async def store_check(engine: AsyncEngine, session_id: UUID) -> str:
         comparison=COMPARISON,
     )
     async with engine.begin() as connection:
-        await repository.keep(connection, check)
+        await repository.keep(connection, check, [session_id])
     return str(check.id)

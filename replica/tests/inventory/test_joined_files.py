@@ -1,12 +1,14 @@
 """Hosts that several files describe, joined by address and by name, and what the notes say of it."""
 
+import json
+
 import pytest
 from read_files import notes, read, services_of
 
 BY_NAME = "hosts joined by name: one file has the full name, another its first part"
 HOSTS = "hosts that several files describe, joined"
 SERVICES = "services that several files describe, joined"
-APART = "hosts without an address whose name fits several others in other files, kept apart"
+APART = "hosts without an address whose name fits another in other files, not surely: kept apart"
 
 
 def scan(**hosts: str) -> str:
@@ -85,6 +87,31 @@ def test_another_address_or_another_first_part_is_another_host(table):
     inventory = read(scan(web1_corp_example="10.0.0.5"), table)
     assert len(inventory.hosts) == 2
     assert notes(inventory).keys().isdisjoint({BY_NAME, APART, HOSTS})
+
+
+def test_services_of_compose_files_and_devices_of_sites_are_hosts_of_their_own():
+    projects = [f"services:\n  db:\n    image: postgres:{version}\n" for version in (13, 15)]
+    inventory = read(*projects, scan(db_corp_example="10.0.0.5"))
+    assert len(inventory.hosts) == 3
+    sites = [
+        json.dumps({"stream": "latest", "entities": [{"device": {"name": "sw1", "site": {"name": site}}}]})
+        for site in ("Oslo", "Bergen")
+    ]
+    assert len(read(*sites).hosts) == 2
+    assert notes(inventory).keys().isdisjoint({BY_NAME, HOSTS})
+
+
+def test_a_host_that_does_not_run_takes_none_with_it():
+    planned = {
+        "id": 7,
+        "url": "https://netbox.example/api/dcim/devices/7/",
+        "name": "web1.old.example",
+        "status": {"value": "offline"},
+    }
+    netbox = json.dumps({"count": 1, "results": [planned]})
+    table = "host,ip,port,product\nweb1,10.0.0.1,443,nginx\n"
+    for files in ((netbox, table), (table, netbox)):
+        assert list(services_of(read(*files)).values()) == [["443/tcp nginx"]]
 
 
 def test_names_without_a_word_join_nothing():

@@ -296,3 +296,29 @@ def test_name_and_product_are_the_surest_ones_in_any_order_of_files(words, produ
         [host] = read(*order, keep_names=True).hosts
         [service] = host.services
         assert (service.name, service.product, service.version) == expected
+
+
+def test_a_name_borrowed_from_another_row_gives_way_to_a_surer_one():
+    files = ("host,ip,port\na,10.0.0.3,5432\n", "host,ip,port,product\na,10.0.0.3,5432,billing\n")
+    for order in permutations((*files, "host,ip,port,service\na,10.0.0.3,5432,http\n")):
+        [host] = read(*order, keep_names=True).hosts
+        assert (host.services[0].name, host.services[0].product) == ("http", "billing")
+
+
+def test_a_version_comes_with_its_product_and_a_cpe_only_with_the_same():
+    word = ROW.format("grafana")
+    surely = 'name="http" product="{}" version="{}" method="probed" conf="{}"'
+    cpe = "<cpe>cpe:/a:igor_sysoev:nginx:1.26.3</cpe>"
+    for confidence, product, version, expected in (
+        (9, "Grafana http", "10.2", ("Grafana http", "10.2")),
+        (8, "nginx", "", ("grafana", None)),
+    ):
+        service = surely.format(product, version, confidence)
+        scan = SCAN.format(args="nmap -sV", service=service).replace(
+            f"<service {service}/>", f"<service {service}>{cpe}</service>"
+        )
+        for order in permutations((word, scan)):
+            [host] = read(*order, keep_names=True).hosts
+            [found] = host.services
+            assert (found.product, found.version) == expected
+            assert bool(found.cpe) == (found.product != "grafana")

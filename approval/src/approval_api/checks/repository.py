@@ -24,7 +24,8 @@ async def production_outcome(
 ) -> Outcome:
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
-    It is complete unless the newest scan of a collector is under way, or did not come to its end.
+    It is complete unless the newest scan of some targets is under way, or did not come to its end. Of a
+    collector that has found nothing of what is there, scans do not count.
     """
     counted = OutcomeCount()
     wanted = (
@@ -45,10 +46,13 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
+    of = production_scans.c.collector, production_scans.c.targets
+    counting = select(discoveries.c.collector).where(discoveries.c.gone_at.is_(None))
     scans = (
         select(production_scans.c.complete)
-        .ext(distinct_on(production_scans.c.collector))
-        .order_by(production_scans.c.collector, production_scans.c.reported_at.desc())
+        .ext(distinct_on(*of))
+        .where(production_scans.c.collector.in_(counting))
+        .order_by(*of, production_scans.c.reported_at.desc())
     )
     complete = all((await connection.execute(scans)).scalars())
     return counted.outcome(complete=complete, seconds=seconds, packets=packets)

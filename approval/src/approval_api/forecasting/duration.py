@@ -9,7 +9,6 @@ is done meanwhile; or among the last, and all of it comes before. The interval h
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -80,15 +79,17 @@ def expected_seconds(rehearsals: Rehearsals, packets: Expected | None) -> Quanti
     more = f"{expected - scanned:,.1f} s more"
     if more != "0.0 s more":
         basis += f"; {more} for all {rehearsals.hosts:,} hosts with {rehearsals.services:,} services"
-    basis += "".join(
-        f"; without {template}, of which no session scanned to its end"
-        for template in sorted(_templates(rehearsals.observations) - _templates(_complete(rehearsals)))
-    )
     rate = rehearsals.observations[0].scan.max_rate
     if rate and packets and packets.value > expected * rate:
         low, high = packets.low / rate, packets.high / rate * (1 + reach)
         seconds = Expected(value=packets.value / rate, low=low, high=high)
         basis = f"{packets.value:,.0f} packets at {rate:,}/s"
+    known = {frozenset(each.targets) for each in _complete(rehearsals)}
+    without = sorted(
+        {each.template for each in rehearsals.observations if frozenset(each.targets) not in known}
+    )
+    if without:
+        basis += f"; without {', '.join(without)}: no session scanned to its end"
     return QuantityForecast(name="seconds", expected=seconds, basis=basis)
 
 
@@ -111,10 +112,6 @@ def _telling(rehearsals: Rehearsals) -> list[Observation]:
 
 def _complete(rehearsals: Rehearsals) -> list[Observation]:
     return [each for each in rehearsals.observations if each.seconds is not None and each.complete]
-
-
-def _templates(sessions: Iterable[Observation]) -> set[str]:
-    return {each.template for each in sessions}
 
 
 def _span(rehearsals: Rehearsals, observation: Observation) -> _Span:

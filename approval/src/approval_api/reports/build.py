@@ -53,7 +53,7 @@ def build(
     network: NetworkMap | None = None
     facts, not_looked_for = _looked_for(stored, scanned)
     if template is not None and missing is None:
-        scores, alone, network = _score(facts, scanned)
+        scores, alone, network = _score(template.ground_truth.facts, scanned)
         scores = scores.model_copy(update={"not_looked_for": not_looked_for})
     traffic, probed, placed = scanned.traffic, scanned.isolation, scanned.placement
     report = Report(
@@ -86,6 +86,7 @@ def build(
         not_rehearsed=NOT_REHEARSED,
         history_complete=stored.history_complete,
     )
+    # What to expect of a network speaks of what these collectors look for there.
     seen = observe(facts, template.stands_for, report) if template else None
     return report.model_copy(
         update={

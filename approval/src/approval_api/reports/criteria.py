@@ -172,9 +172,9 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 
 
 def _not_looked_for(report: Report) -> str:
-    """Return what an average over all kinds leaves out: whoever runs fewer collectors is judged by less."""
+    """Return of which kinds an average counts all as missed, because nobody looks for them."""
     kinds = report.scores.not_looked_for if report.scores else {}
-    return f", without {', '.join(map(title_of, kinds))}: not looked for" if kinds else ""
+    return f"; no collector looks for {', '.join(map(title_of, kinds))}" if kinds else ""
 
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:

@@ -24,6 +24,8 @@ STATED = 1.0
 """How sure people's tables are taken to be."""
 GUESSED = 0.3
 """Of what is known by its port number only."""
+_SURE = 0.8
+"""From here on a product is known: a scan heard it, or a person wrote it."""
 MAX_TEXT = 4_000
 """Characters of any text that is looked at."""
 MAX_NAMES_OF_A_HOST = 50
@@ -88,17 +90,18 @@ class FoundService:
         named = other if _sureness_of_name(other) > _sureness_of_name(self) else self
         # A version belongs to its product, and so does what it speaks.
         sold = other if _sureness_of_product(other) > _sureness_of_product(self) else self
-        if sold.product and sold.name:
+        if sold.product and sold.name and sold.name_confidence is None:
             named = sold
         first = sold if sold.product else named
         second = self if first is other else other
         name, by_number = named.name, named.is_by_number
         _, sure_of_name = _sureness_of_name(named)
+        differ = first.product and second.product and first.product.casefold() != second.product.casefold()
+        self.cpe = first.cpe or (() if differ else second.cpe)
         self.confidence = sold.confidence if sold.product else sure_of_name
-        self.name_confidence = sure_of_name
+        self.name_confidence = sold.name_confidence if named is sold and sold.product else sure_of_name
         self.product, self.version, self.from_scanner = sold.product, sold.version, sold.from_scanner
         self.name, self.is_by_number = name, by_number
-        self.cpe = first.cpe or second.cpe
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
@@ -112,8 +115,9 @@ def _sureness_of_name(service: FoundService) -> tuple[bool, float]:
 
 
 def _sureness_of_product(service: FoundService) -> tuple[bool, float, bool, bool]:
-    """A person's word is as sure as a scan's; a version is what only who asked knows."""
-    return bool(service.product), service.confidence, bool(service.version), not service.from_scanner
+    """Two who are sure are equally sure: then whoever knows the version asked, and a person beats a scan."""
+    sure = min(service.confidence, _SURE)
+    return bool(service.product), sure, bool(service.version), not service.from_scanner
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +133,8 @@ class FoundHost:
     image_id: str | None = None
     absent: str | None = None
     """The note that it is left out with, where a file says that it is not running."""
+    is_scoped: bool = False
+    """Its name means this host within its file only, e.g. a Compose service or a device of one site."""
     is_said_to_run: bool = False
     """Whether a record of it has another status: two may share an address."""
     identities: set[str] = field(default_factory=set)
@@ -212,6 +218,8 @@ class Findings:
         """
         alike: dict[str, list[FoundHost]] = {}
         for host in self._hosts:
+            if host.is_scoped:
+                continue
             for first in {name.partition(".")[0] for name in _names_of(host)}:
                 alike.setdefault(first, []).append(host)
         for first, hosts in alike.items():
@@ -221,7 +229,8 @@ class Findings:
                 continue
             sources = [host.sources for host in known]
             is_sure = (
-                len(names - {first}) < 2
+                len({host.is_left_out for host in known}) == 1
+                and len(names - {first}) < 2
                 and sum(1 for host in known if host.addresses) < 2
                 and sum(sources) == reduce(or_, sources)
             )
@@ -231,7 +240,7 @@ class Findings:
                 self.notes["hosts joined by name: one file has the full name, another its first part"] += 1
             elif len({host.sources for host in known}) > 1:
                 self.notes[
-                    "hosts without an address whose name fits several others in other files, kept apart"
+                    "hosts without an address whose name fits another in other files, not surely: kept apart"
                 ] += sum(1 for host in known if not host.addresses)
 
     def _identify(self, host: FoundHost, identities: Iterable[str]) -> None:

@@ -43,7 +43,7 @@ class Network:
     name: str
     stands_for: StandsFor
     cards: tuple[Card, ...]
-    """By id."""
+    """By number."""
 
     @property
     def machines(self) -> int:
@@ -73,7 +73,7 @@ _OWN: Mapping[str, object] = MappingProxyType({"weights": {}, "census": None})
 
 
 def _together(cards: Iterable[Card]) -> Network:
-    in_order = tuple(sorted(cards, key=lambda card: card.template.id))
+    in_order = tuple(sorted(cards, key=lambda card: int(card.template.id.rpartition("-")[2])))
     first = in_order[0].template
     known = first.stands_for
     assert known is not None

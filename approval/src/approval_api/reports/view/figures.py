@@ -74,8 +74,11 @@ def _not_looked_for(judged: Scores) -> tuple[Block, ...]:
     if not judged.not_looked_for:
         return ()
     kinds = [f"{title_of(kind)} ({number:,})" for kind, number in judged.not_looked_for.items()]
-    said = ("Not looked for, and not counted: ", Quoted(", ".join(kinds), prose=True))
-    return (Paragraph(text(*said, ". No collector of this session discovers these.")),)
+    said = (
+        "Missed because no collector of this session looks for it: ",
+        Quoted(", ".join(kinds), prose=True),
+    )
+    return (Paragraph(text(*said, ".")),)
 
 
 def _first(judged: Scores) -> tuple[Sequence[ScoreRow], int]:

@@ -45,6 +45,7 @@ def _read_host(record: Item, kind: str, findings: Findings) -> FoundHost | None:
     # A device is its name and its site.
     host = findings.host([f"{kind} {name.casefold()[:300]} at {where.casefold()[:300]}"])
     host.add_name(name)
+    host.is_scoped = host.is_scoped or bool(where)
     if where:
         findings.words.add(where[:200])
     role = record.member("role")
