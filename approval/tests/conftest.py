@@ -258,6 +258,16 @@ async def api(settings: Settings, orchestrator: FakeOrchestrator, connections: i
 
 
 @pytest.fixture
+def not_scored_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service scores no session by itself: a test stores reports that no history stands behind."""
+
+    async def nobody(*_: object) -> list[uuid.UUID]:
+        return []
+
+    monkeypatch.setattr("approval_api.reports.repository.unscored", nobody)
+
+
+@pytest.fixture
 def serving() -> Any:
     """Give tests that need their own application the way to run it."""
     return serve_app

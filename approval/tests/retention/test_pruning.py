@@ -103,11 +103,8 @@ async def test_old_sessions_go_with_everything_of_them_and_others_stay(app, do):
     ]
 
 
-async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do, monkeypatch):
-    async def nobody(*_):
-        return []  # what this test stores is not scored meanwhile
-
-    monkeypatch.setattr("approval_api.reports.repository.unscored", nobody)
+@pytest.mark.usefixtures("not_scored_ahead")
+async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do):
     kept, unscored = await session(do, OLD), await session(do, OLD, report=False)
     young = await session(do, NEW)
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 8}

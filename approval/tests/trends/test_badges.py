@@ -12,6 +12,8 @@ from approval_api.trends import badges
 from approval_api.trends.badges import draw
 from dryrun_contract.trend import Badge
 
+pytestmark = pytest.mark.usefixtures("not_scored_ahead")
+
 NOBODY = {"Authorization": ""}
 
 

@@ -6,6 +6,8 @@ import uuid
 import pytest
 from sqlalchemy import text
 
+pytestmark = pytest.mark.usefixtures("not_scored_ahead")
+
 NETWORK, DATABASE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
