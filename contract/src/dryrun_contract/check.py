@@ -81,6 +81,12 @@ class Comparison(Word):
     not_in_inventory: dict[Place, int] = Field(default_factory=dict)
     """Places with more services than the inventory has there."""
 
+    @property
+    def judged(self) -> tuple[bool, ...]:
+        """Of each total and quantity that has a verdict, whether it was within its interval."""
+        kinds = (group.within for group in self.of("kind") if group.within is not None)
+        return (*kinds, *(each.within for each in self.quantities))
+
     def of(self, what: GroupKind) -> tuple[CheckedGroup, ...]:
         """Return the groups of one kind."""
         return tuple(group for group in self.groups if group.what == what)

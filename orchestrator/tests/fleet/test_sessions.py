@@ -138,12 +138,16 @@ async def test_hosts_that_part_while_it_is_scanned_end_the_session(fleet):
         assert fleet.supervisor._hosts.last_crossing.detail == "a: the other; b: the other"
 
 
+async def refute_the_next_probe_on_b(fleet, *, exit_after):
+    await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+    refuted = FakeImage(log=verdict(isolated=True), exit_after=exit_after, exit_code=1)
+    fleet.fleet["b"][0].images[PROBE] = refuted
+
+
 async def test_a_probe_that_did_not_end_as_it_reported_is_a_failed_proof(fleet):
     resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
     async with fleet.running():
-        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
-        refuted = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
-        fleet.fleet["b"][0].images[PROBE] = refuted
+        await refute_the_next_probe_on_b(fleet, exit_after=0.01)
         session = await fleet.ended(await fleet.start())
         assert session.outcome is Outcome.FAILED
         proof = fleet.supervisor._hosts.last_crossing
@@ -156,9 +160,7 @@ async def test_a_probe_that_did_not_end_as_it_reported_is_a_failed_proof(fleet):
 async def test_a_refuted_probe_on_one_host_ends_a_session_whose_targets_wait_for_each_other(fleet):
     resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
     async with fleet.running():
-        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
-        refuted = FakeImage(log=verdict(isolated=True), exit_after=0, exit_code=1)
-        fleet.fleet["b"][0].images[PROBE] = refuted
+        await refute_the_next_probe_on_b(fleet, exit_after=0)
         for name in "ab":
             fleet.fleet[name][0].images[DB] = FakeImage(health_after=60)
         session_id = await fleet.start()

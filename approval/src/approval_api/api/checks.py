@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.checks.service import Checks, in_words
+from approval_api.checks.service import Checks, making_in_words, removal_in_words
 from dryrun_contract.check import MAX_TOGETHER, Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
 
@@ -46,8 +46,7 @@ async def check_forecast(
     The same comparison is stored once: a repetition answers with the check that is there.
     """
     check, is_new = await _checks(request).check(session_id, wanted, person.name)
-    known = "" if is_new else f", stored before by {check.checked_by}"
-    note(request, object_=str(check.id), detail=f"session {session_id}, {check.source}{known}")
+    note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/api/v1/dryrun/checks/{check.id}"
     return check
@@ -69,4 +68,4 @@ async def show_check(check_id: UUID, request: Request, _: Reader) -> Check:
 async def remove_check(check_id: UUID, request: Request, person: Runner) -> None:
     """Delete a check of one's own, or as an administrator any: it counts no more."""
     check = await _checks(request).remove(check_id, person)
-    note(request, object_=str(check_id), detail=in_words(check))
+    note(request, object_=str(check_id), detail=removal_in_words(check))

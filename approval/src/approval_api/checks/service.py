@@ -147,12 +147,16 @@ class Checks:
             ) from error
 
 
-def in_words(check: Check) -> str:
+def making_in_words(session_id: UUID, check: Check, *, is_new: bool) -> str:
+    """Return what the audit log keeps of a check that is made."""
+    known = "" if is_new else f", stored before by {check.checked_by}"
+    return f"session {session_id}, {check.source}{known}"
+
+
+def removal_in_words(check: Check) -> str:
     """Return what the audit log keeps of a check that is removed."""
-    compared = check.comparison
-    judged = [group.within for group in compared.of("kind") if group.within is not None]
-    judged += [each.within for each in compared.quantities]
-    run = "" if compared.complete else ", of an incomplete run"
+    judged = check.comparison.judged
+    run = "" if check.comparison.complete else ", of an incomplete run"
     return f"check of {check.template} by {check.checked_by}: {sum(judged)} of {len(judged)} within{run}"
 
 

@@ -27,9 +27,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     """Return prediction beside outcome, and which services explain what lies outside."""
     compared = check.comparison
     kinds, quantities = compared.of("kind"), compared.quantities
-    judged = [each.within for each in (*kinds,) if each.within is not None]
-    judged += [each.within for each in quantities]
-    title = Text(f"{sum(judged)} of {len(judged)} within", style="bold").append(
+    title = Text(f"{sum(compared.judged)} of {len(compared.judged)} within", style="bold").append(
         f"  {inert(check.template)}, {compared.hosts:,} hosts, forecast from "
         f"{counted(compared.sessions, 'session')}",
         "not bold",

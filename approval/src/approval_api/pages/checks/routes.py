@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.checks.service import Checks, in_words, may_remove
+from approval_api.checks.service import Checks, making_in_words, may_remove, removal_in_words
 from approval_api.pages.checks.view import draw
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
@@ -49,8 +49,7 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
         detail = "expected the whole id of a session. Go back, correct it and send it again"
         raise ProblemError("invalid-request", 422, detail, title="This is not a session") from None
     check, is_new = await _checks(request).check(session_id, CheckRequest(), visitor.name)
-    known = "" if is_new else f", stored before by {check.checked_by}"
-    note(request, object_=str(check.id), detail=f"session {session_id}, production{known}")
+    note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
     return RedirectResponse(f"/dryrun/checks/{check.id}", _SEE_OTHER)
 
 
@@ -67,5 +66,5 @@ async def show_check(check_id: UUID, request: Request, visitor: Reader) -> Respo
 async def remove_check(check_id: UUID, request: Request, visitor: Runner) -> Response:
     """Delete it; it counts no more."""
     check = await _checks(request).remove(check_id, visitor)
-    note(request, object_=str(check_id), detail=in_words(check))
+    note(request, object_=str(check_id), detail=removal_in_words(check))
     return RedirectResponse("/dryrun/checks", _SEE_OTHER)

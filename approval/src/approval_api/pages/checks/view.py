@@ -54,16 +54,14 @@ class DrawnCheck:
 def draw(check: Check) -> DrawnCheck:
     """Return the check with its pictures; places and products outside their interval come first."""
     compared = check.comparison
-    judged = [group.within for group in compared.of("kind") if group.within is not None]
-    judged += [each.within for each in compared.quantities]
     return DrawnCheck(
         check=check,
         kinds=tuple(map(_group, compared.of("kind"))),
         quantities=tuple(QuantityRow(each, _ratio(each)) for each in compared.quantities),
         places=_worst_first(compared.of("place")),
         products=_worst_first(compared.of("product")),
-        within=sum(judged),
-        of=len(judged),
+        within=sum(compared.judged),
+        of=len(compared.judged),
     )
 
 
