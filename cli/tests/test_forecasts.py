@@ -49,6 +49,17 @@ def test_a_production_run_is_counted_here_and_put_beside_the_forecast(run, api, 
     assert "\x1b" not in out
 
 
+def test_a_check_is_whole_in_80_columns_and_names_what_is_unknown_only_where_something_is(run, api, file):
+    api.add_session()
+    _, out, _ = run("report", "last", "--check-against", file, COLUMNS="80")
+    assert "✗ outside" in out
+    assert "unknown" in out
+    assert "…" not in out.partition("90% interval")[2].partition("lie outside")[0]
+    api.nothing_unknown = True
+    _, out, _ = run("report", "last", "--check-against", file, COLUMNS="80")
+    assert "unknown" not in out
+
+
 def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_complete(run, api, file):
     api.add_session()
     file.write_text(written([*LINES, *LINES]))

@@ -66,6 +66,7 @@ class FakeApi:
         self.reports = {}
         """Reports by session id, in place of the recorded ones."""
         self.checks = []
+        self.nothing_unknown = False
         self.questions = []
         """Query parameters of reports that were asked for."""
         self.pool = {"lines": []}

@@ -26,6 +26,9 @@ async def forecasts(api, request, path):
         case ["sessions", session_id, "checks"]:
             api.questions.append(json.loads(request.body))
             api.checks.append(recorded_check(session_id, api.questions[-1]["outcome"] or {}))
+            if api.nothing_unknown:
+                for group in api.checks[-1]["comparison"]["groups"]:
+                    group["unknown"] = 0
             await request.json(api.checks[-1], status=201)
         case _:
             api.questions.append(request.query)

@@ -40,16 +40,17 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     if left_out:
         text = Text(f"{glyphs.warning} {left_out}", style="yellow")
         parts.append(Padding(text, (0, 0, 0, 2), expand=False))
-    table = _table("", "expected", "90% interval", "unknown", "production", "")
+    unknown = any(group.unknown for group in kinds)
+    table = _comparison_table(unknown=unknown)
     for group in kinds:
-        table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group, glyphs))
+        table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group, glyphs, unknown=unknown))
     for each in quantities:
         low, high = (quantity_text(each.name, value) for value in (each.predicted.low, each.predicted.high))
         table.add_row(
             QUANTITIES[each.name],
             quantity_text(each.name, each.predicted.value),
             f"{low} to {high}",
-            "",
+            *([""] if unknown else []),
             quantity_text(each.name, each.outcome),
             _verdict(each.within, glyphs),
         )
@@ -62,9 +63,10 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     outside = [group for group in (*compared.of("place"), *compared.of("product")) if group.within is False]
     if outside:
         parts.append(Text(f"Ports and products outside their interval: {len(outside)}", style="bold"))
-        table = _table("", "expected", "90% interval", "unknown", "production", "")
+        unknown = any(group.unknown for group in outside[:_MOST_GROUPS])
+        table = _comparison_table(unknown=unknown)
         for group in outside[:_MOST_GROUPS]:
-            table.add_row(Text(inert(group.name, 60)), *_cells(group, glyphs))
+            table.add_row(Text(inert(group.name, 60)), *_cells(group, glyphs, unknown=unknown))
         parts.append(Padding(table, (0, 0, 0, 2), expand=False))
     if compared.not_in_inventory:
         more = sum(compared.not_in_inventory.values())
@@ -115,13 +117,17 @@ def draw_checks(listed: CheckList) -> RenderableType:
     return Group(*parts)
 
 
-def _cells(group: CheckedGroup, glyphs: Glyphs) -> list[Text]:
+def _comparison_table(*, unknown: bool) -> Table:
+    return _table("", "expected", "90% interval", *(["unknown"] if unknown else []), "production", "")
+
+
+def _cells(group: CheckedGroup, glyphs: Glyphs, *, unknown: bool) -> list[Text]:
     predicted = group.predicted
     beyond = f" (+{group.beyond})" if group.beyond else ""
     return [
         Text("-" if predicted is None else count_text(predicted.value)),
         Text("-" if predicted is None else f"{count_text(predicted.low)} to {count_text(predicted.high)}"),
-        Text(f"{group.unknown:,}" if group.unknown else "", style="yellow"),
+        *([Text(f"{group.unknown:,}" if group.unknown else "", style="yellow")] if unknown else []),
         Text(f"{group.outcome:,} of {group.total:,}{beyond}"),
         _verdict(group.within, glyphs),
     ]
@@ -142,7 +148,7 @@ def _word(within: bool | None) -> Text:
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True, overflow="ellipsis")
     for name in others:
         table.add_column(name, justify="left" if name in {"", "TEMPLATE"} else "right", no_wrap=True)
