@@ -226,7 +226,7 @@ def test_a_kind_that_no_collector_discovers_is_named_as_not_looked_for(run, api,
     report["scores"]["not_looked_for"] = {"web_app": 12, "dns_zone": 1}
     api.reports[session["id"]] = report
     _, stdout, _ = run("report", "last")
-    expected = "Missed because no collector of this session looks for it: web app (12), DNS zone (1)"
+    expected = "Missed because no scored collector looks for it: web app (12), DNS zone (1)"
     assert expected in " ".join(stdout.split())
 
 

@@ -169,6 +169,14 @@ async def test_a_check_counts_what_production_holds_without_what_was_rejected(
         assert answer.status_code == 200, answer.text
         check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
         assert (places(check)["5432/tcp"][0], check["comparison"]["complete"]) == (8, complete)
+    for targets, complete in (("10.213.9.0/25", False), ("10.213.8.0/25", False), ("10.213.8.0/23", True)):
+        scan = (
+            await api.client.post("/api/v1/production/scans", json={**wanted, "targets": [targets]})
+        ).json()
+        ended = {"complete": complete}
+        await api.client.post(f"/api/v1/production/scans/{scan['id']}/end", json=ended)
+        check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
+        assert check["comparison"]["complete"] == complete
 
 
 async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):

@@ -133,13 +133,16 @@ async def test_a_kind_that_no_collector_discovers_is_missed_and_the_report_says_
     assert partly.scores.not_looked_for == {"table": len(tables)}
     assert partly.scores.model_copy(update={"not_looked_for": {}}) == report.scores
     assert partly.collector_scores == report.collector_scores
-    assert "Missed because no collector of this session looks for it" in render(partly)
+    assert "Missed because no scored collector looks for it" in render(partly)
     overall = [
         each for each in judge(partly, DEFAULT_CRITERIA).results if each.criterion.startswith("overall.")
     ]
     assert overall
-    assert all(each.detail.endswith("; no collector looks for table") for each in overall)
-    assert "no collector of this session" not in render(report)
+    named = {
+        each.criterion for each in overall if each.detail.endswith("; no scored collector looks for table")
+    }
+    assert named == {"overall.recall_min"}
+    assert "no scored collector" not in render(report)
 
 
 DB = ClassService(place="5432/tcp", level="same_version", product="PostgreSQL DB")

@@ -188,4 +188,4 @@ class Scores(Word):
     not_evaluable: tuple[NotEvaluableFact, ...]
     hard_cases: tuple[HardCase, ...] = ()
     not_looked_for: dict[str, int] = Field(default_factory=dict)
-    """Facts of kinds that none of the session's collectors discovers, by kind: some of those missed."""
+    """Of the missed facts, those of kinds that none of the scored collectors discovers, by kind."""

@@ -1,6 +1,7 @@
 """Hosts that several files describe, joined by address and by name, and what the notes say of it."""
 
 import json
+from itertools import permutations
 
 import pytest
 from read_files import notes, read, services_of
@@ -93,12 +94,26 @@ def test_services_of_compose_files_and_devices_of_sites_are_hosts_of_their_own()
     projects = [f"services:\n  db:\n    image: postgres:{version}\n" for version in (13, 15)]
     inventory = read(*projects, scan(db_corp_example="10.0.0.5"))
     assert len(inventory.hosts) == 3
+    assert APART in notes(inventory)
     sites = [
         json.dumps({"stream": "latest", "entities": [{"device": {"name": "sw1", "site": {"name": site}}}]})
         for site in ("Oslo", "Bergen")
     ]
     assert len(read(*sites).hosts) == 2
     assert notes(inventory).keys().isdisjoint({BY_NAME, HOSTS})
+
+
+def test_a_device_of_a_site_that_a_scan_found_by_its_address_is_joined_and_doubt_keeps_others_apart():
+    table = "host,ip,port,product\nweb1,,443,nginx\n"
+    device = {"name": "web1", "site": {"name": "Oslo"}}
+    for address, hosts in (("10.0.0.5", 1), ("10.0.0.9", 3)):
+        known = device | {"primary_ip4": {"address": f"{address}/24"}}
+        diode = json.dumps({"stream": "latest", "entities": [{"device": known}]})
+        files = diode, scan(web1_corp_example="10.0.0.5"), table
+        for order in permutations(files):
+            inventory = read(*order)
+            assert len(inventory.hosts) == hosts
+            assert (APART in notes(inventory)) == (hosts == 3)
 
 
 def test_a_host_that_does_not_run_takes_none_with_it():

@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.database.tables import discoveries, forecast_checks, production_scans
+from approval_api.database.tables import discoveries, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.outcome import MAX_FOUND, Outcome, OutcomeCount
@@ -18,14 +17,35 @@ MAX_KEPT = 1000
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
+_COMPLETE = text(
+    """
+    SELECT NOT EXISTS (
+        SELECT FROM gateway.production_scans AS scan
+        WHERE scan.complete IS NOT TRUE
+            AND scan.collector IN (
+                SELECT collector FROM gateway.discoveries
+                WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL
+            )
+            AND NOT EXISTS (
+                SELECT FROM gateway.production_scans AS later
+                WHERE later.collector = scan.collector AND later.complete
+                    AND later.reported_at > scan.reported_at AND later.profile IN (scan.profile, 'full')
+                    AND NOT EXISTS (
+                        SELECT FROM unnest(scan.targets) AS target WHERE NOT target <<= ANY (later.targets)
+                    )
+            )
+    )
+    """
+)
+
 
 async def production_outcome(
     connection: AsyncConnection, *, seconds: float | None, packets: int | None
 ) -> Outcome:
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
-    It is complete unless the newest scan of some targets is under way, or did not come to its end. Of a
-    collector that has found nothing of what is there, scans do not count.
+    It is complete unless a scan of a collector that found some of it is under way or did not come to its end,
+    and no later one covers its targets.
     """
     counted = OutcomeCount()
     wanted = (
@@ -46,15 +66,7 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-    of = production_scans.c.collector, production_scans.c.targets
-    counting = select(discoveries.c.collector).where(discoveries.c.gone_at.is_(None))
-    scans = (
-        select(production_scans.c.complete)
-        .ext(distinct_on(*of))
-        .where(production_scans.c.collector.in_(counting))
-        .order_by(*of, production_scans.c.reported_at.desc())
-    )
-    complete = all((await connection.execute(scans)).scalars())
+    complete = bool((await connection.execute(_COMPLETE)).scalar_one())
     return counted.outcome(complete=complete, seconds=seconds, packets=packets)
 
 

@@ -18,7 +18,7 @@ from dryrun_contract.template import StandsFor
 def observe(facts: Iterable[Fact], known: StandsFor | None, report: Report) -> Observation | None:
     """Return what a forecast keeps of a report; None without scores, or if it stands for no counted network.
 
-    `facts` are the ground truth that the report was scored by, `known` is the network.
+    `facts` are those of the ground truth that the scored collectors look for, `known` is the network.
     """
     if report.scores is None or known is None or known.census is None:
         return None

@@ -51,10 +51,12 @@ def build(
     scores: Scores | None = None
     alone: tuple[CollectorScores, ...] = ()
     network: NetworkMap | None = None
-    facts, not_looked_for = _looked_for(stored, scanned)
+    kinds = _kinds_looked_for(stored, scanned)
     if template is not None and missing is None:
         scores, alone, network = _score(template.ground_truth.facts, scanned)
-        scores = scores.model_copy(update={"not_looked_for": not_looked_for})
+        missed = Counter(each.kind for each in scores.false_negatives if each.attribute is None)
+        others = {kind: missed[kind] for kind in sorted(missed) if kinds is not None and kind not in kinds}
+        scores = scores.model_copy(update={"not_looked_for": others})
     traffic, probed, placed = scanned.traffic, scanned.isolation, scanned.placement
     report = Report(
         version=VERSION,
@@ -87,7 +89,9 @@ def build(
         history_complete=stored.history_complete,
     )
     # What to expect of a network speaks of what these collectors look for there.
-    seen = observe(facts, template.stands_for, report) if template else None
+    facts = template.ground_truth.facts if template else ()
+    looked_for = [fact for fact in facts if kinds is None or fact.kind in kinds]
+    seen = observe(looked_for, template.stands_for, report) if template else None
     return report.model_copy(
         update={
             "forecast": None
@@ -99,16 +103,11 @@ def build(
     )
 
 
-def _looked_for(stored: StoredSession, scanned: ScannedSession) -> tuple[tuple[Fact, ...], dict[str, int]]:
-    """Return the facts of kinds that the session's collectors discover; of the other kinds how many."""
+def _kinds_looked_for(stored: StoredSession, scanned: ScannedSession) -> frozenset[str] | None:
+    """Return the kinds that the session's scored collectors discover; None for all."""
     if stored.template is None:
-        return (), {}
-    facts = stored.template.ground_truth.facts
-    kinds = scanned.kinds_looked_for(stored.view.scan.collectors or stored.template.collectors)
-    if kinds is None:
-        return tuple(facts), {}
-    others = Counter(fact.kind for fact in facts if fact.kind not in kinds)
-    return tuple(fact for fact in facts if fact.kind in kinds), dict(sorted(others.items()))
+        return None
+    return scanned.kinds_looked_for(stored.view.scan.collectors or stored.template.collectors)
 
 
 def _without_census(template: Template | None) -> StandsFor | None:

@@ -154,7 +154,10 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     for name, limit in criteria.overall.model_dump(exclude_none=True).items():
         figure = name.removesuffix("_min")
         yield at_least(
-            f"overall.{name}", limit, getattr(averages, figure, None), aside + _not_looked_for(report)
+            f"overall.{name}",
+            limit,
+            getattr(averages, figure, None),
+            aside + ("" if figure == "precision" else _not_looked_for(report)),
         )
     for row_name, limits in criteria.kinds.items():
         found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
@@ -174,7 +177,7 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 def _not_looked_for(report: Report) -> str:
     """Return of which kinds an average counts all as missed, because nobody looks for them."""
     kinds = report.scores.not_looked_for if report.scores else {}
-    return f"; no collector looks for {', '.join(map(title_of, kinds))}" if kinds else ""
+    return f"; no scored collector looks for {', '.join(map(title_of, kinds))}" if kinds else ""
 
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:

@@ -101,9 +101,7 @@ def _scores(report: Report, glyphs: Glyphs, where: str) -> Iterator[RenderableTy
     yield _score_table(report.scores)
     if others := report.scores.not_looked_for:
         kinds = ", ".join(f"{title_of(kind)} ({number:,})" for kind, number in others.items())
-        yield _indented(
-            f"Missed because no collector of this session looks for it: {inert(kinds, 500)}", "dim"
-        )
+        yield _indented(f"Missed because no scored collector looks for it: {inert(kinds, 500)}", "dim")
     yield from _differences(report.scores, glyphs, where)
 
 

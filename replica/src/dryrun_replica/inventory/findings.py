@@ -81,7 +81,7 @@ class FoundService:
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: the surer product with its version, the surer name, what is unknown.
 
-        The order of the files decides nothing but between two that are equally sure.
+        Of two files the order decides nothing, unless both are equally sure.
         """
         self.sources |= other.sources
         for guessed, heard in ((self, other), (other, self)):
@@ -134,7 +134,7 @@ class FoundHost:
     absent: str | None = None
     """The note that it is left out with, where a file says that it is not running."""
     is_scoped: bool = False
-    """Its name means this host within its file only, e.g. a Compose service or a device of one site."""
+    """A file's name for it means it within that file only: a Compose service, or a device of one site."""
     is_said_to_run: bool = False
     """Whether a record of it has another status: two may share an address."""
     identities: set[str] = field(default_factory=set)
@@ -218,18 +218,16 @@ class Findings:
         """
         alike: dict[str, list[FoundHost]] = {}
         for host in self._hosts:
-            if host.is_scoped:
-                continue
             for first in {name.partition(".")[0] for name in _names_of(host)}:
                 alike.setdefault(first, []).append(host)
         for first, hosts in alike.items():
-            known = [host for host in hosts if host in self._hosts]
+            known = [host for host in hosts if host in self._hosts and not host.is_left_out]
             names = {name for host in known for name in _names_of(host) if name.partition(".")[0] == first}
             if len(known) < 2 or all(host.addresses for host in known):
                 continue
             sources = [host.sources for host in known]
             is_sure = (
-                len({host.is_left_out for host in known}) == 1
+                not any(host.is_scoped and host.sources.bit_count() == 1 for host in known)
                 and len(names - {first}) < 2
                 and sum(1 for host in known if host.addresses) < 2
                 and sum(sources) == reduce(or_, sources)

@@ -75,7 +75,7 @@ def _not_looked_for(judged: Scores) -> tuple[Block, ...]:
         return ()
     kinds = [f"{title_of(kind)} ({number:,})" for kind, number in judged.not_looked_for.items()]
     said = (
-        "Missed because no collector of this session looks for it: ",
+        "Missed because no scored collector looks for it: ",
         Quoted(", ".join(kinds), prose=True),
     )
     return (Paragraph(text(*said, ".")),)

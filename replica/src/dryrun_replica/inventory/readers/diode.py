@@ -44,8 +44,8 @@ def _read_host(record: Item, kind: str, findings: Findings) -> FoundHost | None:
     where = (site.text("name") if site is not None else None) or ""
     # A device is its name and its site.
     host = findings.host([f"{kind} {name.casefold()[:300]} at {where.casefold()[:300]}"])
-    host.add_name(name)
     host.is_scoped = host.is_scoped or bool(where)
+    host.add_name(name)
     if where:
         findings.words.add(where[:200])
     role = record.member("role")
