@@ -12,7 +12,7 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
     LogChunk,
 )
-from dryrun_orchestrator.session import waiting
+from dryrun_orchestrator.session import isolation, waiting
 
 
 async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
@@ -252,7 +252,9 @@ async def test_nothing_starts_when_the_host_answers(stage):
     ],
     ids=["says so and crashes", "says nothing", "does not know"],
 )
-async def test_a_probe_that_proves_nothing_means_not_isolated(stage, probe):
+async def test_a_probe_that_proves_nothing_means_not_isolated(stage, probe, monkeypatch):
+    # With the pauses between undecided probes a phase's seconds here would not do on a busy machine.
+    monkeypatch.setattr(isolation, "CARRIER_SECONDS", 0.2)
     stage.engine.images[PROBE] = probe
     async with stage.running():
         session = await stage.ended(await stage.start())
