@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench.network.hosts import read_networks
 from bench.network.rehearsals import ProductionRun, checked, imported, in_production, rehearse, scan_to
@@ -13,7 +14,7 @@ from bench.network.running import RunningNetwork, build_image, running_network
 from bench.results import Measured, PartResult, Table
 from bench.system import Sessions, running_sessions
 from bench.turns import Setting
-from dryrun_contract.check import Comparison
+from dryrun_contract.check import CheckedGroup, Comparison, GroupKind
 from dryrun_contract.collector_config import Profile
 
 ABOUT = """\
@@ -26,7 +27,7 @@ stand-ins speak for, on both sides."""
 SEEDS = 5
 PROFILES: tuple[Profile, ...] = ("quick", "full")
 PRODUCTION_RUNS = 3
-"""The run of the median duration counts: two runs of one network differ by a fifth."""
+"""Of each quantity the median counts: two runs of one network differ by a fifth."""
 KINDS = {"service": "ports", "product": "products"}
 _CLEAR = 0.5
 MOST_POINTS = 0.05
@@ -36,12 +37,17 @@ MOST_PART = 0.25
 
 @dataclass(frozen=True)
 class Share:
-    """Of what the inventory has and stand-ins speak for: how much is found, as expected and as it was."""
+    """Of what the inventory has and stand-ins speak for: how much is found, as expected and in each run."""
 
     total: int
     covered: int
     predicted: float
-    measured: float
+    found: tuple[float, ...]
+
+    @property
+    def measured(self) -> float:
+        """In the median run."""
+        return median(self.found)
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -82,46 +88,50 @@ async def measured_on(name: str, part: str, setting: Setting) -> PartResult:
     )
 
 
-async def _produced(network: RunningNetwork, profile: Profile, setting: Setting) -> ProductionRun:
+async def _produced(network: RunningNetwork, profile: Profile, setting: Setting) -> list[ProductionRun]:
     runs = []
     for number in range(1, PRODUCTION_RUNS + 1):
         setting.say(f"{profile} on the network itself, {number}")
         runs.append(await asyncio.to_thread(in_production, network, profile))
-    return sorted(runs, key=lambda run: run.scan.seconds)[len(runs) // 2]
+    return runs
 
 
 async def _compared(
-    sessions: Sessions, run: ProductionRun, profile: Profile, seeds: Sequence[int], setting: Setting
+    sessions: Sessions,
+    runs: Sequence[ProductionRun],
+    profile: Profile,
+    seeds: Sequence[int],
+    setting: Setting,
 ) -> tuple[Table, Table]:
     rehearsals = []
     for seed in seeds:
         setting.say(f"{profile} on the stand-ins, seed {seed}")
         rehearsals.append(await rehearse(sessions, f"bench-{seed}", profile, seed))
-    together = await checked(sessions, rehearsals, run)
-    alone = [await checked(sessions, [each], run) for each in rehearsals]
+    together = [await checked(sessions, rehearsals, run) for run in runs]
+    alone = [[await checked(sessions, [each], run) for run in runs] for each in rehearsals]
     return table(profile, together, alone), differences(profile, together)
 
 
-def share(comparison: Comparison, kind: str) -> Share:
-    """Return what of a kind was expected and found, of the places or products that stand-ins speak for."""
-    whole = next(each for each in comparison.of("kind") if each.name == kind)
-    groups = [
-        each
-        for each in comparison.of("place" if kind == "service" else "product")
-        if each.predicted is not None and not each.unknown
-    ]
-    covered = sum(each.total for each in groups)
-    expected = sum(each.predicted.value for each in groups if each.predicted is not None)
-    return Share(
-        total=whole.total,
-        covered=covered,
-        predicted=expected / covered,
-        measured=sum(each.outcome for each in groups) / covered,
-    )
+def share(comparisons: Sequence[Comparison], kind: str) -> Share:
+    """Return what of a kind was expected, and what each production run found."""
+    total = next(each.total for each in comparisons[0].of("kind") if each.name == kind)
+    runs = [_covered(comparison, "place" if kind == "service" else "product") for comparison in comparisons]
+    covered = sum(each.total for each in runs[0])
+    expected = sum(each.predicted.value for each in runs[0] if each.predicted is not None)
+    found = tuple(sum(each.outcome for each in run) / covered for run in runs)
+    return Share(total, covered, expected / covered, found)
 
 
-def table(profile: Profile, together: Comparison, alone: Sequence[Comparison]) -> Table:
-    """Return predicted beside measured: by all rehearsals together, and by each alone."""
+def _covered(comparison: Comparison, what: GroupKind) -> list[CheckedGroup]:
+    """Return the places or products that stand-ins speak for."""
+    return [each for each in comparison.of(what) if each.predicted is not None and not each.unknown]
+
+
+def table(profile: Profile, together: Sequence[Comparison], alone: Sequence[Sequence[Comparison]]) -> Table:
+    """Return predicted beside measured: by all rehearsals together, and by each alone.
+
+    Both as compared with each production run.
+    """
     rows = []
     for kind, name in KINDS.items():
         found = share(together, kind)
@@ -130,6 +140,7 @@ def table(profile: Profile, together: Comparison, alone: Sequence[Comparison]) -
             [
                 f"{name} found, of {found.covered} of {found.total}",
                 f"{found.measured:.2f}",
+                ", ".join(f"{each:.2f}" for each in found.found),
                 f"{found.predicted:.2f}",
                 f"{difference:+.3f}",
                 "yes" if abs(difference) <= MOST_POINTS else "no",
@@ -139,32 +150,36 @@ def table(profile: Profile, together: Comparison, alone: Sequence[Comparison]) -
                 ),
             ]
         )
-    for number, quantity in enumerate(together.quantities):
+    for number, quantity in enumerate(together[0].quantities):
+        outcomes = [one.quantities[number].outcome for one in together]
         predicted = quantity.predicted.value
-        difference = predicted / quantity.outcome - 1
+        difference = predicted / median(outcomes) - 1
         rows.append(
             [
                 quantity.name,
-                f"{quantity.outcome:,.0f}",
+                f"{median(outcomes):,.0f}",
+                ", ".join(f"{each:,.0f}" for each in outcomes),
                 f"{predicted:,.0f}",
                 f"{difference:+.1%}",
                 "yes" if abs(difference) <= MOST_PART else "no",
-                ", ".join(f"{one.quantities[number].predicted.value:,.0f}" for one in alone),
+                ", ".join(f"{one[0].quantities[number].predicted.value:,.0f}" for one in alone),
             ]
         )
-    columns = ["", "measured", "predicted", "difference", "within the goal", "by one rehearsal alone"]
+    columns = [
+        "", "measured", "in each run", "predicted", "difference", "within the goal", "by one rehearsal alone",
+    ]  # fmt: skip
     return Table(title=f"Predicted and measured: {profile}", columns=columns, rows=rows)
 
 
-def differences(profile: Profile, together: Comparison) -> Table:
-    """Return the places and products that were expected otherwise than they were found."""
-    rows = [
-        [group.name, f"{group.total}", f"{group.predicted.value:.1f}", f"{group.outcome}"]
-        for what in ("place", "product")
-        for group in together.of(what)
-        if group.predicted is not None
-        and not group.unknown
-        and abs(group.predicted.value - group.outcome) >= _CLEAR
-    ]
-    columns = ["", "there", "expected", "found"]
+def differences(profile: Profile, together: Sequence[Comparison]) -> Table:
+    """Return the places and products that a production run found otherwise than expected."""
+    rows = []
+    whats: tuple[GroupKind, ...] = ("place", "product")
+    for what in whats:
+        for groups in zip(*(_covered(one, what) for one in together), strict=True):
+            predicted, outcomes = groups[0].predicted, [each.outcome for each in groups]
+            if predicted and any(abs(predicted.value - each) >= _CLEAR for each in outcomes):
+                found = ", ".join(map(str, outcomes))
+                rows.append([groups[0].name, f"{groups[0].total}", f"{predicted.value:.1f}", found])
+    columns = ["", "there", "expected", "found in each run"]
     return Table(title=f"Where they differ: {profile}", columns=columns, rows=rows)

@@ -13,7 +13,7 @@ def group(what, name, total, predicted, outcome, unknown=0) -> CheckedGroup:
     )
 
 
-def comparison(found: float = 9, seconds: float = 30) -> Comparison:
+def comparison(found: float = 9, *, products: int = 7, seconds: float = 30, took: float = 40) -> Comparison:
     return Comparison(
         network="n0123456789abcdef",
         hosts=20,
@@ -25,36 +25,40 @@ def comparison(found: float = 9, seconds: float = 30) -> Comparison:
             group("place", "80/tcp", 10, found, 8),
             group("place", "8000/tcp", 3, None, 0, unknown=3),
             group("place", "22/tcp", 2, 0, 0, unknown=2),
-            group("product", "nginx", 10, 6, 7),
+            group("product", "nginx", 10, 6, products),
             group("product", "of nobody", 2, None, 0, unknown=2),
         ),
         quantities=(
             CheckedQuantity(
-                name="seconds", predicted=Expected(value=seconds, low=1, high=99), outcome=40, within=True
+                name="seconds", predicted=Expected(value=seconds, low=1, high=99), outcome=took, within=True
             ),
         ),
     )
 
 
 def test_shares_are_of_what_stand_ins_speak_for_on_both_sides():
-    assert share(comparison(), "service") == Share(total=15, covered=10, predicted=0.9, measured=0.8)
-    assert share(comparison(), "product") == Share(total=12, covered=10, predicted=0.6, measured=0.7)
+    runs = [comparison(), comparison(products=5)]
+    assert share(runs, "service") == Share(total=15, covered=10, predicted=0.9, found=(0.8, 0.8))
+    assert share(runs, "product") == Share(total=12, covered=10, predicted=0.6, found=(0.7, 0.5))
 
 
-def test_shares_differ_by_points_and_the_rest_by_parts_of_what_was_measured():
-    rows = table("quick", comparison(8.4), [comparison(9, 32), comparison(7, 28)]).rows
-    assert [row[:5] for row in rows] == [
-        ["ports found, of 10 of 15", "0.80", "0.84", "+0.040", "yes"],
-        ["products found, of 10 of 12", "0.70", "0.60", "-0.100", "no"],
-        ["seconds", "40", "30", "-25.0%", "yes"],
+def test_the_median_run_counts_of_each_quantity_by_itself():
+    # The run of the median duration found fewest.
+    runs = [comparison(8.4, products=7, took=38), comparison(8.4, products=2, took=40)]
+    runs.append(comparison(8.4, products=7, took=90))
+    rows = table("quick", runs, [[comparison(9, seconds=32)], [comparison(7, seconds=28)]]).rows
+    assert [row[:6] for row in rows] == [
+        ["ports found, of 10 of 15", "0.80", "0.80, 0.80, 0.80", "0.84", "+0.040", "yes"],
+        ["products found, of 10 of 12", "0.70", "0.70, 0.20, 0.70", "0.60", "-0.100", "no"],
+        ["seconds", "40", "38, 40, 90", "30", "-25.0%", "yes"],
     ]
-    assert rows[0][5] == "0.90 for 0.80, 0.70 for 0.80"
-    assert rows[2][5] == "32, 28"
+    assert rows[0][6] == "0.90 for 0.80, 0.70 for 0.80"
+    assert rows[2][6] == "32, 28"
 
 
-def test_what_differs_is_listed_unless_nothing_stands_for_it():
-    rows = differences("full", comparison(8.4)).rows
-    assert rows == [["nginx", "10", "6.0", "7"]]
+def test_what_differs_in_any_run_is_listed_unless_nothing_stands_for_it():
+    rows = differences("full", [comparison(8.4, products=6), comparison(8.4, products=7)]).rows
+    assert rows == [["nginx", "10", "6.0", "6, 7"]]
 
 
 def test_a_run_counts_as_its_output_would():
