@@ -5,16 +5,18 @@ from typing import Any
 
 from fake_orchestrator import SMALL
 
+from dryrun_contract.census import Census
 from dryrun_contract.template import Levels, StandsFor, Template
 
 
-def parts(count: int, **changes: Any) -> dict[str, Template]:
+def parts(count: int, network: int = 1, **changes: Any) -> dict[str, Template]:
     """Return the parts of a network by id; `changes` are to what they stand for."""
     known = StandsFor(
         made_from="a table",
         made_on=date(2026, 11, 26),
         hosts=40,
         levels=Levels(same_version=60, same_product=11, relative=9, banner=6, nothing=4),
+        census=Census(network=f"n{network:016x}", classes=()),
     ).model_copy(update=changes)
     return {
         f"acme-{number:02}": SMALL.model_copy(

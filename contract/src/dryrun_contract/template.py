@@ -1,9 +1,9 @@
 """A template as services and people see it."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.census import Census
@@ -33,8 +33,16 @@ class Levels(Word):
     relative: Count
     """Another product of the protocol."""
     banner: Count
-    """A banner, which stands for no software."""
+    """A banner or an open port, which stand for no software."""
     nothing: Count
+    open_ports: Count = 0
+    """Of `banner`, those on an open port that says nothing."""
+
+    @model_validator(mode="after")
+    def _open_ports_are_of_the_level(self) -> Self:
+        if self.open_ports > self.banner:
+            raise ValueError("open_ports counts some of banner, so it is at most as large")
+        return self
 
     @property
     def services(self) -> int:
@@ -50,14 +58,24 @@ class Levels(Word):
     def sentence(self) -> str:
         """How well the network is covered, in a sentence without its full stop.
 
-        >>> Levels(same_version=5, same_product=2, relative=1, banner=0, nothing=1).sentence
-        '7 of 9 services stand on real software, 1 on a relative, 1 on nothing'
+        >>> Levels(same_version=5, same_product=2, relative=1, banner=3, open_ports=2, nothing=0).sentence
+        '7 of 11 services stand on real software, 1 on a relative, 1 on a banner, 2 on an open port'
         """
         if not self.services:
             return "No service is known, so that nothing stands for any"
-        parts = [f"{self.real:,} of {self.services:,} services stand on real software"]
-        words = ((self.relative, "a relative"), (self.banner, "a banner"), (self.nothing, "nothing"))
-        return ", ".join([*parts, *(f"{count:,} on {word}" for count, word in words if count)])
+        first = f"{self.real:,} of {self.services:,} services stand on real software"
+        return ", ".join([first, *self.others])
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What the services stand on that stand on no real software, e.g. `('1 on a relative',)`."""
+        words = (
+            (self.relative, "a relative"),
+            (self.banner - self.open_ports, "a banner"),
+            (self.open_ports, "an open port"),
+            (self.nothing, "nothing"),
+        )
+        return tuple(f"{count:,} on {word}" for count, word in words if count)
 
 
 class StandsFor(Word):

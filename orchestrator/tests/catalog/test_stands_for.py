@@ -53,6 +53,8 @@ def test_a_template_says_which_network_it_stands_for(folder):
         ("hosts: 38", "size: 38", "stands_for: the key 'hosts' is missing"),
         ("nothing: 1", "nothing: -1", "stands_for.levels.nothing: is -1; it can be 0 to 100000000"),
         (", nothing: 1", "", "stands_for.levels: the key 'nothing' is missing"),
+        ("nothing: 1", "nothing: 1, open_ports: 2", "stands_for.levels: open_ports counts some of banner"),
+        ("nothing: 1", "nothing: 1, open_ports: x", "stands_for.levels.open_ports: "),
         ("'2026-11-26'", "'2026-13-01'", "stands_for.made_on: is '2026-13-01'; expected a date"),
         ("'2026-11-26'", "2026-11-26", "stands_for.made_on: is a date; expected a text; write it in quotes"),
         ("web: '37.5'", "web: '-1'", "stands_for.weights.web: is '-1'; expected a number above 0"),

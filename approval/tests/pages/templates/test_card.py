@@ -15,14 +15,14 @@ async def test_a_card_says_which_network_a_replica_stands_for_and_how_well(api, 
         made_from="a table <script>",
         made_on=date(2026, 11, 26),
         hosts=1200,
-        levels=Levels(same_version=60, same_product=11, relative=9, banner=6, nothing=4),
+        levels=Levels(same_version=60, same_product=11, relative=9, banner=6, open_ports=2, nothing=4),
     )
     orchestrator.templates = {SMALL.id: SMALL.model_copy(update={"stands_for": known})}
     page = (await api.client.get("/dryrun/templates", headers=HTML)).text
     assert "1,200 hosts" in page
     assert "from a table &lt;script&gt;, 2026-11-26" in page
     assert "71 of 90 services" in page
-    assert "on real software, 9 on a relative, 6 on a banner, 4 on nothing" in page
+    assert "on real software, 9 on a relative, 4 on a banner, 2 on an open port, 4 on nothing" in page
 
 
 async def test_a_card_of_any_other_template_says_nothing_of_one(api):
@@ -54,7 +54,7 @@ async def test_templates_of_two_networks_or_of_none_stay_apart(api, orchestrator
     alone = parts(1)
     other = {
         f"acme-{number:02}": template.model_copy(update={"id": f"acme-{number:02}"})
-        for number, template in zip((2,), parts(1, hosts=41).values(), strict=True)
+        for number, template in zip((2,), parts(1, network=2).values(), strict=True)
     }
     bare = {f"plain-{n}": SMALL.model_copy(update={"id": f"plain-{n}"}) for n in (1, 2)}
     orchestrator.templates = alone | other | bare

@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from datetime import date
 
+from pydantic import ValidationError
+
 from dryrun_contract.template import Levels, StandsFor
 from dryrun_orchestrator.catalog.census import read_census
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
@@ -16,7 +18,7 @@ _KEYS = {
     "weights": False,
     "census": False,
 }
-_LEVELS = dict.fromkeys(Levels.model_fields, True)
+_LEVELS = {name: field.is_required() for name, field in Levels.model_fields.items()}
 _MOST_SERVICES = 100_000_000
 _MOST_HOSTS = 1_000_000
 _DECIMAL = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
@@ -41,9 +43,13 @@ def read_stands_for(node: Node, services: Collection[str]) -> StandsFor | None:
 def _read_levels(node: Node) -> Levels | None:
     fields = node.fields(_LEVELS)
     counts = {name: field.integer(least=0, most=_MOST_SERVICES) for name, field in fields.items()}
-    if counts.keys() != _LEVELS.keys() or None in counts.values():
+    if any(counts.get(name) is None for name, required in _LEVELS.items() if required or name in counts):
         return None
-    return Levels.model_validate(counts)
+    try:
+        return Levels.model_validate(counts)
+    except ValidationError as error:
+        node.fault(error.errors()[0]["msg"].removeprefix("Value error, "))
+        return None
 
 
 def _read_date(node: Node) -> date | None:

@@ -39,21 +39,14 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def levels_of(coverage: Coverage) -> Levels:
     """Return the figures as templates and reports carry them."""
-    return Levels.model_validate({level.value: coverage.levels[level] for level in LEVELS})
+    levels = {level.value: coverage.levels[level] for level in LEVELS}
+    return Levels.model_validate({**levels, "open_ports": coverage.open_ports})
 
 
 def sentence(coverage: Coverage) -> str:
     """Return the coverage in a sentence, with the names of products that nothing stands for."""
     named = uncovered(coverage)
-    known = levels_of(coverage)
-    said = known.sentence
-    if bare := coverage.open_ports:
-        both = (
-            f"{known.banner - bare:,} on a banner" if known.banner > bare else "",
-            f"{bare:,} on an open port",
-        )
-        said = said.replace(f"{known.banner:,} on a banner", ", ".join(filter(None, both)))
-    return said + (f": {', '.join(named)}" if named else "")
+    return levels_of(coverage).sentence + (f": {', '.join(named)}" if named else "")
 
 
 def uncovered(coverage: Coverage) -> list[str]:

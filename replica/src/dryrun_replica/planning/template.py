@@ -68,7 +68,7 @@ def _stands_for(plan: Plan, template: PlannedTemplate) -> dict[str, object]:
         "made_from": made_from(plan)[:MAX_MADE_FROM],
         "made_on": plan.made_at.date().isoformat(),
         "hosts": plan.hosts,
-        "levels": levels_of(plan.coverage).model_dump(),
+        "levels": levels_of(plan.coverage).model_dump(exclude_defaults=True),
         "weights": weights,
         "census": census_of(plan, template),
     }

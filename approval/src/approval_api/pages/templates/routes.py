@@ -1,9 +1,8 @@
 """Page: what may be started, drawn."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from fastapi import APIRouter, Request, Response
 
@@ -57,19 +56,15 @@ _PART = re.compile(r"(.+)-[0-9]+")
 def in_networks(cards: Iterable[Card]) -> list[Card | Network]:
     """Return the cards, those of one network together in the place of its first one.
 
-    An import calls parts `NAME-1`, `NAME-2`, …, and says the same of the network in each.
+    An import calls parts `NAME-1`, `NAME-2`, …, and their censuses speak of one network.
     """
     entries: dict[object, list[Card]] = {}
     for card in cards:
         part, known = _PART.fullmatch(card.template.id), card.template.stands_for
-        network = None if part is None or known is None else (part[1], known.model_copy(update=_OWN))
-        key = card.template.id if network is None else (network[0], network[1].model_dump_json())
+        census = None if known is None else known.census
+        key = (part[1], census.network) if part and census else card.template.id
         entries.setdefault(key, []).append(card)
     return [_together(own) if len(own) > 1 else own[0] for own in entries.values()]
-
-
-_OWN: Mapping[str, object] = MappingProxyType({"weights": {}, "census": None})
-"""What of a network each of its templates has for itself."""
 
 
 def _together(cards: Iterable[Card]) -> Network:
