@@ -129,6 +129,67 @@ def test_a_host_that_does_not_run_takes_none_with_it():
         assert list(services_of(read(*files)).values()) == [["443/tcp nginx"]]
 
 
+def test_what_a_scan_found_runs_whatever_netbox_says_and_netbox_knows_its_services():
+    device = {
+        "id": 7,
+        "url": "https://netbox.example/api/dcim/devices/7/",
+        "name": "web1",
+        "status": {"value": "offline"},
+    }
+    service = {
+        "id": 8,
+        "url": "https://netbox.example/api/ipam/services/8/",
+        "name": "OpenSSH 9.2",
+        "protocol": {"value": "tcp"},
+        "ports": [22, 2222],
+        "device": {"id": 7, "name": "web1"},
+    }
+    found = scan(web1_corp_example="10.0.0.5")
+    table = "host,port,product\nweb1,443,nginx\n"
+    # It is the scanned host by its name or by its address; with another address it is in nobody's way.
+    for address, services in (
+        (None, ["22/tcp OpenSSH 9.2", "443/tcp nginx", "2222/tcp OpenSSH 9.2"]),
+        ("10.0.0.5", ["22/tcp OpenSSH 9.2", "443/tcp nginx", "2222/tcp OpenSSH 9.2"]),
+        ("10.0.0.9", ["22/tcp OpenSSH", "443/tcp nginx"]),
+    ):
+        known = device | ({"primary_ip4": {"address": f"{address}/24"}} if address else {})
+        netbox = json.dumps({"results": [known, service]})
+        for order in permutations((netbox, found, table)):
+            assert list(services_of(read(*order)).values()) == [services]
+
+
+def test_a_host_that_was_joined_is_joined_further_by_its_other_name_in_any_order():
+    files = scan(a_example="10.0.0.5"), "host,fqdn,port\na,b,80\n", "host,port\nb.example,443\n"
+    for order in permutations(files):
+        inventory = read(*order)
+        assert len(inventory.hosts) == 1
+        assert notes(inventory)[BY_NAME] == 2
+
+
+def test_what_several_files_say_of_a_service_depends_on_how_sure_they_are_and_not_on_their_order():
+    def found(confidence, **data):
+        certificate = {"subject": f"CN={confidence}", "issuer": "CN=x"} if confidence < 0.7 else None
+        return "\n".join(
+            json.dumps(
+                {"type": "discovery", "kind": kind, "key": "10.0.0.5:443/tcp", "data": said}
+                | {"confidence": confidence}
+            )
+            for kind, said in (("service", data), ("certificate", certificate))
+            if said
+        )
+
+    files = (
+        found(0.7, product="nginx"),
+        found(0.6, product="Apache httpd", cpe=["cpe:/a:apache:http_server"], banner="guessed"),
+        found(0.5, product="nginx", cpe=["cpe:/a:igor_sysoev:nginx"], banner="unsure"),
+    )
+    for order in permutations(files):
+        [host] = read(*order, keep_names=True).hosts
+        [service] = host.services
+        assert (service.product, service.cpe) == ("nginx", ("cpe:/a:igor_sysoev:nginx",))
+        assert (service.banner, service.tls.subject) == ("guessed", "CN=0.6")
+
+
 def test_names_without_a_word_join_nothing():
     inventory = read("host,port\n.,22\n", "host,port\n..,22\n", scan(web1_corp_example="10.0.0.5"))
     assert len(inventory.hosts) == 3

@@ -127,7 +127,7 @@ class _Assembly:
             if found.sources.bit_count() > 1:
                 self.notes["hosts that several files describe, joined"] += 1
             services = tuple(
-                self._service(port, transport, found.services[port, transport])
+                self._service(port, transport, found.service(port, transport))
                 for port, transport in sorted(found.services)
             )
             protocols = [protocol_of(each.name, each.product, each.port, each.transport) for each in services]

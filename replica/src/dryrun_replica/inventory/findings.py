@@ -6,7 +6,7 @@ Rows, files and formats can thus describe one host together.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from ipaddress import IPv6Address, ip_address, ip_interface
@@ -79,10 +79,7 @@ class FoundService:
     """Of the name, where it is from elsewhere than the product."""
 
     def merge(self, other: "FoundService") -> None:
-        """Take over what `other` knows: the surer product with its version, the surer name, what is unknown.
-
-        Of two files the order decides nothing, unless both are equally sure.
-        """
+        """Take over what `other` knows: the surer product with its version, the surer name, anything new."""
         self.sources |= other.sources
         for guessed, heard in ((self, other), (other, self)):
             if guessed.is_by_number and heard.is_mute is not None and not heard.name:
@@ -126,7 +123,8 @@ class FoundHost:
 
     names: list[str] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
-    services: dict[tuple[int, Transport], FoundService] = field(default_factory=dict)
+    services: dict[tuple[int, Transport], dict[int, FoundService]] = field(default_factory=dict)
+    """What each source says of each place; `service` puts it together."""
     purpose: str | None = None
     """What people call its kind, e.g. `Access Switch`."""
     image: str | None = None
@@ -142,10 +140,26 @@ class FoundHost:
     """Where it is described, a bit for each source."""
 
     @property
+    def is_up(self) -> bool:
+        """Whether a record says that it runs, or a scan found something on it."""
+        said = (each for described in self.services.values() for each in described.values())
+        return self.is_said_to_run or any(each.from_scanner for each in said)
+
+    @property
     def is_left_out(self) -> bool:
-        """Whether it is not running: another record that says it runs counts more, and what a scan found."""
-        found = any(each.from_scanner for each in self.services.values())
-        return self.absent is not None and not (self.is_said_to_run or found)
+        """Whether it is not running: what says that it is up counts more."""
+        return self.absent is not None and not self.is_up
+
+    def service(self, port: int, transport: Transport) -> FoundService:
+        """Return what all sources together say of a place.
+
+        The surest first: the order of the files decides nothing, unless two are equally sure.
+        """
+        described = [replace(each) for _, each in sorted(self.services[port, transport].items())]
+        described.sort(key=lambda each: (_sureness_of_product(each), _sureness_of_name(each)), reverse=True)
+        for other in described[1:]:
+            described[0].merge(other)
+        return described[0]
 
     def add_name(self, name: str | None) -> None:
         """Remember a name of the host, if it is new."""
@@ -218,23 +232,21 @@ class Findings:
         """
         alike: dict[str, list[FoundHost]] = {}
         for host in self._hosts:
-            for first in {name.partition(".")[0] for name in _names_of(host)}:
+            for first in _first_parts_of(host):
                 alike.setdefault(first, []).append(host)
-        for first, hosts in alike.items():
-            known = [host for host in hosts if host in self._hosts and not host.is_left_out]
-            names = {name for host in known for name in _names_of(host) if name.partition(".")[0] == first}
+        for first in sorted(alike):
+            there = [host for host in dict.fromkeys(alike[first]) if host in self._hosts]
+            # What does not run takes no other with it; what a scan found runs, whatever another file says.
+            known = [host for host in there if not host.is_left_out]
+            if any(host.is_up for host in there) and _is_one(there, first):
+                known = there
             if len(known) < 2 or all(host.addresses for host in known):
                 continue
-            sources = [host.sources for host in known]
-            is_sure = (
-                not any(host.is_scoped and host.sources.bit_count() == 1 for host in known)
-                and len(names - {first}) < 2
-                and sum(1 for host in known if host.addresses) < 2
-                and sum(sources) == reduce(or_, sources)
-            )
-            if is_sure:
+            if _is_one(known, first):
                 for other in known[1:]:
                     self._absorb(known[0], other)
+                for part in _first_parts_of(known[0]):
+                    alike[part].append(known[0])
                 self.notes["hosts joined by name: one file has the full name, another its first part"] += 1
             elif len({host.sources for host in known}) > 1:
                 self.notes[
@@ -257,20 +269,20 @@ class Findings:
 
         `again` is the note for a file that lists one place of one host twice.
         """
-        known = host.services.get((port, transport))
+        described = host.services.get((port, transport))
+        if described is None:
+            if len(host.services) >= MAX_SERVICES_OF_A_HOST:
+                raise TooLargeError(f"describes a host with more than {MAX_SERVICES_OF_A_HOST} services")
+            if self._services >= MAX_SERVICES:
+                raise TooLargeError(f"describes more than {MAX_SERVICES:,} services")
+            described = host.services[port, transport] = {}
+            self._services += 1
         service.sources = service.sources or self._source
-        if known is not None:
-            is_twice = known.sources & service.sources
+        known = described.setdefault(service.sources, service)
+        if known is not service:
             known.merge(service)
-            if again and is_twice:
+            if again:
                 self.notes[again] += 1
-            return
-        if len(host.services) >= MAX_SERVICES_OF_A_HOST:
-            raise TooLargeError(f"describes a host with more than {MAX_SERVICES_OF_A_HOST} services")
-        if self._services >= MAX_SERVICES:
-            raise TooLargeError(f"describes more than {MAX_SERVICES:,} services")
-        host.services[port, transport] = service
-        self._services += 1
 
     def _absorb(self, host: FoundHost, other: FoundHost) -> None:
         for name in other.names:
@@ -282,9 +294,10 @@ class Findings:
         host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
         if host.image is None:
             host.image, host.image_id = other.image, other.image_id
-        for place, service in other.services.items():
+        for place, described in other.services.items():
             self._services -= 1
-            self.add_service(host, *place, service)
+            for service in described.values():
+                self.add_service(host, *place, service)
         self._identify(host, other.identities)
         del self._hosts[other]
 
@@ -304,6 +317,22 @@ class Findings:
             host.add_name(text)
         else:
             host.addresses.add(address)
+
+
+def _is_one(hosts: list[FoundHost], first: str) -> bool:
+    """Whether these hosts, whose names begin with `first`, are surely one."""
+    names = {name for host in hosts for name in _names_of(host) if name.partition(".")[0] == first}
+    sources = [host.sources for host in hosts]
+    return (
+        not any(host.is_scoped and host.sources.bit_count() == 1 for host in hosts)
+        and len(names - {first}) < 2
+        and sum(1 for host in hosts if host.addresses) < 2
+        and sum(sources) == reduce(or_, sources)
+    )
+
+
+def _first_parts_of(host: FoundHost) -> set[str]:
+    return {name.partition(".")[0] for name in _names_of(host)}
 
 
 def _names_of(host: FoundHost) -> set[str]:
