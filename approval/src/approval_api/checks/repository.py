@@ -1,6 +1,7 @@
 """Keeps checks, and counts the table of production discoveries for one."""
 
 from collections.abc import Collection, Mapping
+from ipaddress import collapse_addresses
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
@@ -17,23 +18,27 @@ MAX_KEPT = 1000
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
-_COMPLETE = text(
+# Several later networks may cover one together; a scan that excludes it whole does not. What was scanned again,
+# as schedules do, is sorted out first: comparing each with all later ones takes long.
+_BROKEN_OFF = text(
     """
-    SELECT NOT EXISTS (
-        SELECT FROM gateway.production_scans AS scan
-        WHERE scan.complete IS NOT TRUE
-            AND scan.collector IN (
-                SELECT collector FROM gateway.discoveries
-                WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL
-            )
-            AND NOT EXISTS (
-                SELECT FROM gateway.production_scans AS later
-                WHERE later.collector = scan.collector AND later.complete
-                    AND later.reported_at > scan.reported_at AND later.profile IN (scan.profile, 'full')
-                    AND NOT EXISTS (
-                        SELECT FROM unnest(scan.targets) AS target WHERE NOT target <<= ANY (later.targets)
-                    )
-            )
+    WITH broken_off AS MATERIALIZED (
+        SELECT collector, profile, target, max(reported_at) FILTER (WHERE complete IS NOT TRUE) AS reported_at
+        FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
+        WHERE complete IS NOT TRUE OR NOT target <<= ANY (excluded)
+        GROUP BY collector, profile, target
+        HAVING max(reported_at) FILTER (WHERE complete IS NOT TRUE)
+            > coalesce(max(reported_at) FILTER (WHERE complete), '-infinity')
+    )
+    SELECT target, ARRAY(
+        SELECT DISTINCT part FROM gateway.production_scans AS later CROSS JOIN unnest(later.targets) AS part
+        WHERE later.collector = broken_off.collector AND later.complete
+            AND later.reported_at > broken_off.reported_at AND later.profile IN (broken_off.profile, 'full')
+            AND part && target AND NOT part <<= ANY (later.excluded) AND NOT target <<= ANY (later.excluded)
+    ) AS parts
+    FROM broken_off WHERE collector IN (
+        SELECT collector FROM gateway.discoveries
+        WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL
     )
     """
 )
@@ -45,7 +50,7 @@ async def production_outcome(
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
     It is complete unless a scan of a collector that found some of it is under way or did not come to its end,
-    and no later one covers its targets.
+    and later ones do not cover its targets.
     """
     counted = OutcomeCount()
     wanted = (
@@ -66,8 +71,16 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-    complete = bool((await connection.execute(_COMPLETE)).scalar_one())
+    complete = await _is_complete(connection)
     return counted.outcome(complete=complete, seconds=seconds, packets=packets)
+
+
+async def _is_complete(connection: AsyncConnection) -> bool:
+    async with connection.stream(_BROKEN_OFF) as rows:
+        async for target, parts in rows:
+            if not any(target.subnet_of(network) for network in collapse_addresses(parts)):
+                return False
+    return True
 
 
 async def keep(connection: AsyncConnection, check: Check, sessions: Collection[UUID]) -> Check:

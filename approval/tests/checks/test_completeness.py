@@ -1,0 +1,70 @@
+"""Which scans of production make a check incomplete: those broken off that no later ones cover."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert
+
+from approval_api.checks.repository import production_outcome
+from approval_api.database.tables import discoveries, production_scans
+
+BROKEN_OFF, COMPLETE, UNDER_WAY = False, True, None
+NET = "10.213.0.0/23"
+LOWER, UPPER = "10.213.0.0/24", "10.213.1.0/24"
+NOW = datetime.now(UTC)
+
+
+def scan(number, targets, complete, excluded="", profile="full"):
+    """The row of a scan that was reported as so many seconds later."""
+    ended = complete is not UNDER_WAY
+    return {
+        "id": uuid4(),
+        "collector": "network",
+        "targets": targets.split(),
+        "excluded": excluded.split(),
+        "profile": profile,
+        "started_by": "ada",
+        "started_at": NOW,
+        "reported_at": NOW + timedelta(seconds=number),
+        "ended_at": NOW if ended else None,
+        "complete": complete,
+        "missed": 0 if ended else None,
+        "gone": 0 if ended else None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("scans", "complete"),
+    [
+        ([(NET, COMPLETE)], True),
+        ([(NET, COMPLETE), (LOWER, UNDER_WAY)], False),
+        ([(NET, UNDER_WAY), (NET, COMPLETE)], True),
+        ([(NET, BROKEN_OFF), (NET, COMPLETE), (NET, BROKEN_OFF)], False),
+        # Again in parts: by one scan, or by several.
+        ([(NET, BROKEN_OFF), (LOWER, COMPLETE)], False),
+        ([(NET, BROKEN_OFF), (f"{UPPER} {LOWER}", COMPLETE)], True),
+        ([(NET, BROKEN_OFF), (LOWER, COMPLETE), (UPPER, COMPLETE)], True),
+        ([(NET, BROKEN_OFF), (LOWER, COMPLETE), (UPPER, BROKEN_OFF)], False),
+        ([(f"{LOWER} {UPPER}", BROKEN_OFF), (UPPER, COMPLETE), (LOWER, COMPLETE)], True),
+        ([(f"{LOWER} 10.213.9.7", BROKEN_OFF), (NET, COMPLETE)], False),
+        ([(f"{LOWER} 10.213.9.7", BROKEN_OFF), ("10.213.0.0/16", COMPLETE)], True),
+        # What was left out on purpose is; what was left out whole was not scanned.
+        ([(NET, BROKEN_OFF), (NET, COMPLETE, "10.213.0.7")], True),
+        ([(LOWER, BROKEN_OFF), (NET, COMPLETE, LOWER)], False),
+        ([(NET, BROKEN_OFF), (f"{LOWER} {UPPER}", COMPLETE, UPPER)], False),
+        # A quick scan does not look where a full one does.
+        ([(NET, BROKEN_OFF), (NET, COMPLETE, "", "quick")], False),
+        ([(NET, BROKEN_OFF, "", "quick"), (NET, COMPLETE)], True),
+        ([("2001:db8::/64", BROKEN_OFF), ("0.0.0.0/0", COMPLETE)], False),
+        ([("2001:db8::/64", BROKEN_OFF), ("2001:db8::/65 2001:db8:0:0:8000::/65", COMPLETE)], True),
+    ],
+)
+async def test_a_check_is_complete_once_later_scans_cover_what_was_broken_off(engine, scans, complete):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    rows = [scan(number, *each) for number, each in enumerate(scans)]
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        await connection.execute(insert(production_scans), rows)
+        outcome = await production_outcome(connection, seconds=None, packets=None)
+    assert outcome.complete == complete
