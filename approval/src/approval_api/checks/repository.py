@@ -18,8 +18,8 @@ MAX_KEPT = 1000
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
-# Several later networks may cover one together; a scan that excludes it whole does not. What was scanned again,
-# as schedules do, is sorted out first: comparing each with all later ones takes long.
+# Several later networks may cover one together; a scan that excludes it whole does not. What was scanned
+# again, as schedules do, is sorted out first: comparing each with all later ones takes long.
 _BROKEN_OFF = text(
     """
     WITH broken_off AS MATERIALIZED (
