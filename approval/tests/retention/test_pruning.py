@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from approval_api.database.engine import APP_ROLE, create_engine
+from approval_api.reports import repository
 from approval_api.retention import pruning
 from approval_api.retention.pruning import prune
 from approval_api.settings import RetentionPolicy, Settings
@@ -115,6 +116,38 @@ async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do
     state = await do("SELECT state, report FROM gateway.dryrun_reports WHERE session_id = :id", id=kept)
     assert [(bytes(row["state"]), bytes(row["report"])) for row in state] == [(b"kept", KEPT)]
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
+
+
+@pytest.mark.usefixtures("not_scored_ahead")
+async def test_a_report_that_is_computed_while_events_go_does_not_replace_the_kept_one(
+    app, api, do, monkeypatch
+):
+    known = await session(do, OLD)
+    read = repository.read_inputs
+
+    async def read_late(connection, state):
+        await prune(app, RetentionPolicy(events=DAYS))
+        return await read(connection, state)
+
+    monkeypatch.setattr(repository, "read_inputs", read_late)
+    answer = await api.get(f"/sessions/{known}/report")
+    assert (answer.status_code, answer.json()) == (200, {"kept": True})
+    [row] = await do("SELECT state, report FROM gateway.dryrun_reports WHERE session_id = :id", id=known)
+    assert (bytes(row["state"]), bytes(row["report"])) == (b"kept", KEPT)
+
+
+async def test_events_stay_where_the_report_failed_meanwhile(app, do, monkeypatch):
+    await session(do, OLD)
+    listed = pruning._ids
+
+    async def list_early(*given):
+        known = await listed(*given)
+        await do("UPDATE gateway.dryrun_reports SET report = NULL, figures = NULL, failure = 'too slow'")
+        return known
+
+    monkeypatch.setattr(pruning, "_ids", list_early)
+    assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
+    assert await count(do, "dryrun_events") == 9
 
 
 async def test_production_discoveries_go_when_they_are_gone_and_that_was_approved(app, do):

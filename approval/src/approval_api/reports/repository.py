@@ -94,6 +94,10 @@ class SessionState:
         return self.stored.view.phase == "ended"
 
 
+class EventsRemovedError(Exception):
+    """A session's events were removed after its state was read: the report that is kept is its last."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptReport:
     """A kept report, or the reason why there is none."""
@@ -156,7 +160,8 @@ async def keep(
 ) -> Origin | None:
     """Keep a report, or the reason why there is none; a deleted session keeps none.
 
-    Returns who started the session when this is its first final report, so that each counts once.
+    Returns who started the session when this is its first final report, so that each counts once. Raises
+    EventsRemovedError instead of replacing a final report that no other can replace any more.
     """
     values = {
         "state": state.digest,
@@ -168,12 +173,17 @@ async def keep(
     }
     session_id = state.stored.view.id
     locked = (
-        select(dryrun_sessions.c.id).where(dryrun_sessions.c.id == session_id).with_for_update(key_share=True)
+        select(dryrun_sessions.c.events_removed_at)
+        .where(dryrun_sessions.c.id == session_id)
+        .with_for_update(key_share=True)
     )
-    if (await connection.execute(locked)).scalar_one_or_none() is None:
+    session = (await connection.execute(locked)).one_or_none()
+    if session is None:
         return None
     earlier = select(table.c.final & table.c.failure.is_(None)).where(table.c.session_id == session_id)
     was_final = (await connection.execute(earlier)).scalar_one_or_none()
+    if was_final and session.events_removed_at is not None and state.last is None:
+        raise EventsRemovedError
     await connection.execute(
         insert(table)
         .values(session_id=session_id, **values)

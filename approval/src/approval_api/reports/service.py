@@ -14,7 +14,7 @@ from approval_api.reports import repository
 from approval_api.reports.criteria import Criteria, own_criteria
 from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
-from approval_api.reports.repository import SessionState
+from approval_api.reports.repository import EventsRemovedError, SessionState
 from approval_api.reports.worker import Writing
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions.service import unknown_session
@@ -137,6 +137,8 @@ class Reports:
             return state, await self._once((session_id, state.digest), lambda: self._compute(state))
         except WorkFailedError as error:
             raise _failed(str(error)) from error
+        except EventsRemovedError:
+            return await self._current(session_id)
 
     async def _compute(self, state: SessionState) -> bytes:
         async with self._engine.connect() as connection:

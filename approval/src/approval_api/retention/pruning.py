@@ -42,6 +42,10 @@ WHERE s.phase = 'ended' AND s.ended_at < now() - CAST(:keep AS interval)
     AND s.events_removed_at IS NULL AND r.final AND r.failure IS NULL
 ORDER BY s.ended_at LIMIT :most
 """)
+_SESSION_LOCK = text("SELECT FROM gateway.dryrun_sessions WHERE id = :id FOR NO KEY UPDATE")
+_HAS_REPORT = text("""
+SELECT EXISTS (SELECT FROM gateway.dryrun_reports WHERE session_id = :id AND final AND failure IS NULL)
+""")
 _MARK = text("""
 UPDATE gateway.dryrun_sessions SET events_removed_at = now(), history_complete = false WHERE id = :id
 """)
@@ -143,7 +147,8 @@ async def _sessions(engine: AsyncEngine, keep: timedelta) -> int:
 async def _histories(engine: AsyncEngine, keep: timedelta) -> int:
     removed = 0
     for session in await _ids(engine, _OLD_HISTORIES, keep):
-        await _in_transaction(engine, partial(_mark, session=session))
+        if not await _in_transaction(engine, partial(_mark_reported, session=session)):
+            continue
         what = f"events of session {session}, ended more than {keep.days} days ago; its report stays"
         removed += await _in_batches(engine, what, _EVENTS, id=session)
     return removed
@@ -151,7 +156,13 @@ async def _histories(engine: AsyncEngine, keep: timedelta) -> int:
 
 async def _mark(connection: AsyncConnection, session: UUID) -> int:
     await connection.execute(_MARK, {"id": session})
-    return 0
+    return 1
+
+
+async def _mark_reported(connection: AsyncConnection, session: UUID) -> int:
+    """Mark a session unless a failure has replaced its report, which is tried again from its events."""
+    await connection.execute(_SESSION_LOCK, {"id": session})
+    return await _mark(connection, session) if await connection.scalar(_HAS_REPORT, {"id": session}) else 0
 
 
 async def _audit(engine: AsyncEngine, keep: timedelta) -> int:
