@@ -26,6 +26,8 @@ HOSTILE = [
     b"1." * 32000,
     b"redis_version:1" * 4369,
     b"\n" * 65536,
+    (b"a" * 200 + b"\n") * 300,
+    b"Gophered by " * 5000,
 ]
 
 
@@ -74,6 +76,10 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b"RPRT -1\nset_channel: TP/1.0/RPRT -2\n", "Hamlib", ""),
         (b'huh? Invalid command "GET"\n', "LCDproc", ""),
         (b":localhost NOTICE * :BitlBee-IRCd initialized, please go on\r\n", "BitlBee IRCd", ""),
+        (b"SSH-2.0-OpenSSH_10.0p2 Debian-7\r\n", "OpenSSH", "10.0p2"),
+        (b"server: info: a connection {main.c:173}\nSSH-2.0-tinyssh 1A5a392Q\r\n", "TinySSH", ""),
+        (b"to whom it may concern:\r\n" * 4 + b"SSH-2.0-Go\r\n", "", ""),
+        (b"i[/]\tTITLE\tnull.host\t1\r\ni Gophered by Gophernicus/3.1.1 on\r\n", "Gophernicus", "3.1.1"),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
 )

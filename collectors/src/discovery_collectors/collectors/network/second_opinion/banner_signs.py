@@ -4,6 +4,8 @@ import re
 from typing import NamedTuple
 
 _VERSION = rb"v?(?P<version>\d[\w.+~-]{0,30})"
+_SSH = rb"(?:(?!SSH-)[^\r\n]{0,200}\r?\n){0,4}SSH-"
+"""A server may send other lines before its version (RFC 4253, section 4.2)."""
 
 
 class BannerSign(NamedTuple):
@@ -56,13 +58,14 @@ _ROWS: tuple[BannerSign, ...] = (
         "mysql", "MariaDB", rb"[\s\S]{3}\0\x0a(?:5\.5\.5-)?(?P<version>\d[\w.]{0,20}-MariaDB[\w.+~:-]{0,40})"
     ),
     BannerSign("mysql", "MySQL", rb"[\s\S]{3}\0\x0a" + _VERSION + rb"\0"),
-    BannerSign("ssh", "OpenSSH", rb"SSH-2\.0-OpenSSH_(?P<version>[\w.]{1,20})"),
-    BannerSign("ssh", "Dropbear sshd", rb"SSH-2\.0-dropbear(?:_(?P<version>[\w.]{1,20}))?"),
-    BannerSign("ssh", "TinySSH", rb"SSH-2\.0-tinyssh"),
-    BannerSign("ssh", "Gerrit Code Review", rb"SSH-2\.0-GerritCodeReview_(?P<version>[\w.-]{1,30})"),
-    BannerSign("ssh", "Apache Mina sshd", rb"SSH-2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
-    BannerSign("ssh", "libssh", rb"SSH-2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
-    BannerSign("ssh", "", rb"SSH-[12]\.\d{1,2}-"),
+    BannerSign("ssh", "OpenSSH", _SSH + rb"2\.0-OpenSSH_(?P<version>[\w.]{1,20})"),
+    BannerSign("ssh", "Dropbear sshd", _SSH + rb"2\.0-dropbear(?:_(?P<version>[\w.]{1,20}))?"),
+    BannerSign("ssh", "TinySSH", _SSH + rb"2\.0-tinyssh"),
+    BannerSign("ssh", "Gerrit Code Review", _SSH + rb"2\.0-GerritCodeReview_(?P<version>[\w.-]{1,30})"),
+    BannerSign("ssh", "Apache Mina sshd", _SSH + rb"2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
+    BannerSign("ssh", "libssh", _SSH + rb"2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
+    BannerSign("ssh", "", _SSH + rb"[12]\.\d{1,2}-"),
+    BannerSign("gopher", "Gophernicus", rb"[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),
     BannerSign("smtp", "Postfix smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Postfix"),
     BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
