@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from approval_api.app import create_app
-from approval_api.reports import repository
+from approval_api.reports import repository, service
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.compressed import unpacked
@@ -142,6 +142,25 @@ async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, 
     async with engine.connect() as connection:
         figures = await repository.figures_of(connection, [UUID(ended), UUID(session_id)])
     assert set(figures) == {UUID(ended)}
+
+
+async def test_older_reports_of_an_earlier_version_are_computed_anew_one_in_each_round(
+    api, ended, orchestrator, eventually, monkeypatch
+):
+    newer = await api.start()
+    ScriptedSession(orchestrator, UUID(newer)).whole()
+    await eventually(lambda: has_ended(api, newer))
+    await eventually(lambda: scored(api))
+    monkeypatch.setattr(service, "SCORED_AHEAD", 1)
+    engine, reports = api.app.state.engine, Reports(api.app.state.engine, api.app.state.metrics)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.dryrun_reports SET state = 'of an earlier version'"))
+    for _ in range(2):
+        await reports.work_once()
+    async with engine.connect() as connection:
+        figures = await repository.figures_of(connection, [UUID(ended), UUID(newer)])
+    await reports.close()
+    assert set(figures) == {UUID(ended), UUID(newer)}
 
 
 async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orchestrator, eventually):

@@ -213,12 +213,16 @@ async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -
     }
 
 
-async def unscored(connection: AsyncConnection, newest: int) -> list[UUID]:
-    """Return those of the `newest` sessions that have ended and are not scored as they are, newest first."""
+async def unscored(connection: AsyncConnection, newest: int, skip: int = 0) -> list[UUID]:
+    """Return those of the `newest` sessions that have ended and are not scored as they are, newest first.
+
+    `skip` so many sessions before.
+    """
     latest = await connection.execute(
         select(dryrun_sessions.c.id)
         .order_by(dryrun_sessions.c.requested_at.desc(), dryrun_sessions.c.id.desc())
         .limit(newest)
+        .offset(skip)
     )
     session_ids = list(latest.scalars())
     states = await _states_of_ended(connection, session_ids)

@@ -41,6 +41,8 @@ MAX_FRAGMENT_BYTES = 8 * _MIB
 """For a report inside a page."""
 SCORED_AHEAD = 40
 """This many of the newest sessions are scored in the background."""
+SCORED_AGAIN = 1_000
+"""After a start, so many are looked at once: an earlier version may have counted differently."""
 
 
 class Reports:
@@ -61,6 +63,7 @@ class Reports:
             _MODULE, "writing reports", seconds=WRITE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
         )
         self._under_way: dict[tuple[object, ...], asyncio.Task[bytes]] = {}
+        self._older = iter(range(SCORED_AHEAD, SCORED_AGAIN))
 
     async def write(
         self,
@@ -180,9 +183,11 @@ class Reports:
         await work_in_rounds(self.work_once, "reports")
 
     async def work_once(self) -> None:
-        """Score the sessions that have ended since."""
+        """Score the sessions that have ended since; where there are none, the next older one."""
         async with self._engine.connect() as connection:
             waiting = await repository.unscored(connection, SCORED_AHEAD)
+            if not waiting and (skip := next(self._older, None)) is not None:
+                waiting = await repository.unscored(connection, 1, skip)
         for session_id in waiting:
             await apart(self._score_ahead(session_id), "a report", session=str(session_id))
 
