@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from approval_api.checks.repository import production_outcome
+from approval_api.checks import repository
 from approval_api.database.tables import discoveries, production_scans
 
 BROKEN_OFF, COMPLETE, UNDER_WAY = False, True, None
@@ -66,5 +66,27 @@ async def test_a_check_is_complete_once_later_scans_cover_what_was_broken_off(en
     async with engine.begin() as connection:
         await connection.execute(insert(discoveries).values(**found))
         await connection.execute(insert(production_scans), rows)
-        outcome = await production_outcome(connection, seconds=None, packets=None)
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
     assert outcome.complete == complete
+
+
+async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine, monkeypatch):
+    found = {"collector": "network", "kind": "host", "data": {}, "confidence": 1}
+    under_way = scan(0, NET, UNDER_WAY)
+    ended = scan(0, NET, COMPLETE) | {"id": under_way["id"]}
+    judge = repository._is_complete
+
+    async def end_then(connection):
+        judged = await judge(connection)
+        async with engine.begin() as other:
+            await other.execute(insert(discoveries).values(**found, key="10.213.0.2"))
+            await other.execute(update(production_scans).values(ended))
+        return judged
+
+    monkeypatch.setattr(repository, "_is_complete", end_then)
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found, key="10.213.0.1"))
+        await connection.execute(insert(production_scans).values(under_way))
+    async with engine.begin() as connection:
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+    assert (outcome.hosts, outcome.complete) == (2, False)

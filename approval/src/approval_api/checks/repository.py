@@ -52,6 +52,8 @@ async def production_outcome(
     It is complete unless a scan of a collector that found some of it is under way or did not come to its end,
     and later ones do not cover its targets.
     """
+    # First: a scan that ends while its findings are counted was under way.
+    complete = await _is_complete(connection)
     counted = OutcomeCount()
     wanted = (
         select(
@@ -71,7 +73,6 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-    complete = await _is_complete(connection)
     return counted.outcome(complete=complete, seconds=seconds, packets=packets)
 
 

@@ -157,7 +157,7 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
             f"overall.{name}",
             limit,
             getattr(averages, figure, None),
-            aside + ("" if figure == "precision" else _not_looked_for(report)),
+            aside + (_not_looked_for(report) if figure in {"recall", "f1"} else ""),
         )
     for row_name, limits in criteria.kinds.items():
         found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
