@@ -4,7 +4,10 @@ import json
 from itertools import permutations
 
 import pytest
+from made_networks import READ_AT
 from read_files import notes, read, services_of
+
+from dryrun_replica.inventory.reading import InventoryFile, read_inventory
 
 BY_NAME = "hosts joined by name: one file has the full name, another its first part"
 HOSTS = "hosts that several files describe, joined"
@@ -95,6 +98,8 @@ def test_services_of_compose_files_and_devices_of_sites_are_hosts_of_their_own()
     inventory = read(*projects, scan(db_corp_example="10.0.0.5"))
     assert len(inventory.hosts) == 3
     assert APART in notes(inventory)
+    files = [InventoryFile("compose.yml", project.encode()) for project in projects]
+    assert len(read_inventory(files, READ_AT).hosts) == 2
     sites = [
         json.dumps({"stream": "latest", "entities": [{"device": {"name": "sw1", "site": {"name": site}}}]})
         for site in ("Oslo", "Bergen")

@@ -209,6 +209,10 @@ class Findings:
         """Take what comes from now on as from the source `name`."""
         self._source = 1 << self._sources.setdefault(name, len(self._sources))
 
+    def within_source(self, text: str) -> str:
+        """Return an identity that means a host within this source only: two files may have one name."""
+        return f"{text} of source {self._source}"
+
     def host(self, identities: Iterable[str]) -> FoundHost:
         """Return the host that has any of these identities, which makes hosts that share it one."""
         wanted = list(dict.fromkeys(identities))

@@ -46,7 +46,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
 
 
 def _host(service: Item, number: int, findings: Findings) -> FoundHost:
-    host = findings.host([f"{service.file} service {service.step} {number}"])
+    host = findings.host([findings.within_source(f"service {service.step} {number}")])
     host.is_scoped = True
     host.add_name(str(service.step))
     host.add_name(service.text("container_name", "hostname"))

@@ -216,7 +216,7 @@ class _Reader:
             self._findings.faults.add(f"{self._file}: host {self._hosts}", "has an address that is none")
         identities = [f"address {address}" for address in addresses]
         try:
-            host = self._findings.host(identities or [f"host {self._hosts} of {self._file}"])
+            host = self._findings.host(identities or [self._findings.within_source(f"host {self._hosts}")])
             host.addresses.update(addresses)
             for name in self._names:
                 host.add_name(name)
