@@ -90,9 +90,8 @@ async def test_who_wants_to_hear_of_others_does_and_who_left_hears_nothing(engin
     assert [len(await sent_to(engine, each)) for each in (ada, everything, left, only)] == [0, 1, 0, 0]
 
 
-async def test_harm_and_late_cleanup_are_reported(engine, ada):
-    harmed = await add_session(engine, outcome="completed")
-    late = await add_session(engine, phase="cleaning_up", outcome=None, ended="NULL")
+async def add_harm(engine, **session):
+    harmed = await add_session(engine, outcome="completed", **session)
     async with engine.begin() as connection:
         await connection.execute(
             text(
@@ -101,6 +100,11 @@ async def test_harm_and_late_cleanup_are_reported(engine, ada):
             ),
             {"id": harmed, "figures": json.dumps({"harmed": 2})},
         )
+
+
+async def test_harm_and_late_cleanup_are_reported(engine, ada):
+    await add_harm(engine)
+    late = await add_session(engine, phase="cleaning_up", outcome=None, ended="NULL")
     found = dict(await sent_to(engine, ada))
     assert "harmed 2 of its targets" in found["targets_harmed"]
     assert str(late)[:8] in found["cleanup_late"]
@@ -136,8 +140,8 @@ def results(recall, low):
     return json.dumps({"arms": [{"arm": "network", "rows": [row]}]})
 
 
-async def add_run(engine, schedule, nights, recall, low, passed):
-    experiment, session = uuid4(), await add_session(engine, outcome="completed")
+async def add_run(engine, schedule, nights, recall, low, passed, ended="now()"):
+    experiment, session = uuid4(), await add_session(engine, outcome="completed", ended=ended)
     async with engine.begin() as connection:
         for statement in (
             (
@@ -190,6 +194,14 @@ async def test_a_run_that_got_worse_than_chance_explains_is_reported(engine, ada
         "verdict_changed": "Schedule nightly: its verdict was passed and is failed",
         "recall_regressed": "Schedule nightly: recall of services fell: network 0.95 → 0.42",
     }
+
+
+async def test_what_happened_before_is_no_news_when_its_report_is_computed_anew(engine, ada, schedule):
+    before = "now() - interval '2 hours'"
+    await add_harm(engine, ended=before)
+    await add_run(engine, schedule, 2, 0.95, 0.90, passed=True, ended=before)
+    await add_run(engine, schedule, 1, 0.42, 0.35, passed=False, ended=before)
+    assert await sent_to(engine, ada) == []
 
 
 async def test_a_run_within_the_last_ones_interval_is_not(engine, ada, schedule):

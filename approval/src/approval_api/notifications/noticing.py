@@ -31,7 +31,7 @@ _HAPPENED = {
         SELECT s.id::text AS object,
             format('Session %s of %s harmed %s of its targets', left(s.id::text, 8), s.template,
                 r.figures ->> 'harmed') AS text,
-            '/dryrun/sessions/' || s.id || '/report' AS link, s.requested_by AS whose, r.computed_at AS at
+            '/dryrun/sessions/' || s.id || '/report' AS link, s.requested_by AS whose, s.ended_at AS at
         FROM gateway.dryrun_sessions s JOIN gateway.dryrun_reports r ON r.session_id = s.id AND r.final
         WHERE s.requested_at > now() - interval '2 days' AND (r.figures ->> 'harmed')::integer > 0
     """,

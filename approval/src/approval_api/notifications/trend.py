@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# The two newest runs that are over, with their verdict: every session that has one passed.
+# The two newest runs that are over, with their verdict: every session that has one passed. A run is as old
+# as its sessions, since reports are computed anew.
 _NEWEST = text("""
 SELECT * FROM (
     SELECT f.schedule_id, f.due_at, f.experiment_id, s.owner, s.request -> 'experiment' ->> 'name' AS name,
@@ -17,8 +18,8 @@ SELECT * FROM (
     JOIN gateway.schedules s ON s.id = f.schedule_id
     JOIN gateway.experiments e ON e.id = f.experiment_id AND e.results IS NOT NULL
     CROSS JOIN LATERAL (
-        SELECT bool_and((r.figures ->> 'passed')::boolean) AS passed, max(r.computed_at) AS at
-        FROM gateway.experiment_runs x
+        SELECT bool_and((r.figures ->> 'passed')::boolean) AS passed, max(d.ended_at) AS at
+        FROM gateway.experiment_runs x JOIN gateway.dryrun_sessions d ON d.id = x.session_id
         JOIN gateway.dryrun_reports r ON r.session_id = x.session_id AND r.final
         WHERE x.experiment_id = f.experiment_id) v
     WHERE f.due_at > now() - interval '90 days' AND NOT EXISTS (
