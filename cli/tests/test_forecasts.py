@@ -69,7 +69,7 @@ def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_co
         file.write_text(written(cut))
         _, out, _ = run("report", "last", "--check-against", file)
         assert api.questions[-1]["outcome"]["complete"] is False
-    assert "did not come to its end" in out
+    assert "did not finish" in out
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_check_with_an_incomplete_run_is_marked_in_the_list(run, api, file):
     assert "Not counted." in run("report", "last", "--check-against", file)[1]
     out = " ".join(run("checks")[1].split())
     assert " * " in out
-    assert "* The run did not come to its end; it counts in no rate." in out
+    assert "* The run did not finish; it counts in no rate." in out
 
 
 def test_a_check_is_removed_by_the_beginning_of_its_id(run, api, file):

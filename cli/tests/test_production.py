@@ -42,8 +42,8 @@ def test_a_whole_scan_is_reported_with_what_it_covered_and_counts(report, api):
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        (FOUND, "did not come to its end"),
-        ([*FOUND, {"type": "end", "discoveries": 3}], "did not come to its end"),
+        (FOUND, "did not finish"),
+        ([*FOUND, {"type": "end", "discoveries": 3}], "did not finish"),
         ([WARNING, *FOUND, END], "warned 1 times"),
     ],
 )

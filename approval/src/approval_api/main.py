@@ -1,4 +1,4 @@
-"""The command line: `approval-api serve`, `deliver`, `migrate` and `invite`."""
+"""Stores discoveries, follows dry-run sessions, scores and reports them."""
 
 import argparse
 import asyncio

@@ -25,7 +25,7 @@ def report_scan(
     collector: Annotated[str, typer.Option("--collector", metavar="NAME", help="Which collector wrote it.")],
     targets: Annotated[
         list[str],
-        typer.Option("--targets", metavar="CIDR", help="A network that it was told to scan. Repeatable."),
+        typer.Option("--targets", metavar="CIDR", help="A network that it was to scan. Repeatable."),
     ],
     profile: Annotated[
         Literal["quick", "full"],

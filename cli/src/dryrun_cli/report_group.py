@@ -20,7 +20,7 @@ class _ReportGroup(WholeHelpGroup):
     """`dryrun report ID` shows a report; what else can be done with one has a name of its own."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take what is no command's name for the arguments of `show`."""
+        """Treat arguments that do not begin with a command's name as those of `show`."""
         if not args or args[0] not in self.commands:
             args = ["show", *args]
         return super().parse_args(ctx, args)

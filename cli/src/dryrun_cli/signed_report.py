@@ -37,7 +37,7 @@ _MAX_DIRECTORY_BYTES = 4096
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _LOCAL_HEADER = struct.Struct("<4s2xH18xHH")
 _DESCRIPTOR = 1 << 3
-"""The flag of an entry whose size follows it: it can be read in another way than the directory says."""
+"""Flag: the entry's size follows its data, so readers may disagree with the directory about its contents."""
 _ZIP64_LOCATOR = b"PK\x06\x07"
 _ZIP64_LOCATOR_BYTES = 20
 _CHUNK = 1024 * 1024
@@ -198,7 +198,7 @@ def _check(digest: bytes, signature: bytes, keys: list[TrustedKey]) -> TrustedKe
     key = next((key for key in keys if key.raw == found.public_key), None)
     if key is None:
         other = TrustedKey(found.public_key, "").fingerprint
-        raise NotGenuineError(f"it is signed by {other}, which is none of the keys that you trust")
+        raise NotGenuineError(f"it is signed by {other}, which is not among the keys that you trust")
     try:
         Ed25519PublicKey.from_public_bytes(key.raw).verify(found.signature, signed_data(digest))
     except InvalidSignature:

@@ -53,8 +53,16 @@ def _parser() -> argparse.ArgumentParser:
         help="ca.pem, cert.pem and key.pem of this guard as a client of those",
     )
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
-    serve.add_argument("--allowlist", type=Path, required=True)
-    serve.add_argument("--policy", type=Path, help="JSON or TOML; without it, the defaults")
+    serve.add_argument(
+        "--allowlist",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="images that may run, and what each may have",
+    )
+    serve.add_argument(
+        "--policy", type=Path, metavar="FILE", help="limits, JSON or TOML; without it, the defaults"
+    )
     serve.add_argument("--metrics", metavar="HOST:PORT", help="serve Prometheus metrics there")
     serve.set_defaults(run=_serve)
 

@@ -4,7 +4,7 @@ _LONGEST = 300
 
 
 class Refusal(Exception):  # noqa: N818 - it is a verdict, not a failure
-    """A refused request; nothing of it reached the engine."""
+    """A refused request; no part of it reached the engine."""
 
     def __init__(self, rule: str, reason: str, status: int = 403, *, on_record: str = "") -> None:
         """Take the reason for the client, and what only the audit log records in addition."""

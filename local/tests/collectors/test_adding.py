@@ -157,7 +157,7 @@ async def test_it_is_removed_without_a_trace_but_the_image(installation, tmp_pat
         (
             "name: theirs",
             "name: theirs\nimage: discovery/test-collector-web:1.0",
-            "discovery/test-collector-web:1.0 is another image already",
+            "the name discovery/test-collector-web:1.0 belongs to another image",
         ),
         ("{cidr}", "{target}", "has braces around something else"),
         ("name: theirs", "name: theirs\nimage: nginx:1", "is not under discovery/test-collector-"),

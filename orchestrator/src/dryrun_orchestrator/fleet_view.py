@@ -65,7 +65,7 @@ def measure(fleet: Fleet) -> None:
 
 
 def hosts_state(fleet: Fleet) -> str:
-    """Return how many hosts take sessions, and what stands against the others."""
+    """Return how many hosts take sessions, and why the others do not."""
     usable = sum(not host.drained and host.obstacle is None for host in fleet.hosts)
     closed = []
     for host in fleet.hosts:
@@ -88,7 +88,7 @@ def overlay_state(
     """Return why no session can begin across hosts, if so, and whether what crosses them is encrypted.
 
     `held` are the overlays of ended sessions that the swarm holds; the first few are named. `last_proof` is
-    told when it failed: an engine accepts encryption that its kernel lacks, and tells nobody.
+    reported if it failed: an engine accepts encryption that its kernel lacks without reporting it.
     """
     if why_none is not None:
         said = f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"

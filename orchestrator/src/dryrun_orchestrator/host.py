@@ -1,4 +1,4 @@
-"""One host of those that sessions run on: what stands against it, and whether it answers."""
+"""One host of those that sessions run on: whether it answers, and why it gets no new session."""
 
 import asyncio
 import math
@@ -64,7 +64,7 @@ class Host:
 
     @property
     def obstacle(self) -> str | None:
-        """Return why it gets no new session; None when nothing stands against it."""
+        """Return why it gets no new session; None when it may."""
         if self.fault is not None:
             return self.fault
         if self.silent_seconds > ABSENT_SECONDS:

@@ -194,7 +194,7 @@ class Hosts:
 
     @property
     def why_none_crosses(self) -> str | None:
-        """Return what stands against the managers; None when overlays can be made."""
+        """Return why no manager can make overlays; None when one can."""
         if self.can_cross():
             return None
         return "; ".join(f"{host.name}: {host.manager_fault or 'no answer'}" for host in self._managers)

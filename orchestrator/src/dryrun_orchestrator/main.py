@@ -1,4 +1,4 @@
-"""The command `dryrun-orchestrator`."""
+"""Builds, watches and removes simulated networks."""
 
 import argparse
 import json

@@ -10,7 +10,7 @@ type Full = Literal["in all", "of one"]
 
 
 class Ceiling:
-    """Counts places, or whatever has a size. Not for threads: one event loop takes and gives them back."""
+    """Counts places, or whatever has a size. Not thread-safe: one event loop takes and gives them back."""
 
     def __init__(self, in_all: int, of_one: int) -> None:
         """Start empty."""

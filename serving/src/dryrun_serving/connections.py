@@ -58,7 +58,7 @@ class BoundedConnection(H11Protocol):
     """One connection. It waits for a head, serves a request, waits for the next head, and ends."""
 
     def __init__(self, connections: "Connections", **more: Any) -> None:
-        """Belong to `connections`; the rest is uvicorn's."""
+        """Count among `connections`; `more` is for uvicorn."""
         super().__init__(**more)
         self._all = connections
         self._plain: asyncio.Transport | None = None
@@ -136,7 +136,7 @@ class BoundedConnection(H11Protocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; what was being answered already just ends."""
+        """Answer a request that is not HTTP; an answer already under way just ends."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE} and self._plain is not None:
             too_large = self.conn.our_state is h11.IDLE and len(self.conn.trailing_data[0]) > READ_BYTES
             self._plain.write(raw_answers.TOO_LARGE if too_large else raw_answers.NOT_HTTP)
@@ -150,7 +150,7 @@ class BoundedConnection(H11Protocol):
         return False
 
     def end(self) -> None:
-        """Close once everything is written; where the client still sends, throw that away for a moment."""
+        """Close once everything is written; for a moment, discard what the client still sends."""
         if self.ends or self._plain is None:
             return
         self.ends = True
@@ -203,7 +203,7 @@ class Connections:
         self._waiting: dict[BoundedConnection, None] = {}
         """In the order in which they began to wait for a head."""
         self._buffer = memoryview(bytearray(READ_BYTES))
-        """What is read goes through here, one connection after the other."""
+        """Every read goes through this buffer, one connection after the other."""
 
     def protocol(self, **more: Any) -> asyncio.BufferedProtocol:
         """Return the protocol of a new connection, as uvicorn asks for it."""
@@ -236,7 +236,7 @@ class Connections:
             self._ceiling.give_back(network)
 
     def waits(self, connection: BoundedConnection) -> None:
-        """Let the time for the next head begin."""
+        """Start the time within which the next head has to arrive."""
         connection.end_by = time.monotonic() + self._head_seconds
         self._waiting[connection] = None
 
@@ -246,12 +246,12 @@ class Connections:
         self._waiting.pop(connection, None)
 
     def closes(self, connection: BoundedConnection) -> None:
-        """Let the time for the end begin."""
+        """Start the time within which the connection has to close."""
         connection.end_by = time.monotonic() + LINGER_SECONDS
         self._waiting.pop(connection, None)
 
     def sweep(self) -> None:
-        """Abort what is late, and what makes more wait than there is room for."""
+        """Abort what is late, and the readers for whom more waits than there is room for."""
         now = time.monotonic()
         for connection in tuple(self._connections):
             connection.abort_when_late(now)

@@ -27,7 +27,7 @@ class Sample(Protocol):
 
     @property
     def name(self) -> str:
-        """The family's name, or that with a suffix for its part, as in `_sum`."""
+        """The family's name, with a suffix such as `_sum` for a part of it."""
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -43,7 +43,7 @@ class Family(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, of a counter without `_total`."""
+        """Its name; that of a counter has no `_total`."""
 
     @property
     def documentation(self) -> str:

@@ -32,7 +32,7 @@ _TICKS_PER_SECOND = 10
 
 
 class Server(uvicorn.Server):
-    """Lets the application end what would last before uvicorn begins to wait for its connections."""
+    """Lets the application end its streams and long polls before uvicorn waits for connections to close."""
 
     def __init__(
         self, config: uvicorn.Config, connections: Connections, begin_stop: Callable[[], None]

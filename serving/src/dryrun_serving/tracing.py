@@ -48,7 +48,7 @@ _here: ContextVar[_Place | None] = ContextVar("span", default=None)
 
 @contextmanager
 def inside(context: TraceContext, record: Record | None) -> Iterator[None]:
-    """Make spans of the block's calls children of `context`; without `record` make none."""
+    """Make the spans of calls in the block children of `context`; without `record`, there are none."""
     token = _here.set(None if record is None else _Place(context, record))
     try:
         yield

@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkEndedError(RuntimeError):
-    """Work that was to last ended by itself."""
+    """Work that should have run until it is cancelled ended by itself."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Route: the audit log, newest first. There is none to change it."""
+"""Route: the audit log, newest first. No route changes it."""
 
 from typing import Annotated
 

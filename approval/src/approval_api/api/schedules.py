@@ -29,7 +29,7 @@ def _schedules(request: Request) -> Schedules:
 async def create_schedule(
     request: Request, response: Response, person: Runner, wanted: ScheduleRequest
 ) -> ScheduleView:
-    """Repeat an experiment at the times of a cron expression, as the person who asks."""
+    """Repeat an experiment at the times of a cron expression, in the name of whoever requests it."""
     schedule = await _schedules(request).create(wanted, person.name)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/schedules/{schedule.id}"
@@ -50,14 +50,14 @@ async def show_schedule(schedule_id: UUID, request: Request, _: Reader, _turn: L
 
 @router.post("/{schedule_id}/pause", status_code=202)
 async def pause_schedule(schedule_id: UUID, request: Request, person: Runner) -> ScheduleView:
-    """Let it fire no more; what it started goes on. Idempotent."""
+    """Start nothing more until it is resumed; what it started goes on. Idempotent."""
     note(request, object_=str(schedule_id))
     return await _schedules(request).pause(schedule_id, person.name)
 
 
 @router.post("/{schedule_id}/resume", status_code=202)
 async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> ScheduleView:
-    """Let it fire again, from its next time on. Idempotent."""
+    """Continue with its next time. Idempotent."""
     note(request, object_=str(schedule_id))
     return await _schedules(request).resume(schedule_id)
 

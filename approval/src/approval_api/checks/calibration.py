@@ -8,7 +8,7 @@ from dryrun_contract.check import Calibration, Check
 def calibrate(checks: Iterable[Check]) -> tuple[Calibration, ...]:
     """Return how many outcomes lay inside, by what was predicted; what had no prediction counts nowhere.
 
-    Nor does a run that did not come to its end: what it missed may be there.
+    Nor does a run that did not finish: what it missed may be there.
     """
     counts: dict[str, list[int]] = {}
     for check in checks:

@@ -49,8 +49,8 @@ async def production_outcome(
 ) -> Outcome:
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
-    It is complete unless a scan of a collector that found some of it is under way or did not come to its end,
-    and later ones do not cover its targets.
+    It is complete unless a scan of a collector that found some of it is under way or did not finish, and
+    later ones do not cover its targets.
     """
     # First: a scan that ends while its findings are counted was under way.
     complete = await _is_complete(connection)

@@ -78,7 +78,7 @@ class Life(StrEnum):
     CHANGED = "changed"
     """Its data changed after the last decision."""
     GONE = "gone"
-    """As many complete scans as the operator set covered it and did not report it."""
+    """The number of complete scans in a row that the operator set covered it and did not report it."""
     RETURNED = "returned"
     """It was gone, and was seen again."""
 

@@ -70,7 +70,9 @@ class Place:
         if parts.scheme not in _PORTS:
             raise NotAllowedError("a URL begins with https:// (or http:// for a host that is listed so)")
         if parts.username is not None or parts.password is not None:
-            raise NotAllowedError("a URL holds no name and no password; credentials are configured apart")
+            raise NotAllowedError(
+                "a URL must not contain a user name or password; credentials are configured separately"
+            )
         if port == 0:
             raise NotAllowedError("0 is not a port")
         return cls(parts.scheme, _host(parts.hostname or ""), port or _PORTS[parts.scheme])

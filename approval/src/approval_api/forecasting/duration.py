@@ -28,7 +28,7 @@ class Growth:
     """Relative, of the whole: for other servers, another machine, and what no straight line says."""
 
     def seconds(self, hosts: float, services: float) -> float:
-        """Return the work that so many are."""
+        """Return the seconds of work for this many hosts and services."""
         return self.host * hosts + self.service * services
 
 

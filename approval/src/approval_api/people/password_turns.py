@@ -80,7 +80,7 @@ class _Queue:
 
 
 class PasswordTurns:
-    """Lets one caller work at a time. Not for threads: one event loop gives the turns."""
+    """Lets one caller work at a time. Not thread-safe: one event loop gives the turns."""
 
     def __init__(self) -> None:
         """Begin with nobody inside."""

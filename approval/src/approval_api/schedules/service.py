@@ -124,14 +124,14 @@ class Schedules:
         return Schedule(**dict(view), firings=tuple(firings))
 
     async def pause(self, schedule_id: UUID, actor: str) -> ScheduleView:
-        """Let it fire no more; what it started goes on. Raises a 404 problem."""
+        """Start nothing more until it is resumed; what it started goes on. Raises a 404 problem."""
         async with self._engine.begin() as connection:
             if not await repository.pause(connection, schedule_id, f"paused by {actor}"):
                 raise unknown_schedule(schedule_id)
         return await self._view(schedule_id)
 
     async def resume(self, schedule_id: UUID) -> ScheduleView:
-        """Let it fire again, from its next time on. Raises a 404 problem."""
+        """Continue with its next time. Raises a 404 problem."""
         view = await self._view(schedule_id)
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
         if next_at is not None:

@@ -10,7 +10,7 @@ from dryrun_contract.fleet import Fleet
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 1.0
-"""For a page, which does without."""
+"""How long a page waits for the fleet; it is shown without it otherwise."""
 
 
 class FleetSource(Protocol):

@@ -23,7 +23,7 @@ from dryrun_contract.check import Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
 
 _BEGINNING: Final = 4
-"""Characters of an id that name a check at least, where it is to be deleted."""
+"""The fewest characters of its id that may name a check to delete."""
 
 
 @dataclass(frozen=True, slots=True)

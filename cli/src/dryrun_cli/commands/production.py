@@ -50,7 +50,7 @@ class Scan:
 
 
 class _Lines:
-    """A collector's lines: discoveries in batches, and afterwards whether they were all."""
+    """A collector's lines: discoveries in batches, and afterwards whether that was all of them."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -104,7 +104,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {fault['msg']}") from None
-    # Read once before anything is sent: a line that is none ends the command here.
+    # Read once before anything is sent: an invalid line ends the command here.
     for _ in _Lines(scan.file).batches() if scan.file.is_file() else ():
         pass
     answer = await client.production("POST", "/scans", body=start.model_dump(mode="json"))
@@ -131,7 +131,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     if complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
     elif not lines.whole:
-        sys.stderr.write("The collector did not come to its end: nothing counts as missed.\n")
+        sys.stderr.write("The collector did not finish: nothing counts as missed.\n")
     else:
         sys.stderr.write(
             f"The collector warned {lines.warnings} times of what it could not inspect: nothing counts as "

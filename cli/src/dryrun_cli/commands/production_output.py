@@ -27,7 +27,7 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> O
     """Return the counts of what `discovery-collect` wrote, of one collector or several after each other.
 
     It is complete when every collector's end line is there with its count. Raises WrongUseError with the
-    line that is none of a collector's.
+    line that is not a collector's.
     """
     counted = OutcomeCount()
     since_end, whole, ends = 0, True, 0
@@ -44,7 +44,7 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> O
 def read_lines(path: Path) -> Iterator[CollectorLine]:
     """Yield a collector's lines from a file or standard input, each within its bounds.
 
-    Raises WrongUseError with the line that is none of a collector's.
+    Raises WrongUseError with the line that is not a collector's.
     """
     try:
         if path == STANDARD_INPUT:

@@ -34,7 +34,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     )
     parts: list[RenderableType] = [title]
     if not compared.complete:
-        said = "The production run did not come to its end: what it missed may be there. Not counted."
+        said = "The production run did not finish: what it missed may be there. Not counted."
         parts.append(Padding(Text(f"{glyphs.warning} {said}", style="yellow"), (0, 0, 0, 2), expand=False))
     left_out = _left_out(compared)
     if left_out:
@@ -113,7 +113,7 @@ def draw_checks(listed: CheckList) -> RenderableType:
         )
     parts += [Text(""), table]
     if not all(check.comparison.complete for check in listed.checks):
-        parts.append(Text("* The run did not come to its end; it counts in no rate.", style="dim"))
+        parts.append(Text("* The run did not finish; it counts in no rate.", style="dim"))
     return Group(*parts)
 
 

@@ -40,7 +40,7 @@ class Screen(Protocol):
     """A way to show a session."""
 
     def opened(self) -> contextlib.AbstractContextManager[None]:
-        """Prepare the terminal for the time of watching, and restore it."""
+        """Prepare the terminal for watching, and restore it afterwards."""
         ...
 
     def received(self, item: Received, state: WatchedSession) -> None:
@@ -59,7 +59,7 @@ class Screen(Protocol):
 def make_screen(
     manner: Manner, console: Console, session_id: UUID, on_interrupt: Literal["stop", "leave"]
 ) -> Screen:
-    """Return the screen. Live needs a terminal with cursor control; on others it becomes plain."""
+    """Return the screen. `live` needs a terminal with cursor control; on others it becomes `plain`."""
     if manner is Manner.JSON:
         return JsonScreen(console)
     able = console.file.isatty() and not console.is_dumb_terminal

@@ -57,7 +57,9 @@ def install(
     if taken is not None and taken.parent != home / MANIFESTS:
         raise ScannerRefusedError(f"the name {name} is another collector's already ({taken})")
     if image in allowed and image not in own:
-        raise ScannerRefusedError(f"{image} is another image already; leave 'image' out of the manifest")
+        raise ScannerRefusedError(
+            f"the name {image} belongs to another image; leave 'image' out of the manifest"
+        )
     rows = allowed | {image: dict(row)}
     with tempfile.TemporaryDirectory(prefix="dryrun-collector-") as folder:
         manifest = _checked(installation, Path(folder), name, text, rows)

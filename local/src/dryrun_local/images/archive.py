@@ -37,7 +37,7 @@ type Kind = Literal["images", "network"]
 
 
 class ArchiveError(LocalError):
-    """The file is no such archive, is damaged, or exceeds a bound; nothing of it was used."""
+    """The file is not such an archive, is damaged, or exceeds a bound; none of it was used."""
 
 
 @dataclass(frozen=True, slots=True)

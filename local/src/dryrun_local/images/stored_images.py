@@ -89,7 +89,7 @@ def read_config(archive: Archive, path: Path, name: str, entry: ImageEntry) -> S
         digest = (settings.get("Labels") or {}).get(LABEL, "")
         volumes = tuple(settings.get("Volumes") or ())
     except (OutOfBoundsError, ValueError, KeyError, TypeError, AttributeError):
-        raise ArchiveError(f"{path}: the configuration of {name} is none of an image") from None
+        raise ArchiveError(f"{path}: the configuration of {name} is not that of an image") from None
     # One that an archive lacks is looked for by the engine, under this name.
     named = all(isinstance(layer, str) and _DIGEST.fullmatch(layer) for layer in layers)
     if not named or len(layers) > _MOST_LAYERS:
@@ -157,7 +157,7 @@ class _Chunks(io.RawIOBase):
         self._left = b""
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True, as `io` asks of a stream that can be read."""
         return True
 
     def finish(self) -> None:

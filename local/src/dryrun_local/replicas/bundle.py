@@ -47,7 +47,7 @@ class _About(BaseModel):
 
 
 class _Mount(BaseModel):
-    """Complete, since a verification starts with it."""
+    """A tmpfs, with every option: a verification starts the image with it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,7 +97,7 @@ class Bundle:
 
 
 def read_bundle(archive: Archive, path: Path) -> Bundle:
-    """Return what an open archive holds. Raises ArchiveError; nothing of it is used then."""
+    """Return what an open archive holds. Raises ArchiveError; none of it is used then."""
     about = _validated(_ABOUT, archive.about, f"{path}: about")
     strange = [name for name in archive.files if not _belongs(name)]
     if strange:

@@ -161,7 +161,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
     """
     with held(installation, IMAGES), opened_archive(path, "network", BOUNDS) as archive:
         if sha256 is not None and await asyncio.to_thread(archive.sha256) != sha256.strip().lower():
-            raise ArchiveError(f"{path} has another SHA-256 than the given one; nothing of it was used")
+            raise ArchiveError(f"{path} has another SHA-256 than the given one; none of it was used")
         bundle = read_bundle(archive, path)
         require_free_name(installation, bundle.name)
         require_free_templates(installation, bundle.name, bundle.templates)

@@ -10,7 +10,7 @@ _KEY, _VALUE = re.compile(LABEL_KEY), re.compile(LABEL_VALUE)
 
 
 def read_labels(node: Node) -> Mapping[str, str]:
-    """Read a map of labels; what is none is a fault."""
+    """Read a map of labels; anything else is a fault."""
     entries = node.entries()
     if len(entries) > MAX_LABELS:
         node.fault(f"has {len(entries)} labels; {MAX_LABELS} are the most")

@@ -58,7 +58,7 @@ class SubnetTakenError(PermanentEngineError):
 
 
 class InUseByTaskError(PermanentEngineError):
-    """The swarm has a task on this overlay: a container's on some host, or that of one that is gone."""
+    """The swarm has a task on this overlay, for a container on some host or for one that is gone."""
 
 
 class ForbiddenError(PermanentEngineError):

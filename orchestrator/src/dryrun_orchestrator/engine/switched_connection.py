@@ -53,7 +53,7 @@ def _head(url: URL, headers: Mapping[str, str]) -> bytes:
 
 
 async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Return the status, and whether what follows is an engine's text on a connection that it handed over."""
+    """Return the status, and whether the engine took over the connection, so that plain text follows."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (EOFError, asyncio.LimitOverrunError) as error:

@@ -14,7 +14,7 @@ from dryrun_orchestrator.engine.host_ids import split
 
 
 class PoolState(StrEnum):
-    """Where a prepared session stands that nobody has claimed: `preparing → ready → dropping → dropped`."""
+    """The state of a prepared session that nobody has claimed: `preparing → ready → dropping → dropped`."""
 
     PREPARING = "preparing"
     READY = "ready"

@@ -168,7 +168,7 @@ class EachHost(Grounds):
 
     @override
     def distrust(self, name: str) -> str | None:
-        """Return what stands against new sessions there."""
+        """Return why no new session may begin there; None when one may."""
         obstacle = self._hosts.named(name).obstacle
         return self.closed(name) or (None if obstacle is None else f"{name}: {obstacle}")
 

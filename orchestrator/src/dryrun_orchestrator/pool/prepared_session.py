@@ -151,7 +151,7 @@ class PreparedSession:
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
     def _is_left_to_the_guard(self, record: SessionRecord) -> bool:
-        """Return whether a lost host keeps nothing of it by now: its guard removes what is due."""
+        """Return whether nothing of it can be left on a lost host: its guard removes what is due."""
         if self._context.lost_host() is None:
             return False
         latest = record.created_at + self._context.settings.session_duration

@@ -94,7 +94,7 @@ class ReadHost:
                 self.data["vendor"] = cut(attributes.get("vendor"))
 
     def discoveries(self) -> Iterator[DiscoveryLine | WarningLine]:
-        """Yield the host and its open ports, and a warning for each part that is none."""
+        """Yield the host and its open ports, and a warning for each part that is invalid."""
         up = self.answered if self.state is None else self.state == "up"
         if not up:
             return

@@ -59,7 +59,7 @@ class ReaderProcess:
             return  # `lines` says why
 
     async def end(self) -> None:
-        """Say that the output has ended."""
+        """Tell the process that the output has ended."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:

@@ -15,7 +15,7 @@ SLICE_BYTES = 64 * 1024
 
 
 class SealedParser:
-    """Parses one document; raises `refused` for what breaks a bound, and ExpatError for what is no XML."""
+    """Parses one document; raises `refused` for what breaks a bound, and ExpatError for anything but XML."""
 
     def __init__(
         self,

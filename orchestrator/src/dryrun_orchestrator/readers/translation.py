@@ -20,9 +20,9 @@ MAX_TEXT_CHARACTERS = 1000
 MAX_DATA_CHARACTERS = 16 * 1024
 """Of a discovery's data as JSON."""
 MAX_EACH = 20_000
-"""Things in one record that a row looks at, and ports in one of them."""
+"""How many parts of one record a row looks at, and how many ports in one of them."""
 MAX_FAULTS = 20_000
-"""Parts of an output that are not understood; with more it is not what its reader takes."""
+"""How many parts of an output may be faulty; with more, it is not in the format of its reader."""
 MAX_KNOWN = 65_536
 """Discoveries remembered, so that one is reported once."""
 

@@ -16,8 +16,8 @@ def warning(what: str) -> WarningLine:
 def discovery(
     kind: str, key: str, data: dict[str, JsonValue], confidence: float
 ) -> DiscoveryLine | WarningLine:
-    """Return a discovery, or a warning where the key is none."""
+    """Return a discovery, or a warning where the key is invalid."""
     try:
         return DiscoveryLine(kind=kind, key=key, data=data, confidence=confidence)
     except ValidationError:
-        return warning(f"a {kind} with a key that is none: {key[:120]}")
+        return warning(f"a {kind} with an invalid key: {key[:120]}")

@@ -76,7 +76,7 @@ class XmlRecords:
             self._given += len(data)
             self._last = self._last + data if self._closed else data
             if len(self._last) > MAX_TAG_BYTES:
-                raise self._refused("what follows a document is none")
+                raise self._refused("what follows a document is not another one")
             try:
                 self._parser.parse(data)
             except ExpatError as error:

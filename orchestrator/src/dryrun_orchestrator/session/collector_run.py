@@ -34,7 +34,7 @@ PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 """Pause before reading again; doubled while nothing new arrives."""
 REST_SECONDS = 5.0
-"""How long what a run that is given up has written may take to be read."""
+"""How long it may take to read what an abandoned run has written."""
 STDERR_BYTES = 16 * 1024
 WHOLE_READINGS = 3
 """How often the log of an ended container is read before it is reported as short."""

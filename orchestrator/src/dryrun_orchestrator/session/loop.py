@@ -228,7 +228,7 @@ class SessionLoop:
     async def _clean_up(self, record: SessionRecord) -> None:
         """Remove everything; repeat until listings are empty, however long that takes.
 
-        An overlay that the swarm alone holds keeps no session from its end: the reaper goes on with it.
+        An overlay that only the swarm holds delays no end of a session: the reaper removes it later.
         """
         if record.subnet is None:
             # Nothing was created: do not wait for an engine that may be down.

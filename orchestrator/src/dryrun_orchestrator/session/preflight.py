@@ -32,7 +32,7 @@ class Preflight:
         return time.monotonic() - self._input_refused_at > RECENT_SECONDS
 
     def note_that_input_is_refused(self) -> None:
-        """Remember that a proxy refuses input for containers, or swallows it: no session can do without."""
+        """Remember that a proxy refuses input for containers, or swallows it: every session needs it."""
         self._input_refused_at = time.monotonic()
 
     @property

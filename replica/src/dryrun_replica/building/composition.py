@@ -55,7 +55,7 @@ class RunningService:
 
 @dataclass(frozen=True, slots=True)
 class BannerService:
-    """A port that says what a product says, and is none."""
+    """A port that sends the banner of a product without running it."""
 
     port: int
     transport: str
@@ -81,7 +81,7 @@ class Composition:
     def log_patterns(self) -> dict[str, str]:
         """Return what shows failed logins in the log that all services share; empty where nothing would.
 
-        Services that log none are left out beside others: figures are of those that do.
+        Where some services log them and others do not, only those that do are counted.
         """
         known = sorted(
             {each.recipe.failed_logins for each in self.services if each.recipe.failed_logins is not None}

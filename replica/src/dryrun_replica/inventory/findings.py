@@ -76,7 +76,7 @@ class FoundService:
     sources: int = 0
     """Where it is described, a bit for each source."""
     name_confidence: float | None = None
-    """Of the name, where it is from elsewhere than the product."""
+    """Confidence in the name, where its source is not the product's."""
 
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: the surer product with its version, the surer name, anything new."""
@@ -181,7 +181,7 @@ class Pages:
 
     @property
     def missing(self) -> int:
-        """Objects on pages that no file holds."""
+        """How many objects are on pages that are in no file."""
         return sum(max(0, length - len(self._read[of])) for of, length in self._lengths.items())
 
 
@@ -306,7 +306,7 @@ class Findings:
         del self._hosts[other]
 
     def port(self, value: object, where: str) -> int | None:
-        """Return the port number in `value`, which may be a text; None, with a fault, when it is none."""
+        """Return the port number in `value`, which may be a text; None, with a fault, for anything else."""
         text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
         # Not int(): it takes underscores, signs and digits of other scripts.
         if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
@@ -315,7 +315,7 @@ class Findings:
         return None
 
     def address(self, host: FoundHost, text: str) -> None:
-        """Remember an address of a host; a text that is none is taken as its name."""
+        """Remember an address of a host; any other text is taken as its name."""
         address = as_address(text)
         if address is None:
             host.add_name(text)
@@ -345,7 +345,7 @@ def _names_of(host: FoundHost) -> set[str]:
 
 
 def as_address(text: str) -> str | None:
-    """Return the address in its one spelling, without the length of a prefix; None when it is none."""
+    """Return an address in its canonical spelling, without a prefix length; None for any other text."""
     text = text.strip()[:100]
     try:
         address = ip_interface(text).ip if "/" in text else ip_address(text.strip("[]"))

@@ -87,7 +87,7 @@ def plain(column: str) -> str:
 
 
 def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
-    """Return the table in `raw`; None, with a fault, when it is none."""
+    """Return the table in `raw`; None, with a fault, when it is not one."""
     text = decode(raw, file, faults)
     if text is None:
         return None

@@ -44,7 +44,7 @@ class Item:
         self.faults.add(self.where, what)
 
     def member(self, *names: str) -> "Item | None":
-        """Return the first of these members that is there and not null; None for what is no object."""
+        """Return the first of these members that is there and not null; None where this is no object."""
         if isinstance(self.value, dict):
             for name in names:
                 if self.value.get(name) is not None:
@@ -90,7 +90,7 @@ class Item:
 
 
 def json_item(raw: bytes, file: str, faults: FaultList) -> Item | None:
-    """Return the JSON document; None, with a fault, when it is none or beyond `JSON_BOUNDS`."""
+    """Return the JSON document; None, with a fault, when it is not JSON or exceeds `JSON_BOUNDS`."""
     try:
         return Item(read_json(raw.removeprefix(b"\xef\xbb\xbf"), JSON_BOUNDS), file, faults)
     except OutOfBoundsError as error:
@@ -103,7 +103,7 @@ def json_item(raw: bytes, file: str, faults: FaultList) -> Item | None:
 
 
 def yaml_item(raw: bytes, file: str, faults: FaultList) -> Item | None:
-    """Return the YAML document as JSON would hold it; None, with a fault, when it is none.
+    """Return the YAML document as JSON would hold it; None, with a fault, when it is not YAML.
 
     Nothing is constructed from a tag: texts, numbers, lists and maps remain, everything else is its text.
     """

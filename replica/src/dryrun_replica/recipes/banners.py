@@ -1,8 +1,8 @@
-"""Makes answers by which nmap names a product: for software that nobody has a recipe for.
+"""Makes answers by which nmap names a product: for software without a recipe.
 
 An answer is generated from the product's own pattern in the table, and is taken only if no earlier line of
-the table would name it otherwise. The bytes go into a file as base64 and are sent to who asks; nothing runs
-them.
+the table would name it otherwise. The bytes go into a file as base64 and are sent to whoever asks; nothing
+runs them.
 """
 
 import re

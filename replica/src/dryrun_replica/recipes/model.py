@@ -48,7 +48,7 @@ MAX_TMPFS_BYTES = 256 * 1024**2
 """The allowlist's and the guard's ceiling of one mount: all rooms of a host share it. A larger one would make
 the whole allowlist invalid."""
 SPARE_ROOM_BYTES = 1024**2
-"""Of that mount, for what belongs to no recipe."""
+"""The part of that mount for what belongs to no recipe."""
 
 
 def _bytes(text: str) -> int:
@@ -89,13 +89,13 @@ class Health(Word):
     http: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9/._-]*$")] | None = None
     """A path; any answer of HTTP counts."""
     line: Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")] | None = None
-    """How the first line begins that the service says unasked."""
+    """How the first line begins that the service sends unasked."""
     send: Annotated[str, StringConstraints(pattern=r"^[ -~]{1,400}$")] | None = None
     """What is sent, as `printf` of bash writes it; with `answer`."""
     answer: Annotated[str, StringConstraints(pattern=r"^[ -~]{0,40}$")] | None = None
     """What the answer holds, as a fixed text; empty where any answer will do."""
     opens: bool = False
-    """It takes connections; for what answers to nobody without a login."""
+    """Accepting a connection is enough; for services that answer nothing before a login."""
     seconds: float = Field(default=20, gt=0, le=120)
     """How long it may take to start on half a processor."""
 
@@ -143,7 +143,7 @@ class Recipe(Word):
     names: Names
     packages: tuple[Package, ...] = Field(min_length=1)
     programs_of: tuple[Package, ...] = ()
-    """Packages that its programs belong to, where those above only depend on them; for who verifies."""
+    """Packages that its programs belong to, where those above only depend on them; for verification."""
     unpacked: tuple[Package, ...] = ()
     """Packages that are unpacked only: Debian installs no two mail servers, and what others depend on may be
     large and not needed. Libraries that they miss are a fault of the build."""

@@ -22,7 +22,7 @@ KNOWN = ("address", "certificate", "here", "key", "name", "port", "run", "title"
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What placeholders stand for. Checked again here, whatever was checked before: this is the last door."""
+    """What placeholders stand for. Checked again here, as nothing checks them later."""
 
     port: int
     here: str

@@ -1,1 +1,1 @@
-"""Whether ground truth is true, asked from inside a stand-in; shares no code with who builds or scans."""
+"""Verifies ground truth from inside a stand-in; shares no code with what builds or scans it."""

@@ -17,7 +17,7 @@ from dryrun_replica.verifying.listeners import Listener, listeners, package_vers
 _BANNERS = "stand-in/banner.py"
 _FRONT = "stunnel"
 _TRIES = 3
-"""For what has to be there: a machine that is busy may not bring a handshake about in time."""
+"""For what has to be there: on a busy machine a handshake may not finish in time."""
 _KINDS_BEHIND = ("web_app", "directory", "share", "snmp_system")
 _NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
 
@@ -43,7 +43,7 @@ class Products:
 
 
 async def verify(row: Mapping[str, Any], products: Products, owner: str = "") -> list[str]:
-    """Start the row's image and return what its ground truth says and is not so, one sentence each.
+    """Start the row's image and return each difference from its ground truth, as a sentence.
 
     `owner` labels what is started, see `remove_leftovers`. Raises VerificationError when it does not start.
     """

@@ -227,7 +227,7 @@ def _nothing_to_end(item: Item, wanted: _Wanted | None) -> Result:
     if wanted is None or wanted.existing is None:
         return Result("leave", "NetBox does not have it")
     if not wanted.is_ours:
-        return Result("leave", "people entered it; nothing of it is changed", _url(wanted.existing))
+        return Result("leave", "people entered it; it is left as it is", _url(wanted.existing))
     return Result("leave", "NetBox has it as gone", _url(wanted.existing))
 
 

@@ -111,7 +111,7 @@ async def show_delivery(
 async def approve_delivery(
     delivery_id: UUID, request: Request, visitor: Decider, transaction: Transaction
 ) -> Response:
-    """Let it be sent."""
+    """Approve a delivery, which is then sent."""
     delivery = await service.approve(transaction, delivery_id, visitor.name)
     note(request, object_=f"delivery {delivery_id}", detail=delivery.counts.model_dump_json())
     return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)

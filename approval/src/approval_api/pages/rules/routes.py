@@ -103,7 +103,7 @@ async def switch_rule_on(
 async def switch_rule_off(
     rule_id: UUID, request: Request, visitor: Decider, transaction: Transaction
 ) -> Response:
-    """Let it approve no more."""
+    """Switch a rule off; what it approved stays approved."""
     rule = await rules.switch_off(transaction, rule_id, f"switched off by {visitor.name}")
     note(request, object_=f"rule {rule.request.name} {rule_id}")
     return RedirectResponse(f"/production/rules/{rule_id}", _SEE_OTHER)

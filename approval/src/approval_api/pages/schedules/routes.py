@@ -80,7 +80,7 @@ async def create_schedule(request: Request, visitor: Runner, form: SentForm) -> 
 
 
 def _seeds(text: str) -> int:
-    """Return how many seeds; what is no number up to 100 is refused as none at all."""
+    """Return the number of seeds, 1 to 100; 0 for any other text, which is refused as no seeds are."""
     return int(text) if re.fullmatch("[1-9][0-9]?|100", text) else 0
 
 
@@ -102,7 +102,7 @@ async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader, _t
 
 @router.post("/{schedule_id}/pause", name="pause_schedule")
 async def pause_schedule(schedule_id: UUID, request: Request, visitor: Runner) -> Response:
-    """Let it fire no more."""
+    """Start nothing more until it is resumed."""
     note(request, object_=str(schedule_id))
     await _schedules(request).pause(schedule_id, visitor.name)
     return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)
@@ -110,7 +110,7 @@ async def pause_schedule(schedule_id: UUID, request: Request, visitor: Runner) -
 
 @router.post("/{schedule_id}/resume", name="resume_schedule")
 async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> Response:
-    """Let it fire again."""
+    """Continue with its next time."""
     note(request, object_=str(schedule_id))
     await _schedules(request).resume(schedule_id)
     return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)

@@ -25,7 +25,7 @@ QUIET_SECONDS = 0.15
 """Events that come closer together than this travel in one message: a person sees no difference."""
 _KEPT = 16
 _KEPT_SECONDS = 30.0
-"""So many sessions that nobody looks at any more are remembered for so long: reading one again costs more."""
+"""How many sessions stay in memory when nobody watches them, and how long; reading one again costs more."""
 _PAGE = 1000
 _MESSAGES = 8
 """Of one state, kept for other readers. Who reads may begin anywhere: without a ceiling there is no end."""

@@ -87,7 +87,7 @@ async def show_session(session_id: UUID, request: Request, visitor: Reader) -> R
 
 @router.post("/{session_id}/stop", name="stop_session")
 async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> Response:
-    """Request a session's end and return to its page, which shows when nothing of it is left."""
+    """Stop a session and return to its page, which shows when everything is removed."""
     state = request.app.state
     await service.stop(state.engine, state.orchestrator, session_id, _asker(request, visitor))
     return RedirectResponse(f"/dryrun/sessions/{session_id}", _SEE_OTHER)

@@ -213,7 +213,7 @@ class _Reader:
         addresses = [address for address in map(as_address, self._addresses) if address is not None]
         faulty = len(self._addresses) - len(addresses)
         if faulty:
-            self._findings.faults.add(f"{self._file}: host {self._hosts}", "has an address that is none")
+            self._findings.faults.add(f"{self._file}: host {self._hosts}", "has an invalid address")
         identities = [f"address {address}" for address in addresses]
         try:
             host = self._findings.host(identities or [self._findings.within_source(f"host {self._hosts}")])
