@@ -102,7 +102,7 @@ def changed(name, content):
         (changed("report.html", files(page=b"another, signed as well")["report.html"]), "report.html of"),
         (changed("SHA512SUMS", files(page=b"another")["SHA512SUMS"]), "SHA512SUMS was changed"),
         (changed("SHA512SUMS.sig", ""), "cannot be read"),
-        (files(OTHER), "none of the keys that you trust"),
+        (files(OTHER), "not among the keys that you trust"),
         (changed("more.html", b"x"), "expected"),
         ({name: content for name, content in files().items() if name != "report.html"}, "holds"),
     ],

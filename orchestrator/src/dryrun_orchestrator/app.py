@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from dryrun_contract.problem import problem_answers
-from dryrun_orchestrator.audit import AuditJournal
+from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.door import install_door
 from dryrun_orchestrator.endpoints import (
@@ -56,7 +56,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             settings=settings,
             hosts=hosts,
             journal=journal,
-            audit=AuditJournal(settings.state_dir / "audit.jsonl"),
+            audit=AuditLog(settings.state_dir / "audit.jsonl"),
             supervisor=supervisor,
             readiness=Sparing(lambda: check_readiness(services)),
             metrics_page=Sparing(lambda: render_metrics(services)),

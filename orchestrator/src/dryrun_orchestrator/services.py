@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
-from dryrun_orchestrator.audit import AuditJournal
+from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.settings import Settings
@@ -19,7 +19,7 @@ class Services:
     settings: Settings
     hosts: Hosts
     journal: Journal
-    audit: AuditJournal
+    audit: AuditLog
     supervisor: Supervisor
     readiness: Sparing[dict[str, str]]
     """Anybody may request it, and it calls the engine."""

@@ -22,7 +22,7 @@ class AuditView(Word):
     object: str | None
     address: str | None
     request_id: str | None
-    """The same as in the logs of this service and of the orchestrator, and in its audit journal."""
+    """The same as in the logs of this service and of the orchestrator, and in its audit log."""
     outcome: AuditOutcome
     detail: str | None
 

@@ -17,7 +17,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EventFrames:
     """Events after a position: at most a page, each rendered once."""
 
     after: int
@@ -38,7 +38,7 @@ def _frame(event: Event) -> str:
 class _Shared:
     readers: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    reading: Reading | None = None
+    newest: EventFrames | None = None
     began_at: float = 0.0
 
 
@@ -62,30 +62,30 @@ class SharedReads:
             if not shared.readers:
                 del self._shared[session_id]
 
-    async def read(self, session_id: UUID, after: int) -> Reading:
+    async def read(self, session_id: UUID, after: int) -> EventFrames:
         """Return events after `after`, read now or later.
 
-        Who is woken waits for the reading that is under way and then shares the next one with all others who
+        Who is woken waits for the read that is under way and then shares the next one with all others who
         waited: one that began before the wake-up may lack what woke them.
         """
         shared = self._shared[session_id]
         asked_at = time.monotonic()
         async with shared.lock:
-            known = shared.reading
+            known = shared.newest
             if known is not None and shared.began_at >= asked_at and known.after <= after:
                 fresh = tuple(frame for frame in known.frames if frame[0] > after)
-                return Reading(after, fresh, known.is_full, known.ended)
+                return EventFrames(after, fresh, known.is_full, known.ended)
             began_at = time.monotonic()
-            reading = await self._read(session_id, after)
-            shared.reading, shared.began_at = reading, began_at
-            return reading
+            newest = await self._read(session_id, after)
+            shared.newest, shared.began_at = newest, began_at
+            return newest
 
-    async def _read(self, session_id: UUID, after: int) -> Reading:
+    async def _read(self, session_id: UUID, after: int) -> EventFrames:
         async with self._engine.connect() as connection:
             # The state first: if it says ended, every event of the session is already stored.
             session = await sessions.find(connection, session_id)
             found = await repository.page(connection, session_id, after, PAGE)
-        return Reading(
+        return EventFrames(
             after,
             tuple((event.seq, _frame(event)) for event in found.events),
             is_full=found.is_full,

@@ -28,7 +28,7 @@ class Person:
     id: UUID | None
     """None for a token of APPROVAL_TOKENS."""
     name: str
-    """Unique, printable ASCII: it is sent in a header to the orchestrator's audit journal. A program's begins
+    """Unique, printable ASCII: it is sent in a header to the orchestrator's audit log. A program's begins
     with PROGRAM_PREFIX, which no person's name can hold, at a provider either."""
     display_name: str
     roles: frozenset[Role]

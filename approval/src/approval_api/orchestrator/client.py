@@ -79,7 +79,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """The person behind a request, for the orchestrator's audit journal."""
+    """The person behind a request, for the orchestrator's audit log."""
 
     actor: str
     request_id: str

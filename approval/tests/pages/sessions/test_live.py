@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from scripted_session import ScriptedSession
 
-from approval_api.pages.session_state import SessionState
+from approval_api.pages.shown_session import ShownSession
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported, Event
 
@@ -135,7 +135,7 @@ async def test_readers_who_begin_anywhere_leave_nothing_behind(api, scripted):
 
 
 async def test_a_kind_for_each_discovery_makes_no_longer_page():
-    state = SessionState()
+    state = ShownSession()
     now = datetime.now(UTC)
     for number in range(1, 2001):
         found = DiscoveryReported(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from approval_api.pages.rendering import Pages
-from approval_api.pages.session_state import Arrival, SessionState
 from approval_api.pages.sessions.live import LiveSessions
+from approval_api.pages.shown_session import Arrival, ShownSession
 from approval_api.pages.topology import draw
 from approval_api.sessions.stored import StoredSession
 
@@ -15,7 +15,7 @@ LIVE_FRAGMENTS = ("status", "network", "collectors", "targets", "tally", "notes"
 def live_sessions(pages: Pages) -> LiveSessions:
     """Return the sessions that somebody looks at, none yet; `pages` renders them."""
 
-    def fragments(stored: StoredSession, state: SessionState) -> dict[str, str]:
+    def fragments(stored: StoredSession, state: ShownSession) -> dict[str, str]:
         values = session_values(stored, state)
         return {name: pages.render(f"sessions/live/{name}.html", **values) for name in LIVE_FRAGMENTS}
 
@@ -25,7 +25,7 @@ def live_sessions(pages: Pages) -> LiveSessions:
     return LiveSessions(fragments, arrival)
 
 
-def session_values(stored: StoredSession, state: SessionState) -> dict[str, Any]:
+def session_values(stored: StoredSession, state: ShownSession) -> dict[str, Any]:
     """Return what the parts of a session's page show."""
     session = stored.view
     return {

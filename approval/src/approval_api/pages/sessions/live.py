@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.events import repository
 from approval_api.events.notifications import Notifications
 from approval_api.events.stream import News, stream
-from approval_api.pages.session_state import ARRIVALS, Arrival, SessionState
+from approval_api.pages.shown_session import ARRIVALS, Arrival, ShownSession
 from approval_api.sessions import repository as sessions
 from approval_api.sessions.stored import StoredSession
 
@@ -30,7 +30,7 @@ _PAGE = 1000
 _MESSAGES = 8
 """Of one state, kept for other readers. Who reads may begin anywhere: without a ceiling there is no end."""
 
-type RenderFragments = Callable[[StoredSession, SessionState], dict[str, str]]
+type RenderFragments = Callable[[StoredSession, ShownSession], dict[str, str]]
 type RenderArrival = Callable[[Arrival], str]
 
 
@@ -48,7 +48,7 @@ class LiveSession:
     render_arrival: RenderArrival
     stored: StoredSession | None = None
     """The session's row, as it was read last; None when there is no such session."""
-    state: SessionState | None = None
+    state: ShownSession | None = None
     revision: int = 0
     ended: bool = False
     readers: int = 0
@@ -86,7 +86,7 @@ class LiveSession:
             self.ended = True
             return True
         if self.state is None:
-            self.state = SessionState.of(stored.template)
+            self.state = ShownSession.of(stored.template)
         state = self.state
         while True:
             # Read, release, compute: others need the connection, and the loop, between two pages.
@@ -101,7 +101,7 @@ class LiveSession:
         self.ended = stored.view.phase == "ended"
         return True
 
-    def _render(self, stored: StoredSession, state: SessionState) -> None:
+    def _render(self, stored: StoredSession, state: ShownSession) -> None:
         self.revision += 1
         for name, html in self.render_fragments(stored, state).items():
             shown = self.fragments.get(name)

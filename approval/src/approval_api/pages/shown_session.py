@@ -55,7 +55,7 @@ class Step:
 
 
 @dataclass
-class SessionState(SessionHistory):
+class ShownSession(SessionHistory):
     """A session's history with what its page shows of discoveries; its row comes from the database."""
 
     planned: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class SessionState(SessionHistory):
     notes_count: int = 0
 
     @classmethod
-    def of(cls, template: Template | None) -> "SessionState":
+    def of(cls, template: Template | None) -> "ShownSession":
         """Return the state before the first event, with the targets and collectors of `template`."""
         if template is None:
             return cls()

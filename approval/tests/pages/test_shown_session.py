@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from fake_orchestrator import SMALL
 
-from approval_api.pages.session_state import ARRIVALS, SessionState
+from approval_api.pages.shown_session import ARRIVALS, ShownSession
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,
@@ -38,7 +38,7 @@ def events(*happened):
 
 
 def folded(*happened):
-    state = SessionState.of(SMALL)
+    state = ShownSession.of(SMALL)
     for event in events(*happened):
         state.read(event)
     return state
@@ -67,7 +67,7 @@ def test_targets_stand_there_before_they_exist():
 
 
 def test_reading_an_event_twice_changes_nothing():
-    state = SessionState.of(SMALL)
+    state = ShownSession.of(SMALL)
     for event in events(QUEUED, STARTED, found(1)) * 2:
         state.read(event)
     assert state.found.total() == len(state.arrivals) == 1
