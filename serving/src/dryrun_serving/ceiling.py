@@ -21,18 +21,18 @@ class Ceiling:
         self._freed = asyncio.Event()
 
     def full(self, who: str, size: int = 1) -> Full | None:
-        """Return which ceiling refuses `who` so many more, None when there is room."""
+        """Return which ceiling refuses `size` more places to `who`; None when there is room."""
         if self._taken.get(who, 0) + size > self._of_one:
             return "of one"
         return "in all" if self.total + size > self.in_all else None
 
     def take(self, who: str, size: int = 1) -> None:
-        """Count so many, whatever the ceilings say."""
+        """Take `size` places, whatever the ceilings are."""
         self._taken[who] += size
         self.total += size
 
     def give_back(self, who: str, size: int = 1) -> None:
-        """Uncount so many."""
+        """Give `size` places back."""
         self.total -= size
         self._taken[who] -= size
         if not self._taken[who]:
@@ -41,7 +41,7 @@ class Ceiling:
 
     @contextmanager
     def place(self, who: str, size: int = 1) -> Iterator[None]:
-        """Hold so many of `who`."""
+        """Hold `size` places for `who`."""
         self.take(who, size)
         try:
             yield
@@ -50,7 +50,7 @@ class Ceiling:
 
     @asynccontextmanager
     async def place_within(self, seconds: float, who: str) -> AsyncIterator[None]:
-        """Wait for a place of `who` and hold it. Raises TimeoutError when there is none within `seconds`."""
+        """Wait for a place for `who` and hold it. Raises TimeoutError when there is none within `seconds`."""
         async with asyncio.timeout(seconds):
             while self.full(who) is not None:
                 self._freed.clear()

@@ -173,7 +173,7 @@ class BoundedConnection(H11Protocol):
             self._plain.abort()
 
     def abort_when_late(self, now: float) -> None:
-        """Abort when the connection took longer than it may with what it does."""
+        """Abort when the connection has used up the time for what it is doing."""
         unsent = self.unsent()
         if not unsent:
             self._drained_by = None

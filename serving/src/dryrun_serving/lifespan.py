@@ -16,7 +16,7 @@ _ENDING = Problem(
 
 
 class Lifespan:
-    """ASGI middleware, the outermost: what it wraps is not asked anything once its lifespan has failed."""
+    """ASGI middleware, the outermost: no request reaches what it wraps once its lifespan has failed."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""

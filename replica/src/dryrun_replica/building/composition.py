@@ -140,7 +140,7 @@ def compose(
 
 
 def _free(port: int, taken: set[int]) -> int:
-    """Take the first port from this one on that nothing of the host listens on."""
+    """Take the first port, from this one up, on which nothing of the host listens."""
     while port in taken:
         port += 1
     taken.add(port)

@@ -160,7 +160,7 @@ def make_plan(
 def template_ids(name: str, count: int, width: int | None = None) -> list[str]:
     """Return the ids of a replica's templates, in order, also where they are sorted as texts.
 
-    Plans of before had numbers of one digit and more: `width` 1.
+    Earlier plans had numbers without leading zeros: `width` 1.
 
     >>> template_ids("acme", 1), template_ids("acme", 2), template_ids("acme", 10)[8:]
     (['acme'], ['acme-1', 'acme-2'], ['acme-09', 'acme-10'])
