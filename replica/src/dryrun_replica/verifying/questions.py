@@ -12,9 +12,10 @@ type Shown = dict[tuple[str, str], dict[str, str]]
 _MOST_BYTES = 65536
 GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 _PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout 10 head -c {most} <&3"
+# With -quiet it goes on to read after the end of its input, until the server ends.
 _TLS = (
-    "{{ printf '{text}'; sleep 10; }}"
-    " | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null | head -c {most}"
+    "printf '{text}' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null"
+    " | head -c {most}"
 )
 _SHORT, _LONG = 2, 10
 """Seconds to wait for a handshake: most of what knows no TLS says nothing to one and keeps the connection."""

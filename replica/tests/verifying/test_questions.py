@@ -1,0 +1,35 @@
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from dryrun_replica.verifying import questions
+from dryrun_replica.verifying.container import Container
+
+OPENSSL = """#!/bin/sh
+read -r asked
+printf 'HTTP/1.0 200 OK\\r\\n\\r\\n<title>%s</title>' "$asked"
+"""
+
+
+class Here(Container):
+    """Runs on this machine what a stand-in would be asked."""
+
+    async def ask(self, *command: str, text: str = "", root: bool = False) -> str:
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        return done.stdout
+
+
+def test_a_page_behind_tls_is_read_until_its_server_ends_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "openssl"
+    program.write_text(OPENSSL)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    begun = time.monotonic()
+    shown = asyncio.run(questions.shown(Here("", "", ""), ["web_app"], 8443, ":8443/tcp", tls=True))
+    assert shown == {("web_app", ":8443/tcp"): {"title": "GET / HTTP/1.0"}}
+    assert time.monotonic() - begun < 8
