@@ -74,6 +74,34 @@ async def test_invite_refuses_invalid_names_and_roles(database_url):
     assert (code, "king" in err) == (2, True)
 
 
+NO_GARBAGE = """
+import gc, sys
+
+class Watch:
+    def find_spec(self, name, path, target=None):
+        if name == "approval_api.app":
+            print("garbage is collected" if gc.isenabled() else "garbage waits")
+
+sys.meta_path.insert(0, Watch())
+from approval_api.main import main; main()
+"""
+
+
+async def test_what_the_service_is_made_of_is_imported_without_looking_for_garbage(database_url):
+    settings = environment(
+        DATABASE_URL=database_url, DRYRUN="off", LISTEN="nowhere:0", TOKENS=f"ada:{'x' * 16}"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", "-c", NO_GARBAGE, "serve", env=settings, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"garbage waits\n"
+    finally:
+        process.kill()
+        await process.wait()
+
+
 STREAM = "/api/v1/dryrun/sessions/7c9e6679-7425-40de-944b-e07fc1f90ae7/events"
 STREAM_HEADERS = {**AUTHORIZATION, "Accept": "text/event-stream"}
 

@@ -81,6 +81,36 @@ def test_a_process_that_is_stopped_twice_has_not_failed():
     assert "failed" not in done.stdout
 
 
+GARBAGE = """
+import gc, sys
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.server import create_server
+
+gc.disable()
+
+@asynccontextmanager
+async def lifespan(_):
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+    server.stop()
+    yield
+
+app = Starlette(lifespan=lifespan)
+server = create_server(
+    app, ("127.0.0.1", 0), connections=Ceiling(8, 8), head_seconds=5, begin_stop=lambda: None
+)
+sys.exit(server.run_to_its_end())
+"""
+
+
+def test_garbage_is_collected_from_when_it_serves_and_not_among_what_was_there_before():
+    done = subprocess.run(
+        [sys.executable, "-c", GARBAGE], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
+
+
 class Failing:
     """An application whose work fails when told to, and which takes its time to clean up."""
 

@@ -19,11 +19,12 @@ _MAX_REQUEST_BYTES = 256 * 1024
 
 def main(modules: list[str]) -> None:
     """Import `modules`, then start the first one's `main` for each request, until standard input ends."""
+    gc.disable()
     program = importlib.import_module(modules[0])
     for name in modules[1:]:
         importlib.import_module(name)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     requests = socket.socket(fileno=os.dup(0))
     ended, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakes)

@@ -1,6 +1,7 @@
 """Runs an application under uvicorn, which bounds no connections and would outlive its application."""
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -90,6 +91,9 @@ class Server(uvicorn.Server):
         """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when start or service failed."""
         _allow_files(self._connections.most + _OTHER_FILES)
         self._owns_process = True
+        # What was imported and composed stays: no look for garbage is needed there. The start may go without.
+        gc.freeze()
+        gc.enable()
         self.run()
         return 0 if self.started and not self._failed else 1
 
