@@ -32,10 +32,12 @@ _URL = TypeAdapter(HttpUrl)
 
 
 def require_plain_url(url: str) -> None:
-    """Raise ValueError for what is no URL of HTTP, or holds a name or a password, which would be shown."""
+    """Raise ValueError for what is no HTTP URL, or contains a user name or a password: it is shown."""
     parsed = _URL.validate_python(url)
     if parsed.username is not None or parsed.password is not None:
-        raise ValueError("a URL holds no name and no password here; credentials are configured apart")
+        raise ValueError(
+            "a URL must not contain a user name or a password; credentials are configured separately"
+        )
 
 
 class DestinationRequest(Word):

@@ -1,4 +1,4 @@
-"""The hosts that sessions run on, where there are several: what each holds, and what stands against it."""
+"""The hosts that sessions run on, where there are several: what each holds, and why it gets no new session."""
 
 from typing import Annotated
 from uuid import UUID
@@ -27,7 +27,7 @@ class FleetHost(Word):
     drained: bool
     """Whether the operator has it take no new session, for maintenance."""
     obstacle: str | None = Field(default=None, max_length=1000)
-    """What else stands against a new session here; None when nothing does."""
+    """Why else it gets no new session; None when it may."""
     containers: int = Field(ge=0)
     """Places of containers that sessions hold."""
     places: int = Field(ge=0)

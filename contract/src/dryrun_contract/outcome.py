@@ -35,7 +35,7 @@ class Outcome(Word):
     other_products: _Count = 0
     """Services of further products."""
     complete: bool = True
-    """The run came to its end, and all of it was read."""
+    """The run finished, and all of its output was read."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
     packets: int | None = Field(default=None, ge=0, le=10**15)
 

@@ -135,6 +135,13 @@ def test_what_nmap_asked_and_could_not_name_is_not_what_its_number_is_for(args, 
     assert [service.name for service in host.services] == ["http", name]
 
 
+def test_a_product_that_nmap_names_by_the_length_of_an_answer_is_none():
+    service = '<service name="landesk-rc" product="LANDesk remote management" method="probed" conf="10"/>'
+    [host] = read(HEAD + host_xml(port_xml(1190, service)) + FOOT).hosts
+    [found] = host.services
+    assert (found.port, found.product, found.name, found.is_mute) == (1190, None, None, False)
+
+
 def test_a_host_that_was_scanned_twice_is_one():
     probed = '<service name="http" product="Caddy httpd" method="probed" conf="10"/>'
     inventory = read(HEAD + host_xml(port_xml(80)) + host_xml(port_xml(80, probed), port_xml(443)) + FOOT)

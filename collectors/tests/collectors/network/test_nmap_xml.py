@@ -57,6 +57,12 @@ def test_leaves_out_hosts_that_are_down_and_ports_that_are_not_open():
     assert [host.ports for host in found] == [()]
 
 
+def test_a_product_that_nmap_names_by_the_length_of_an_answer_is_none():
+    service = '<service name="landesk-rc" product="LANDesk remote management" method="probed" conf="10"/>'
+    found, _ = read(HEAD + host_xml(service) + FOOT)
+    assert [host.ports for host in found] == [(Port(443),)]
+
+
 def test_reports_the_progress_of_a_task():
     found, _ = read(HEAD + '<taskprogress task="SYN Stealth Scan" time="1" percent="22.93" remaining="1"/>')
     assert found == [Progress("SYN Stealth Scan", 22.93)]

@@ -118,7 +118,7 @@ def transceive(file_id: bytes, data: bytes) -> bytes:
 
 
 def read_pipe(file_id: bytes) -> bytes:
-    """Read on in a pipe."""
+    """Return a request to read more from a pipe."""
     return struct.pack("<HBBIQ16sIIIHHB", 49, 0x50, 0, OUTPUT_BYTES, 0, file_id, 0, 0, 0, 0, 0, 0)
 
 

@@ -43,7 +43,7 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
         raise MqttError(f"no answer in MQTT: {error}") from error
     found = _VERSION.match(banner)
     if found is None:
-        raise MqttError("it names itself in an unknown form")
+        raise MqttError("its version has an unknown form")
     return found["product"].strip(), found["version"]
 
 

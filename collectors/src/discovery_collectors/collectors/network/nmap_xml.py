@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+_COINCIDENCES = frozenset({"LANDesk remote management"})
+"""What nmap calls any answer of 264 bytes, which names nothing."""
 _TEXT_CHARACTERS = 300
 """The most that is kept of any text a target chose."""
 _CPES = 8
@@ -141,7 +143,7 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
             continue
         number = int(_number(element, "portid"))
         service = element.find("service")
-        if service is None:
+        if service is None or service.get("product") in _COINCIDENCES:
             yield Port(number)
             continue
         yield Port(

@@ -14,10 +14,10 @@ from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _MOST_PORTS = 1000
-"""Of one host, and kept in memory. What opens more is a tarpit, or answers for others: none is a service."""
+"""Open ports kept of one host. With more it is a tarpit or answers for others: none is a service."""
 _AT_ONCE = 8
-"""Of one host, reported as soon as they are found; others once it is known that there are not too many. What
-gives its name is reported when it does."""
+"""Open ports of one host reported as soon as they are found; others once the host is known not to have
+too many. A service that gives its name is reported when it does."""
 _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""

@@ -80,6 +80,8 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b"server: info: a connection {main.c:173}\nSSH-2.0-tinyssh 1A5a392Q\r\n", "TinySSH", ""),
         (b"to whom it may concern:\r\n" * 4 + b"SSH-2.0-Go\r\n", "", ""),
         (b"i[/]\tTITLE\tnull.host\t1\r\ni Gophered by Gophernicus/3.1.1 on\r\n", "Gophernicus", "3.1.1"),
+        (b"200 Leafnode NNTP daemon, version 1.12.0 at news\r\n", "Leafnode nntpd", "1.12.0"),
+        (b"503 Leafnode must have a unique fully-qualified domain name.\r\n", "Leafnode nntpd", ""),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
 )

@@ -244,6 +244,8 @@ def _service(port: _Port, *, asked: bool) -> FoundService:
     tls = port.tls or (FoundTls() if known.get("tunnel") == "ssl" else None)
     probed = known.get("method") == "probed"
     confidence = known.get("conf", "")
+    if known.get("product") in _COINCIDENCES:
+        return FoundService(tls=tls, confidence=GUESSED, from_scanner=True, is_mute=False)
     return FoundService(
         # Who asked, and got no answer that it knows, writes what the port's number is for: it is not that.
         name=known.get("name") if probed or not asked else None,
@@ -262,5 +264,7 @@ def _service(port: _Port, *, asked: bool) -> FoundService:
     )
 
 
+_COINCIDENCES = frozenset({"LANDesk remote management"})
+"""What nmap calls any answer of 264 bytes, which names nothing."""
 _ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
 _CONFIDENCES = frozenset(map(str, range(11)))

@@ -71,6 +71,8 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
     BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
     BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
+    BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
+    BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),
     BannerSign("ftp", "vsftpd", rb"220[ -]\(vsFTPd " + _VERSION),
     BannerSign("ftp", "ProFTPD", rb"220[ -]ProFTPD(?: " + _VERSION + rb")?"),
     BannerSign("ftp", "Pure-FTPd", rb"220[ -][^\r\n]{0,40}Pure-FTPd"),

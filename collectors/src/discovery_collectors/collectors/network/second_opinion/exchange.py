@@ -20,7 +20,7 @@ _SEGMENT_BYTES = 1400
 _SEGMENTS_PER_QUESTION = 2
 """Of an answer, within its packets; a larger one is paid for when it has come."""
 _QUIET_SECONDS = 0.4
-"""After some bytes nothing more came for so long: the answer is complete."""
+"""An answer is complete when nothing follows its last byte for this long."""
 _GOODBYE_SECONDS = 0.5
 _AT_ONCE = 3
 """Questions to one port: what is silent to each would take all of its time one after another."""
