@@ -1,4 +1,4 @@
-"""The hosts that sessions run on, where there are several: what each holds, and why it gets no new session."""
+"""The hosts that sessions run on, if several: what each holds, and why it gets no new session."""
 
 from typing import Annotated
 from uuid import UUID
