@@ -168,7 +168,9 @@ def dripping(_):
 async def test_an_answer_that_does_not_end_well_is_no_answer(behaviour, reason):
     async with receiving(behaviour) as receiver:
         hosts = listed(f"http://127.0.0.1:{receiver.port}=127.0.0.1")
-        async with Egress(hosts, seconds=0.2, max_answer=1000) as egress:
+        # What breaks or is too long is told from what is late on a busy machine too.
+        seconds = 0.2 if "within" in reason else 10
+        async with Egress(hosts, seconds=seconds, max_answer=1000) as egress:
             with pytest.raises(NotAnsweredError, match=reason):
                 await egress.request("GET", receiver.url())
 
