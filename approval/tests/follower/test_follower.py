@@ -319,7 +319,8 @@ async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_as
 
 
 async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
-    store, wait = repository.store_events, 0.1
+    # A second: without it, a page takes a tenth of that on a busy machine.
+    store, wait = repository.store_events, 1.0
 
     async def slowly(connection, events):
         await asyncio.sleep(wait)
@@ -331,7 +332,7 @@ async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower,
     slow, wait = follower._stored_for, 0.0
     queued(orchestrator, uuid4())
     await follower.follow_once()
-    assert follower._stored_for < 0.1 <= slow
+    assert follower._stored_for < 1 <= slow
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end(follower, engine, orchestrator):
