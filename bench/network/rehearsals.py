@@ -14,7 +14,7 @@ from bench.network.scans import Scan, by_collector, nmap_xml
 from bench.system import Sessions
 from dryrun_contract.check import Check, CheckRequest, Comparison
 from dryrun_contract.collector_config import Profile
-from dryrun_contract.outcome import Outcome
+from dryrun_contract.production_counts import ProductionCounts
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Phase
 
@@ -32,9 +32,9 @@ class ProductionRun:
     """Received by its hosts, all together."""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProductionCounts:
         """The run as the counts that a forecast is compared with."""
-        return Outcome(
+        return ProductionCounts(
             hosts=len({host for host, _ in self.scan.found}),
             places=Counter(f"{port}/tcp" for _, port in self.scan.found),
             products=Counter(product for product in self.scan.found.values() if product),

@@ -7,7 +7,7 @@ from approval_api.checks.worker import check, forecast_from
 from dryrun_contract.check import Comparison
 from dryrun_contract.network_forecast import MOST_GROUPS, NetworkForecast
 from dryrun_contract.observation import SeenService, SeenTarget
-from dryrun_contract.outcome import Outcome
+from dryrun_contract.production_counts import ProductionCounts
 
 NUMBER = 400
 PLACES = {f"{port}/tcp": f"product {port}" for port in range(1000, 1000 + NUMBER)}
@@ -36,7 +36,9 @@ def test_every_place_and_product_of_the_census_counts_and_the_most_frequent_are_
     known = NetworkForecast.model_validate_json(forecast_from(observation)[0])
     assert (len(known.places), len(known.products)) == (MOST_GROUPS, MOST_GROUPS)
 
-    outcome = Outcome(hosts=2, places=dict.fromkeys(PLACES, 1), products=dict.fromkeys(PLACES.values(), 1))
+    outcome = ProductionCounts(
+        hosts=2, places=dict.fromkeys(PLACES, 1), products=dict.fromkeys(PLACES.values(), 1)
+    )
     found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
     kinds = {each.name: (each.outcome, each.beyond, each.within) for each in found.of("kind")}
     assert kinds == {"host": (2, 0, True), "service": (NUMBER, 0, True), "product": (NUMBER, 0, True)}
@@ -46,7 +48,7 @@ def test_every_place_and_product_of_the_census_counts_and_the_most_frequent_are_
 
 def test_a_check_says_why_there_is_no_forecast(seen):
     other = seen.model_copy(update={"census": census(network="nfedcba9876543210")})
-    words = (each.model_dump_json().encode() for each in (Outcome(hosts=1), seen, other))
+    words = (each.model_dump_json().encode() for each in (ProductionCounts(hosts=1), seen, other))
     found, why = check(*words)
     assert not found
     assert b"different networks" in why
@@ -56,7 +58,7 @@ def test_a_check_says_why_there_is_no_forecast(seen):
 def test_an_outcome_that_left_something_out_judges_nothing_that_it_may_belong_to(seen, left_out):
     observation = seen.model_dump_json().encode()
     shown = list(PLACES)[:-10]
-    outcome = Outcome(
+    outcome = ProductionCounts(
         hosts=2,
         places=dict.fromkeys(shown, 1),
         products={PLACES[place]: 1 for place in shown},

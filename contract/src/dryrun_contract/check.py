@@ -8,7 +8,7 @@ from pydantic import Field
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.census import Place
 from dryrun_contract.network_forecast import Expected, Quantity
-from dryrun_contract.outcome import Outcome
+from dryrun_contract.production_counts import ProductionCounts
 
 MAX_TOGETHER = 50
 """Sessions that one forecast is made from."""
@@ -19,7 +19,7 @@ type GroupKind = Literal["kind", "place", "product"]
 class CheckRequest(Word):
     """A production run to compare a session's forecast with."""
 
-    outcome: Outcome | None = None
+    outcome: ProductionCounts | None = None
     """As its output counts; None for what the table of production discoveries holds."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
     """How long it took, where the table is asked."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import discoveries, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.outcome import MAX_FOUND, Outcome, OutcomeCount
+from dryrun_contract.production_counts import MAX_FOUND, ProductionCounter, ProductionCounts
 
 MAX_KEPT = 1000
 """Checks of one person; the oldest goes when another one comes."""
@@ -46,7 +46,7 @@ _BROKEN_OFF = text(
 
 async def production_outcome(
     connection: AsyncConnection, *, seconds: float | None, packets: int | None
-) -> Outcome:
+) -> ProductionCounts:
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
     It is complete unless a scan of a collector that found some of it is under way or did not finish, and
@@ -54,7 +54,7 @@ async def production_outcome(
     """
     # First: a scan that ends while its findings are counted was under way.
     complete = await _is_complete(connection)
-    counted = OutcomeCount()
+    counted = ProductionCounter()
     wanted = (
         select(
             discoveries.c.kind,
@@ -73,7 +73,7 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-    return counted.outcome(complete=complete, seconds=seconds, packets=packets)
+    return counted.counts(complete=complete, seconds=seconds, packets=packets)
 
 
 async def _is_complete(connection: AsyncConnection) -> bool:

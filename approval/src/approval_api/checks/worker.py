@@ -8,7 +8,7 @@ from approval_api.forecasting.forecast import forecast, forecast_whole
 from approval_api.forecasting.rehearsals import UnlikeRehearsalsError
 from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.observation import Observation
-from dryrun_contract.outcome import Outcome
+from dryrun_contract.production_counts import ProductionCounts
 from dryrun_contract.report import Report
 
 
@@ -33,7 +33,7 @@ def check(outcome: bytes, *observations: bytes) -> tuple[bytes, ...]:
         known = forecast_whole(_read(observations))
     except UnlikeRehearsalsError as error:
         return b"", str(error).encode("utf-8", "replace")
-    found = compare(known, Outcome.model_validate_json(outcome))
+    found = compare(known, ProductionCounts.model_validate_json(outcome))
     return found.model_dump_json().encode("utf-8", "replace"), b""
 
 

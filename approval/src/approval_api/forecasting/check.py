@@ -11,14 +11,14 @@ from math import ceil, floor
 
 from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison, GroupKind
 from dryrun_contract.network_forecast import MOST_GROUPS, Group, NetworkForecast
-from dryrun_contract.outcome import Outcome
+from dryrun_contract.production_counts import ProductionCounts
 
 _MOST_REASONS = 5
 _MOST_BEYOND = 50
 _ROUNDING = 1e-6
 
 
-def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
+def compare(known: NetworkForecast, outcome: ProductionCounts) -> Comparison:
     """Return prediction beside outcome: by kind, by place, by product, and what the run took.
 
     `known` has every place and product of the census: one that it lacks would count as not in the inventory.

@@ -17,19 +17,19 @@ from dryrun_contract.discovery import (
     DiscoveryLine,
     EndLine,
 )
-from dryrun_contract.outcome import Outcome, OutcomeCount
+from dryrun_contract.production_counts import ProductionCounter, ProductionCounts
 
 MAX_LINES: Final = 2_000_000
 STANDARD_INPUT: Final = Path("-")
 
 
-def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> Outcome:
+def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> ProductionCounts:
     """Return the counts of what `discovery-collect` wrote, of one collector or several after each other.
 
     It is complete when every collector's end line is there with its count. Raises WrongUseError with the
     line that is not a collector's.
     """
-    counted = OutcomeCount()
+    counted = ProductionCounter()
     since_end, whole, ends = 0, True, 0
     for line in read_lines(path):
         if isinstance(line, DiscoveryLine):
@@ -38,7 +38,7 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> O
         elif isinstance(line, EndLine):
             whole = whole and line.discoveries == since_end
             since_end, ends = 0, ends + 1
-    return counted.outcome(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
+    return counted.counts(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
 
 
 def read_lines(path: Path) -> Iterator[CollectorLine]:

@@ -11,23 +11,23 @@ from dryrun_contract.discovery import Discovery
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 
-MAX_OUTCOME_PLACES = 800
-MAX_OUTCOME_PRODUCTS = 400
+MAX_COUNTED_PLACES = 800
+MAX_COUNTED_PRODUCTS = 400
 MAX_FOUND = 1_000_000
-"""Hosts and services of one run; what is beyond is not counted, and the outcome is not complete."""
+"""Hosts and services of one run; what is beyond is not counted, and the counts are not complete."""
 _MAX_PRODUCT = 80
 
 type _Count = Annotated[int, Field(ge=0, le=100_000_000)]
 
 
-class Outcome(Word):
+class ProductionCounts(Word):
     """What one production run found, and what it took where somebody measured that."""
 
     hosts: _Count
-    places: dict[Place, _Count] = Field(default_factory=dict, max_length=MAX_OUTCOME_PLACES)
+    places: dict[Place, _Count] = Field(default_factory=dict, max_length=MAX_COUNTED_PLACES)
     """Port and transport → on how many hosts something answers there; the most frequent ones."""
     products: dict[Annotated[str, Field(max_length=_MAX_PRODUCT, pattern=r"^[^\x00-\x1f\x7f]+$")], _Count] = (
-        Field(default_factory=dict, max_length=MAX_OUTCOME_PRODUCTS)
+        Field(default_factory=dict, max_length=MAX_COUNTED_PRODUCTS)
     )
     """Product as it was reported → how many services."""
     others: _Count = 0
@@ -40,7 +40,7 @@ class Outcome(Word):
     packets: int | None = Field(default=None, ge=0, le=10**15)
 
 
-class OutcomeCount:
+class ProductionCounter:
     """Counts discoveries, each thing once."""
 
     def __init__(self) -> None:
@@ -69,13 +69,15 @@ class OutcomeCount:
         # The surest report that names a product, as scores merge them.
         self._services[service] = max(known, (found.confidence if said else -1.0, said))
 
-    def outcome(self, *, complete: bool, seconds: float | None = None, packets: int | None = None) -> Outcome:
+    def counts(
+        self, *, complete: bool, seconds: float | None = None, packets: int | None = None
+    ) -> ProductionCounts:
         """Return the counts."""
         places = Counter(place for _, place in self._services)
         products = Counter(product for _, product in self._services.values() if product)
-        shown = dict(places.most_common(MAX_OUTCOME_PLACES))
-        named = dict(products.most_common(MAX_OUTCOME_PRODUCTS))
-        return Outcome(
+        shown = dict(places.most_common(MAX_COUNTED_PLACES))
+        named = dict(products.most_common(MAX_COUNTED_PRODUCTS))
+        return ProductionCounts(
             hosts=len(self._hosts),
             places=shown,
             products=named,

@@ -2,7 +2,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.outcome import MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS, Outcome, OutcomeCount
+from dryrun_contract.production_counts import (
+    MAX_COUNTED_PLACES,
+    MAX_COUNTED_PRODUCTS,
+    ProductionCounter,
+    ProductionCounts,
+)
 from dryrun_contract.text import printable
 
 
@@ -11,10 +16,10 @@ def service(key, confidence=1.0, **data):
 
 
 def counts_of(found):
-    counted = OutcomeCount()
+    counted = ProductionCounter()
     for each in found:
         counted.add(each)
-    return counted.outcome(complete=True)
+    return counted.counts(complete=True)
 
 
 def test_a_resource_reported_twice_counts_once_with_the_surest_product():
@@ -34,15 +39,15 @@ def test_a_resource_reported_twice_counts_once_with_the_surest_product():
 def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds():
     found = [service(f"10.213.0.1:{n}/tcp", product=f"p{n}") for n in range(1, 2001)]
     counted = counts_of(found)
-    assert (len(counted.places), len(counted.products)) == (MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS)
-    assert counted.others == 2000 - MAX_OUTCOME_PLACES
-    assert counted.other_products == 2000 - MAX_OUTCOME_PRODUCTS
-    assert Outcome.model_validate_json(counted.model_dump_json()) == counted
+    assert (len(counted.places), len(counted.products)) == (MAX_COUNTED_PLACES, MAX_COUNTED_PRODUCTS)
+    assert counted.others == 2000 - MAX_COUNTED_PLACES
+    assert counted.other_products == 2000 - MAX_COUNTED_PRODUCTS
+    assert ProductionCounts.model_validate_json(counted.model_dump_json()) == counted
     assert len(counted.model_dump_json()) < 60 * 1024
 
 
 @given(st.text(max_size=300))
 def test_no_product_breaks_an_outcome(product):
     counted = counts_of([service("10.213.0.1:80/tcp", product=product)])
-    assert Outcome.model_validate_json(counted.model_dump_json()) == counted
+    assert ProductionCounts.model_validate_json(counted.model_dump_json()) == counted
     assert all(printable(name) == name for name in counted.products)
