@@ -53,6 +53,8 @@ def scan(number, targets, complete, excluded="", profile="full"):
         ([(NET, BROKEN_OFF), (NET, COMPLETE, "10.213.0.7")], True),
         ([(LOWER, BROKEN_OFF), (NET, COMPLETE, LOWER)], False),
         ([(NET, BROKEN_OFF), (f"{LOWER} {UPPER}", COMPLETE, UPPER)], False),
+        ([(f"{LOWER} {UPPER}", BROKEN_OFF, UPPER), (f"{LOWER} {UPPER}", COMPLETE, UPPER)], True),
+        ([(f"{LOWER} {UPPER}", BROKEN_OFF, UPPER), (UPPER, COMPLETE)], False),
         # A quick scan does not look where a full one does.
         ([(NET, BROKEN_OFF), (NET, COMPLETE, "", "quick")], False),
         ([(NET, BROKEN_OFF, "", "quick"), (NET, COMPLETE)], True),

@@ -18,14 +18,15 @@ MAX_KEPT = 1000
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
-# Several later networks may cover one together; a scan that excludes it whole does not. What was scanned
-# again, as schedules do, is sorted out first: comparing each with all later ones takes long.
+# Several later networks may cover one together; a scan that excludes one whole neither covers it nor misses
+# it. What was scanned again, as schedules do, is sorted out first: comparing each with all later ones takes
+# long.
 _BROKEN_OFF = text(
     """
     WITH broken_off AS MATERIALIZED (
         SELECT collector, profile, target, max(reported_at) FILTER (WHERE complete IS NOT TRUE) AS reported_at
         FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
-        WHERE complete IS NOT TRUE OR NOT target <<= ANY (excluded)
+        WHERE NOT target <<= ANY (excluded)
         GROUP BY collector, profile, target
         HAVING max(reported_at) FILTER (WHERE complete IS NOT TRUE)
             > coalesce(max(reported_at) FILTER (WHERE complete), '-infinity')
