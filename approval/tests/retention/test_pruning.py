@@ -118,6 +118,13 @@ async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
 
 
+async def test_events_go_also_where_an_earlier_removal_did_not_come_to_its_end(app, do):
+    await session(do, OLD)
+    await do("UPDATE gateway.dryrun_sessions SET events_removed_at = now()")
+    assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 8}
+    assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
+
+
 @pytest.mark.usefixtures("not_scored_ahead")
 async def test_a_report_that_is_computed_while_events_go_does_not_replace_the_kept_one(
     app, api, do, monkeypatch

@@ -36,10 +36,13 @@ _OLD_SESSIONS = text("""
 SELECT id FROM gateway.dryrun_sessions WHERE phase = 'ended' AND ended_at < now() - CAST(:keep AS interval)
 ORDER BY ended_at LIMIT :most
 """)
+# Whoever marked a session may have ended, or found the lock taken, before its events were removed.
 _OLD_HISTORIES = text("""
 SELECT s.id FROM gateway.dryrun_sessions s JOIN gateway.dryrun_reports r ON r.session_id = s.id
-WHERE s.phase = 'ended' AND s.ended_at < now() - CAST(:keep AS interval)
-    AND s.events_removed_at IS NULL AND r.final AND r.failure IS NULL
+WHERE s.phase = 'ended' AND s.ended_at < now() - CAST(:keep AS interval) AND r.final AND r.failure IS NULL
+    AND (s.events_removed_at IS NULL OR EXISTS (
+        SELECT FROM gateway.dryrun_events e
+        WHERE e.session_id = s.id AND e.type NOT IN ('session_ended', 'addresses_mapped')))
 ORDER BY s.ended_at LIMIT :most
 """)
 _SESSION_LOCK = text("SELECT FROM gateway.dryrun_sessions WHERE id = :id FOR NO KEY UPDATE")
