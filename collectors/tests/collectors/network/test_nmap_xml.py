@@ -59,8 +59,9 @@ def test_leaves_out_hosts_that_are_down_and_ports_that_are_not_open():
 
 def test_a_product_that_nmap_names_by_the_length_of_an_answer_is_none():
     service = '<service name="landesk-rc" product="LANDesk remote management" method="probed" conf="10"/>'
-    found, _ = read(HEAD + host_xml(service) + FOOT)
-    assert [host.ports for host in found] == [(Port(443),)]
+    for tunnel, tls in (("", False), (' tunnel="ssl"', True)):
+        found, _ = read(HEAD + host_xml(service.replace("/>", f"{tunnel}/>")) + FOOT)
+        assert [host.ports for host in found] == [(Port(443, tls=tls),)]
 
 
 def test_reports_the_progress_of_a_task():

@@ -143,8 +143,9 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
             continue
         number = int(_number(element, "portid"))
         service = element.find("service")
+        tls = service is not None and service.get("tunnel") == "ssl"
         if service is None or service.get("product") in _COINCIDENCES:
-            yield Port(number)
+            yield Port(number, tls=tls)
             continue
         yield Port(
             number=number,
@@ -154,7 +155,7 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
             product=_text(service, "product"),
             version=_text(service, "version"),
             extra=_text(service, "extrainfo"),
-            tls=service.get("tunnel") == "ssl",
+            tls=tls,
             cpes=tuple((cpe.text or "")[:_TEXT_CHARACTERS] for cpe in service.findall("cpe")[:_CPES]),
             hostname=_text(service, "hostname"),
         )

@@ -91,6 +91,11 @@ def test_a_banner_names_its_product(banner, product, version):
     assert (recognised[0].product, recognised[1]) == (product, version)
 
 
+@pytest.mark.parametrize("quoted", [b"SSH-2.0-OpenSSH_10.0p2\r\n", b"Gophered by Gophernicus/3.1.1"])
+def test_a_page_that_quotes_a_banner_is_a_page(quoted):
+    assert banner_signs.recognise(b"HTTP/1.1 200 OK\r\n\r\n" + quoted) is None
+
+
 @pytest.mark.parametrize(
     ("name", "answer", "product", "version"),
     [

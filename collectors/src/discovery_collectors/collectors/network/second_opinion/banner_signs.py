@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 _VERSION = rb"v?(?P<version>\d[\w.+~-]{0,30})"
-_SSH = rb"(?:(?!SSH-)[^\r\n]{0,200}\r?\n){0,4}SSH-"
-"""A server may send other lines before its version (RFC 4253, section 4.2)."""
+_SSH = rb"(?:(?!SSH-|HTTP/)[^\r\n]{0,200}\r?\n){0,4}SSH-"
+"""A server may send other lines before its version (RFC 4253, section 4.2), but none of HTTP."""
 
 
 class BannerSign(NamedTuple):
@@ -65,7 +65,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("ssh", "Apache Mina sshd", _SSH + rb"2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
     BannerSign("ssh", "libssh", _SSH + rb"2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
     BannerSign("ssh", "", _SSH + rb"[12]\.\d{1,2}-"),
-    BannerSign("gopher", "Gophernicus", rb"[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),
+    BannerSign("gopher", "Gophernicus", rb"(?!HTTP/)[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),
     BannerSign("smtp", "Postfix smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Postfix"),
     BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
