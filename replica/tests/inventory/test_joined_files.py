@@ -1,12 +1,14 @@
 """Hosts that several files describe, joined by address and by name, and what the notes say of it."""
 
 import json
+import time
 from itertools import permutations
 
 import pytest
 from made_networks import READ_AT
 from read_files import notes, read, services_of
 
+from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.reading import InventoryFile, read_inventory
 
 BY_NAME = "hosts joined by name: one file has the full name, another its first part"
@@ -193,6 +195,19 @@ def test_what_several_files_say_of_a_service_depends_on_how_sure_they_are_and_no
         [service] = host.services
         assert (service.product, service.cpe) == ("nginx", ("cpe:/a:igor_sysoev:nginx",))
         assert (service.banner, service.tls.subject) == ("guessed", "CN=0.6")
+
+
+def test_many_hosts_whose_many_names_begin_alike_are_compared_soon():
+    findings = Findings()
+    findings.begin_source("a file")
+    for number in range(600):
+        host = findings.host([f"address {number}"])
+        host.is_said_to_run = True
+        for name in range(50):
+            host.add_name(f"n{name}.h{number}")
+    begun = time.process_time()
+    findings.join_by_names()
+    assert time.process_time() - begun < 1.5
 
 
 def test_names_without_a_word_join_nothing():

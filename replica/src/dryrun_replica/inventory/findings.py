@@ -325,14 +325,13 @@ class Findings:
 
 def _is_one(hosts: list[FoundHost], first: str) -> bool:
     """Whether these hosts, whose names begin with `first`, are surely one."""
-    names = {name for host in hosts for name in _names_of(host) if name.partition(".")[0] == first}
     sources = [host.sources for host in hosts]
-    return (
-        not any(host.is_scoped and host.sources.bit_count() == 1 for host in hosts)
-        and len(names - {first}) < 2
-        and sum(1 for host in hosts if host.addresses) < 2
-        and sum(sources) == reduce(or_, sources)
-    )
+    if sum(sources) != reduce(or_, sources) or sum(1 for host in hosts if host.addresses) > 1:
+        return False
+    # Now they are no more than the files; the names of many hosts would take long.
+    names = {name for host in hosts for name in _names_of(host) if name.partition(".")[0] == first}
+    scoped = any(host.is_scoped and host.sources.bit_count() == 1 for host in hosts)
+    return not scoped and len(names - {first}) < 2
 
 
 def _first_parts_of(host: FoundHost) -> set[str]:
