@@ -74,3 +74,19 @@ def test_an_outcome_that_left_something_out_judges_nothing_that_it_may_belong_to
         verdicts = {each.within for each in found.of(what) if not each.outcome}
         assert verdicts <= {expected}
         assert all(each.within for each in found.of(what) if each.outcome == each.total)
+
+
+def test_a_product_counts_for_itself_also_where_another_one_is_called_so():
+    services = [service("80/tcp", product="alpha"), service("81/tcp", product="beta")]
+    called = {
+        "80/tcp": SeenService(found=True, identified=True, called="beta"),
+        "81/tcp": SeenService(found=True, identified=True),
+    }
+    made = host_class("web", 1, 1, *services)
+    targets = {target: SeenTarget(found=True, services=called) for target in made.targets}
+    observation = rehearsal(census(made), targets).model_dump_json().encode()
+    for products in ({"alpha": 1, "beta": 1}, {"beta": 1}):
+        outcome = ProductionCounts(hosts=1, places={"80/tcp": 1, "81/tcp": 1}, products=products)
+        found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
+        counted = {each.name: each.outcome for each in found.of("product")}
+        assert counted == {"alpha": products.get("alpha", 0), "beta": 1}

@@ -106,11 +106,11 @@ def _quantity(known: NetworkForecast, name: str, value: float | None) -> Iterabl
 
 def _by_product(groups: Sequence[Group], reported: Mapping[str, int]) -> Counter[str]:
     """Return how many services were reported as each product of the inventory."""
-    names = {
-        spelling.casefold(): group.name
-        for group in reversed(groups)
-        for spelling in (*group.spellings, group.name)
+    spellings = {
+        spelling.casefold(): group.name for group in reversed(groups) for spelling in group.spellings
     }
+    # One recipe may stand for two products, each of which is a spelling of the other.
+    names = spellings | {group.name.casefold(): group.name for group in groups}
     counted: Counter[str] = Counter()
     for said, count in reported.items():
         name = names.get(said.casefold())
