@@ -53,25 +53,6 @@ def test_every_suite_runs_once_and_passes(run, possible):
     assert calls[-1] == "alone"
 
 
-WAITING = """#!/bin/sh
-suite=${2#cache_dir=.pytest_cache/}
-case $suite in
-    browser | apart) sleep 0.5; echo "$suite" >>ended ;;
-    machine) cp ended before-machine ;;
-    unit) timeout 10 sh -c 'until [ -e before-machine ]; do sleep 0.05; done' ;;
-esac
-"""
-
-
-def test_what_needs_the_machines_engine_begins_after_what_else_waits_and_beside_unit_tests(run, tmp_path):
-    run()
-    (tmp_path / ".venv" / "bin" / "pytest").write_text(WAITING)
-    program = tmp_path / "tests" / "support" / "every-test"
-    done = subprocess.run([program], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stdout
-    assert sorted((tmp_path / "before-machine").read_text().split()) == ["apart", "browser"]
-
-
 @pytest.mark.parametrize("possible", [True, False])
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_suite_that_fails_fails_all_and_stops_no_other(run, suite, possible):
