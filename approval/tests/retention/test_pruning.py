@@ -118,7 +118,7 @@ async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
 
 
-async def test_events_go_also_where_an_earlier_removal_did_not_come_to_its_end(app, do):
+async def test_events_go_also_where_an_earlier_removal_did_not_finish(app, do):
     await session(do, OLD)
     await do("UPDATE gateway.dryrun_sessions SET events_removed_at = now()")
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 8}

@@ -123,26 +123,21 @@ def test_a_device_of_a_site_that_a_scan_found_by_its_address_is_joined_and_doubt
             assert (APART in notes(inventory)) == (hosts == 3)
 
 
+def offline(name: str) -> dict[str, object]:
+    """Return a device of NetBox that does not run."""
+    url = "https://netbox.example/api/dcim/devices/7/"
+    return {"id": 7, "url": url, "name": name, "status": {"value": "offline"}}
+
+
 def test_a_host_that_does_not_run_takes_none_with_it():
-    planned = {
-        "id": 7,
-        "url": "https://netbox.example/api/dcim/devices/7/",
-        "name": "web1.old.example",
-        "status": {"value": "offline"},
-    }
-    netbox = json.dumps({"count": 1, "results": [planned]})
+    netbox = json.dumps({"count": 1, "results": [offline("web1.old.example")]})
     table = "host,ip,port,product\nweb1,10.0.0.1,443,nginx\n"
     for files in ((netbox, table), (table, netbox)):
         assert list(services_of(read(*files)).values()) == [["443/tcp nginx"]]
 
 
 def test_what_a_scan_found_runs_whatever_netbox_says_and_netbox_knows_its_services():
-    device = {
-        "id": 7,
-        "url": "https://netbox.example/api/dcim/devices/7/",
-        "name": "web1",
-        "status": {"value": "offline"},
-    }
+    device = offline("web1")
     service = {
         "id": 8,
         "url": "https://netbox.example/api/ipam/services/8/",

@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
 
     async def _until_finished(self) -> None:
         state = self.server_state
-        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  # uvicorn's sets
+        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  # plain sets
             await asyncio.sleep(_LOOK_SECONDS)
         for listening in self.servers:
             await listening.wait_closed()
