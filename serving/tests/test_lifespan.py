@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from dryrun_serving.ceiling import Ceiling
-from dryrun_serving.server import create_server
+from dryrun_serving.server import SHUTDOWN_SECONDS, create_server
 from dryrun_serving.working import WorkEndedError, working
 
 PROGRAM = """
@@ -221,6 +221,38 @@ async def ended_after():
 async def test_a_server_that_is_stopped_ends_as_soon_as_nothing_is_open():
     # uvicorn's shortest is a pause of 0.1 s; on a busy machine one of ten is as fast as it can be.
     assert min([await ended_after() for _ in range(10)]) < 0.05
+
+
+async def test_a_server_that_is_stopped_twice_waits_for_no_request():
+    begins = asyncio.Event()
+
+    async def takes_long(_):
+        begins.set()
+        await asyncio.sleep(60)
+
+    server = create_server(
+        Starlette(routes=[Route("/long", takes_long)]),
+        ("127.0.0.1", 0),
+        connections=Ceiling(8, 8),
+        head_seconds=5,
+        begin_stop=lambda: None,
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    _, asks = await asyncio.open_connection("127.0.0.1", port)
+    asks.write(b"GET /long HTTP/1.1\r\nHost: here\r\n\r\n")
+    await begins.wait()
+    server.stop()
+    await asyncio.sleep(0.1)
+    assert not serving.done()
+    server.stop()
+    async with asyncio.timeout(SHUTDOWN_SECONDS / 2):
+        await serving
+    for task in server.server_state.tasks:
+        task.cancel()
+    asks.close()
 
 
 async def test_work_that_ends_ends_the_block_and_the_rest():

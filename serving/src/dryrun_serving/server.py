@@ -83,8 +83,9 @@ class Server(uvicorn.Server):
         state = self.server_state
         while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110  # plain sets
             await asyncio.sleep(_LOOK_SECONDS)
-        for listening in self.servers:
-            await listening.wait_closed()
+        if not self.force_exit:  # else it would wait for what is open all the same
+            for listening in self.servers:
+                await listening.wait_closed()
 
     @override
     async def on_tick(self, counter: int) -> bool:
