@@ -110,7 +110,7 @@ def _by_product(groups: Sequence[Group], reported: Mapping[str, int]) -> Counter
         spelling.casefold(): group.name for group in reversed(groups) for spelling in group.spellings
     }
     # One recipe may stand for two products, each of which is a spelling of the other.
-    names = spellings | {group.name.casefold(): group.name for group in groups}
+    names = spellings | {group.name.casefold(): group.name for group in reversed(groups)}
     counted: Counter[str] = Counter()
     for said, count in reported.items():
         name = names.get(said.casefold())
