@@ -75,7 +75,9 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     screen.done(f"Replica {printable(name)}", "removed")
     if images:
         screen.note(
-            f"{len(images)} images stay in the engine; to free their space: docker image rm", " ".join(images)
+            f"{len(images)} images stay in the engine; to free their space, if no other checkout uses them: "
+            "docker image rm",
+            " ".join(images),
         )
     return 0
 
