@@ -8,6 +8,8 @@ from sqlalchemy import insert, update
 
 from approval_api.checks import repository
 from approval_api.database.tables import discoveries, production_scans
+from approval_api.discoveries.production import scans as stored_scans
+from dryrun_contract.production import ScanEnd, ScanStart
 
 BROKEN_OFF, COMPLETE, UNDER_WAY = False, True, None
 NET = "10.213.0.0/23"
@@ -70,6 +72,18 @@ async def test_a_check_is_complete_once_later_scans_cover_what_was_broken_off(en
         await connection.execute(insert(production_scans), rows)
         outcome = await repository.production_outcome(connection, seconds=None, packets=None)
     assert outcome.complete == complete
+
+
+async def test_what_a_scan_that_was_broken_off_did_not_reach_is_not_what_it_left_out(engine):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        start = ScanStart(collector="network", targets=(LOWER, UPPER), profile="full")
+        begun = await stored_scans.begin(connection, start, "ada")
+        await stored_scans.end(connection, begun, ScanEnd(complete=False, not_covered=(UPPER,)), 3)
+        await connection.execute(insert(production_scans), [scan(9, LOWER, COMPLETE)])
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+    assert not outcome.complete
 
 
 async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine, monkeypatch):

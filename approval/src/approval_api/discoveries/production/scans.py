@@ -105,7 +105,8 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
     now = await find(connection, scan.id)
     if now is None or now.ended_at is not None:
         return now or scan
-    excluded = [*map(str, scan.excluded), *ended.not_covered]
+    # Of an incomplete scan nothing is concluded, nor that what it did not reach was left out on purpose.
+    excluded = [*map(str, scan.excluded), *(ended.not_covered if ended.complete else ())]
     missed, gone = await _miss(connection, scan, excluded, gone_after) if ended.complete else (0, 0)
     stored = await connection.execute(
         table.update()
