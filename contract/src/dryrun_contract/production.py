@@ -57,7 +57,7 @@ class ScanView(Word):
     collector: str
     targets: tuple[str, ...]
     excluded: tuple[str, ...]
-    """What its start excluded, and what it did not cover."""
+    """What its start excluded, and, of a complete scan, what it did not cover."""
     profile: Literal["quick", "full"]
     started_by: str
     started_at: UtcTime
