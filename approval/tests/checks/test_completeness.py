@@ -57,6 +57,9 @@ def scan(number, targets, complete, excluded="", profile="full"):
         ([(NET, BROKEN_OFF), (f"{LOWER} {UPPER}", COMPLETE, UPPER)], False),
         ([(f"{LOWER} {UPPER}", BROKEN_OFF, UPPER), (f"{LOWER} {UPPER}", COMPLETE, UPPER)], True),
         ([(f"{LOWER} {UPPER}", BROKEN_OFF, UPPER), (UPPER, COMPLETE)], False),
+        ([(NET, BROKEN_OFF, UPPER), (LOWER, COMPLETE)], True),
+        ([(NET, BROKEN_OFF, UPPER), (UPPER, COMPLETE)], False),
+        ([(NET, BROKEN_OFF), (NET, BROKEN_OFF, UPPER), (LOWER, COMPLETE)], False),
         # A quick scan does not look where a full one does.
         ([(NET, BROKEN_OFF), (NET, COMPLETE, "", "quick")], False),
         ([(NET, BROKEN_OFF, "", "quick"), (NET, COMPLETE)], True),

@@ -19,15 +19,16 @@ _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
 # Several later networks may cover one together; a scan that excludes one whole neither covers it nor misses
-# it. What was scanned again, as schedules do, is sorted out first: comparing each with all later ones takes
-# long.
+# it. Where the one that was broken off excluded something, nobody needs to look. What was scanned again, as
+# schedules do, is sorted out first: comparing each with all later ones takes long.
 _BROKEN_OFF = text(
     """
     WITH broken_off AS MATERIALIZED (
-        SELECT collector, profile, target, max(reported_at) FILTER (WHERE complete IS NOT TRUE) AS reported_at
+        SELECT collector, profile, target, excluded,
+            max(reported_at) FILTER (WHERE complete IS NOT TRUE) AS reported_at
         FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
         WHERE NOT target <<= ANY (excluded)
-        GROUP BY collector, profile, target
+        GROUP BY collector, profile, target, excluded
         HAVING max(reported_at) FILTER (WHERE complete IS NOT TRUE)
             > coalesce(max(reported_at) FILTER (WHERE complete), '-infinity')
     )
@@ -36,6 +37,7 @@ _BROKEN_OFF = text(
         WHERE later.collector = broken_off.collector AND later.complete
             AND later.reported_at > broken_off.reported_at AND later.profile IN (broken_off.profile, 'full')
             AND part && target AND NOT part <<= ANY (later.excluded) AND NOT target <<= ANY (later.excluded)
+        UNION SELECT part FROM unnest(broken_off.excluded) AS part WHERE part && target
     ) AS parts
     FROM broken_off WHERE collector IN (
         SELECT collector FROM gateway.discoveries
