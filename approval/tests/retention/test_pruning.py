@@ -177,8 +177,8 @@ async def test_production_discoveries_go_when_they_are_gone_and_that_was_approve
     )
     await do(
         "INSERT INTO gateway.production_scans (id, collector, targets, excluded, profile, started_by, "
-        "started_at) SELECT gen_random_uuid(), 'n', '{10.0.0.0/8}', '{}', 'full', 'ada', "
-        "now() - make_interval(days => n) FROM generate_series(20, 40, 20) n"
+        "started_at, reported_at) SELECT gen_random_uuid(), 'n', '{10.0.0.0/8}', '{}', 'full', 'ada', "
+        "now() - interval '50 days', now() - make_interval(days => n) FROM generate_series(20, 40, 20) n"
     )
     removed = await prune(app, RetentionPolicy(discoveries=DAYS))
     assert removed == {"discoveries": 1, "changes": 1, "scans": 1, "deliveries": 0}

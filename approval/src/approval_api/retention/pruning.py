@@ -87,9 +87,10 @@ DELETE FROM gateway.discovery_changes WHERE id IN (
     SELECT id FROM gateway.discovery_changes WHERE at < now() - CAST(:keep AS interval)
     ORDER BY at, id LIMIT :batch)
 """)
+# When it began is its reporter's word: a scan that is reported late would go before its end.
 _SCANS = text("""
 DELETE FROM gateway.production_scans WHERE id IN (
-    SELECT id FROM gateway.production_scans WHERE started_at < now() - CAST(:keep AS interval) LIMIT :batch)
+    SELECT id FROM gateway.production_scans WHERE reported_at < now() - CAST(:keep AS interval) LIMIT :batch)
 """)
 # A delivery that waits for a person or for its destination is not finished. What destinations have is kept
 # elsewhere.
