@@ -143,7 +143,10 @@ async def test_scans_at_the_same_time_are_one_look(api):
     assert await scan(api) == (1, 1)
 
 
-@pytest.mark.parametrize("began_at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-31"])
+@pytest.mark.parametrize(
+    "began_at",
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-31", "0001-01-01T00:00:00Z"],
+)
 async def test_a_scan_that_began_at_no_time_is_refused(api, began_at):
     body = {"collector": "network", "targets": [NET], "profile": "full", "began_at": began_at}
     assert (await api.client.post(SCANS, json=body)).status_code == 422
