@@ -92,12 +92,23 @@ def test_a_product_counts_for_itself_also_where_another_one_is_called_so():
         assert counted == {"alpha": products.get("alpha", 0), "beta": 1}
 
 
-def test_of_products_that_differ_in_case_only_the_most_frequent_counts():
+@pytest.mark.parametrize(
+    ("reported", "counted"),
+    [
+        ({"AcmeD": 2, "acmed": 1}, {"AcmeD": 2, "acmed": 1}),
+        ({"AcmeD": 2}, {"AcmeD": 2, "acmed": 0}),
+        ({"acmed": 1}, {"AcmeD": 0, "acmed": 1}),
+        ({"ACMED": 2}, {"AcmeD": 2, "acmed": 0}),
+    ],
+)
+def test_of_products_that_differ_in_case_only_each_counts_for_itself_and_else_for_the_most_frequent(
+    reported, counted
+):
     often, once = service("80/tcp", product="AcmeD"), service("80/tcp", product="acmed")
     made = [host_class("many", 2, 1, often), host_class("one", 1, 1, once)]
     called = {"80/tcp": SeenService(found=True, identified=True)}
     targets = {target: SeenTarget(found=True, services=called) for each in made for target in each.targets}
     observation = rehearsal(census(*made), targets).model_dump_json().encode()
-    outcome = ProductionCounts(hosts=3, places={"80/tcp": 3}, products={"AcmeD": 2})
+    outcome = ProductionCounts(hosts=3, places={"80/tcp": 3}, products=reported)
     found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
-    assert {each.name: each.outcome for each in found.of("product")} == {"AcmeD": 2, "acmed": 0}
+    assert {each.name: each.outcome for each in found.of("product")} == counted

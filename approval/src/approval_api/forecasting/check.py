@@ -111,9 +111,10 @@ def _by_product(groups: Sequence[Group], reported: Mapping[str, int]) -> Counter
     }
     # One recipe may stand for two products, each of which is a spelling of the other.
     names = spellings | {group.name.casefold(): group.name for group in reversed(groups)}
+    exact = {group.name for group in groups}
     counted: Counter[str] = Counter()
     for said, count in reported.items():
-        name = names.get(said.casefold())
+        name = said if said in exact else names.get(said.casefold())
         if name is not None:
             counted[name] += count
     return counted
