@@ -5,6 +5,7 @@ from ended_session import SESSION
 from read_files import read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
+from dryrun_replica.planning.plan import keep_images, make_plan
 
 ID = "sha256:" + "a" * 64
 AVERAGES = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "coverage": 1.0}
@@ -141,3 +142,77 @@ def test_a_report_without_usable_ground_truth_is_refused(text, fault):
 def test_an_image_outside_the_prefix_is_refused_not_used():
     hostile = document(images=[{"service": "web", "image": "evil:latest\nRUN x", "image_id": "sha256:1"}])
     assert read(hostile).hosts[0].image is None
+
+
+def of_a_replica():
+    """The report of a rehearsal with stand-ins, the products of which its ground truth called otherwise."""
+    places = [
+        {"place": "443/tcp", "label": "Cloudflare nginx 1.26.3", "state": "found"},
+        {"place": "8080/tcp", "label": "", "state": "found"},
+        {"place": "9999/tcp", "label": "Acme sensor 2.0", "state": "missed"},
+    ]
+    web = {
+        "name": "web-a",
+        "hosts": 7,
+        "targets": ["web-1"],
+        "services": [
+            {"place": "443/tcp", "level": "same_product", "product": "nginx"},
+            {"place": "8080/tcp", "level": "banner", "product": None},
+            {"place": "9999/tcp", "level": "banner", "product": "Acme sensor"},
+        ],
+    }
+    found = {"collectors": ["network"], "hard": None}
+    names = {"443/tcp": {"name": "http"}, "8080/tcp": {"name": "http-proxy"}}
+    return document(
+        scores=SCORES
+        | {
+            "found": [
+                {"kind": "service", "key": f"web-1:{place}", "data": data, **found}
+                for place, data in names.items()
+            ],
+            "false_negatives": [],
+            "wrong_values": [],
+        },
+        images=[{"service": "web-1", "image": "discovery/test-acme-web:1", "image_id": ID}],
+        network={
+            "truth": [{"name": "web-1", "address": None, "state": "found", "places": places}],
+            "found": [],
+        },
+        observation={
+            "template": "acme",
+            "census": {"network": "n0123456789abcdef", "classes": [web]},
+            "hosts": 7,
+            "scan": {},
+            "collectors": ["network"],
+            "seconds": None,
+            "complete": True,
+            "targets": {},
+        },
+    )
+
+
+def test_what_only_a_banner_or_an_open_port_stood_for_is_no_software_on_the_same_image():
+    inventory = keep_images(read(of_a_replica(), keep_names=True), {"discovery/test-acme-web:1": ID})
+    plan = make_plan("again", inventory, lambda host: (), inventory.read_at)
+    assert plan.coverage.levels == {
+        "same_version": 1,
+        "same_product": 0,
+        "relative": 0,
+        "banner": 2,
+        "nothing": 0,
+    }
+    assert (plan.coverage.open_ports, plan.coverage.real) == (1, 1)
+    assert {row.label: row.why for row in plan.coverage.rows} == {
+        "nginx 1.26.3": "the image that it was",
+        "open, not identified": "the image that it was: an open port, no banner",
+        "Acme sensor 2.0": "the image that it was: a banner",
+    }
+
+
+def test_stand_ins_are_called_as_the_inventory_called_them_and_open_ports_by_no_name():
+    (host,) = read(of_a_replica(), keep_names=True).hosts
+    assert [(each.product, each.name) for each in host.services] == [
+        ("nginx", "http"),
+        (None, None),
+        ("Acme sensor", None),
+    ]

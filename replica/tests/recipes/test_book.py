@@ -3,7 +3,10 @@ from typing import get_args
 
 import pytest
 
+from dryrun_replica.inventory.model import Service
+from dryrun_replica.levels import Level
 from dryrun_replica.recipes.loading import RecipeBook, RecipeError, load_recipes
+from dryrun_replica.recipes.matching import Matcher
 from dryrun_replica.recipes.model import Category
 
 RECIPES = Path(__file__).parents[3] / "images" / "recipes"
@@ -33,6 +36,16 @@ def book() -> RecipeBook:
 def test_the_project_has_recipes_for_every_kind_of_server_that_inventories_hold(book: RecipeBook) -> None:
     assert len(book) >= 45
     assert {recipe.category for recipe in book} == set(get_args(Category.__value__))
+
+
+def test_by_the_first_name_of_a_stand_in_s_product_its_recipe_is_found_again(book: RecipeBook) -> None:
+    matcher = Matcher(book)
+    for recipe in book:
+        service = Service(port=1000, transport=recipe.transports[0], product=recipe.products[0])
+        match = matcher.match(service)
+        assert (match.recipe, match.level) == (recipe.name, Level.SAME_PRODUCT)
+        assert len({each.casefold() for each in recipe.products}) == len(recipe.products)
+        assert set(recipe.products) <= {recipe.title, *recipe.names.nmap}
 
 
 def test_two_services_of_every_recipe_fit_into_a_container_or_it_says_that_it_is_there_once(

@@ -119,9 +119,10 @@ class PlanScreen:
             places.setdefault(row, []).append(service.place)
         for (label, tls, level, stands_on), where in places.items():
             found = f"{', '.join(where)} {printable(label)}{' over TLS' if tls else ''}"
-            sign = level if each.image is None else Level.SAME_VERSION
-            stand_in = Text(f"{self._cells[sign]} ", _STYLES[sign])
-            stand_in.append(printable(each.image or stands_on), "dim" if sign is Level.NOTHING else "default")
+            stand_in = Text(f"{self._cells[level]} ", _STYLES[level])
+            stand_in.append(
+                printable(each.image or stands_on), "dim" if level is Level.NOTHING else "default"
+            )
             yield Text(found), stand_in
 
     def _show_gaps(self) -> None:

@@ -190,6 +190,7 @@ class _Assembly:
             banner=self._banner(found.banner),
             confidence=min(max(found.confidence, 0.0), 1.0),
             is_mute=found.is_mute,
+            is_banner=found.is_banner,
         )
 
     def _name_and_product(self, found: FoundService) -> tuple[str | None, str | None]:

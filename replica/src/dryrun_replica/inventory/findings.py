@@ -73,6 +73,8 @@ class FoundService:
     """The name is what the port's number is for, and nobody's word: a scanner that asked knows better."""
     is_mute: bool | None = None
     """Whether a scanner asked what it is and no question had an answer; None where none asked."""
+    is_banner: bool = False
+    """Its image only shows a banner, or keeps the port open: that of a rehearsal's stand-in."""
     sources: int = 0
     """Where it is described, a bit for each source."""
     name_confidence: float | None = None
@@ -102,6 +104,7 @@ class FoundService:
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
+        self.is_banner = self.is_banner or other.is_banner
         # An answer that one scan had counts more than another's silence.
         self.is_mute = other.is_mute if self.is_mute is None else self.is_mute and other.is_mute is not False
 

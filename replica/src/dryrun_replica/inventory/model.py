@@ -66,6 +66,8 @@ class Service(Word):
     """Of the identification, 0 to 1: 1 is what people state, a guess by the port number is 0.3."""
     is_mute: bool | None = None
     """Whether a scanner asked what it is, and no question had an answer; None where none asked."""
+    is_banner: bool = False
+    """The host's image only shows a banner there, or keeps the port open."""
 
     @property
     def place(self) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from dryrun_contract.base import UtcTime, Word
 from dryrun_replica.classes.grouping import HostClass, group
 from dryrun_replica.classes.sampling import MAX_TARGETS, Sample, choose, cut
-from dryrun_replica.inventory.model import Host, HostName, Inventory, Note, Source
+from dryrun_replica.inventory.model import Host, HostName, Inventory, Note, Service, Source
 from dryrun_replica.levels import Level, Match
 from dryrun_replica.planning.coverage import Coverage, MatchHost, cover
 
@@ -174,13 +174,20 @@ def template_ids(name: str, count: int, width: int | None = None) -> list[str]:
 def _same(host: Host) -> tuple[Match, ...]:
     return tuple(
         Match(
-            level=Level.SAME_VERSION,
+            level=Level.BANNER if service.is_banner else Level.SAME_VERSION,
             product=service.product,
             version=service.version,
-            why="the image that it was",
+            why=_why_same(service),
         )
         for service in host.services
     )
+
+
+def _why_same(service: Service) -> str:
+    if not service.is_banner:
+        return "the image that it was"
+    shown = "an open port, no banner" if service.product is None else "a banner"
+    return f"the image that it was: {shown}"
 
 
 def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) -> PlannedClass:

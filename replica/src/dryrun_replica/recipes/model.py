@@ -228,6 +228,8 @@ class Recipe(Word):
 
     @property
     def products(self) -> tuple[str, ...]:
-        """Spellings of the product, any of which is right."""
-        spellings = [*self.names.nmap, self.title]
-        return tuple({spelling.casefold(): spelling for spelling in reversed(spellings)}.values())[::-1]
+        """Spellings of the product, any of which is right. The first is its own: others may have many."""
+        spellings: dict[str, str] = {}
+        for spelling in (self.title, *self.names.nmap):
+            spellings.setdefault(spelling.casefold(), spelling)
+        return tuple(spellings.values())
