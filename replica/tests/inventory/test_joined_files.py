@@ -213,3 +213,62 @@ def test_names_without_a_word_join_nothing():
 def test_addresses_without_names_are_never_joined_by_their_first_number():
     inventory = read("host,port\n10.0.0.5,22\n", "host,port\n10,22\n")
     assert len(inventory.hosts) == 2
+
+
+CONTRADICT = "files contradict each other about a service"
+
+
+def contradictions(inventory):
+    said = notes(inventory)
+    listed = [what for what in said if what.startswith("files contradict each other: ")]
+    return said.get(CONTRADICT, 0), [what.removeprefix("files contradict each other: ") for what in listed]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (
+            "nginx,1.26",
+            "Apache,2.4",
+            "nginx 1.26 of file 1 counts, not Apache 2.4 of file 2, which comes later",
+        ),
+        ("nginx,", "Apache,2.4", "Apache 2.4 of file 2 counts, not nginx of file 1, which knows no version"),
+        (
+            "nginx,1.26",
+            "nginx,1.27",
+            "nginx 1.26 of file 1 counts, not nginx 1.27 of file 2, which comes later",
+        ),
+        (
+            "nginx,1.26",
+            "Secret-Shop,3",
+            "nginx 1.26 of file 1 counts, not another product 3 of file 2, which comes later",
+        ),
+        ("nginx,1.26", "nginx,1.26.3", None),
+        ("nginx,1.26", "NGINX,", None),
+        ("Postfix smtpd,", "postfix,3.10", None),
+        ("nginx,1.26", ",", None),
+    ],
+)
+def test_what_files_say_otherwise_of_a_service_is_listed_with_what_counts_and_why(first, second, said):
+    tables = (f"host,port,product,version\nweb1,80,{each}\n" for each in (first, second))
+    number, listed = contradictions(read(*tables))
+    assert (number, listed) == ((1, [f"web-1 80/tcp: {said}"]) if said else (0, []))
+
+
+def test_a_scan_that_a_table_contradicts_does_not_count_and_many_contradictions_are_counted():
+    table = "host,ip,port,product\nweb1,10.0.0.5,22,Dropbear\n"
+    assert contradictions(read(scan(web1="10.0.0.5"), table))[1] == [
+        "remote-1 22/tcp: Dropbear of file 2 counts, not OpenSSH of file 1, which is a scan's"
+    ]
+    tables = [
+        "host,port,product\n" + "".join(f"web{n},{port},{product}\n" for n in range(100) for port in (80, 81))
+        for product in ("nginx", "Apache", "Caddy")
+    ]
+    number, listed = contradictions(read(*tables))
+    assert (number, len(listed)) == (400, 20)
+
+
+def test_of_equally_sure_products_the_first_file_s_counts_whoever_names_the_protocol():
+    tables = "host,port,product\nweb1,80,nginx\n", "host,port,product,service\nweb1,80,Apache,http\n"
+    assert services_of(read(*tables)) == {"web-1": ["80/tcp nginx"]}
+    assert services_of(read(*tables[::-1])) == {"web-1": ["80/tcp Apache"]}

@@ -132,7 +132,7 @@ def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicN
         return name in services or KNOWN_EVERYWHERE.is_protocol(name)
 
     titles = frozenset(title for recipe in matcher.book for title in recipe.names.titles)
-    return PublicNames(knows_software, knows_protocol, titles)
+    return PublicNames(knows_software, knows_protocol, titles, matcher.are_alike)
 
 
 async def plan_only(

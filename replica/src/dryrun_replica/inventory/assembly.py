@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dryrun_replica.inventory import words
+from dryrun_replica.inventory.contradictions import MAX_LISTED, Contradictions
 from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService, FoundTls
 from dryrun_replica.inventory.model import (
     Host,
@@ -51,6 +52,7 @@ _MAIL = re.compile(r"[^\s@]@[^\s@]")
 _YEARS_OF_CERTIFICATES = range(1970, 9999)
 """X.509 begins in 1950, and a year has to fit before and after."""
 _UNNAMED = "unknown"
+_CONTRADICTIONS = "files contradict each other about a service"
 _PAGES = "objects on further pages of a list, which are in no file: export these too"
 
 
@@ -110,6 +112,7 @@ class _Assembly:
         self._known = known
         self._identifying = _identifying_words(findings) if not keep_names else frozenset[str]()
         self._addresses = frozenset[str]().union(*(host.addresses for host in findings.hosts))
+        self._contradictions = Contradictions(known.are_alike)
         self._products = _Numbered("Product")
         self._titles = _Numbered("Page")
         self._subjects = _Numbered("CN=Subject")
@@ -132,13 +135,39 @@ class _Assembly:
             )
             protocols = [protocol_of(each.name, each.product, each.port, each.transport) for each in services]
             role = role_of(protocols, found.purpose)
+            name = self._name(found, role)
+            for (port, transport), service in zip(sorted(found.services), services, strict=True):
+                self._note_contradictions(f"{name} {port}/{transport}", service, found, (port, transport))
             yield Host(
-                name=self._name(found, role),
+                name=name,
                 role=role,
                 image=words.image(found.image),
                 image_id=words.image_id(found.image_id),
                 services=services,
             )
+
+    def _note_contradictions(
+        self, where: str, service: Service, host: FoundHost, place: tuple[int, Transport]
+    ) -> None:
+        if len(host.services[place]) < 2:
+            return
+        for each in self._contradictions.of(host.described(*place)):
+            self.notes[_CONTRADICTIONS] += 1
+            if self.notes[_CONTRADICTIONS] <= MAX_LISTED:
+                other = self._contradicting(each.other)
+                first, second = map(self._findings.source_of, (each.counts, each.other))
+                what = f"{service.label} of {first} counts, not {other} of {second}, {each.why}"
+                self.notes[f"files contradict each other: {where}: {what}"] += 1
+
+    def _contradicting(self, found: FoundService) -> str:
+        """Return what a file says that does not count, if everybody may read it."""
+        product = words.product(found.product or "")
+        if product is None or not self._is_public_product(product, found):
+            product = "another product"
+        version = words.version(found.version or "")
+        if version is not None and not self._keep_names:
+            version = None if self._names_something(version) else public_version(version)
+        return " ".join(filter(None, (product, version)))
 
     @property
     def own_products(self) -> int:

@@ -88,7 +88,7 @@ class FoundService:
                 guessed.name = None
         named = other if _sureness_of_name(other) > _sureness_of_name(self) else self
         # A version belongs to its product, and so does what it speaks.
-        sold = other if _sureness_of_product(other) > _sureness_of_product(self) else self
+        sold = other if sureness_of_product(other) > sureness_of_product(self) else self
         if sold.product and sold.name and sold.name_confidence is None:
             named = sold
         first = sold if sold.product else named
@@ -114,10 +114,16 @@ def _sureness_of_name(service: FoundService) -> tuple[bool, float]:
     return bool(service.name), known
 
 
-def _sureness_of_product(service: FoundService) -> tuple[bool, float, bool, bool]:
+def sureness_of_product(service: FoundService) -> tuple[bool, float, bool, bool]:
     """Two who are sure are equally sure: then whoever knows the version asked, and a person beats a scan."""
     sure = min(service.confidence, _SURE)
     return bool(service.product), sure, bool(service.version), not service.from_scanner
+
+
+def _rank(service: FoundService) -> tuple[tuple[bool, float, bool, bool], tuple[bool, float]]:
+    """The surest product first, and where none is named the surest name; of equal ones the first file's."""
+    product = sureness_of_product(service)
+    return (product, (False, 0.0)) if service.product else (product, _sureness_of_name(service))
 
 
 @dataclass(slots=True, eq=False)
@@ -158,11 +164,15 @@ class FoundHost:
 
         The surest first: the order of the files decides nothing, unless two are equally sure.
         """
-        described = [replace(each) for _, each in sorted(self.services[port, transport].items())]
-        described.sort(key=lambda each: (_sureness_of_product(each), _sureness_of_name(each)), reverse=True)
-        for other in described[1:]:
-            described[0].merge(other)
-        return described[0]
+        first, *others = map(replace, self.described(port, transport))
+        for other in others:
+            first.merge(other)
+        return first
+
+    def described(self, port: int, transport: Transport) -> list[FoundService]:
+        """Return what each source says of a place, the surest first."""
+        described = [each for _, each in sorted(self.services[port, transport].items())]
+        return sorted(described, key=_rank, reverse=True)
 
     def add_name(self, name: str | None) -> None:
         """Remember a name of the host, if it is new."""
@@ -211,6 +221,10 @@ class Findings:
     def begin_source(self, name: str) -> None:
         """Take what comes from now on as from the source `name`."""
         self._source = 1 << self._sources.setdefault(name, len(self._sources))
+
+    def source_of(self, service: FoundService) -> str:
+        """Return the name of the source that describes a service."""
+        return next((name for name, bit in self._sources.items() if service.sources & 1 << bit), "a file")
 
     def within_source(self, text: str) -> str:
         """Return an identity that means a host within this source only: two files may have one name."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dryrun_replica.inventory.contradictions import named_alike
 from dryrun_replica.inventory.well_known import is_listed, is_protocol, is_software, words_of
 
 _FIRST_OF_A_VERSION = re.compile(r"v?\d[\w.+~-]{0,20}", re.ASCII)
@@ -65,6 +66,8 @@ class PublicNames:
     """Of the name of a service."""
     titles: frozenset[str] = frozenset()
     """Of pages that software has of its own."""
+    are_alike: Callable[[str, str], bool] = named_alike
+    """Whether two products' names are of one."""
 
 
 KNOWN_EVERYWHERE = PublicNames()

@@ -111,7 +111,7 @@ def read_inventory(
     """
     findings = Findings()
     sources: list[Source] = []
-    for number, file in enumerate(files):
+    for number, file in enumerate(files, 1):
         name = printable(file.name, limit=100)
         file_is = file_format or recognise(file.raw)
         if file_is is None:
@@ -119,7 +119,7 @@ def read_inventory(
             findings.faults.add(name, f"is of no known format; --format names one of {formats}")
             continue
         # The files of NetBox are lists and pages of one system.
-        findings.begin_source(file_is if file_is == "netbox" else f"file {number}")
+        findings.begin_source("NetBox" if file_is == "netbox" else f"file {number}")
         try:
             FORMATS[file_is].read(file.raw, name, findings)
         except TooLargeError as error:

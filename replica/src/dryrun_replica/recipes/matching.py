@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from dryrun_replica.inventory.contradictions import named_alike
 from dryrun_replica.inventory.model import WRAPPED, Host, Service, Transport
 from dryrun_replica.levels import Level, Match
 from dryrun_replica.recipes.banners import silent
@@ -64,6 +65,13 @@ class Matcher:
     def knows(self, product: str) -> bool:
         """Return whether a recipe goes by this name."""
         return _normal(product) in self._names
+
+    def are_alike(self, first: str, second: str) -> bool:
+        """Return whether two names are of one product: of one recipe, or where one is not known, alike."""
+        one, other = (self._names.get(_normal(name), ()) for name in (first, second))
+        if not one or not other:
+            return named_alike(first, second)
+        return any(recipe in other for recipe in one)
 
     def match(self, service: Service) -> Match:
         """Return what would stand for one service alone."""
