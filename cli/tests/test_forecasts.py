@@ -49,6 +49,20 @@ def test_a_production_run_is_counted_here_and_put_beside_the_forecast(run, api, 
     assert "\x1b" not in out
 
 
+def test_a_pipeline_fails_where_a_run_lies_outside_or_did_not_finish_if_it_is_asked_to(run, api, file):
+    api.add_session()
+    check = ("report", "last", "--check-against", file)
+    assert (run(*check)[0], run(*check, "--require-within")[0]) == (0, 7)
+    code, out, _ = run(*check, "--require-within", "--json")
+    assert (code, json.loads(out)["comparison"]["complete"]) == (7, True)
+    api.groups_within = True
+    assert run(*check, "--require-within")[0] == 0
+    file.write_text(written(LINES[:-1]))
+    assert (run(*check)[0], run(*check, "--require-within")[0]) == (0, 7)
+    assert run("report", "last", "--check-production", "--require-within")[0] == 7
+    assert run("report", "last", "--require-within")[0] == 2
+
+
 def test_a_check_is_whole_in_80_columns_and_names_what_is_unknown_only_where_something_is(run, api, file):
     api.add_session()
     _, out, _ = run("report", "last", "--check-against", file, COLUMNS="80")

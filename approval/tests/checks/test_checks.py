@@ -240,6 +240,38 @@ async def test_a_comparison_counts_once_whoever_repeats_it(api, scanned, eventua
     assert len((await api.get("/checks")).json()["checks"]) == 2
 
 
+async def test_what_a_run_took_is_stated_later_by_who_checked_it_and_makes_no_second_check(
+    api, scanned, eventually
+):
+    path = f"/sessions/{await rehearsed(api, eventually)}/checks"
+
+    async def made(headers=None, **took):
+        return await api.post(path, json={"outcome": {**OUTCOME, **took}}, headers=headers)
+
+    def stated(check):
+        return {each["name"]: each["outcome"] for each in check["comparison"]["quantities"]}
+
+    first = (await made()).json()
+    for took, known in (
+        ({"seconds": 3120}, {"seconds": 3120}),
+        ({"seconds": 312}, {"seconds": 312}),
+        ({}, {"seconds": 312}),
+        ({"seconds": 312}, {"seconds": 312}),
+    ):
+        answer = await made(**took)
+        assert (answer.status_code, answer.json()["id"], stated(answer.json())) == (200, first["id"], known)
+    assert (await made(BOB)).json()["id"] == first["id"]
+    refused = await made(BOB, seconds=60)
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (409, "checked-already")
+    assert (
+        f"program:ada checked this run already and stated 312 seconds (check {first['id']})"
+        in (refused.json()["detail"])
+    )
+    listed = (await api.get("/checks")).json()
+    assert [(each["id"], stated(each)) for each in listed["checks"]] == [(first["id"], {"seconds": 312})]
+    assert {"what": "quantity", "within": 0, "of": 1} in listed["calibration"]
+
+
 async def test_a_run_that_did_not_come_to_its_end_counts_in_no_rate(api, scanned, eventually, monkeypatch):
     monkeypatch.setattr("approval_api.checks.service._NEWEST", 2)
     path = f"/sessions/{await rehearsed(api, eventually)}/checks"

@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     """The session completed, but its report does not meet the criteria."""
     NOT_GENUINE = 6
     """`dryrun report verify`: a signature is missing, wrong, or of another key."""
+    OUTSIDE_FORECAST = 7
+    """`--require-within`: the production run lies outside its forecast, or did not finish."""
     DEFECT = 70
     """A defect of this program; the traceback is on standard error."""
     INTERRUPTED = 130

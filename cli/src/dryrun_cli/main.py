@@ -30,7 +30,8 @@ from dryrun_cli.whole_help import WholeHelpGroup
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
     "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, "
-    "6 a signed report is not genuine, 130 Ctrl-C. "
+    "6 a signed report is not genuine, 7 production lies outside its forecast (--require-within), "
+    "130 Ctrl-C. "
     "A session id may be shortened to its beginning; 'last' is the newest session."
 )
 

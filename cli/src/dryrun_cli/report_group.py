@@ -86,6 +86,13 @@ def report(
     packets: Annotated[
         int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
     ] = None,
+    require_within: Annotated[
+        bool,
+        typer.Option(
+            "--require-within",
+            help="Exit with 7 unless that run finished, and its totals and what it took are within.",
+        ),
+    ] = False,
     more: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
@@ -102,10 +109,12 @@ def report(
         if check_against is not None and check_production:
             raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
         production = forecasts.Production(check_against, took_seconds, packets)
-        run(forecasts.check(common_options(context, json_output, api_url), session, production, more or []))
-    if more or took_seconds is not None or packets is not None:
+        common = common_options(context, json_output, api_url)
+        run(forecasts.check(common, session, production, more or [], require_within=require_within))
+    if more or took_seconds is not None or packets is not None or require_within:
         raise typer.BadParameter(
-            "they belong to --check-against", param_hint="'--with', '--took', '--packets'"
+            "they belong to --check-against and --check-production",
+            param_hint="'--with', '--took', '--packets', '--require-within'",
         )
 
     if form is not None and form not in reports.FORMS:

@@ -67,6 +67,7 @@ class FakeApi:
         """Reports by session id, in place of the recorded ones."""
         self.checks = []
         self.nothing_unknown = False
+        self.groups_within = False
         self.questions = []
         """Query parameters of reports that were asked for."""
         self.pool = {"lines": []}

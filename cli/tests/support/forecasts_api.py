@@ -29,6 +29,8 @@ async def forecasts(api, request, path):
             if api.nothing_unknown:
                 for group in api.checks[-1]["comparison"]["groups"]:
                     group["unknown"] = 0
+            for group in api.checks[-1]["comparison"]["groups"]:
+                group["within"] = api.groups_within
             await request.json(api.checks[-1], status=201)
         case _:
             api.questions.append(request.query)

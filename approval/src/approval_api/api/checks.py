@@ -43,7 +43,8 @@ async def check_forecast(
 ) -> Check:
     """Compare the forecast with a production run: with its counts, or with what production holds.
 
-    The same comparison is stored once: a repetition answers with the check that is there.
+    The same comparison is stored once: a repetition answers with the check that is there, which takes over
+    what its maker states later of the run's duration and packets.
     """
     check, is_new = await _checks(request).check(session_id, wanted, person.name)
     note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))

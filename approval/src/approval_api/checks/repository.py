@@ -1,10 +1,11 @@
 """Keeps checks, and counts the table of production discoveries for one."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from ipaddress import collapse_addresses
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -87,22 +88,44 @@ async def _is_complete(connection: AsyncConnection) -> bool:
     return True
 
 
+class OtherFiguresError(Exception):
+    """Somebody else checked the same run, and stated another duration or other packets, or none."""
+
+    def __init__(self, stored: Check) -> None:
+        """`stored` is the check that is there."""
+        super().__init__(stored.id)
+        self.stored = stored
+
+
 async def keep(connection: AsyncConnection, check: Check, sessions: Collection[UUID]) -> Check:
     """Store a check and return it, or the stored one with the same comparison of one of `sessions`.
 
+    What a run took is no other run: one's own check takes it over, somebody else's raises OtherFiguresError.
     Beyond `MAX_KEPT` of a person their oldest ones go, and nobody else's.
     """
     comparison = check.comparison.model_dump(mode="json")
+    found = comparison.copy()
+    del found["quantities"]
     await connection.execute(_LOCK)
-    found = await connection.execute(
-        select(forecast_checks).where(
+    same = await connection.execute(
+        select(forecast_checks)
+        .where(
             forecast_checks.c.session_id.in_(sessions),
             forecast_checks.c.source == check.source,
-            forecast_checks.c.comparison == comparison,
+            forecast_checks.c.comparison.op("-")("quantities") == found,
         )
+        .order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc())
     )
-    if (row := found.mappings().first()) is not None:
-        return _check(row)
+    stored = [_check(row) for row in same.mappings()]
+    taken_over = [(each, _with_figures_of(each.comparison, check.comparison)) for each in stored]
+    for each, comparison_of_both in taken_over:
+        if comparison_of_both == each.comparison:
+            return each
+    for each, comparison_of_both in taken_over:
+        if each.checked_by == check.checked_by:
+            return await _replace(connection, each, comparison_of_both, check.checked_at)
+    if stored:
+        raise OtherFiguresError(stored[0])
     await connection.execute(
         insert(forecast_checks).values(
             id=check.id,
@@ -123,6 +146,25 @@ async def keep(connection: AsyncConnection, check: Check, sessions: Collection[U
     )
     await connection.execute(forecast_checks.delete().where(own, forecast_checks.c.id.not_in(newest)))
     return check
+
+
+def _with_figures_of(stored: Comparison, new: Comparison) -> Comparison:
+    """Return a comparison with what the run took by `new`, and what only the stored one knows of that."""
+    figures = {each.name: each for each in (*stored.quantities, *new.quantities)}
+    in_order = (name for name in ("seconds", "packets") if name in figures)
+    return stored.model_copy(update={"quantities": tuple(figures[name] for name in in_order)})
+
+
+async def _replace(
+    connection: AsyncConnection, stored: Check, comparison: Comparison, now: datetime
+) -> Check:
+    replaced = stored.model_copy(update={"comparison": comparison, "checked_at": now})
+    await connection.execute(
+        update(forecast_checks)
+        .where(forecast_checks.c.id == stored.id)
+        .values(comparison=comparison.model_dump(mode="json"), checked_at=now)
+    )
+    return replaced
 
 
 async def remove(connection: AsyncConnection, check_id: UUID) -> bool:

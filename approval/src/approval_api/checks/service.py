@@ -73,7 +73,8 @@ class Checks:
 
         Returns the check, and whether it is new.
 
-        Raises ProblemError, 422 for a run without a single host too.
+        Raises ProblemError, 422 for a run without a single host too, 409 for one that somebody else checked,
+        who stated something else of what it took.
         """
         sessions = [session_id, *wanted.sessions]
         template, seen = await self._observe(sessions)
@@ -97,8 +98,11 @@ class Checks:
             source="production" if wanted.outcome is None else "output",
             comparison=Comparison.model_validate_json(found),
         )
-        async with self._engine.begin() as connection:
-            kept = await repository.keep(connection, check, sessions)
+        try:
+            async with self._engine.begin() as connection:
+                kept = await repository.keep(connection, check, sessions)
+        except repository.OtherFiguresError as error:
+            raise _checked_by_another(error.stored) from error
         return kept, kept.id == check.id
 
     async def show(self, check_id: UUID) -> Check:
@@ -164,6 +168,18 @@ def may_remove(person: Person, check: Check) -> bool:
     """Return whether a person may delete a check: it was theirs, or they administer."""
     return person.may(Permission.RUN) and (
         person.may(Permission.ADMINISTER) or person.name == check.checked_by
+    )
+
+
+def _checked_by_another(stored: Check) -> ProblemError:
+    stated = [f"{each.outcome:g} {each.name}" for each in stored.comparison.quantities]
+    took = " and ".join(stated) or "neither seconds nor packets"
+    return ProblemError(
+        "checked-already",
+        409,
+        f"{stored.checked_by} checked this run already and stated {took} (check {stored.id}); one run counts "
+        "once. Leave out what it took, or let them or an administrator remove their check first",
+        title="This run is checked already",
     )
 
 

@@ -57,7 +57,13 @@ async def forecast(
 
 @command
 async def check(
-    client: ApiClient, common: Common, session: str, production: Production, more: list[str]
+    client: ApiClient,
+    common: Common,
+    session: str,
+    production: Production,
+    more: list[str],
+    *,
+    require_within: bool,
 ) -> ExitCode:
     """`dryrun report ID --check-against FILE`: the forecast beside what a production run found."""
     outcome = None
@@ -74,10 +80,17 @@ async def check(
     answer = await client.check_forecast(session_id, wanted)
     if common.json_output:
         write_json(answer)
-        return ExitCode.OK
-    console = make_console()
-    console.print(draw_check(read_word(Check, answer, "a check"), glyphs_for(console.encoding)))
-    return ExitCode.OK
+    else:
+        console = make_console()
+        console.print(draw_check(read_word(Check, answer, "a check"), glyphs_for(console.encoding)))
+    return _code(read_word(Check, answer, "a check")) if require_within else ExitCode.OK
+
+
+def _code(made: Check) -> ExitCode:
+    """Return OK where the run finished, something of it could be judged, and all of that is within."""
+    judged = made.comparison.judged
+    is_within = made.comparison.complete and bool(judged) and all(judged)
+    return ExitCode.OK if is_within else ExitCode.OUTSIDE_FORECAST
 
 
 @command
