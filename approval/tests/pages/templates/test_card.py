@@ -52,12 +52,16 @@ async def test_the_templates_of_one_network_are_one_card_that_unfolds(api, orche
 
 async def test_templates_of_two_networks_or_of_none_stay_apart(api, orchestrator):
     alone = parts(1)
+    alike = {
+        f"branch-{n}": template.model_copy(update={"id": f"branch-{n}", "title": f"Replica branch-{n}"})
+        for n, template in enumerate(parts(2).values(), 1)
+    }
     other = {
         f"acme-{number:02}": template.model_copy(update={"id": f"acme-{number:02}"})
         for number, template in zip((2,), parts(1, network=2).values(), strict=True)
     }
     bare = {f"plain-{n}": SMALL.model_copy(update={"id": f"plain-{n}"}) for n in (1, 2)}
-    orchestrator.templates = alone | other | bare
+    orchestrator.templates = alone | other | bare | alike
     page = (await api.client.get("/dryrun/templates", headers=HTML)).text
     assert "card network" not in page
-    assert page.count('<article class="card template"') == 4
+    assert page.count('<article class="card template"') == 6

@@ -50,19 +50,25 @@ class Network:
         return sum(len(card.template.services) for card in self.cards)
 
 
-_PART = re.compile(r"(.+)-[0-9]+")
+_PART = re.compile(r"(?P<name>.+)-[0-9]+")
+_TITLE_OF_PART = re.compile(r"Replica (?P<name>.+), part [0-9]+ of (?P<parts>[0-9]+)")
 
 
 def in_networks(cards: Iterable[Card]) -> list[Card | Network]:
     """Return the cards, those of one network together in the place of its first one.
 
-    An import calls parts `NAME-1`, `NAME-2`, …, and their censuses speak of one network.
+    An import calls parts `NAME-1`, `NAME-2`, …, as their titles say, and their censuses speak of one network.
+    Two networks that are called so, with equal counts, have other titles.
     """
     entries: dict[object, list[Card]] = {}
+    key: object
     for card in cards:
-        part, known = _PART.fullmatch(card.template.id), card.template.stands_for
-        census = None if known is None else known.census
-        key = (part[1], census.network) if part and census else card.template.id
+        part, title = _PART.fullmatch(card.template.id), _TITLE_OF_PART.fullmatch(card.template.title)
+        census = None if card.template.stands_for is None else card.template.stands_for.census
+        if part and title and census and part["name"] == title["name"]:
+            key = title["name"], title["parts"], census.network
+        else:
+            key = card.template.id
         entries.setdefault(key, []).append(card)
     return [_together(own) if len(own) > 1 else own[0] for own in entries.values()]
 
