@@ -6,6 +6,7 @@ import pytest
 from stage import WEB
 
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
     ImageNotAllowedError,
@@ -73,6 +74,28 @@ async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is
         assert "allowlist lacks the image discovery/test-web:1 of service web" in session.reason
         assert f"the template {session.template} was removed, or its images were built" in session.reason
         assert "if that fails too" in session.reason
+        assert not stage.left(session_id)
+
+
+@pytest.mark.parametrize("collector", ["network", "database"])
+async def test_a_collector_s_image_that_left_the_allowlist_is_named_and_nothing_is_left(
+    stage, monkeypatch, collector
+):
+    allowed = stage.engine.create_container
+
+    async def create(spec):
+        if spec.labels[labels.SERVICE] == collector:
+            raise ImageNotAllowedError(f"docker-guard: the image '{spec.image_id}' is not in the allowlist")
+        return await allowed(spec)
+
+    async with stage.running():
+        monkeypatch.setattr(stage.engine, "create_container", create)
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        image = f"discovery/test-collector-{collector}:1"
+        assert f"allowlist lacks the image {image} of collector {collector}" in session.reason
+        assert "`dryrun-local images build`" in session.reason
         assert not stage.left(session_id)
 
 

@@ -5,7 +5,13 @@ from dryrun_contract.discovery import Discovery
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.arguments import fill_in
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
-from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    ImageMissingError,
+    ImageNotAllowedError,
+    Limits,
+    NotFoundError,
+)
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
@@ -22,7 +28,8 @@ async def create_container(
     """Create the collector's container and return its id.
 
     One that `stands_by` is handed what earlier collectors found on its standard input. Raises ConfigError
-    when that is more than its configuration can hold, SessionFailedError without its image.
+    when that is more than its configuration can hold, SessionFailedError without its image, or where
+    no session may start it any more.
     """
     record = await context.record()
     assert record.expires_at is not None
@@ -55,6 +62,12 @@ async def create_container(
         raise SessionFailedError(
             f"the image {manifest.image.name} of collector {manifest.name} is missing: {error}; "
             "`dryrun-local images build` builds it"
+        ) from error
+    except ImageNotAllowedError as error:
+        raise SessionFailedError(
+            f"the guard's allowlist lacks the image {manifest.image.name} of collector {manifest.name}: it "
+            "was removed, or built again, while this session ran. Start another one; if that fails too, "
+            f"`dryrun-local images build` builds it and puts it into the allowlist ({error})"
         ) from error
     except ConflictError:
         again = await container_of(context, manifest)
