@@ -51,8 +51,15 @@ def test_a_session_started_by_stored_criteria_ends_with_their_verdict(run):
     code, out, _ = run("--json", "start", "small", "--watch", "--judged-by", "nightly")
     last = json.loads(out.splitlines()[-1])
     assert (code, last["type"], last["verdict"]["passed"]) == (5, "verdict", False)
-    assert run("start", "small", "--watch")[0] == 0, "nobody asked for a verdict"
     assert run("start", "small", "--judged-by", "No name")[0] == 2
+
+
+def test_watching_shows_the_verdict_that_the_list_shows_and_its_code_only_on_request(run, api):
+    code, out, _ = run("start", "small", "--watch")
+    assert (code, "Criteria not met" in out) == (0, True), "nobody chose the criteria"
+    session = api.add_session()
+    code, out, _ = run("watch", session["id"])
+    assert (code, "Criteria not met" in out) == (0, True)
 
 
 def test_a_report_has_the_verdict_of_its_session_on_request(run, api):

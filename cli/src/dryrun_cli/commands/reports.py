@@ -65,15 +65,15 @@ async def conclude(
     console: Console,
     criteria: JsonObject | None = None,
     *,
-    judged: bool = False,
     whole: str | None = None,
 ) -> Report:
     """Fetch the report, print it on `console` and return it.
 
-    It has a verdict by `criteria`, or by the session's own when it is to be `judged`. `whole` says where the
-    whole report is, by default the command that writes it.
+    It has a verdict by `criteria`, or by the session's own. `whole` says where the whole report is, by
+    default the command that writes it.
     """
-    report = read_report(await client.report(session_id, criteria, Question(judged=judged).parameters()))
+    question = Question(judged=criteria is None)
+    report = read_report(await client.report(session_id, criteria, question.parameters()))
     console.print()
     console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False, whole=whole))
     return report

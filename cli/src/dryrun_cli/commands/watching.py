@@ -27,10 +27,16 @@ from dryrun_contract.session import Outcome, StartRequest
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """What the report at the end is judged by: a file's criteria, the session's own, or none."""
+    """What the report at the end is judged by: a file's criteria, or the session's own."""
 
     criteria: JsonObject | None = None
     own: bool = False
+    """The session's own were chosen by name, so that the exit code follows from them too."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether the exit code follows from the verdict."""
+        return self.own or self.criteria is not None
 
 
 @command
@@ -129,9 +135,10 @@ async def _watch_to_report(
 
 async def _conclude(client: ApiClient, common: Common, session_id: UUID, judge: _Judge) -> ExitCode:
     if not common.json_output:
-        report = await conclude(client, session_id, make_console(), judge.criteria, judged=judge.own)
-        return ExitCode.OK if report.verdict is None or report.verdict.passed else ExitCode.CRITERIA_NOT_MET
-    if judge.criteria is None and not judge.own:
+        report = await conclude(client, session_id, make_console(), judge.criteria)
+        failed = report.verdict is not None and not report.verdict.passed
+        return ExitCode.CRITERIA_NOT_MET if judge.decides and failed else ExitCode.OK
+    if not judge.decides:
         return ExitCode.OK
     answer = await client.report(session_id, judge.criteria, Question(judged=judge.own).parameters())
     code = verdict_code(answer, judged=True)
