@@ -29,7 +29,7 @@ def test_images_can_be_built_while_services_run(installation):
         assert is_held(installation)
         with (
             held(installation, IMAGES),
-            pytest.raises(AlreadyRunningError),
+            pytest.raises(AlreadyRunningError, match=r"images of .*; try again once it has: services "),
             held(installation, IMAGES),
         ):
             pass

@@ -51,6 +51,21 @@ async def test_a_card_of_another_version_says_what_to_do(tmp_path: Path) -> None
         await show_replica(installation, Screen(), "acme", as_json=False)
 
 
+async def test_a_network_that_is_installed_is_not_shown_as_one_to_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan("acme", network(host("web-1", service(80, "nginx"))), match_host, READ_AT)
+    card = {"installed_at": READ_AT.isoformat(), "templates": ["acme"], "plan": plan.model_dump(mode="json")}
+    installation = Installation(tmp_path, tmp_path / "state")
+    folder = installation.replicas / "acme"
+    folder.mkdir(parents=True)
+    (folder / "replica.json").write_text(json.dumps(card))
+    (folder / "allowlist.json").write_text('{"images": {}}')
+    assert await show_replica(installation, Screen(), "acme", as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert ("Built\n1 template with 1 target\n" in shown, "To build" in shown) == (True, False)
+
+
 async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Path) -> None:
     installation = Installation(tmp_path, tmp_path / "state")
     folder = installation.replicas / "acme"
@@ -60,7 +75,7 @@ async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Pa
     (folder / "replica.json").write_text(json.dumps(card))
     (folder / "allowlist.json").write_text('{"images": {}}')
     installation.allowlist.write_text('{"version": 1, "images": {}}')
-    with pytest.raises(ReplicaError, match=r"no row of 1 images of acme: discovery/test-stand-in:a+; import"):
+    with pytest.raises(ReplicaError, match=r"no row of 1 image of acme: discovery/test-stand-in:a+; import"):
         await verify_replica(installation, Screen(), "acme")
 
 

@@ -83,6 +83,7 @@ def test_the_screen_says_what_a_scan_saw_of_ports_that_it_could_not_name(install
         9001: '<service name="tor-orport" method="table" conf="3" servicefp="SF-Port"/>',
         9002: '<service name="tcpwrapped" method="probed" conf="8"/>',
         9003: "",
+        9100: '<service name="jetdirect" method="table" conf="3"/>',
     }
     ports = "".join(
         f'<port protocol="tcp" portid="{port}"><state state="open"/>{service}</port>'
@@ -98,7 +99,8 @@ def test_the_screen_says_what_a_scan_saw_of_ports_that_it_could_not_name(install
     assert "9001/tcp open, answer not recognised" in text
     assert "9002/tcp open, hangs up at once (tcpwrapped)" in text
     assert "9003/tcp open, not identified" in text
-    assert "0 of 4 services stand on real software, 4 on an open port" in text
+    assert "9100/tcp open, not asked: a printer would print it" in " ".join(text.split())
+    assert "0 of 5 services stand on real software, 5 on an open port" in text
     assert "unknown" not in text
     assert "on a banner" not in text
 

@@ -4,12 +4,19 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from dryrun_local.machine.errors import AlreadyRunningError
 from dryrun_local.machine.installation import Installation
 
 IMAGES = "images-lock"
 """Held while images are built and the allowlist is written; services may run meanwhile."""
+
+_SERVICES: Final = "lock"
+_DOES: Final = {
+    _SERVICES: "uses {}; wait for it, or end it with Ctrl-C, then try again",
+    IMAGES: "checks or builds the images of {}; try again once it has: services that run may go on",
+}
 
 
 def is_held(installation: Installation) -> bool:
@@ -22,7 +29,7 @@ def is_held(installation: Installation) -> bool:
 
 
 @contextmanager
-def held(installation: Installation, name: str = "lock") -> Iterator[None]:
+def held(installation: Installation, name: str = _SERVICES) -> Iterator[None]:
     """Hold a lock of the installation in the block. Raises AlreadyRunningError, which names the holder."""
     installation.prepare()
     path = installation.state / name
@@ -34,8 +41,7 @@ def held(installation: Installation, name: str = "lock") -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
             raise AlreadyRunningError(
-                f"another dryrun-local (process {holder}) uses {installation.state}; "
-                "wait for it, or end it with Ctrl-C, then try again"
+                f"another dryrun-local (process {holder}) {_DOES[name].format(installation.state)}"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -24,6 +24,7 @@ from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import Plan
+from dryrun_replica.planning.summary import counted
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
@@ -62,7 +63,7 @@ async def show_replica(installation: Installation, screen: Screen, name: str, *,
     if as_json:
         sys.stdout.write(json.dumps(dict(replica.card), ensure_ascii=True) + "\n")
         return 0
-    PlanScreen(screen, _plan(replica)).show()
+    PlanScreen(screen, _plan(replica), is_installed=True).show()
     screen.say("")
     screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {named(replica.templates)}", "bold")
     return 0
@@ -75,8 +76,8 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     screen.done(f"Replica {printable(name)}", "removed")
     if images:
         screen.note(
-            f"{len(images)} images stay in the engine; to free their space, if no other checkout uses them: "
-            "docker image rm",
+            f"{counted(len(images), 'image')} left in the engine; to free the space, if no other checkout "
+            "uses them: docker image rm",
             " ".join(images),
         )
     return 0
@@ -97,12 +98,13 @@ async def _verify(installation: Installation, screen: Screen, replica: Replica) 
     missing = sorted(_images_of(replica) - known.keys())
     if missing:
         raise ReplicaError(
-            f"the allowlist has no row of {len(missing)} images of {printable(replica.name)}: "
+            f"the allowlist has no row of {counted(len(missing), 'image')} of {printable(replica.name)}: "
             f"{printable(', '.join(missing))}; import the network again"
         )
     rows = {image: known[image] for image in replica.images}
     facts = await verify_rows(installation, screen, rows)
-    screen.done("Ground truth", f"{facts} facts of {len(rows)} stand-ins are true, seen from inside")
+    stand_ins = counted(len(rows), "stand-in")
+    screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
     return 0
 
 

@@ -22,7 +22,7 @@ from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica,
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.summary import sentence
+from dryrun_replica.planning.summary import counted, sentence
 from dryrun_replica.planning.template import template_text
 
 
@@ -68,7 +68,8 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
     if new:
         facts = await verify_rows(installation, screen, new)
-        screen.done("Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside")
+        stand_ins = counted(len(new), "stand-in")
+        screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
     for image in needed.of_host.values():
         # A host of a report stands on the image that it stood on.
         if image.startswith(STAND_IN) and image not in rows and image in known:

@@ -45,11 +45,13 @@ class PlanScreen:
         *,
         root_is_built: bool | None = None,
         to_build: ToBuild | None = None,
+        is_installed: bool = False,
     ) -> None:
         self._screen = screen
         self._plan = plan
         self._root_is_built = root_is_built
         self._to_build = to_build
+        self._is_installed = is_installed
         self._cells = _CELLS if screen.glyphs is UNICODE else _PLAIN_CELLS
 
     def show(self) -> None:
@@ -66,7 +68,7 @@ class PlanScreen:
 
     def _show_coverage(self) -> None:
         coverage = self._plan.coverage
-        self._screen.say(sentence(coverage))
+        self._screen.console.print(Text(sentence(coverage)))
         if not coverage.services:
             return
         width = max(20, min(_WIDEST_BAR, self._screen.console.width - 2))
@@ -165,10 +167,21 @@ class PlanScreen:
         self._screen.say(ways, "dim")
 
     def _show_cost(self) -> None:
-        plan, estimate = self._plan, self._plan.estimate
+        plan = self._plan
         templates = counted(len(plan.templates), "template")
-        self._heading("To build")
-        known = self._to_build
+        if self._is_installed:
+            self._heading("Built")
+            self._screen.say(f"{templates} with {counted(plan.targets, 'target')}")
+        else:
+            self._heading("To build")
+            self._show_work(templates)
+        for note in plan.notes:
+            self._screen.note(f"{printable(note.what)}: {note.count:,}")
+        if plan.names_kept:
+            self._screen.warn("names of the network are kept, in templates, images and reports")
+
+    def _show_work(self, templates: str) -> None:
+        plan, estimate, known = self._plan, self._plan.estimate, self._to_build
         built = "images that are there"
         if known is not None and known.images:
             built = f"{counted(known.images, 'image')}: {_parts(known)}"
@@ -178,10 +191,6 @@ class PlanScreen:
         if estimate.images:
             shared = f"All stand on one shared image of about {ABOUT_MB:,} MB"
             self._screen.say(shared + _THERE[self._root_is_built])
-        for note in plan.notes:
-            self._screen.note(f"{printable(note.what)}: {note.count:,}")
-        if plan.names_kept:
-            self._screen.warn("names of the network are kept, in templates, images and reports")
 
     def _heading(self, text: str) -> None:
         self._screen.say("")

@@ -156,8 +156,8 @@ class Demo:
         )
         if self._options.keep:
             self._screen.note("While the network is kept, from another terminal:")
-            self._screen.say(f"    {system.client_exports()}")
-            self._screen.say("    .venv/bin/dryrun report last")
+            for line in (*system.client_exports(), f"{self._installation.program('dryrun')} report last"):
+                self._screen.say(f"    {line}")
         manner = Manner.JSON if self._options.json else Manner.PLAIN if self._options.plain else Manner.AUTO
         console = Screen().console if self._options.json else self._screen.console
         try:

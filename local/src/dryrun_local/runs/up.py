@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections.abc import Mapping
 from functools import partial
 
@@ -34,7 +35,7 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
             ) as system:
                 gathering = asyncio.create_task(keep_gathered(installation, screen.note))
                 try:
-                    await system.beside(_serve(system, screen, timings))
+                    await system.beside(_serve(installation, system, screen, timings))
                 finally:
                     gathering.cancel()
                     await asyncio.gather(gathering, return_exceptions=True)
@@ -51,29 +52,30 @@ def _destinations(environ: Mapping[str, str]) -> str:
     hosts = environ.get("DELIVERY_HOSTS") or environ.get("DELIVERY_HOSTS_FILE")
     if hosts:
         return f"and notifications go to {printable(hosts, limit=200)}"
-    return "and notifications go nowhere: DELIVERY_HOSTS is not set (docs/deliveries.md)"
+    return "and notifications are off: DELIVERY_HOSTS is not set"
 
 
-async def _serve(system: System, screen: Screen, timings: Timings) -> None:
+async def _serve(installation: Installation, system: System, screen: Screen, timings: Timings) -> None:
+    dryrun = shlex.quote(str(installation.program("dryrun")))
     screen.done("All services are running", f"{timings.seconds():.1f} s")
     link = await system.first_link()
     first = (
         "",
-        "  Nobody can sign in yet. The first administrator chooses a password at this one-time link:",
+        "  Nobody can sign in yet. The first administrator chooses a password here, once:",
         f"    {link}",
     )
     for line in (
         "",
         f"  approval API   {system.api_url}",
         f"  API schema     {system.api_url}/openapi.json",
-        f"  token          in {system.api_token_file}",
+        f"  token          in {system.api_token_file}, to start and read dry-runs",
         f"  deliveries     {_destinations(os.environ)}",
         *(first if link else ()),
         "",
         "  In another terminal:",
-        f"    {system.client_exports()}",
-        "    .venv/bin/dryrun templates",
-        "    .venv/bin/dryrun start small --watch",
+        *(f"    {line}" for line in system.client_exports()),
+        f"    {dryrun} templates",
+        f"    {dryrun} start small --watch",
         "",
         "  Ctrl-C ends running sessions, then stops the services.",
         "",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -47,10 +48,12 @@ class System:
         token = self.api_token_file.read_text(encoding="utf-8").strip()
         return Settings(api_url=self.api_url, api_token=SecretStr(token))
 
-    def client_exports(self) -> str:
-        """Return the shell command that gives these settings to a client in another terminal."""
-        token_file = os.path.relpath(self.api_token_file)
-        return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
+    def client_exports(self) -> tuple[str, ...]:
+        """Return the shell commands that give these settings to a client in another terminal, anywhere."""
+        return (
+            f"export DRYRUN_API_URL={self.api_url}",
+            f"export DRYRUN_API_TOKEN_FILE={shlex.quote(str(self.api_token_file))}",
+        )
 
     async def first_link(self) -> str:
         """Return the first administrator's one-time link, "" once there is an administrator.

@@ -30,6 +30,8 @@ type HostName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,
 """As a template names its services."""
 WRAPPED = "tcpwrapped"
 """What nmap calls a port that takes a connection and ends it without a word."""
+PRINTED = "9100/tcp"
+"""Where printers print whatever arrives: neither nmap nor a collector writes to it."""
 type Image = Annotated[
     str,
     StringConstraints(pattern=r"^discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
@@ -86,11 +88,15 @@ class Service(Word):
 
         >>> Service(port=9, is_mute=True).shown, Service(port=9, is_mute=False).shown, Service(port=9).shown
         ('open, no answer', 'open, answer not recognised', 'open, not identified')
+        >>> Service(port=9100, is_mute=True).shown
+        'open, not asked: a printer would print it'
         """
         if self.product is None and self.name == WRAPPED:
             return "open, hangs up at once (tcpwrapped)"
         if self.label != "unknown":
             return self.label
+        if self.place == PRINTED and self.is_mute is not False:
+            return "open, not asked: a printer would print it"
         if self.is_mute is None:
             return "open, not identified"
         return "open, no answer" if self.is_mute else "open, answer not recognised"
