@@ -74,6 +74,16 @@ def test_a_check_is_whole_in_80_columns_and_names_what_is_unknown_only_where_som
     assert "unknown" not in out
 
 
+def test_a_check_says_how_many_rows_it_leaves_out(run, api, file):
+    api.add_session()
+    api.places = 12
+    _, out, _ = run("report", "last", "--check-against", file)
+    assert "Ports and products outside their interval: 13\n" in out
+    assert "  and 3 more; for all: --json, or the check's page\n" in out
+    assert "Not in the inventory: 36 services, 22/tcp" in out
+    assert "  and 2 more; for all" in out
+
+
 def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_complete(run, api, file):
     api.add_session()
     file.write_text(written([*LINES, *LINES]))
@@ -156,7 +166,8 @@ def test_a_check_with_an_incomplete_run_is_marked_in_the_list(run, api, file):
 def test_a_check_is_removed_by_the_beginning_of_its_id(run, api, file):
     api.add_session()
     run("report", "last", "--check-against", file)
-    for wrong, why in (("ffff", "is no check's id"), ("6", "is no check's id"), ("", "is no check's id")):
+    why = "is not the id of a check"
+    for wrong in ("ffff", "6", ""):
         code, _, err = run("checks", "--remove", wrong)
         assert (code, why in err) == (2, True)
     code, out, _ = run("checks", "--remove", "6E0E7d")

@@ -68,6 +68,7 @@ class FakeApi:
         self.checks = []
         self.nothing_unknown = False
         self.groups_within = False
+        self.places = 1
         self.questions = []
         """Query parameters of reports that were asked for."""
         self.pool = {"lines": []}

@@ -26,6 +26,11 @@ async def forecasts(api, request, path):
         case ["sessions", session_id, "checks"]:
             api.questions.append(json.loads(request.body))
             api.checks.append(recorded_check(session_id, api.questions[-1]["outcome"] or {}))
+            comparison = api.checks[-1]["comparison"]
+            [kind, place, product] = comparison["groups"]
+            places = [{**place, "name": f"{443 + number}/tcp"} for number in range(api.places)]
+            comparison["groups"] = [kind, *places, product]
+            comparison["not_in_inventory"] = {f"{22 + number}/tcp": 3 for number in range(api.places)}
             if api.nothing_unknown:
                 for group in api.checks[-1]["comparison"]["groups"]:
                     group["unknown"] = 0

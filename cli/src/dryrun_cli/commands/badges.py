@@ -3,14 +3,14 @@
 import re
 import sys
 
-from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.commands.schedules import find_schedule
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
@@ -51,13 +51,11 @@ async def list_all(client: ApiClient, common: Common) -> ExitCode:
     if common.json_output:
         write_json(answer)
         return ExitCode.OK
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "OF", "PUBLISHED", "BY"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing("ID", "OF", "PUBLISHED", "BY", give_way={"OF", "BY"})
     for each in read_word(PublishedBadges, answer, "published badges").badges:
         of = each.template or f"schedule {str(each.schedule_id)[:8]}"
         published = when(each.published_at).rpartition(":")[0]
-        table.add_row(shown(each.id), shown(of, limit=50), published, shown(each.published_by, limit=30))
+        table.add_row(shown(each.id), folded(of, 50), published, folded(each.published_by, 30))
     make_console().print(table if table.row_count else Text("No badge is published."))
     return ExitCode.OK
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.settings import read_settings
 from dryrun_cli.drawing.safe_text import ascii_json, inert
+from dryrun_cli.drawing.wrapping import wrapped
 from dryrun_cli.errors import ApiRefusedError, CliError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.problem import Problem
@@ -78,6 +79,9 @@ def complain(error: CliError, *, json_output: bool) -> None:
         lines += [f"       {inert(fault, 1200)}" for fault in faults if fault not in str(error)]
         request = f", request {inert(problem.request_id)}" if problem.request_id else ""
         lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")
+    if sys.stderr.isatty():
+        width = Console(stderr=True).width
+        lines = [part for line in lines for part in wrapped(line, width, 7)]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

@@ -178,6 +178,8 @@ async def find_experiment_id(client: ApiClient, text: str) -> UUID:
     found = listed[:1] if wanted == "last" else [each for each in listed if str(each).startswith(wanted)]
     if len(found) == 1 and wanted:
         return found[0]
+    if wanted == "last":
+        raise WrongUseError("there is no experiment yet; to run one: dryrun experiment run FILE")
     how_many = "no experiment has" if not found else f"{len(found)} experiments have"
     raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun experiment list")
 
@@ -187,7 +189,7 @@ async def _watch_and_show(client: ApiClient, common: Common, experiment_id: UUID
         await _wait_for_its_end(client, experiment_id)
     except asyncio.CancelledError:
         sys.stderr.write(
-            f"Experiment {experiment_id} goes on. To see it: dryrun experiment show {experiment_id}\n"
+            f"Experiment {experiment_id} continues.\nTo see it: dryrun experiment show {experiment_id}\n"
         )
         raise
     return _show(common, await client.experiment(experiment_id))

@@ -113,7 +113,7 @@ async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
     found = [check.id for check in listed.checks if str(check.id).startswith(wanted)]
     if len(wanted) < _BEGINNING or len(found) != 1:
         many = len(wanted) >= _BEGINNING and found
-        fault = f"matches {len(found)} checks; give more of the id" if many else "is no check's id"
+        fault = f"matches {len(found)} checks; give more of the id" if many else "is not the id of a check"
         raise WrongUseError(f"{inert(wanted[:80])!r} {fault}; see: dryrun checks")
     return found[0]
 

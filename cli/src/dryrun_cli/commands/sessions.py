@@ -82,11 +82,11 @@ async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
         write_json(answer)
     elif before.phase == Phase.ENDED:
         sys.stdout.write(
-            f"Session {session_id} had ended before ({inert(before.outcome or 'no outcome')}); "
-            "there is nothing to stop.\n"
+            f"Nothing to stop: session {session_id} has already ended "
+            f"({inert(before.outcome or 'no outcome')}).\n"
         )
     else:
-        sys.stdout.write(f"Stopping session {session_id}. To watch its cleanup: dryrun watch {session_id}\n")
+        sys.stdout.write(f"Stopping session {session_id}.\nTo watch its cleanup: dryrun watch {session_id}\n")
     return ExitCode.OK
 
 

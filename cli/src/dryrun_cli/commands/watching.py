@@ -118,7 +118,7 @@ async def _watch_to_report(
     left = _left(watched)
     if left:
         state = "It is being stopped" if watched.interrupted else "It continues"
-        sys.stderr.write(f"Left session {session_id}. {state}: dryrun watch {session_id}\n")
+        sys.stderr.write(f"Left session {session_id}.\n{state}: dryrun watch {session_id}\n")
         return left
     try:
         met = await _conclude(client, common, session_id, judge)

@@ -68,12 +68,21 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
         for group in outside[:_MOST_GROUPS]:
             table.add_row(Text(inert(group.name, 60)), *_cells(group, glyphs, unknown=unknown))
         parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+        parts += _more(len(outside))
     if compared.not_in_inventory:
-        more = sum(compared.not_in_inventory.values())
+        number = sum(compared.not_in_inventory.values())
         places = ", ".join(inert(place) for place in list(compared.not_in_inventory)[:_MOST_GROUPS])
-        parts.append(Text(f"Not in the inventory: {counted(more, 'service')}, {places}", style="dim"))
+        parts.append(Text(f"Not in the inventory: {counted(number, 'service')}, {places}", style="dim"))
+        parts += _more(len(compared.not_in_inventory))
     parts.append(Text(f"Stored as {short(check.id)}; `dryrun checks` shows all", style="dim"))
     return Group(*parts)
+
+
+def _more(number: int) -> list[RenderableType]:
+    """Return how many are not shown, and where they are; nothing when all are."""
+    if number <= _MOST_GROUPS:
+        return []
+    return [Text(f"  and {number - _MOST_GROUPS} more; for all: --json, or the check's page", style="dim")]
 
 
 def _left_out(compared: Comparison) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationView
 
@@ -25,16 +25,19 @@ _STYLES = {
 
 def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType:
     """Return one row per destination."""
-    table = _table("NAME", "KIND", "ADDRESS", "KINDS", "SECRET", "ADDED BY")
+    table = listing(
+        *("NAME", "KIND", "ADDRESS", "KINDS", "CREDENTIAL", "ADDED BY"),
+        give_way={"ADDRESS", "KINDS", "ADDED BY"},
+    )
     for each in destinations:
         request = each.request
         table.add_row(
             Text(request.name, style="cyan"),
             request.kind,
-            shown(request.url or "-", limit=60),
-            shown(", ".join(request.kinds) or "all", limit=40),
+            folded(request.url or "-", 60),
+            folded(", ".join(request.kinds) or "all", 40),
             request.credential or "-",
-            shown(each.created_by, limit=20),
+            folded(each.created_by, 20),
         )
     if not table.row_count:
         return Text("No destinations yet. To add one: dryrun destination add NAME --kind csv")
@@ -43,8 +46,11 @@ def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType
 
 def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:
     """Return one row per delivery."""
-    table = _table(
-        "ID", "PREVIEWED", "DESTINATION", "STATE", "CREATE", "CHANGE", "REMOVE", "LEAVE", "DELIVERED", "DEAD"
+    figures = ("CREATE", "CHANGE", "REMOVE", "LEAVE", "DELIVERED", "GIVEN UP")
+    table = listing(
+        *("ID", "PREVIEWED", "TO", "STATE", *figures),
+        give_way={"PREVIEWED", "TO", "GIVEN UP"},
+        numbers=figures,
     )
     for each in deliveries:
         counts = each.counts
@@ -88,14 +94,14 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
     ]
     if delivery.more:
         parts.append(Text("There is more: preview another delivery when this one is done.", style="yellow"))
-    table = _table("ACTION", "STATE", "KIND", "KEY", "ANSWER")
+    table = listing("ACTION", "STATE", "KIND", "KEY", "ANSWER", give_way={"KEY", "ANSWER"})
     for each in items:
         table.add_row(
             each.action,
             _state(each.state),
             each.kind,
-            shown(each.key, limit=60),
-            shown(each.answer or "-", limit=80),
+            folded(each.key, 60),
+            folded(each.answer or "-", 80),
         )
     if table.row_count:
         parts += [Text(""), table]
@@ -106,10 +112,3 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
 
 def _state(state: str) -> Text:
     return Text("given up" if state == "dead" else state, style=_STYLES.get(state, "dim"))
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, no_wrap=name != "ANSWER", overflow="fold")
-    return table

@@ -8,9 +8,10 @@ from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.experiment import (
     ArmResult,
@@ -31,18 +32,18 @@ _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "di
 
 def draw_experiments(experiments: Iterable[ExperimentView], glyphs: Glyphs) -> RenderableType:
     """Return one row per experiment."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "BY"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing(
+        *("ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "BY"), give_way={"NAME", "SERVICES", "BY"}
+    )
     for each in experiments:
         table.add_row(
             Text(short(each.id), style="cyan"),
-            shown(each.request.name, limit=40),
+            folded(each.request.name, 40),
             _state(each, glyphs),
             f"{each.measured} of {each.runs}" + (f", {each.failed} failed" if each.failed else ""),
             _range(each.services),
             when(each.requested_at).rpartition(":")[0],
-            shown(each.requested_by, limit=20),
+            folded(each.requested_by, 20),
         )
     if not table.row_count:
         return Text("No experiments yet. To run one: dryrun experiment run FILE")
@@ -96,7 +97,10 @@ def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableTyp
     if any(not each.pairs for each in results.contrasts):
         parts.append(Text(f"{glyphs.warning} They scanned different networks: another template or seed"))
     parts.append(
-        Text("One session of each: any difference may be chance. To know: dryrun experiment run", style="dim")
+        Text(
+            "One session of each: any difference may be chance. See: dryrun experiment run",
+            style="dim",
+        )
     )
     return Group(*parts)
 
@@ -142,7 +146,7 @@ def _figures(results: ExperimentResults) -> Table:
         key=lambda row: (row[0], row[1] or ""),
     )
     for kind, attribute in rows:
-        name = kind if attribute is None else f"  {attribute}"
+        name = (kind if attribute is None else f"  {attribute}").replace("_", " ")
         cells = []
         for arm in results.arms:
             found = next((row for row in arm.rows if (row.kind, row.attribute) == (kind, attribute)), None)
@@ -156,7 +160,7 @@ def _figures(results: ExperimentResults) -> Table:
     for name, field, form in (
         ("seconds", "seconds", "{:.1f}"),
         ("packets", "packets", "{:,.0f}"),
-        ("failed logins", "failed_logins", "{:.1f}"),
+        ("failed logins", "failed_logins", "{:.2f}"),
         ("targets harmed", "harmed", "{:.2f}"),
     ):
         table.add_row(Text(name), *(_interval(getattr(arm, field), form) for arm in results.arms))

@@ -1,11 +1,11 @@
 """Draws one fact over the versions of the collectors that looked for it."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import Glyphs
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.fact_history import FactHistory, FactVersion
 
@@ -20,18 +20,17 @@ def draw_history(history: FactHistory, glyphs: Glyphs) -> RenderableType:
     if history.expected is not None:
         title.append(f", true: {inert(str(history.expected), 120)}", "not bold")
     if not history.versions:
-        return Group(title, Text("No session of an experiment or schedule knows this fact."))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("COLLECTORS", "LAST RUN", "FOUND", "RUNS", "REPORTED"):
-        table.add_column(name, no_wrap=name != "REPORTED", overflow="ellipsis")
+        return Group(title, Text("No session of an experiment or schedule has this fact."))
+    names = ("COLLECTORS", "LAST RUN", "FOUND", "RUNS", "REPORTED")
+    table = listing(*names, give_way={"COLLECTORS", "RUNS", "REPORTED"})
     for version in history.versions:
         style = "green" if version.found == version.of else "red" if not version.found else "yellow"
         table.add_row(
-            shown(_names(version), limit=50),
+            folded(_names(version), 50),
             when(version.runs[-1].at).rpartition(":")[0],
             Text(f"{version.found} of {version.of}", style=style),
             _fates(version, glyphs),
-            shown(", ".join(f"{value!r} in {count}" for value, count in version.values.items()) or "-"),
+            folded(", ".join(f"{value!r} in {count}" for value, count in version.values.items()) or "-"),
         )
     older = [Text("Older runs are left out.", style="dim")] if history.more else []
     return Group(title, table, *older)

@@ -181,8 +181,10 @@ def _collector_started(data: words.CollectorStarted, _addresses: _Addresses) -> 
 
 
 def _progressed(data: words.CollectorProgressed, _addresses: _Addresses) -> _Line:
-    share = f"{data.done} of {data.total}" if data.total is not None else f"{data.done} done"
-    return "collector", f"{data.collector} {share}" + (f": {data.message}" if data.message else "")
+    share = f" {data.done} of {data.total}" if data.total is not None else ""
+    if data.total is None and (data.done or not data.message):
+        share = f" {data.done} done"
+    return "collector", f"{data.collector}{share}" + (f": {data.message}" if data.message else "")
 
 
 def _discovered(data: words.DiscoveryReported, addresses: _Addresses) -> _Line:
@@ -207,8 +209,8 @@ def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Line:
     received = sum(target.rx_bytes for target in data.targets.values())
     least = "at least " if any(target.at_least for target in data.targets.values()) else ""
     return "traffic", (
-        f"targets received {least}{packets} packets, {byte_count(received)}; "
-        f"peak {data.peak_packets_per_second:.0f} packets/s on one target"
+        f"targets received {least}{packets:,} packets, {byte_count(received)}; "
+        f"peak {data.peak_packets_per_second:,.0f} packets/s on one target"
     )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.reading import JsonObject
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.production import ChangeSummary, ScanView
 
@@ -17,9 +17,9 @@ _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yello
 
 def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
     """Return one row per discovery, with the revision that a decision on it has to name."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", "LAST SEEN"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing(
+        "ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", "LAST SEEN", give_way={"KEY", "LAST SEEN"}
+    )
     for row in rows:
         change = str(row.get("change"))
         table.add_row(
@@ -27,9 +27,9 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
             Text(inert(change, 20), style=_STYLES.get(change, "")),
             shown(_text(row.get("status")), limit=20),
             shown(_text(row.get("kind")), limit=40),
-            shown(_text(row.get("key")), limit=80),
+            folded(_text(row.get("key")), 80),
             shown(_text(row.get("collector")), limit=40),
-            shown(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
+            folded(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
         )
     return (
         table if table.row_count else Text("No matching discovery. Without --all, only open ones are listed.")
@@ -38,10 +38,8 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
 
 def draw_changes(summary: ChangeSummary) -> RenderableType:
     """Return one row per kind, one column for each thing that may happen."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("KIND", no_wrap=True)
-    for change in _STYLES:
-        table.add_column(change.upper(), justify="right")
+    titles = [change.upper() for change in _STYLES]
+    table = listing("KIND", *titles, numbers=titles)
     counts: dict[tuple[str, str], int] = {(each.kind, each.change): each.count for each in summary.counts}
     for kind in dict.fromkeys(each.kind for each in summary.counts):
         table.add_row(shown(kind, limit=40), *(f"{counts.get((kind, change), 0):,}" for change in _STYLES))
@@ -50,9 +48,11 @@ def draw_changes(summary: ChangeSummary) -> RenderableType:
 
 def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
     """Return one row per scan."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("BEGAN", "COLLECTOR", "PROFILE", "TARGETS", "RESULT", "MISSED", "GONE"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing(
+        *("BEGAN", "COLLECTOR", "PROFILE", "TARGETS", "RESULT", "MISSED", "GONE"),
+        give_way={"TARGETS"},
+        numbers={"MISSED", "GONE"},
+    )
     for each in scans:
         more = f" and {len(each.targets) - 3} more" if len(each.targets) > 3 else ""
         result = {True: "complete", False: "incomplete", None: "not ended"}[each.complete]
@@ -60,7 +60,7 @@ def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
             when(each.started_at).rpartition(":")[0],
             shown(each.collector, limit=40),
             each.profile,
-            shown(", ".join(each.targets[:3]) + more, limit=80),
+            folded(", ".join(each.targets[:3]) + more, 80),
             Text(result, style="green" if each.complete else "yellow"),
             "-" if each.missed is None else str(each.missed),
             "-" if each.gone is None else str(each.gone),

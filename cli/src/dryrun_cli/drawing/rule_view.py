@@ -3,28 +3,30 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_contract.production import RulePreview, RuleView
 
 
 def draw_rules(rules: Iterable[RuleView]) -> RenderableType:
     """Return one row per rule."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("NAME", "STATE", "KINDS", "SUBNETS", "APPROVED", "MADE BY", "OFF BECAUSE"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing(
+        *("NAME", "STATE", "KINDS", "SUBNETS", "APPROVED", "MADE BY", "OFF BECAUSE"),
+        give_way={"KINDS", "SUBNETS", "MADE BY", "OFF BECAUSE"},
+        numbers={"APPROVED"},
+    )
     for each in rules:
         more = f" and {len(each.request.subnets) - 2} more" if len(each.request.subnets) > 2 else ""
         table.add_row(
             shown(each.request.name, limit=40),
             Text("on", style="green") if each.on_since else Text("off", style="dim"),
-            shown(", ".join(each.request.kinds), limit=60),
-            shown(", ".join(each.request.subnets[:2]) + more, limit=60),
+            folded(", ".join(each.request.kinds), 60),
+            folded(", ".join(each.request.subnets[:2]) + more, 60),
             str(each.approved),
-            shown(each.made_by, limit=30),
-            shown(each.off_because or "-", limit=60),
+            folded(each.made_by, 30),
+            folded(each.off_because or "-", 60),
         )
     return table if table.row_count else Text("No rules: every discovery waits for a person.")
 
@@ -34,15 +36,17 @@ def draw_preview(rule: RuleView, preview: RulePreview) -> RenderableType:
     most = rule.request.most_a_day
     count = f"more than {most}" if preview.matching > most else str(preview.matching)
     head = Text(f"{inert(rule.request.name)} would approve {count} of {preview.queue} open discoveries.")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "CHANGE", "KIND", "KEY", "COLLECTOR", "CONFIDENCE"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing(
+        *("ID", "CHANGE", "KIND", "KEY", "COLLECTOR", "CONFIDENCE"),
+        give_way={"KEY"},
+        numbers={"CONFIDENCE"},
+    )
     for each in preview.examples:
         table.add_row(
             str(each.id),
             shown(each.change, limit=20),
             shown(each.kind, limit=40),
-            shown(each.key, limit=80),
+            folded(each.key, 80),
             shown(each.collector, limit=40),
             f"{each.confidence:.2f}",
         )

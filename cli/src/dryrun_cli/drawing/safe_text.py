@@ -25,6 +25,11 @@ def shown(value: object, style: str = "", *, limit: int = 200) -> Text:
     return Text(inert(value, limit), style=style, no_wrap=True, overflow="ellipsis", end="")
 
 
+def folded(value: object, limit: int = 200) -> Text:
+    """Return `value` as one inert line, which a narrow column wraps."""
+    return Text(inert(value, limit))
+
+
 def ascii_json(value: JsonValue, *, indent: int | None = None) -> str:
     r"""Return JSON in printable ASCII: nothing is lost, and a terminal gets `\u001b`, not ESC."""
     separators = (",", ":") if indent is None else (",", ": ")

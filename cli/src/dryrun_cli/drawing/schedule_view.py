@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.schedule import Firing, Schedule, ScheduleView
 
@@ -17,17 +17,15 @@ _STYLES = {"started": "green", "failed": "red", "skipped": "yellow", "starting":
 
 def draw_schedules(schedules: Iterable[ScheduleView], glyphs: Glyphs) -> RenderableType:
     """Return one row per schedule."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "NAME", "STATE", "WHEN", "NEXT", "OWNER"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    table = listing("ID", "NAME", "STATE", "WHEN", "NEXT", "OWNER", give_way={"NAME", "WHEN", "OWNER"})
     for each in schedules:
         table.add_row(
             Text(short(each.id), style="cyan"),
-            shown(each.request.experiment.name, limit=40),
+            folded(each.request.experiment.name, 40),
             _state(each, glyphs),
-            shown(f"{each.request.cron} {each.request.timezone}", limit=60),
+            folded(f"{each.request.cron} {each.request.timezone}", 60),
             "-" if each.next_at is None else when(each.next_at).rpartition(":")[0],
-            shown(each.owner, limit=20),
+            folded(each.owner, 20),
         )
     if not table.row_count:
         return Text("No schedules yet. To make one: dryrun schedule add FILE --cron '30 2 * * *'")
@@ -52,9 +50,8 @@ def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
         parts.append(Text(f"Paused: {inert(schedule.paused_because, 500)}", style="yellow"))
     if not schedule.firings:
         return Group(*parts, Text("It has not been due yet."))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("DUE", "STATE", "EXPERIMENT", "SESSIONS", "RECALL OF SERVICES"):
-        table.add_column(name, no_wrap=name != "RECALL OF SERVICES", overflow="fold")
+    recall = "RECALL OF SERVICES"
+    table = listing("DUE", "STATE", "EXPERIMENT", "SESSIONS", recall, give_way={recall})
     for each in schedule.firings:
         table.add_row(*_row(each))
     return Group(*parts, Text(""), table)

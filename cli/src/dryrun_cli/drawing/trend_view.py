@@ -1,11 +1,11 @@
 """Draws a trend: one row for each point, and where a collector's image changed."""
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.narration import duration
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
 
@@ -13,37 +13,46 @@ from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
 def draw_trend(trend: Trend) -> RenderableType:
     """Return the points, newest first."""
     if not trend.points:
-        return Text("Nothing was measured yet.")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("WHEN", "SCANNED", "RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS", "CHANGED"):
-        numbers = name in {"RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS"}
-        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if numbers else "left")
-    before: dict[tuple[str, str], str] = {}
-    rows = []
-    for each in trend.points:
-        rows.append(_row(each, before))
-        before |= {(each.line, name): image for name, image in each.images.items()}
-    for row in reversed(rows):
-        table.add_row(*row)
+        return Text("Nothing was measured yet; `dryrun templates` lists the templates.")
+    figures = ("RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS")
+    changes = _changes(trend)
+    names: tuple[str, ...]
+    if any(changes):
+        names, narrow = ("WHEN", "SCANNED", *figures, "CHANGED"), {"WHEN", "SCANNED", "CHANGED"}
+    else:
+        names, narrow = ("WHEN", "SCANNED", *figures), {"SCANNED"}
+    table = listing(*names, give_way=narrow, numbers=figures)
+    for each, changed in reversed(list(zip(trend.points, changes, strict=True))):
+        last = Text(inert(changed or "-", 80), style="yellow" if changed else "")
+        table.add_row(*_row(each), *([last] if any(changes) else []))
     return table
 
 
-def _row(point: TrendPoint, before: dict[tuple[str, str], str]) -> tuple[RenderableType, ...]:
-    changed = ", ".join(
-        f"{name} {image.removeprefix('sha256:')[:12]}"
-        for name, image in sorted(point.images.items())
-        if before.get((point.line, name), image) != image
-    )
+def _changes(trend: Trend) -> list[str]:
+    """Return for each point the collectors whose image is another than at the point before of its line."""
+    before: dict[tuple[str, str], str] = {}
+    changes = []
+    for each in trend.points:
+        changed = (
+            f"{name} {image.removeprefix('sha256:')[:12]}"
+            for name, image in sorted(each.images.items())
+            if before.get((each.line, name), image) != image
+        )
+        changes.append(", ".join(changed))
+        before |= {(each.line, name): image for name, image in each.images.items()}
+    return changes
+
+
+def _row(point: TrendPoint) -> tuple[RenderableType, ...]:
     seconds = _value(point, "seconds")
     return (
         when(point.at).rpartition(":")[0],
-        shown(point.line + ("" if point.whole else " (cut short)"), limit=40),
+        folded(point.line + ("" if point.whole else " (cut short)"), 40),
         _ratio(_value(point, "recall")),
         _ratio(_value(point, "precision")),
         _count(_value(point, "harmed")),
         "-" if seconds is None else duration(seconds),
         _count(_value(point, "packets")),
-        Text(inert(changed or "-", 80), style="yellow" if changed else ""),
     )
 
 

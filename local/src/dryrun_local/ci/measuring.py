@@ -13,6 +13,7 @@ from dryrun_cli.errors import ApiRefusedError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentRun
 from dryrun_local.ci.counting import ArmCount, Network
 from dryrun_local.ci.truths import Truth
+from dryrun_local.ci.words import counted
 from dryrun_local.terminal.screen import Screen
 
 _LOOK_SECONDS: Final = 1.0
@@ -38,7 +39,7 @@ async def run_experiment(
 ) -> Measured:
     """Run an experiment to its end and count. Cancelled, it is stopped first. Raises CliError."""
     experiment = read_experiment(await client.request_experiment(request))
-    screen.note(f"Experiment {experiment.id}: {experiment.runs} sessions")
+    screen.note(f"Experiment {experiment.id}: {counted(experiment.runs, 'session')}")
     try:
         experiment = await _wait(client, experiment, screen)
     except asyncio.CancelledError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.drawing.narration import counted
 from dryrun_contract.text import printable
 from dryrun_local.images.building import based_on, build_images, list_images
 from dryrun_local.images.distribution import distribute
@@ -22,6 +23,8 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.terminal.screen import Screen
 
+_WIDE = 110
+"""Columns of a terminal that has room for summaries."""
 _STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
 
 
@@ -76,9 +79,9 @@ async def export(
     require_folders(installation)
     folders = load_folders(installation.root, added=installation.added)
     chosen = folders if needed is None else based_on(folders, needed)
-    with screen.busy(f"The engine writes {len(chosen)} images"):
+    with screen.busy(f"The engine writes {counted(len(chosen), 'image')}"):
         done = await export_images(path, chosen, installation.root, installation.allowlist)
-    screen.done(f"{path} has {len(done.taken)} images", _megabytes(done.size))
+    screen.done(f"{path} has {counted(len(done.taken), 'image')}", _megabytes(done.size))
     return 0
 
 
@@ -92,11 +95,11 @@ async def take(installation: Installation, screen: Screen, path: Path) -> int:
         done = await import_images(path, folders, installation.root, installation.allowlist, screen.note)
     gather(installation)
     details = [_megabytes(done.size), f"{time.monotonic() - begun:.0f} s"] if done.taken else []
-    details += [f"{len(done.here)} were here"] if done.here else []
-    screen.done(f"Loaded {len(done.taken)} images", ", ".join(details))
+    details += [f"{len(done.here)} here before"] if done.here else []
+    screen.done(f"Loaded {counted(len(done.taken), 'image')}", ", ".join(details))
     if done.outdated:
         screen.warn(
-            f"{len(done.outdated)} images of {path} are left out, because their folders have changed since:",
+            f"left out of {path}, because their folders have changed since:",
             ", ".join(printable(image) for image in sorted(done.outdated)),
         )
     return 0
@@ -108,7 +111,9 @@ async def spread(installation: Installation, screen: Screen, hosts: Collection[s
     for host in hosts:
         with screen.busy(f"Comparing and copying images to {printable(host)}"):
             done = await distribute(host, installation.allowlist, installation.logs / "distribute.log")
-        screen.done(f"{printable(host)}: copied {len(done.copied)} images", f"{done.here} were there")
+        screen.done(
+            f"{printable(host)}: copied {counted(len(done.copied), 'image')}", f"{done.here} there before"
+        )
     return 0
 
 
@@ -123,18 +128,22 @@ async def show(installation: Installation, screen: Screen, *, as_json: bool) -> 
         table.add_column("STATE", no_wrap=True, min_width=8)
         table.add_column("SIZE", no_wrap=True, min_width=6, justify="right")
         table.add_column("OWN", no_wrap=True, min_width=6, justify="right")
-        table.add_column("SUMMARY", no_wrap=True, overflow="ellipsis", ratio=1)
+        if described := screen.console.width >= _WIDE:
+            table.add_column("SUMMARY", no_wrap=True, overflow="ellipsis", ratio=1)
         for listing in sorted(listings, key=lambda listing: (listing.allowlisted, listing.image)):
             table.add_row(
                 Text(printable(listing.image)),
                 Text(listing.state, _STYLES[listing.state]),
                 Text(_megabytes(listing.size)),
                 Text(_megabytes(listing.own_size)),
-                Text(printable(listing.summary)),
+                *([Text(printable(listing.summary))] if described else []),
             )
         screen.console.print(table)
         together = _megabytes(sum(listing.own_size or 0 for listing in listings))
-        screen.say(f"{len(listings)} images, {together} in total: a parent's layers are stored once", "dim")
+        screen.say(
+            f"{counted(len(listings), 'image')}, {together} in total: a parent's layers are stored once",
+            "dim",
+        )
         if any(listing.state != "current" for listing in listings):
             screen.say("To build what changed: dryrun-local images build", "dim")
     return 0 if all(listing.state == "current" for listing in listings) else 1

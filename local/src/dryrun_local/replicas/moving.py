@@ -184,9 +184,8 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
             new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
             if new:
                 facts = await verify_rows(installation, screen, new)
-                screen.done(
-                    "Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside"
-                )
+                stand_ins = counted(len(new), "stand-in")
+                screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
             install(installation, bundle.name, templates=bundle.templates, rows=rows, card=bundle.card)
         except BaseException:
             await _unload(wanted)
@@ -226,7 +225,7 @@ async def _load(
     """Give the engine the images that it lacks, all of them or none."""
     if not wanted:
         return
-    screen.say(f"Comparing {len(wanted)} images with their ids")
+    screen.say(f"Comparing {counted(len(wanted), 'image')} with their ids")
     await asyncio.to_thread(verify_images, archive, wanted.values())
     screen.say("The engine loads them")
     try:

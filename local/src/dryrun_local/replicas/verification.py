@@ -10,6 +10,7 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.shared_root import RECIPES
 from dryrun_local.terminal.screen import Screen
+from dryrun_replica.planning.summary import counted
 from dryrun_replica.verifying.container import VerificationError, remove_leftovers
 from dryrun_replica.verifying.verification import Products, verify
 
@@ -61,9 +62,11 @@ async def verify_rows(
         seconds = f"{time.monotonic() - begun:4.0f} s"
         if found:
             faults[image] = [printable(fault, limit=400) for fault in found]
-            screen.warn(f"{printable(image):42}", f"{seconds}   {len(found)} faults")
+            screen.warn(f"{printable(image):42}", f"{seconds}   {counted(len(found), 'fault')}")
         else:
-            screen.done(f"{printable(image):42}", f"{seconds}   {facts} facts are true")
+            screen.done(
+                f"{printable(image):42}", f"{seconds}   {counted(facts, 'fact is', 'facts are')} true"
+            )
         return facts
 
     async with asyncio.TaskGroup() as group:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from dryrun_cli.commands.command import make_console
 from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.wrapping import wrapped
 
 
 class Screen:
@@ -26,8 +27,19 @@ class Screen:
         self._line(self.glyphs.done, "green", what, rest)
 
     def warn(self, what: str, rest: str = "") -> None:
-        """Print a problem."""
-        self._line(self.glyphs.bad, "bold red", what, rest)
+        """Print a problem, on a terminal in lines that fit."""
+        first, *others = f"{what}  {rest}".rstrip().splitlines() or [""]
+        if not self.console.is_terminal or (not others and len(first) + 2 <= self.console.width):
+            self._line(self.glyphs.bad, "bold red", what, rest)
+            return
+        lines = wrapped(first, self.console.width - 2)
+        for line in others:
+            text = line.lstrip()
+            indent = len(line) - len(text)
+            lines += wrapped(" " * indent + text, self.console.width - 2, indent + 2)
+        for number, line in enumerate(lines):
+            sign = self.glyphs.bad if not number else " "
+            self.console.print(Text(f"{sign} ", "bold red").append(line, "default"), soft_wrap=True)
 
     def note(self, what: str, rest: str = "") -> None:
         """Print something worth knowing."""
