@@ -73,8 +73,18 @@ async def faults_in_each_look(page, name):
             # On a phone a table scrolls by itself.
             if await scrolls_sideways(page, "html" if device == "phone" else "html, .table-wrap"):
                 found.append("it is wider than the screen")
+            found += [f"breaks the word {word}" for word in await broken_words(page)]
             faults += [f"{name}, {scheme}, {device}: {fault}" for fault in found]
     return faults
+
+
+async def broken_words(page):
+    """Return the short words that a cell of a report breaks into two lines."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll("td > .dr-prose:only-child")]
+            .filter(cell => /^\\S{1,12}$/.test(cell.textContent) && cell.getClientRects().length > 1)
+            .map(cell => cell.textContent)"""
+    )
 
 
 def fleet_with(session_id):

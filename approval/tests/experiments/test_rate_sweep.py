@@ -89,7 +89,7 @@ def test_harm_at_a_slow_rate_is_not_forgotten_at_a_fast_one():
 def test_three_sessions_of_a_rate_are_too_few_and_one_with_harm_is_enough():
     few = swept({rate: [measured()] * 3 for rate in RATES})
     assert few.verdict == "too_few_repetitions"
-    assert few.sentence == "not shown: at 20/s: 3 sessions, 4 are the fewest"
+    assert few.sentence == "none is proved safe: at 20/s: 3 sessions, 4 are the fewest"
     harmful = swept({rate: [measured(harmed=1)] for rate in RATES})
     assert harmful.verdict == "none_safe"
 
@@ -100,7 +100,7 @@ def test_a_fact_that_chance_may_have_hidden_leaves_a_rate_uncertain():
     assert [point.state for point in sweep.points] == ["safe", "uncertain"]
     assert (sweep.recommended, sweep.beyond) == (20, None)
     assert sweep.sentence.endswith(
-        "of faster ones it is not shown: at 50/s: 1 perhaps lost: service plc:502/tcp"
+        "no faster one is proved safe: at 50/s: 1 perhaps lost: service plc:502/tcp"
     )
     # One miss of twenty is what any scan does.
     often = {20: [measured()] * 20, 50: [measured()] * 19 + [measured(FACTS[:1])]}
@@ -131,21 +131,24 @@ def test_one_run_that_was_not_wholly_measured_is_no_proof_of_safety(change, said
     sweep = swept({20: [measured()] * 4, 50: [*[measured()] * 3, partly]})
     assert [point.state for point in sweep.points] == ["safe", "uncertain"]
     assert sweep.points[1].reason == said
-    assert sweep.sentence.endswith(f"of faster ones it is not shown: at 50/s: {said}")
+    assert sweep.sentence.endswith(f"no faster one is proved safe: at 50/s: {said}")
 
 
 def test_a_session_that_failed_leaves_its_rate_uncertain():
     sweep = swept({20: [measured()] * 5, 50: [measured()] * 4, 100: []})
     assert [point.state for point in sweep.points] == ["safe", "uncertain"]
-    assert sweep.sentence.endswith("of faster ones it is not shown: at 50/s: 4 of 5 sessions measured")
+    assert sweep.sentence.endswith("no faster one is proved safe: at 50/s: 4 of 5 sessions measured")
     rest = swept({20: [measured()] * 5, 50: []})
-    assert rest.sentence.endswith("of faster ones it is not shown: no session was measured")
+    assert rest.sentence.endswith("no faster one is proved safe: no session was measured")
 
 
 def test_a_rate_of_which_every_session_failed_is_not_called_unsafe():
     sweep = swept({20: [], 50: [measured(FACTS)] * 4, 100: [measured(restarts=1)] * 4, 200: []})
     assert [point.state for point in sweep.points] == ["loses", "harms"]
-    assert (sweep.verdict, sweep.sentence) == ("too_few_repetitions", "not shown: no session was measured")
+    assert (sweep.verdict, sweep.sentence) == (
+        "too_few_repetitions",
+        "none is proved safe: no session was measured",
+    )
     faster = swept({20: [measured(restarts=1)] * 4, 50: []})
     assert faster.verdict == "none_safe"
 
@@ -153,7 +156,7 @@ def test_a_rate_of_which_every_session_failed_is_not_called_unsafe():
 def test_rates_at_which_nothing_was_found_are_not_safe():
     sweep = swept({rate: [measured(FACTS)] * 4 for rate in RATES})
     assert (sweep.verdict, sweep.recommended) == ("too_few_repetitions", None)
-    assert sweep.sentence == "not shown: at 20/s: no fact was found"
+    assert sweep.sentence == "none is proved safe: at 20/s: no fact was found"
 
 
 def test_a_sweep_without_limit_says_that_nothing_faster_was_tried():

@@ -76,6 +76,8 @@ def test_what_is_not_installed_is_named_with_what_is():
         "Installed are: database, masscan, network, network-2, nmap"
     )
     assert twice == "scan.collectors: names a collector twice"
+    [unlike] = faults(collectors=["zzz"])
+    assert unlike.startswith("scan.collectors: no collector zzz is installed. Installed are: database, ")
 
 
 def test_a_collector_whose_needs_nobody_meets_is_refused():

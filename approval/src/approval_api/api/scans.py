@@ -24,9 +24,8 @@ async def begin_scan(
     """Begin a scan: send its `id` along with its discoveries, then its end."""
     require_collector(reporting, start.collector)
     scan = await scans.begin(transaction, start, reporting.name)
-    note(
-        request, object_=str(scan.id), detail=f"{scan.collector}, {scan.profile}: {len(scan.targets)} targets"
-    )
+    targets = "1 target" if len(scan.targets) == 1 else f"{len(scan.targets)} targets"
+    note(request, object_=str(scan.id), detail=f"{scan.collector}, {scan.profile}: {targets}")
     response.headers["Location"] = f"/api/v1/production/scans/{scan.id}"
     return scan
 
@@ -66,7 +65,8 @@ def require_collector(reporting: Person, collector: str) -> None:
         raise ProblemError(
             "not-this-collector",
             403,
-            f"this token {may} as {collector!r}; create a token that names it",
+            f"this token {may} as {collector!r}; create one on the page of your account that may report "
+            f"production discoveries, with {collector!r} under “Reports as”",
             title="Not allowed",
         )
 

@@ -220,7 +220,7 @@ def _sentence(
         if verdict == "none_safe":
             slowest = points[0]
             return f"no rate in this sweep is safe; at {slowest.rate:,}/s: {_reason(points)}"
-        return f"not shown: {_doubt(points, above=0)}"
+        return f"none is proved safe: {_doubt(points, above=0)}"
     trials = next(point.runs for point in points if point.rate == recommended)
     sure = (
         f"nothing lost and nothing harmed in {_sessions(trials)}, "
@@ -233,7 +233,7 @@ def _sentence(
     elif recommended == fastest:
         margin = "no faster one was tried"
     else:
-        margin = f"of faster ones it is not shown: {_doubt(points, above=recommended)}"
+        margin = f"no faster one is proved safe: {_doubt(points, above=recommended)}"
     return f"{recommended:,} packets/s: {sure}; {margin}"
 
 

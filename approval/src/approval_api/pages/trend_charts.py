@@ -9,7 +9,7 @@ from approval_api.pages.plots import Dot, Plot, Series
 from approval_api.pages.words import duration, number
 from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
 
-PLOT = Plot(720, 220, 40)
+PLOT = Plot(720, 220, 52)
 SPARK_WIDTH, SPARK_HEIGHT = 140.0, 28.0
 _MOST_CHANGES = 12
 _TITLES: dict[TrendMeasure, str] = {

@@ -25,7 +25,7 @@ def at_most(criterion: str, limit: float, measured: float | None) -> CriterionRe
         status="passed" if measured <= limit else "failed",
         limit=limit,
         measured=measured,
-        detail=f"{measured:g}, at most {limit:g} allowed",
+        detail=f"{measured:,g}, at most {limit:,g} allowed",
     )
 
 

@@ -68,6 +68,7 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
     if not targets or not scanning or scanning[0] is None:
         return None
     hosts, network = question.complete()
+    standing = "1 target" if len(targets) == 1 else f"{len(targets)} targets"
     empty = max(_usable(network) - hosts, 0)
     lines = (
         _line(
@@ -101,7 +102,7 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
             expected=round(scanning[0] * max(1.0, hosts / len(targets)), 1),
             low=round(scanning[0], 1),
             high=None,
-            basis=f"{scanning[0]:.1f} s of scanning for {len(targets)} targets",
+            basis=f"{scanning[0]:.1f} s of scanning for {standing}",
         ),
     )
     answering = f"{hosts} of {_usable(network)} addresses of {network} answer"

@@ -192,6 +192,7 @@ async def test_a_programs_token_reports_only_as_the_collectors_it_names(api, ref
     answer = await api.client.post(PATH, json=body)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:dryrun:problem:not-this-collector")
     assert refusal in answer.json()["detail"]
+    assert "with 'database' under “Reports as”" in answer.json()["detail"]
     assert await listed(api) == []
 
 

@@ -56,7 +56,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
         )
     parts.append(Padding(table, (0, 0, 0, 2), expand=False))
     for kind, reasons in compared.explained_by.items():
-        parts.append(Text(f"{KINDS.get(kind, inert(kind))} lie outside; most by:", style="bold"))
+        parts.append(Text(f"{KINDS.get(kind, inert(kind))} lie outside; largest differences:", style="bold"))
         parts += [
             Padding(Text(inert(each, 200), style="yellow"), (0, 0, 0, 2), expand=False) for each in reasons
         ]

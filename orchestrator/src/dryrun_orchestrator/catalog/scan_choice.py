@@ -46,7 +46,7 @@ def _named(
     unknown = [name for name in names if name not in installed.by_name]
     for name in unknown:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = f"; did you mean {close[0]}?" if close else "."
         faults.append(
             Fault(
                 where="scan.collectors",

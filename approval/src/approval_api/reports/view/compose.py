@@ -10,6 +10,7 @@ from approval_api.reports.view import (
     targets,
 )
 from approval_api.reports.view.blocks import Quoted, Section, Text, View, text
+from approval_api.reports.view.wording import times
 from dryrun_contract.report import Report
 
 
@@ -51,7 +52,7 @@ def _subtitle(report: Report) -> tuple[Text, ...]:
         known = template.stands_for
         lines.append(
             text(
-                f"Stands for a network of {known.hosts:,} hosts, from ",
+                f"Stands for a network of {times(known.hosts, 'host')}, from ",
                 Quoted(known.made_from, prose=True),
                 f", {known.made_on}: {known.levels.sentence}",
             )

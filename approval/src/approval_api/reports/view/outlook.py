@@ -1,7 +1,7 @@
 """Beyond this session: a forecast for a larger network, and what a dry-run does not rehearse."""
 
 from approval_api.reports.view.blocks import Listing, Paragraph, Section, Text, figure, table, text
-from approval_api.reports.view.wording import seconds, size
+from approval_api.reports.view.wording import seconds, size, times
 from dryrun_contract.report import ForecastLine, Report
 
 
@@ -24,7 +24,7 @@ def forecast(report: Report) -> Section | None:
         )
         for line in found.lines
     ]
-    heading = f"{found.hosts:,} hosts in {found.cidr}, {found.addresses:,} addresses"
+    heading = f"{times(found.hosts, 'host')} in {found.cidr}, {found.addresses:,} addresses"
     return Section(
         "forecast",
         title,

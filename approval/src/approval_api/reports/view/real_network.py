@@ -68,7 +68,7 @@ def coverage(report: Report) -> Section | None:
 def _origin(known: StandsFor) -> Paragraph:
     return Paragraph(
         text(
-            f"{known.hosts:,} hosts, made from ",
+            f"{times(known.hosts, 'host')}, made from ",
             Quoted(known.made_from, prose=True),
             f" on {known.made_on}. {known.levels.sentence}.",
         )
