@@ -218,7 +218,7 @@ def test_long_lists_name_the_command_with_the_sessions_own_id(run, api, session)
 def test_stopping_a_session_that_has_ended_says_so(run, api, session):
     code, stdout, _ = run("stop", "last")
     assert code == 0
-    assert stdout == f"Nothing to stop: session {session['id']} has already ended (completed).\n"
+    assert stdout == f"Session {session['id']} has already ended (completed).\n"
 
 
 def test_a_kind_that_no_collector_discovers_is_named_as_not_looked_for(run, api, session):

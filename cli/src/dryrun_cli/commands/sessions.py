@@ -81,10 +81,8 @@ async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
     if common.json_output:
         write_json(answer)
     elif before.phase == Phase.ENDED:
-        sys.stdout.write(
-            f"Nothing to stop: session {session_id} has already ended "
-            f"({inert(before.outcome or 'no outcome')}).\n"
-        )
+        ended = inert(before.outcome or "no outcome")
+        sys.stdout.write(f"Session {session_id} has already ended ({ended}).\n")
     else:
         sys.stdout.write(f"Stopping session {session_id}.\nTo watch its cleanup: dryrun watch {session_id}\n")
     return ExitCode.OK

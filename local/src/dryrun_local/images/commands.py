@@ -123,12 +123,13 @@ async def show(installation: Installation, screen: Screen, *, as_json: bool) -> 
     if as_json:
         sys.stdout.write(json.dumps([asdict(listing) for listing in listings], ensure_ascii=True) + "\n")
     else:
-        table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+        described = screen.console.width >= _WIDE
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=described)
         table.add_column("IMAGE", no_wrap=True, min_width=max(len(listing.image) for listing in listings))
         table.add_column("STATE", no_wrap=True, min_width=8)
         table.add_column("SIZE", no_wrap=True, min_width=6, justify="right")
         table.add_column("OWN", no_wrap=True, min_width=6, justify="right")
-        if described := screen.console.width >= _WIDE:
+        if described:
             table.add_column("SUMMARY", no_wrap=True, overflow="ellipsis", ratio=1)
         for listing in sorted(listings, key=lambda listing: (listing.allowlisted, listing.image)):
             table.add_row(
