@@ -20,8 +20,8 @@ up: ## run all services until Ctrl-C, for trying out and developing
 	@setup/setup demo
 	@$(BIN)/dryrun-local up
 
-quick: check ## check, and run the unit tests of what differs from main, or of PACKAGE=guard; about a minute
-	@folders="$(if $(PACKAGE),$(PACKAGE)/tests,$$(tests/support/changed-packages))"; \
+quick: check ## check, and run the unit tests that concern what differs from main, or all of PACKAGE=guard; about a minute
+	@folders="$(if $(PACKAGE),$(PACKAGE)/tests,$$($(BIN)/python tests/support/changed_tests.py))"; \
 	if [ -z "$$folders" ]; then echo "nothing differs from main"; exit; fi; \
 	$(BIN)/pytest -q -m "not engine and not browser and not deploy" -n 3 --durations=3 $$folders
 
