@@ -51,7 +51,7 @@ def main() -> None:
 
 def _migrate(settings: DatabaseSettings) -> None:
     from approval_api.database.migration import migrate_when_reachable
-    from approval_api.telemetry.logs import log_to_stdout
+    from dryrun_serving.logs import log_to_stdout
 
     log_to_stdout("INFO")
     _run(settings.owner_url, migrate_when_reachable)

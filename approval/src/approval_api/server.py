@@ -4,8 +4,8 @@ from fastapi import FastAPI
 
 from approval_api.app import begin_stop, create_app
 from approval_api.settings import Settings
-from approval_api.telemetry.logs import log_to_stdout
 from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.logs import log_to_stdout
 from dryrun_serving.server import Server
 from dryrun_serving.server import create_server as create_bounded_server
 

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import OWNER_MARK, Installation
 from dryrun_local.system.processes import Program, end_leftovers, find_leftovers, running, tail
+from dryrun_serving.logs import JsonFormatter
 
 
 @pytest.fixture
@@ -126,11 +128,11 @@ async def test_finds_processes_of_a_killed_run_by_their_mark_and_ends_them(insta
 
 def test_the_tail_reads_the_messages_of_json_logs(tmp_path):
     log = Path(tmp_path / "service.log")
-    log.write_text(
-        '{"level":"error","message":"the disk is full","exception":"Traceback\\nOSError"}\nplain\n'
-    )
+    record = logging.makeLogRecord({"msg": "the disk is full", "levelname": "ERROR"})
+    record.exc_info = (OSError, OSError("no space"), None)
+    log.write_text(f"{JsonFormatter().format(record)}\nplain\n")
     shown = tail(log)
-    assert "    the disk is full\n    Traceback\n    OSError\n    plain\n" in shown
+    assert "    the disk is full\n    OSError: no space\n    plain\n" in shown
     assert '"level"' not in shown
 
 

@@ -1,11 +1,8 @@
 """Builds, watches and removes simulated networks."""
 
 import argparse
-import json
-import logging
 import os
 import sys
-from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
@@ -15,6 +12,7 @@ from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.journal.journal import JournalError
 from dryrun_orchestrator.settings import Settings
 from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.logs import log_to_stdout
 from dryrun_serving.server import Server
 from dryrun_serving.server import create_server as create_bounded_server
 
@@ -23,22 +21,6 @@ HEAD_SECONDS = 5.0
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_OF_ADDRESS = 64
 """So that one neighbour cannot take all connections. The approval API needs a few."""
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object per line, for log collectors."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Render one record."""
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
 
 
 def create_server(settings: Settings, app: FastAPI) -> Server:
@@ -59,9 +41,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve the internal API; settings come from ORCHESTRATOR_* variables")
     parser.parse_args()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_to_stdout("INFO")
     try:
         settings = Settings.read(os.environ)
     except SettingsError as error:

@@ -8,9 +8,9 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from approval_api.telemetry import logs
 from approval_api.telemetry.metrics import Metrics
 from dryrun_contract.text import printable
+from dryrun_serving import logs
 from dryrun_serving.door import METHODS
 
 logger = logging.getLogger(__name__)

@@ -194,7 +194,7 @@ def _messages(line: str) -> list[str]:
     """Return the message of a log line; the services write JSON, with tracebacks in one field."""
     try:
         record = json.loads(line)
-        texts = [record["message"], *filter(None, [record.get("exception")])]
+        texts = [record["message"], *filter(None, [record.get("error")])]
     except (ValueError, KeyError, TypeError):
         return [line]
     return "\n".join(map(str, texts)).splitlines()

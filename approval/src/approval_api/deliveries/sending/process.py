@@ -15,8 +15,8 @@ from approval_api.egress.client import Egress
 from approval_api.egress.hosts import NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications.sending.notifier import Notifier
-from approval_api.telemetry.logs import log_to_stdout
 from dryrun_contract.delivery import DestinationRequest
+from dryrun_serving.logs import log_to_stdout
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.working import working
 
