@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hardening import (
@@ -46,6 +47,7 @@ HOSTS: Sequence[Sequence[tuple[int, str]]] = [
             9290,
             '<service name="hp-gsg" product="HP JetDirect Generic Scan Gateway" method="probed" conf="10"/>',
         ),
+        (7777, ""),
     ],
 ]
 
@@ -132,7 +134,9 @@ def scan(path: Path) -> Path:
 def test_a_scan_becomes_a_template_on_which_discovery_is_rehearsed(tmp_path: Path, state: Path) -> None:
     file = scan(tmp_path / "scan.xml")
     shown = run(state, "network", "import", str(file), "--name", "acme")
-    assert "6 of 8 services stand on real software, 1 on a relative, 1 on a banner" in shown
+    assert (
+        "6 of 9 services stand on real software, 1 on a relative, 1 on a banner, 1 on an open port" in shown
+    )
     assert "facts of 4 stand-ins are true" in shown
     (listed,) = json.loads(run(state, "network", "list", "--json"))
     assert (listed["name"], listed["hosts"], listed["real"]) == ("acme", 4, 6)
@@ -152,10 +156,30 @@ def test_a_scan_becomes_a_template_on_which_discovery_is_rehearsed(tmp_path: Pat
     assert rows["product"]["true_positives"] >= rows["service"]["true_positives"] - 1
     assert report["harmed"] == []
 
+    written = tmp_path / "report.json"
+    written.write_text(json.dumps(report))
+    there = planned_again(state, written)
+    assert there["coverage"]["levels"] == {**NONE, "same_version": 7, "banner": 2}
     run(state, "network", "remove", "acme")
+    # Its images are no longer there: each product gets the stand-in that it had, which may hide its version.
+    levels = planned_again(state, written)["coverage"]["levels"]
+    real = levels["same_version"] + levels["same_product"]
+    assert (real, levels["relative"], levels["banner"], levels["nothing"]) == (7, 0, 2, 0)
     assert json.loads(run(state, "network", "list", "--json")) == []
     images = json.loads((state / "allowlist.json").read_text())["images"]
     assert [name for name in images if "stand-in" in name] == []
+
+
+NONE = {"same_version": 0, "same_product": 0, "relative": 0, "banner": 0, "nothing": 0}
+
+
+def planned_again(state: Path, report: Path) -> dict[str, Any]:
+    """The plan of a replica that its rehearsal's report describes; each open port is told from a banner."""
+    plan = json.loads(run(state, "network", "import", str(report), "--name", "again", "--plan", "--json"))
+    banners = [row["stands_on"] for row in plan["coverage"]["rows"] if row["level"] == "banner"]
+    assert None in banners
+    assert any(str(each).startswith("HP JetDirect Generic Scan Gateway") for each in banners)
+    return dict(plan)
 
 
 KILL = (
