@@ -24,14 +24,15 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 # schedules do, is sorted out first: comparing each with all later ones takes long.
 _BROKEN_OFF = text(
     """
-    WITH broken_off AS MATERIALIZED (
-        SELECT collector, profile, target, excluded,
-            max(reported_at) FILTER (WHERE complete IS NOT TRUE) AS reported_at
+    WITH scanned AS (
+        SELECT collector, profile, target, excluded, complete, reported_at,
+            max(reported_at) FILTER (WHERE complete) OVER (PARTITION BY collector, profile, target) AS again_at
         FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
         WHERE NOT target <<= ANY (excluded)
+    ), broken_off AS MATERIALIZED (
+        SELECT collector, profile, target, excluded, max(reported_at) AS reported_at
+        FROM scanned WHERE complete IS NOT TRUE AND reported_at > coalesce(again_at, '-infinity')
         GROUP BY collector, profile, target, excluded
-        HAVING max(reported_at) FILTER (WHERE complete IS NOT TRUE)
-            > coalesce(max(reported_at) FILTER (WHERE complete), '-infinity')
     )
     SELECT target, ARRAY(
         SELECT DISTINCT part FROM gateway.production_scans AS later CROSS JOIN unnest(later.targets) AS part
