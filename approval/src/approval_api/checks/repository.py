@@ -26,12 +26,12 @@ _BROKEN_OFF = text(
     """
     WITH scanned AS (
         SELECT collector, profile, target, excluded, complete, reported_at,
-            max(reported_at) FILTER (WHERE complete) OVER (PARTITION BY collector, profile, target) AS again_at
+            max(reported_at) FILTER (WHERE complete) OVER (PARTITION BY collector, profile, target) AS again
         FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
         WHERE NOT target <<= ANY (excluded)
     ), broken_off AS MATERIALIZED (
         SELECT collector, profile, target, excluded, max(reported_at) AS reported_at
-        FROM scanned WHERE complete IS NOT TRUE AND reported_at > coalesce(again_at, '-infinity')
+        FROM scanned WHERE complete IS NOT TRUE AND reported_at > coalesce(again, '-infinity')
         GROUP BY collector, profile, target, excluded
     )
     SELECT target, ARRAY(
