@@ -51,3 +51,12 @@ def test_no_product_breaks_an_outcome(product):
     counted = counts_of([service("10.213.0.1:80/tcp", product=product)])
     assert ProductionCounts.model_validate_json(counted.model_dump_json()) == counted
     assert all(printable(name) == name for name in counted.products)
+
+
+def test_a_machine_whose_address_collectors_write_differently_counts_once():
+    counter = ProductionCounter()
+    for host in ("[2001:db8::1]", "[2001:DB8::1]", "[2001:db8:0::1]", "10.0.0.7", "[::ffff:10.0.0.7]"):
+        for key, kind in ((host, "host"), (f"{host}:80/tcp", "service")):
+            counter.add(Discovery(kind=kind, key=key, data={}, confidence=1))
+    counts = counter.counts(complete=True)
+    assert (counts.hosts, counts.places) == (2, {"80/tcp": 2})
