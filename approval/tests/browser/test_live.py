@@ -33,7 +33,7 @@ async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
     await expect(page.locator(".countdown")).to_contain_text("29 min")
     session.scan()
     await expect(page.locator("#status .step.is-now")).to_contain_text("scanning")
-    await expect(page.locator(".run-message")).to_contain_text("1 of 2 scanning 10.213.0.3")
+    await expect(page.locator(".run-message")).to_contain_text("1 of 2: scanning 10.213.0.3")
     await expect(page.locator("#network .scanner.is-scanning")).to_have_count(1)
     await expect(page.locator("#network .node.is-found")).to_have_count(2)
     found = 4 + len(HOSTILE)

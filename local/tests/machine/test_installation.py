@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from dryrun_local.machine.installation import Installation, write_private
+from dryrun_local.machine.installation import Installation, from_here, write_private
 
 
 @pytest.fixture
@@ -45,3 +45,9 @@ def test_the_state_can_be_in_another_folder(monkeypatch, tmp_path):
     installation.prepare()
     assert installation.state == tmp_path / "deep" / "state"
     assert (installation.root / "pyproject.toml").exists()
+
+
+def test_a_path_is_relative_only_below_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert from_here(tmp_path / "state" / "report.html") == "state/report.html"
+    assert from_here(tmp_path.parent / "report.html") == str(tmp_path.parent / "report.html")

@@ -17,7 +17,7 @@ from dryrun_local.images.manifest import ManifestError
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError
-from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.installation import Installation, from_here
 from dryrun_local.machine.lock import held
 from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT, free_ports
 from dryrun_local.system.processes import find_leftovers
@@ -76,7 +76,7 @@ def _python(installation: Installation) -> CheckResult:
     ]
     if missing:
         return CheckResult("Python", "missing", f"{version}, without {', '.join(missing)}", ("make demo",))
-    return CheckResult("Python", "ok", f"{version} in {os.path.relpath(installation.root / '.venv')}")
+    return CheckResult("Python", "ok", f"{version} in {from_here(installation.root / '.venv')}")
 
 
 def _program(name: str, package: str) -> CheckResult:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import from_here
 
 SECONDS = 30.0
 """The script takes a tenth of a second; if it takes longer, another program locks the kernel's tables."""
@@ -39,7 +40,7 @@ class HostRule:
     ) -> None:
         self._script = root / SCRIPT_FROM_ROOT
         self._seconds = seconds
-        self._fix = f"{'' if user_id() == 0 else 'sudo '}{os.path.relpath(self._script)} install"
+        self._fix = f"{'' if user_id() == 0 else 'sudo '}{from_here(self._script)} install"
 
     async def check(self) -> HostRuleState:
         """Return the state of the rule. Raises HostRuleError when the script fails."""

@@ -26,7 +26,7 @@ from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_local.images.commands import prepare
 from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
-from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.installation import Installation, from_here
 from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
 from dryrun_local.system.launch import System, running_system
@@ -222,7 +222,7 @@ class Demo:
     def _conclude(self, left: list[Thing], code: int) -> None:
         if self._result.files:
             first, *others = self._result.files
-            self._screen.note("Report:", os.path.relpath(first))
+            self._screen.note("Report:", from_here(first))
             self._screen.say(f"  and beside it as {', '.join(path.suffix for path in others)}")
         if self._options.timings:
             earlier = 0.0
