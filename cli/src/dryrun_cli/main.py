@@ -126,9 +126,7 @@ def start(
     from dryrun_cli.commands import watching
 
     if criteria is not None and not watch_it:
-        raise typer.BadParameter(
-            "needs --watch: criteria are checked when the session has ended", param_hint="'--criteria'"
-        )
+        raise typer.BadParameter("it needs --watch, which judges at the end", param_hint="'--criteria'")
     if criteria is not None and judged_by is not None:
         raise typer.BadParameter("choose one: a file, or stored criteria", param_hint="'--judged-by'")
     common = common_options(context, json_output, api_url)

@@ -21,7 +21,7 @@ def warned(text: str, *, is_terminal: bool) -> list[str]:
 def test_a_warning_is_wrapped_between_words_on_a_terminal() -> None:
     lines = warned(LONG, is_terminal=True)
     assert max(map(len, lines)) <= 80
-    assert [line[:4] for line in lines] == [f"{Screen().glyphs.bad} an", "  en", "    ", "    "]
+    assert [line[:4] for line in lines] == [f"{Screen().glyphs.bad} an", "  en", "  te", "    "]
     assert " ".join(" ".join(lines)[2:].split()) == " ".join(LONG.split())
 
 

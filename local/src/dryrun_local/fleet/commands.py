@@ -35,11 +35,9 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
     if not changed:
         screen.note(f"{host} is drained already")
         return 0
-    screen.done(f"{host} is drained:", "it gets no new session within seconds")
-    screen.note(
-        "Its sessions run to their end, 30 minutes at most;",
-        f'the overview, /readyz and dryrun_host_sessions{{host="{host}"}} show those that remain',
-    )
+    screen.done(f"{host} is drained:", "in a few seconds it gets no new session")
+    screen.note("Its sessions run to their end, 30 minutes at most. Those that remain are in")
+    screen.say(f'  the overview, /readyz and dryrun_host_sessions{{host="{host}"}}')
     if fleet.managers == (host,):
         screen.note(f"{host} is the manager:", "sessions across other hosts still need its engine and guard")
     elif host in fleet.managers:

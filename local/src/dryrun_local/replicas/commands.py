@@ -34,7 +34,8 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
         sys.stdout.write(json.dumps([_listed(replica) for replica in found], ensure_ascii=True) + "\n")
         return 0
     if not found:
-        screen.say("No replica is installed; `dryrun-local network import FILE --name NAME` makes one.")
+        screen.say("No replica is installed; to make one:")
+        screen.say("dryrun-local network import FILE --name NAME")
         return 0
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("NAME", no_wrap=True)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.text import Text
+
 from dryrun_contract.text import printable
 from dryrun_local.images.installed_rows import STAND_IN
 from dryrun_local.images.progress import ImageScreen
@@ -45,7 +47,7 @@ async def import_network(installation: Installation, options: ImportOptions, scr
         if root.versions != planned.matcher.versions:
             # Planned before it was known which versions exist here.
             planned = plan_replica(installation, options)
-            screen.say(sentence(planned.plan.coverage))
+            screen.console.print(Text(sentence(planned.plan.coverage)))
         await _make(installation, screen, planned, root)
     return 0
 

@@ -32,14 +32,14 @@ class Screen:
         if not self.console.is_terminal or (not others and len(first) + 2 <= self.console.width):
             self._line(self.glyphs.bad, "bold red", what, rest)
             return
-        lines = wrapped(first, self.console.width - 2)
-        for line in others:
-            text = line.lstrip()
-            indent = len(line) - len(text)
-            lines += wrapped(" " * indent + text, self.console.width - 2, indent + 2)
-        for number, line in enumerate(lines):
-            sign = self.glyphs.bad if not number else " "
-            self.console.print(Text(f"{sign} ", "bold red").append(line, "default"), soft_wrap=True)
+        sign = self.glyphs.bad
+        top, *further = wrapped(f"{sign} {first}", self.console.width, 2)
+        text = Text(sign, "bold red").append(top.removeprefix(sign), "default")
+        self.console.print(text, soft_wrap=True)
+        for line in (*further, *others):
+            indent = max(2, len(line) - len(line.lstrip()))
+            for part in wrapped(" " * indent + line.lstrip(), self.console.width, indent + 2):
+                self.say(part)
 
     def note(self, what: str, rest: str = "") -> None:
         """Print something worth knowing."""
