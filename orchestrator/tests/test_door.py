@@ -160,7 +160,7 @@ async def test_a_crowd_that_requests_readiness_costs_the_engine_little(served):
         return await ping()
 
     served.engine.ping = counted
-    ready = served.app.state.services.readiness
+    ready = served.app.state.parts.readiness
     for _ in range(20):
         await asyncio.gather(*(ready.get() for _ in range(20)))
     assert 1 <= asked <= 30

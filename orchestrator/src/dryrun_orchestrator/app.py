@@ -25,8 +25,8 @@ from dryrun_orchestrator.fleet.fleet_file import FleetFile, read_fleet_file
 from dryrun_orchestrator.fleet_view import show_fleet
 from dryrun_orchestrator.hosts import Hosts, hosts_of_fleet, one_host
 from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.parts import Parts
 from dryrun_orchestrator.problems import install_problem_handlers
-from dryrun_orchestrator.services import Services
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.sparing import Sparing
@@ -49,40 +49,40 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     fleet = None if settings.fleet is None else read_fleet_file(settings.fleet)
     journal = Journal.open(settings.state_dir)
 
-    def compose(record: Record | None) -> Services:
+    def compose(record: Record | None) -> Parts:
         hosts = _hosts(settings, files, journal, fleet, engine)
         supervisor = Supervisor(hosts, journal, files, settings, record=record)
-        services: Services = Services(
+        parts: Parts = Parts(
             settings=settings,
             hosts=hosts,
             journal=journal,
             audit=AuditLog(settings.state_dir / "audit.jsonl"),
             supervisor=supervisor,
-            readiness=Sparing(lambda: check_readiness(services)),
-            metrics_page=Sparing(lambda: render_metrics(services)),
+            readiness=Sparing(lambda: check_readiness(parts)),
+            metrics_page=Sparing(lambda: render_metrics(parts)),
             pool=Sparing(supervisor.show_pool),
             fleet=Sparing(partial(show_fleet, hosts, journal)),
         )
-        return services
+        return parts
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Telemetry("dryrun-orchestrator", settings.otlp_endpoint, REGISTRY.collect) as telemetry:
-            services = compose(telemetry.record)
-            app.state.services = services
+            parts = compose(telemetry.record)
+            app.state.parts = parts
             try:
                 async with (
-                    serving_metrics(settings.metrics_listen, services.metrics_page.get),
+                    serving_metrics(settings.metrics_listen, parts.metrics_page.get),
                     # Without a supervisor, the API would accept sessions that nobody cleans up.
-                    working({"the supervisor": services.supervisor.run}),
+                    working({"the supervisor": parts.supervisor.run}),
                 ):
                     yield
             finally:
                 # The journal and the engine's labels hold everything the next process needs.
-                await services.supervisor.empty_pool()
-                await services.hosts.close()
-                await services.journal.close()
-                services.audit.close()
+                await parts.supervisor.empty_pool()
+                await parts.hosts.close()
+                await parts.journal.close()
+                parts.audit.close()
 
     app = FastAPI(
         title="Dry-run orchestrator",

@@ -26,8 +26,8 @@ from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.journal.journal import PositionGoneError
+from dryrun_orchestrator.parts import Parts
 from dryrun_orchestrator.problems import problem_response
-from dryrun_orchestrator.services import Services
 from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 MAX_WAIT_SECONDS = 60
@@ -39,10 +39,10 @@ MAX_SEQ = 2**63 - 1
 READY_DEADLINE_SECONDS = 5
 
 
-def services_of(request: Request) -> Services:
+def parts_of(request: Request) -> Parts:
     """Return what the application was composed of."""
-    services: Services = request.app.state.services
-    return services
+    parts: Parts = request.app.state.parts
+    return parts
 
 
 Actor = Annotated[
@@ -73,7 +73,7 @@ async def put_session(
 
     Idempotent: the same request again returns 200 and the session.
     """
-    supervisor = services_of(request).supervisor
+    supervisor = parts_of(request).supervisor
 
     async def put() -> tuple[Session, bool]:
         caller = TraceContext.read(traceparent)
@@ -87,38 +87,38 @@ async def put_session(
 @guarded.post("/sessions/{session_id}/stop", status_code=202)
 async def stop_session(request: Request, session_id: UUID, x_actor: Actor) -> Session:
     """Request that a session stops; its network is removed. Idempotent."""
-    supervisor = services_of(request).supervisor
+    supervisor = parts_of(request).supervisor
     return await _audited(request, x_actor, lambda: supervisor.stop(session_id), {})
 
 
 @guarded.get("/sessions")
 async def list_sessions(request: Request) -> list[Session]:
     """List every session in the journal, oldest first."""
-    return await services_of(request).supervisor.list()
+    return await parts_of(request).supervisor.list()
 
 
 @guarded.get("/sessions/{session_id}")
 async def show_session(request: Request, session_id: UUID) -> Session:
     """Show one session."""
-    return await services_of(request).supervisor.show(session_id)
+    return await parts_of(request).supervisor.show(session_id)
 
 
 @guarded.get("/pool")
 async def show_pool(request: Request) -> Pool:
     """Show the sessions that are prepared ahead. Requesting the id of one claims it."""
-    return await services_of(request).pool.get()
+    return await parts_of(request).pool.get()
 
 
 @guarded.get("/hosts")
 async def show_hosts(request: Request) -> Fleet:
     """Show the hosts of the fleet and what stands on each; none where there is no fleet."""
-    return await services_of(request).fleet.get()
+    return await parts_of(request).fleet.get()
 
 
 @guarded.get("/templates")
 async def list_templates(request: Request) -> list[TemplateSummary]:
     """List the templates a session can use."""
-    return [template.summary() for template in services_of(request).supervisor.catalog.valid()]
+    return [template.summary() for template in parts_of(request).supervisor.catalog.valid()]
 
 
 @guarded.get("/templates/{template_id}")
@@ -136,7 +136,7 @@ async def show_template(
         raise ScanChoiceError(
             [Fault(where=".".join(("scan", *map(str, each["loc"]))), what=each["msg"]) for each in faults]
         ) from error
-    return services_of(request).supervisor.catalog.get(template_id, seed, choice).full()
+    return parts_of(request).supervisor.catalog.get(template_id, seed, choice).full()
 
 
 @guarded.get("/events", responses={410: {"model": Snapshot}})
@@ -151,20 +151,20 @@ async def list_events(
     Without `after`, from the first event. 410 with a snapshot of all sessions when the position is not in
     this journal.
     """
-    services = services_of(request)
+    parts = parts_of(request)
     try:
         position = None if after is None else _position(after)
     except ValueError as error:
         return problem_response(request, 422, "invalid-position", "Invalid position", str(error))
-    signal = services.journal.signal()
+    signal = parts.journal.signal()
     try:
-        page = await services.journal.events_after(position, limit)
+        page = await parts.journal.events_after(position, limit)
         if not page and wait:
             await _wait_for_either(signal, request.app.state.stopping, wait)
-            page = await services.journal.events_after(position, limit)
+            page = await parts.journal.events_after(position, limit)
     except PositionGoneError:
-        return await _gone(services)
-    body = f'{{"journal":"{services.journal.id}","events":[{",".join(page)}]}}'
+        return await _gone(parts)
+    body = f'{{"journal":"{parts.journal.id}","events":[{",".join(page)}]}}'
     return Response(body, media_type="application/json")
 
 
@@ -190,11 +190,11 @@ async def _wait_for_either(first: asyncio.Event, second: asyncio.Event, seconds:
             task.cancel()
 
 
-async def _gone(services: Services) -> Response:
+async def _gone(parts: Parts) -> Response:
     snapshot = Snapshot(
-        journal=services.journal.id,
-        seq=await services.journal.newest(),
-        sessions=tuple(await services.supervisor.list()),
+        journal=parts.journal.id,
+        seq=await parts.journal.newest(),
+        sessions=tuple(await parts.supervisor.list()),
     )
     return Response(snapshot.model_dump_json(), status_code=410, media_type="application/json")
 
@@ -210,36 +210,34 @@ async def live() -> dict[str, str]:
 )
 async def ready(request: Request) -> Response:
     """Readiness: whether a session started now could succeed (engine, isolation, journal, files)."""
-    checks = await services_of(request).readiness.get()
+    checks = await parts_of(request).readiness.get()
     is_ready = all(state.startswith("ok") for state in checks.values())
     return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
 
 
-async def check_readiness(services: Services) -> dict[str, str]:
+async def check_readiness(parts: Parts) -> dict[str, str]:
     """Return the state of each check; `ok…` means passed. Calls the engine."""
-    if services.hosts.fleet is None:
-        of_hosts = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
+    if parts.hosts.fleet is None:
+        of_hosts = {"engine": await _engine_state(parts), "isolation": _isolation_state(parts)}
     else:
-        records = await services.journal.sessions()
-        fleet = fleet_view(services.hosts, records)
+        records = await parts.journal.sessions()
+        fleet = fleet_view(parts.hosts, records)
         held = [record.held_overlay for record in records if record.held_overlay is not None]
         of_hosts = {
             "hosts": hosts_state(fleet),
-            "overlay": overlay_state(
-                fleet, services.hosts.why_none_crosses, held, services.hosts.last_crossing
-            ),
+            "overlay": overlay_state(fleet, parts.hosts.why_none_crosses, held, parts.hosts.last_crossing),
         }
     return {
         **of_hosts,
-        "journal": f"ok, {await services.journal.newest()} events",
-        "installed files": services.supervisor.files_state,
+        "journal": f"ok, {await parts.journal.newest()} events",
+        "installed files": parts.supervisor.files_state,
     }
 
 
-async def _engine_state(services: Services) -> str:
+async def _engine_state(parts: Parts) -> str:
     try:
         async with asyncio.timeout(READY_DEADLINE_SECONDS):
-            await services.hosts.only.engine.ping()
+            await parts.hosts.only.engine.ping()
     except EngineError as error:
         return f"no: {error}"
     except TimeoutError:
@@ -247,10 +245,10 @@ async def _engine_state(services: Services) -> str:
     return "ok"
 
 
-def _isolation_state(services: Services) -> str:
-    if services.supervisor.fault is not None:
-        return f"no: {services.supervisor.fault}"
-    last = services.hosts.only.isolation.last
+def _isolation_state(parts: Parts) -> str:
+    if parts.supervisor.fault is not None:
+        return f"no: {parts.supervisor.fault}"
+    last = parts.hosts.only.isolation.last
     if last is None:
         return "no: not probed yet"
     return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
@@ -259,12 +257,12 @@ def _isolation_state(services: Services) -> str:
 @metrics_router.get("/metrics")
 async def read_metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    return Response(await services_of(request).metrics_page.get(), media_type=MEDIA_TYPE)
+    return Response(await parts_of(request).metrics_page.get(), media_type=MEDIA_TYPE)
 
 
-async def render_metrics(services: Services) -> bytes:
+async def render_metrics(parts: Parts) -> bytes:
     """Return the figures in Prometheus' text format."""
-    metrics.EVENTS.set(await services.journal.newest())
+    metrics.EVENTS.set(await parts.journal.newest())
     return generate_latest()
 
 
@@ -293,7 +291,7 @@ async def _audit(
     arguments: dict[str, object] | None = None,
 ) -> None:
     metrics.COMMANDS.labels(command=request.method.lower(), outcome=outcome).inc()
-    await services_of(request).audit.write(
+    await parts_of(request).audit.write(
         actor=None if actor is None else printable(actor),
         command=printable(f"{request.method} {request.url.path}"),
         arguments=arguments,

@@ -13,7 +13,7 @@ from dryrun_orchestrator.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Parts:
     """The parts that the endpoints use."""
 
     settings: Settings
