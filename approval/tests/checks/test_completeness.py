@@ -1,10 +1,13 @@
 """Which scans of production make a check incomplete: those broken off that no later ones cover."""
 
+import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from approval_api.checks import repository
 from approval_api.database.tables import discoveries, production_scans
@@ -14,6 +17,7 @@ from dryrun_contract.production import ScanEnd, ScanStart
 BROKEN_OFF, COMPLETE, UNDER_WAY = False, True, None
 NET = "10.213.0.0/23"
 LOWER, UPPER = "10.213.0.0/24", "10.213.1.0/24"
+NETWORK = ip_network("10.213.0.0/28")
 NOW = datetime.now(UTC)
 
 
@@ -77,6 +81,63 @@ async def test_a_check_is_complete_once_later_scans_cover_what_was_broken_off(en
     assert outcome.complete == complete
 
 
+SMALL = [*NETWORK.subnets(new_prefix=29), *NETWORK.subnets(new_prefix=30), *NETWORK.subnets(new_prefix=31)]
+
+
+def is_left(address, target, broken_off, scans):
+    """Whether no later scan looked at an address of a target that was broken off: address by address."""
+    for later in scans:
+        left_out = list(map(ip_network, later["excluded"]))
+        is_later = later["complete"] and later["reported_at"] > broken_off["reported_at"]
+        if not is_later or later["profile"] not in {broken_off["profile"], "full"}:
+            continue
+        if any(target.subnet_of(each) for each in left_out):
+            continue
+        for part in map(ip_network, later["targets"]):
+            if address in part and not any(part.subnet_of(each) for each in left_out):
+                return False
+    return True
+
+
+def what_is_left(scans):
+    for broken_off in scans:
+        left_out = list(map(ip_network, broken_off["excluded"]))
+        for target in map(ip_network, broken_off["targets"]):
+            if broken_off["complete"] or any(target.subnet_of(each) for each in left_out):
+                continue
+            for address in target:
+                excluded = any(address in each for each in left_out)
+                if not excluded and is_left(address, target, broken_off, scans):
+                    yield address
+
+
+async def test_random_scans_are_judged_as_address_by_address(engine):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    chance = random.Random(7)
+    judged = Counter()
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        for _ in range(400):
+            some = [str(chance.choice(SMALL)) for _ in range(chance.randint(1, 5))]
+            scans = [
+                scan(
+                    number,
+                    " ".join(chance.choices(some, k=chance.randint(1, 4))),
+                    chance.choice([COMPLETE, COMPLETE, BROKEN_OFF, UNDER_WAY]),
+                    " ".join(chance.choices(some, k=chance.choice([0, 0, 1, 2]))),
+                    chance.choice(["full", "full", "quick"]),
+                )
+                for number in range(chance.randint(1, 6))
+            ]
+            await connection.execute(delete(production_scans))
+            for each in scans:
+                await connection.execute(insert(production_scans).values(each))
+            outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+            assert outcome.complete == (not list(what_is_left(scans))), scans
+            judged[outcome.complete] += 1
+    assert min(judged[True], judged[False]) > 50
+
+
 async def test_what_a_scan_that_was_broken_off_did_not_reach_is_not_what_it_left_out(engine):
     found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
     async with engine.begin() as connection:
@@ -93,7 +154,7 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
     found = {"collector": "network", "kind": "host", "data": {}, "confidence": 1}
     under_way = scan(0, NET, UNDER_WAY)
     ended = scan(0, NET, COMPLETE) | {"id": under_way["id"]}
-    judge = repository._is_complete
+    judge = repository.is_complete
 
     async def end_then(connection):
         judged = await judge(connection)
@@ -102,7 +163,7 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
             await other.execute(update(production_scans).values(ended))
         return judged
 
-    monkeypatch.setattr(repository, "_is_complete", end_then)
+    monkeypatch.setattr(repository, "is_complete", end_then)
     async with engine.begin() as connection:
         await connection.execute(insert(discoveries).values(**found, key="10.213.0.1"))
         await connection.execute(insert(production_scans).values(under_way))

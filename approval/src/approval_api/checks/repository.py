@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from ipaddress import collapse_addresses
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.checks.completeness import is_complete
 from approval_api.database.tables import discoveries, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
@@ -18,35 +18,6 @@ MAX_KEPT = 1000
 """Checks of one person; the oldest goes when another one comes."""
 _AT_ONCE = 2000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
-
-# Several later networks may cover one together; a scan that excludes one whole neither covers it nor misses
-# it. Where the one that was broken off excluded something, nobody needs to look. What was scanned again, as
-# schedules do, is sorted out first: comparing each with all later ones takes long.
-_BROKEN_OFF = text(
-    """
-    WITH scanned AS (
-        SELECT collector, profile, target, excluded, complete, reported_at,
-            max(reported_at) FILTER (WHERE complete) OVER (PARTITION BY collector, profile, target) AS again
-        FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
-        WHERE NOT target <<= ANY (excluded)
-    ), broken_off AS MATERIALIZED (
-        SELECT collector, profile, target, excluded, max(reported_at) AS reported_at
-        FROM scanned WHERE complete IS NOT TRUE AND reported_at > coalesce(again, '-infinity')
-        GROUP BY collector, profile, target, excluded
-    )
-    SELECT target, ARRAY(
-        SELECT DISTINCT part FROM gateway.production_scans AS later CROSS JOIN unnest(later.targets) AS part
-        WHERE later.collector = broken_off.collector AND later.complete
-            AND later.reported_at > broken_off.reported_at AND later.profile IN (broken_off.profile, 'full')
-            AND part && target AND NOT part <<= ANY (later.excluded) AND NOT target <<= ANY (later.excluded)
-        UNION SELECT part FROM unnest(broken_off.excluded) AS part WHERE part && target
-    ) AS parts
-    FROM broken_off WHERE collector IN (
-        SELECT collector FROM gateway.discoveries
-        WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL
-    )
-    """
-)
 
 
 async def production_outcome(
@@ -58,7 +29,7 @@ async def production_outcome(
     later ones do not cover its targets.
     """
     # First: a scan that ends while its findings are counted was under way.
-    complete = await _is_complete(connection)
+    complete = await is_complete(connection)
     counted = ProductionCounter()
     wanted = (
         select(
@@ -79,14 +50,6 @@ async def production_outcome(
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
     return counted.counts(complete=complete, seconds=seconds, packets=packets)
-
-
-async def _is_complete(connection: AsyncConnection) -> bool:
-    async with connection.stream(_BROKEN_OFF) as rows:
-        async for target, parts in rows:
-            if not any(target.subnet_of(network) for network in collapse_addresses(parts)):
-                return False
-    return True
 
 
 class OtherFiguresError(Exception):
