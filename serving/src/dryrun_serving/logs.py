@@ -16,11 +16,27 @@ _FIELD_CHARACTERS = 4_000
 _ERROR_CHARACTERS = 16_000
 
 
-def _short(value: object, most: int = _FIELD_CHARACTERS) -> object:
+def _short(text: str, most: int = _FIELD_CHARACTERS) -> str:
     """Return a text without its middle when it is too long for a line."""
-    if not isinstance(value, str) or len(value) <= most:
-        return value
-    return f"{value[: most // 2]} … {value[-most // 2 :]}"
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+def _field(value: object) -> object:
+    """Return what JSON has for a value, or a bounded text; a line is never lost for one of its fields."""
+    if isinstance(value, str):
+        return _short(value)
+    try:
+        written = json.dumps(value, default=str, allow_nan=False)
+        return json.loads(written) if len(written) <= _FIELD_CHARACTERS else _short(written)
+    except Exception:  # noqa: BLE001  # whatever a value's own code raises
+        return _shown(value)
+
+
+def _shown(value: object) -> str:
+    try:
+        return _short(str(value))
+    except Exception:  # noqa: BLE001  # as above
+        return f"a {type(value).__name__} that cannot be written"
 
 
 class JsonFormatter(logging.Formatter):
@@ -32,14 +48,23 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _short(record.getMessage()),
+            "message": self._message(record),
         }
         if (current := request_id.get()) is not None:
             line["request_id"] = current
-        line |= {name: _short(value) for name, value in vars(record).items() if name not in _OWN_FIELDS}
+        for name, value in vars(record).items():
+            if name not in _OWN_FIELDS:
+                # What a line says of itself, no field replaces.
+                line[f"extra_{name}" if name in line or name == "error" else name] = _field(value)
         if record.exc_info:
             line["error"] = _short(self.formatException(record.exc_info), _ERROR_CHARACTERS)
-        return json.dumps(line, default=str)
+        return json.dumps(line)
+
+    def _message(self, record: logging.LogRecord) -> str:
+        try:
+            return _short(record.getMessage())
+        except Exception:  # noqa: BLE001  # arguments that do not fit, or that cannot be written
+            return f"{_shown(record.msg)} (its arguments cannot be written)"
 
 
 def log_to_stdout(level: str) -> None:
