@@ -2,6 +2,8 @@
 
 import re
 
+from dryrun_cli.drawing.wrapping import wrapped
+
 SIZE = (40, 80)
 
 
@@ -16,6 +18,10 @@ def test_an_error_is_wrapped_between_words_and_its_command_stays_whole(on_termin
     assert first.startswith("error: 'nothing' is not a session id; give an id, ")
     assert len(first) <= 80
     assert len(run("show", "nothing")[2].splitlines()) == 1, "in a pipe a message is one line"
+
+
+def test_without_any_width_every_word_has_a_line():
+    assert wrapped("error: no session", 0, 2) == ["error:", "  no", "  session"]
 
 
 def test_a_list_of_experiments_cuts_no_id_and_no_figure(run, api, tmp_path):

@@ -1,6 +1,7 @@
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from dryrun_local.terminal.screen import Screen
@@ -28,3 +29,9 @@ def test_a_warning_is_wrapped_between_words_on_a_terminal() -> None:
 @pytest.mark.parametrize("text", [LONG, "short"])
 def test_a_warning_in_a_pipe_keeps_its_lines(text: str) -> None:
     assert warned(text, is_terminal=False) == f"{Screen().glyphs.bad} {text}".splitlines()
+
+
+def test_characters_that_take_two_columns_are_counted_as_two() -> None:
+    lines = warned("会话 " * 30, is_terminal=True)
+    assert len(lines) > 1
+    assert max(map(cell_len, lines)) <= 80

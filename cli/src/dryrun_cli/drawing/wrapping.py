@@ -1,8 +1,9 @@
 """Wraps messages for a terminal, between words and never within a command that a reader may copy."""
 
 import re
-import textwrap
 from typing import Final
+
+from rich.cells import cell_len
 
 _COMMAND: Final = re.compile(r"`[^`]+`|(?:\(?see: |(?<=: ))dryrun(?:-local)? [^;)]+")
 _KEPT: Final = "\x00"
@@ -18,12 +19,11 @@ def wrapped(line: str, width: int, indent: int = 0) -> list[str]:
     ['error: there is nothing; to see all:', '       dryrun list --limit 5']
     """
     kept = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), line)
-    lines = textwrap.wrap(
-        kept,
-        width,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-    )
-    return [each.replace(_KEPT, " ") for each in lines] or [""]
+    lines = [""]
+    for word in re.findall(" *[^ ]+", kept):
+        whole = word.replace(_KEPT, " ")
+        if lines[-1] and cell_len(lines[-1] + whole) > width:
+            lines.append(" " * indent + whole.lstrip())
+        else:
+            lines[-1] += whole
+    return lines

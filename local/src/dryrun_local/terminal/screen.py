@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -29,7 +30,7 @@ class Screen:
     def warn(self, what: str, rest: str = "") -> None:
         """Print a problem, on a terminal in lines that fit."""
         first, *others = f"{what}  {rest}".rstrip().splitlines() or [""]
-        if not self.console.is_terminal or (not others and len(first) + 2 <= self.console.width):
+        if not self.console.is_terminal or (not others and cell_len(first) + 2 <= self.console.width):
             self._line(self.glyphs.bad, "bold red", what, rest)
             return
         sign = self.glyphs.bad
