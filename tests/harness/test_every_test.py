@@ -103,6 +103,13 @@ def test_every_unit_test_is_in_one_of_two_suites(run, tmp_path):
         assert "not engine and not browser and not deploy" in " ".join(words)
 
 
+@pytest.mark.parametrize("name", ["date", "run", ""])
+def test_a_suite_that_there_is_not_is_refused(run, tmp_path, name):
+    (tmp_path / "calls").touch()
+    assert run("--suite", name) == (2, [])
+    assert run("--suite") == (2, [])
+
+
 def test_a_signal_ends_the_suites_that_run_beside_with_all_that_they_started(run, tmp_path):
     run()
     (tmp_path / ".venv" / "bin" / "pytest").write_text(
