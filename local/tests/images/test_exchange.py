@@ -34,6 +34,15 @@ def take(root, allowlist, path):
     return asyncio.run(import_images(path, load_folders(root), root, allowlist, lambda _: None))
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_the_engine_writes(
+    docker, root, allowlist, tmp_path
+):
+    build(root, allowlist)
+    with pytest.raises(ArchiveError, match="there is no folder "):
+        export(root, allowlist, tmp_path / "nowhere" / "images.tar")
+    assert not calls(docker, "save")
+
+
 @pytest.fixture
 def exported(docker, root, allowlist, tmp_path):
     """A file with all four images, and an engine and a state that know nothing."""

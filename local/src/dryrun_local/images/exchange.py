@@ -62,7 +62,9 @@ class Exchanged:
 async def export_images(
     path: Path, folders: Mapping[str, ImageFolder], root: Path, allowlist: Path
 ) -> Exchanged:
-    """Write the images of `folders` to `path`. Raises ProgramError for one that is not current."""
+    """Write the images of `folders` to `path`. Raises ArchiveError; ProgramError for one not current."""
+    if not path.parent.is_dir():
+        raise ArchiveError(f"{path} cannot be written: there is no folder {path.parent}")
     digests = folder_digests(folders, root)
     images = {folder.manifest.image: folder for folder in folders.values()}
     present = await inspect_images(images)
