@@ -12,7 +12,8 @@ async def test_who_asks_too_often_is_told_when_to_come_back_and_the_others_are_s
         assert codes == [200, 200, 200, 429, 429]
         answer = await api.get("/criteria")
         assert answer.json()["type"] == "urn:dryrun:problem:too-many-requests"
-        assert 1 <= int(answer.headers["retry-after"]) <= 10
+        assert 1 <= int(seconds := answer.headers["retry-after"]) <= 10
+        assert answer.json()["detail"].endswith(f"; try again in {seconds} s")
         bob = {"Authorization": "Bearer another-token-of-the-tests"}
         assert (await api.get("/criteria", headers=bob)).status_code == 200
         assert (await api.client.get("/livez")).status_code == 200

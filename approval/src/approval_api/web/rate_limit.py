@@ -5,6 +5,7 @@ loop; guessing passwords is limited in the database (`people.throttle`).
 """
 
 import asyncio
+import math
 
 from fastapi import Request
 
@@ -26,12 +27,13 @@ async def require_patience(request: Request, who: str, *, take: bool = True) -> 
     seconds = limit.wait(who, take=take)
     if seconds:
         await asyncio.sleep(min(seconds, LONGEST_WAIT_SECONDS))
+        whole = math.ceil(seconds)
         raise ProblemError(
             "too-many-requests",
             429,
-            f"too many requests; try again in {seconds:.1f} s",
+            f"too many requests; try again in {whole} s",
             title="Too many requests",
-            headers={"Retry-After": str(max(1, round(seconds)))},
+            headers={"Retry-After": str(whole)},
         )
 
 
