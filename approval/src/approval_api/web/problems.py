@@ -97,7 +97,12 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
     all_faults = error.errors()
     count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
-        Fault(where=printable(".".join(map(str, fault["loc"]))), what=printable(str(fault["msg"])))
+        Fault(
+            where=printable(".".join(map(str, fault["loc"]))),
+            what="not a complete id (a UUID)"
+            if fault["type"] == "uuid_parsing"
+            else printable(str(fault["msg"])),
+        )
         for fault in all_faults[:MAX_FAULTS]
     )
     problem = Problem(
