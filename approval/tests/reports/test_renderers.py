@@ -368,3 +368,8 @@ async def test_a_report_on_a_replica_says_what_to_expect_of_the_network_and_of_n
     assert "| same product and version | 60 (67 %) |" in markdown
     assert "Forecast for" not in markdown
     assert "What to expect in production" not in render(report)
+
+
+def test_shares_have_one_form(everybody):
+    assert re.search(r"\d %", everybody.markdown)
+    assert not re.search(r"\d%", everybody.markdown)

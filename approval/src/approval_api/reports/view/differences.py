@@ -133,14 +133,14 @@ def _wrong(scores: Scores) -> Table:
 
 def _reporters(wrong: WrongValue) -> Text:
     reports = (
-        (Quoted(one.collector), f" ({one.confidence:.0%}): ", Quoted(plain(one.value), 80))
+        (Quoted(one.collector), f" ({100 * one.confidence:.0f} %): ", Quoted(plain(one.value), 80))
         for one in wrong.evidence
     )
     return in_a_row(reports, len(wrong.evidence), "; ")
 
 
 def _reported_by(evidence: Sequence[DiscoveryEvidence]) -> Text:
-    reports = ((Quoted(one.collector), f" ({one.confidence:.0%})") for one in evidence)
+    reports = ((Quoted(one.collector), f" ({100 * one.confidence:.0f} %)") for one in evidence)
     return in_a_row(reports, len(evidence), "; ")
 
 

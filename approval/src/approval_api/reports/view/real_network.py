@@ -112,7 +112,7 @@ def expectation_blocks(known: NetworkForecast) -> list[Block]:
     said = (
         f"For {times(known.hosts, 'host')}, from {times(known.sessions, 'session')} on "
         f"{times(known.targets, 'target')} that stand for {known.hosts_covered:,} of them. Intervals hold "
-        f"{INTERVAL_SHARE:.0%} of outcomes if the network is as the inventory says."
+        f"{100 * INTERVAL_SHARE:.0f} % of outcomes if the network is as the inventory says."
     )
     return [
         Paragraph(text(said)),
@@ -161,7 +161,7 @@ def _groups(
         figure("In the inventory"),
         figure("Covered"),
         figure("Found"),
-        figure(f"{INTERVAL_SHARE:.0%} interval"),
+        figure(f"{100 * INTERVAL_SHARE:.0f} % interval"),
         figure("Missed"),
         figure("Unknown"),
     )
@@ -185,7 +185,7 @@ def _picture(title: str, groups: Sequence[Group], name: Callable[[Group], Text])
             Segment(group.unknown, "gap", "unknown"),
         )
         share = found / group.total if group.total else 0.0
-        bars.append(Bar(name(group), parts, f"{share:.0%}"))
+        bars.append(Bar(name(group), parts, f"{100 * share:.0f} %"))
     return Bars(title, tuple(bars), _FOUND_LEGEND, shares=True)
 
 
@@ -202,7 +202,7 @@ def _costs(quantities: Sequence[QuantityForecast]) -> Table:
         )
         for each in quantities
     ]
-    columns = ("", figure("Expected"), figure(f"{INTERVAL_SHARE:.0%} interval"), "From")
+    columns = ("", figure("Expected"), figure(f"{100 * INTERVAL_SHARE:.0f} % interval"), "From")
     return table("What the scan takes and does", columns, rows, "")
 
 
@@ -231,7 +231,12 @@ def _inside(known: NetworkForecast) -> list[Block]:
         )
         for each in known.inside
     ]
-    columns = ("", figure("On covered hosts"), figure("Found"), figure(f"{INTERVAL_SHARE:.0%} interval"))
+    columns = (
+        "",
+        figure("On covered hosts"),
+        figure("Found"),
+        figure(f"{100 * INTERVAL_SHARE:.0f} % interval"),
+    )
     note = "The inventory does not count these: as many as the stand-ins have, weighted."
     return [table("Inside services", columns, rows, "", note=note)]
 
