@@ -56,24 +56,31 @@ async def test_a_session_is_scanned_reported_and_removed_and_reaches_no_service(
     client: ApiClient, containers: dict[str, Json]
 ):
     session_id = read_session(await client.start_session(SessionRequest(template="small", keep=True))).id
-    await until(client, session_id, "kept")
-    targets = [json.loads(run("docker", "inspect", each))[0] for each in labelled("container", session_id)]
-    assert len(targets) == 5
-    services = [(address, PORTS[name]) for name in PORTS for address in addresses(containers[name])]
-    wanted = [*services, *((address, 22) for address in host_addresses())]
-    for target in targets:
-        assert set(reach_from(target, wanted)) <= SHUT
-    # Nor does a service reach into a session, the orchestrator least of all.
-    inside = [(address, port) for target in targets for address in addresses(target) for port in (80, 5432)]
-    for target in targets:
-        rules_of(target, "-A", "INPUT", "-i", "eth0")
-    for name in PORTS:
-        answers = set(reach_from(containers[name], inside))
-        # That one has a way out of the host, where other networks may answer for any address.
-        assert answers <= SHUT or name == "approval-delivery"
-    assert [received(target) for target in targets] == [0] * len(targets)
-    await client.stop_session(session_id)
-    ended = await until(client, session_id, "ended")
+    try:
+        await until(client, session_id, "kept")
+        targets = [
+            json.loads(run("docker", "inspect", each))[0] for each in labelled("container", session_id)
+        ]
+        assert len(targets) == 5
+        services = [(address, PORTS[name]) for name in PORTS for address in addresses(containers[name])]
+        wanted = [*services, *((address, 22) for address in host_addresses())]
+        for target in targets:
+            assert set(reach_from(target, wanted)) <= SHUT
+        # Nor does a service reach into a session, the orchestrator least of all.
+        inside = [
+            (address, port) for target in targets for address in addresses(target) for port in (80, 5432)
+        ]
+        for target in targets:
+            rules_of(target, "-A", "INPUT", "-i", "eth0")
+        for name in PORTS:
+            answers = set(reach_from(containers[name], inside))
+            # That one has a way out of the host, where other networks may answer for any address.
+            assert answers <= SHUT or name == "approval-delivery"
+        assert [received(target) for target in targets] == [0] * len(targets)
+    finally:
+        # With the deployment nobody is left who would remove it.
+        await client.stop_session(session_id)
+        ended = await until(client, session_id, "ended")
     assert ended.outcome == "stopped"
     assert labelled("container", session_id) == labelled("network", session_id) == []
     report = await client.report(session_id)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 import tomllib
@@ -108,20 +109,30 @@ def test_a_suite_that_there_is_not_is_refused(run, tmp_path, name):
     (tmp_path / "calls").touch()
     assert run("--suite", name) == (2, [])
     assert run("--suite") == (2, [])
+    assert run(f"--{name}x") == (2, [])
 
 
-def test_a_signal_ends_the_suites_that_run_beside_with_all_that_they_started(run, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_all_suites_with_all_that_they_started(run, tmp_path, sent):
     run()
     (tmp_path / ".venv" / "bin" / "pytest").write_text(
         "#!/bin/sh\n"
-        'case "$*" in *.pytest_cache/browser*) sleep 60 & echo $! >browsers; wait ;; esac\n'
-        "while [ ! -s browsers ]; do sleep 0.05; done; kill -TERM $PPID\n"
+        "sleep 60 & echo $! >>sleeping; trap 'echo cleaned >>ended; exit 2' INT; "
+        "while :; do sleep 0.05; done\n"
     )
     program = tmp_path / "tests" / "support" / "every-test"
-    done = subprocess.run([program], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 130
-    browser = Path(f"/proc/{(tmp_path / 'browsers').read_text().strip()}")
+    # Ctrl-C is ignored by what a shell or pytest's worker started so.
+    command = ["env", "--default-signal=INT", program]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as suites:
+        sleeping = tmp_path / "sleeping"
+        while not sleeping.exists() or len(sleeping.read_text().splitlines()) < 3:
+            time.sleep(0.05)
+        suites.send_signal(sent)
+        assert suites.wait(timeout=10) == 130
+    assert (tmp_path / "ended").read_text().split() == ["cleaned"] * 3
     deadline = time.monotonic() + 5
-    while browser.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not browser.exists() or "Z" in (browser / "stat").read_text().split()[2]
+    for process in sleeping.read_text().split():
+        stat = Path(f"/proc/{process}/stat")
+        while stat.exists() and stat.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not stat.exists() or stat.read_text().split()[2] == "Z"
