@@ -187,11 +187,12 @@ def services(tree: Path) -> Iterator[Mapping[str, str]]:
         text=True,
     ) as up:
         try:
+            exports = {}
             for line in up.stdout:
                 sys.stdout.write(line)
-                exports = re.search(r"export (DRYRUN_API_URL)=(\S+) (DRYRUN_API_TOKEN_FILE)=(\S+)", line)
-                if exports is not None:
-                    yield {exports[1]: exports[2], exports[3]: exports[4]}
+                exports |= re.findall(r"export (DRYRUN_API_\w+)=(\S+)", line)
+                if len(exports) == 2:
+                    yield exports
                     break
             else:
                 pytest.fail("the services did not start")
