@@ -40,7 +40,7 @@ async def test_it_does_one_task_after_another_and_is_replaced_once_it_was_killed
     assert await fails_at_its_task(worker) == first
     os.kill(first, 9)
     # Its end may be known before the task is handed over: then another one has it.
-    with pytest.raises(WorkFailedError, match="ended early|an error of the type"):
+    with pytest.raises(WorkFailedError, match=r"ended early|an error of the type"):
         await worker.call(b"write", b"{}", b"x" * 1_000_000)
     assert await fails_at_its_task(worker) != first
 
