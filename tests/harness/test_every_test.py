@@ -1,19 +1,17 @@
 """`make test` runs every suite, and fails when any of them does."""
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from local_stack import ROOT
 
-SUITES = ("unit", "browser", "engines", "machine", "apart", "alone", "patient")
+SUITES = ("unit", "browser", "engines", "machine", "apart", "alone")
 PYTEST = """#!/bin/sh
 suite=${2#cache_dir=.pytest_cache/}
 case "$*" in *--last-failed*) suite="$suite-again" ;; esac
@@ -53,7 +51,7 @@ def test_every_suite_runs_once_and_passes(run, possible):
     code, calls = run(possible=possible)
     assert (code, sorted(calls)) == (0, sorted(SUITES))
     assert {"apart", "unit"} <= set(calls[: calls.index("engines")])
-    assert set(calls[-2:]) == {"alone", "patient"}
+    assert calls[-1] == "alone"
 
 
 @pytest.mark.parametrize("possible", [True, False])
@@ -89,19 +87,6 @@ def test_a_suite_gets_every_file_whose_tests_may_have_its_mark(run, tmp_path):
     assert given["alone"][-2:] == ["--durations=5", "tests/bounds/test_floods.py"]
     assert given["apart"][-2:] == ["apart", "./guard/tests/door"]
     assert given["machine"][-2:] == ["--durations=5", "tests"]
-
-
-def test_every_unit_test_is_in_one_of_two_suites(run, tmp_path):
-    run()
-    suites = {}
-    for line in (tmp_path / "arguments").read_text().splitlines():
-        name, *words = shlex.split(line)
-        suites[name] = (words, [word for word in words if word.endswith("tests")])
-    folders = sorted(suites["unit"][1] + suites["patient"][1])
-    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert folders == sorted(configuration["tool"]["pytest"]["ini_options"]["testpaths"])
-    for words, _ in (suites["unit"], suites["patient"]):
-        assert "not engine and not browser and not deploy" in " ".join(words)
 
 
 @pytest.mark.parametrize("name", ["date", "run", ""])
