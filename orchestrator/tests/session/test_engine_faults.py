@@ -58,16 +58,21 @@ async def test_a_missing_image_is_named_and_nothing_is_left(stage):
         assert not stage.left(session_id)
 
 
-async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is_left(stage, monkeypatch):
+def take_from_the_allowlist(stage, monkeypatch, service):
+    """From now on the guard refuses the image of a service or collector."""
     allowed = stage.engine.create_container
 
     async def create(spec):
-        if spec.image_id == WEB:
-            raise ImageNotAllowedError(f"docker-guard: the image '{WEB}' is not in the allowlist")
+        if spec.labels[labels.SERVICE] == service:
+            raise ImageNotAllowedError(f"docker-guard: the image '{spec.image_id}' is not in the allowlist")
         return await allowed(spec)
 
+    monkeypatch.setattr(stage.engine, "create_container", create)
+
+
+async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is_left(stage, monkeypatch):
     async with stage.running():
-        monkeypatch.setattr(stage.engine, "create_container", create)
+        take_from_the_allowlist(stage, monkeypatch, "web")
         session_id = await stage.start()
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
@@ -81,15 +86,8 @@ async def test_a_template_that_went_as_a_session_started_is_named_and_nothing_is
 async def test_a_collector_s_image_that_left_the_allowlist_is_named_and_nothing_is_left(
     stage, monkeypatch, collector
 ):
-    allowed = stage.engine.create_container
-
-    async def create(spec):
-        if spec.labels[labels.SERVICE] == collector:
-            raise ImageNotAllowedError(f"docker-guard: the image '{spec.image_id}' is not in the allowlist")
-        return await allowed(spec)
-
     async with stage.running():
-        monkeypatch.setattr(stage.engine, "create_container", create)
+        take_from_the_allowlist(stage, monkeypatch, collector)
         session_id = await stage.start()
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
