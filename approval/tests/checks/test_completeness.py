@@ -29,6 +29,7 @@ def scan(number, targets, complete, excluded="", profile="full"):
         "collector": "network",
         "targets": targets.split(),
         "excluded": excluded.split(),
+        "not_covered": [],
         "profile": profile,
         "started_by": "ada",
         "started_at": NOW,
@@ -84,31 +85,43 @@ async def test_a_check_is_complete_once_later_scans_cover_what_was_broken_off(en
 SMALL = [*NETWORK.subnets(new_prefix=29), *NETWORK.subnets(new_prefix=30), *NETWORK.subnets(new_prefix=31)]
 
 
-def is_left(address, target, broken_off, scans):
-    """Whether no later scan looked at an address of a target that was broken off: address by address."""
-    for later in scans:
-        left_out = list(map(ip_network, later["excluded"]))
-        is_later = later["complete"] and later["reported_at"] > broken_off["reported_at"]
-        if not is_later or later["profile"] not in {broken_off["profile"], "full"}:
+def addresses(networks):
+    return {address for each in networks for address in ip_network(each)}
+
+
+def is_left(address, missed, number, scans):
+    """Whether no later scan looked at an address of a network that one missed: address by address."""
+    for later in scans[number + 1 :]:
+        left_out = addresses(later["excluded"])
+        as_thorough = later["profile"] in {scans[number]["profile"], "full"}
+        if not later["complete"] or not as_thorough or addresses([missed]) <= left_out:
             continue
-        if any(target.subnet_of(each) for each in left_out):
-            continue
-        for part in map(ip_network, later["targets"]):
-            if address in part and not any(part.subnet_of(each) for each in left_out):
+        for target in later["targets"]:
+            if address in ip_network(target) and not addresses([target]) <= left_out:
                 return False
     return True
 
 
 def what_is_left(scans):
-    for broken_off in scans:
-        left_out = list(map(ip_network, broken_off["excluded"]))
-        for target in map(ip_network, broken_off["targets"]):
-            if broken_off["complete"] or any(target.subnet_of(each) for each in left_out):
-                continue
-            for address in target:
-                excluded = any(address in each for each in left_out)
-                if not excluded and is_left(address, target, broken_off, scans):
+    for number, each in enumerate(scans):
+        wanted = addresses(each["targets"]) - addresses(each["excluded"])
+        for missed in each["not_covered"] if each["complete"] else each["targets"]:
+            for address in addresses([missed]) & wanted:
+                if is_left(address, missed, number, scans):
                     yield address
+
+
+async def report(connection, number, scan):
+    """Report a scan as collectors do, so many seconds later."""
+    start = ScanStart(
+        collector="network", targets=scan["targets"], exclude=scan["excluded"], profile=scan["profile"]
+    )
+    begun = await stored_scans.begin(connection, start, "ada")
+    reported = update(production_scans).where(production_scans.c.id == begun.id)
+    await connection.execute(reported.values(reported_at=NOW + timedelta(seconds=number)))
+    if scan["complete"] is not UNDER_WAY:
+        ended = ScanEnd(complete=scan["complete"], not_covered=scan["not_covered"])
+        await stored_scans.end(connection, begun, ended, 3)
 
 
 async def test_random_scans_are_judged_as_address_by_address(engine):
@@ -120,34 +133,67 @@ async def test_random_scans_are_judged_as_address_by_address(engine):
         for _ in range(400):
             some = [str(chance.choice(SMALL)) for _ in range(chance.randint(1, 5))]
             scans = [
-                scan(
-                    number,
-                    " ".join(chance.choices(some, k=chance.randint(1, 4))),
-                    chance.choice([COMPLETE, COMPLETE, BROKEN_OFF, UNDER_WAY]),
-                    " ".join(chance.choices(some, k=chance.choice([0, 0, 1, 2]))),
-                    chance.choice(["full", "full", "quick"]),
-                )
-                for number in range(chance.randint(1, 6))
+                {
+                    "targets": chance.choices(some, k=chance.randint(1, 4)),
+                    "complete": chance.choice([COMPLETE, COMPLETE, BROKEN_OFF, UNDER_WAY]),
+                    "excluded": chance.choices(some, k=chance.choice([0, 0, 1, 2, 3])),
+                    "not_covered": chance.choices(some, k=chance.choice([0, 0, 0, 1, 2])),
+                    "profile": chance.choice(["full", "full", "quick"]),
+                }
+                for _ in range(chance.randint(1, 6))
             ]
             await connection.execute(delete(production_scans))
-            for each in scans:
-                await connection.execute(insert(production_scans).values(each))
+            for number, each in enumerate(scans):
+                await report(connection, number, each)
             outcome = await repository.production_outcome(connection, seconds=None, packets=None)
             assert outcome.complete == (not list(what_is_left(scans))), scans
             judged[outcome.complete] += 1
     assert min(judged[True], judged[False]) > 50
 
 
-async def test_what_a_scan_that_was_broken_off_did_not_reach_is_not_what_it_left_out(engine):
+@pytest.mark.parametrize(
+    ("whole", "excluded", "later", "complete"),
+    [
+        (BROKEN_OFF, "", LOWER, False),
+        (BROKEN_OFF, "", NET, True),
+        # What a complete scan did not reach is to be scanned, unless it was excluded.
+        (COMPLETE, "", LOWER, False),
+        (COMPLETE, "", UPPER, True),
+        (COMPLETE, UPPER, "10.213.9.0/24", True),
+        # Halves are the whole.
+        (COMPLETE, "10.213.1.0/25 10.213.1.128/25", "10.213.9.0/24", True),
+        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/25", LOWER, True),
+        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/26", LOWER, False),
+    ],
+)
+async def test_what_a_scan_did_not_reach_is_to_be_scanned_but_what_it_excluded(
+    engine, whole, excluded, later, complete
+):
     found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
     async with engine.begin() as connection:
         await connection.execute(insert(discoveries).values(**found))
-        start = ScanStart(collector="network", targets=(LOWER, UPPER), profile="full")
-        begun = await stored_scans.begin(connection, start, "ada")
-        await stored_scans.end(connection, begun, ScanEnd(complete=False, not_covered=(UPPER,)), 3)
-        await connection.execute(insert(production_scans), [scan(9, LOWER, COMPLETE)])
+        first = {"excluded": excluded.split(), "not_covered": [UPPER, "10.213.9.0/24"], "profile": "full"}
+        await report(connection, 0, {"targets": [LOWER, UPPER], "complete": whole, **first})
+        await connection.execute(insert(production_scans), [scan(9, later, COMPLETE)])
         outcome = await repository.production_outcome(connection, seconds=None, packets=None)
-    assert not outcome.complete
+    assert outcome.complete == complete
+
+
+@pytest.mark.parametrize(
+    ("excluded", "complete"),
+    [("10.213.0.0/25 10.213.0.128/25", False), ("10.213.0.0/25 10.213.0.128/26", True)],
+)
+async def test_a_scan_that_excludes_all_parts_of_a_target_does_not_cover_it(engine, excluded, complete):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    how = {"complete": COMPLETE, "not_covered": [], "profile": "full"}
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        await connection.execute(insert(production_scans), [scan(0, LOWER, BROKEN_OFF)])
+        for number, target in enumerate((NET, LOWER), 1):
+            each = how | {"targets": [target], "excluded": excluded.split()}
+            await report(connection, number, each)
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+    assert outcome.complete == complete
 
 
 async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine, monkeypatch):

@@ -57,7 +57,9 @@ class ScanView(Word):
     collector: str
     targets: tuple[str, ...]
     excluded: tuple[str, ...]
-    """What its start excluded, and, of a complete scan, what it did not cover."""
+    """What its start excluded; halves of a network as that network."""
+    not_covered: tuple[str, ...] = ()
+    """What of its targets it did not reach, by its end."""
     profile: Literal["quick", "full"]
     started_by: str
     started_at: UtcTime

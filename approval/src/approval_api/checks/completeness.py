@@ -1,4 +1,4 @@
-"""Judges whether production was scanned to its end: what broke off has to be covered by later scans."""
+"""Judges whether production was scanned to its end: what was not reached has to be covered by later scans."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
@@ -11,18 +11,21 @@ type Network = IPv4Network | IPv6Network
 
 _AT_ONCE = 2000
 
-# What was scanned again, as schedules do, is sorted out. In order, a network comes before those inside it.
+# What a complete scan did not reach counts as a scan of that which was broken off. What was scanned again, as
+# schedules do, is sorted out. In order, a network comes before those inside it.
 _SCANNED = text(
     """
     WITH scanned AS (
-        SELECT collector, profile, target, excluded, complete IS TRUE AS complete, reported_at,
-            max(reported_at) FILTER (WHERE complete) OVER (PARTITION BY collector, profile, target) AS again
-        FROM gateway.production_scans CROSS JOIN unnest(targets) AS target
+        SELECT collector, profile, target, excluded, part.complete, reported_at, max(reported_at)
+            FILTER (WHERE part.complete) OVER (PARTITION BY collector, profile, target) AS again
+        FROM gateway.production_scans AS scan CROSS JOIN LATERAL (
+            SELECT unnest(targets) AS target, scan.complete IS TRUE AS complete
+            UNION ALL SELECT unnest(not_covered), false WHERE scan.complete) AS part
         WHERE NOT target <<= ANY (excluded) AND collector IN (
             SELECT collector FROM gateway.discoveries
             WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL)
     ), broken_off AS (
-        SELECT * FROM scanned WHERE NOT complete AND reported_at > coalesce(again, '-infinity')
+        SELECT * FROM scanned WHERE NOT complete AND reported_at >= coalesce(again, '-infinity')
     ), later AS (
         SELECT * FROM scanned WHERE complete AND collector IN (SELECT collector FROM broken_off)
     )

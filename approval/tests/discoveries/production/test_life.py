@@ -182,6 +182,15 @@ async def test_a_scan_that_did_not_cover_it_whole_proves_nothing(api, how):
     assert await lives(api) == {DB["key"]: ("new", "pending", 0)}
 
 
+async def test_what_a_scan_excluded_and_what_it_did_not_reach_are_two_things(api):
+    halves = ["192.0.2.128/25", "192.0.2.0/26", "192.0.2.64/26"]
+    scan_id = await begin(api, targets=["192.0.0.0/16", "2001:db8::/64"], exclude=halves)
+    ended = {"complete": True, "not_covered": ["192.0.8.0/24", "198.51.100.0/24", "2001:db8::/32"]}
+    shown = (await api.client.post(f"{SCANS}/{scan_id}/end", json=ended)).json()
+    assert shown["excluded"] == ["192.0.2.0/24"]
+    assert shown["not_covered"] == ["192.0.8.0/24", "2001:db8::/64"]
+
+
 async def test_a_scan_that_never_ended_proves_nothing(api):
     await scan(api, DB)
     for _ in range(4):

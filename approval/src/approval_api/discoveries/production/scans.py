@@ -5,8 +5,10 @@ targets, as far as its profile reaches, and only when it was complete. Whatever 
 by it or not, counts as seen. Scans that ran at the same time looked once: of those, one counts as a miss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from ipaddress import collapse_addresses, ip_network
+from itertools import product
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, func, insert, select, text
@@ -71,9 +73,10 @@ async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) 
             id=uuid4(),
             collector=start.collector,
             targets=list(start.targets),
-            excluded=list(start.exclude),
+            excluded=_joined(start.exclude),
             profile=start.profile,
             started_by=started_by,
+            not_covered=[],
             started_at=func.least(start.began_at, func.now()),  # least() passes over null
         )
         .returning(table)
@@ -105,16 +108,39 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
     now = await find(connection, scan.id)
     if now is None or now.ended_at is not None:
         return now or scan
-    # Of an incomplete scan nothing is concluded, nor that what it did not reach was left out on purpose.
-    excluded = [*map(str, scan.excluded), *(ended.not_covered if ended.complete else ())]
-    missed, gone = await _miss(connection, scan, excluded, gone_after) if ended.complete else (0, 0)
+    not_covered = _within(scan.targets, ended.not_covered)
+    unseen = [*scan.excluded, *not_covered]
+    missed, gone = await _miss(connection, scan, unseen, gone_after) if ended.complete else (0, 0)
     stored = await connection.execute(
         table.update()
         .where(table.c.id == scan.id)
-        .values(ended_at=text("now()"), complete=ended.complete, missed=missed, gone=gone, excluded=excluded)
+        .values(
+            ended_at=text("now()"),
+            complete=ended.complete,
+            missed=missed,
+            gone=gone,
+            not_covered=not_covered,
+        )
         .returning(table)
     )
     return _view(stored.mappings().one())
+
+
+def _joined(networks: Iterable[str]) -> list[str]:
+    """Return as few networks as cover the same addresses: halves of a network are that network."""
+    parsed = [ip_network(each) for each in networks]
+    return [
+        str(network)
+        for version in (4, 6)
+        for network in collapse_addresses(each for each in parsed if each.version == version)
+    ]
+
+
+def _within(targets: Iterable[str], networks: Iterable[str]) -> list[str]:
+    """Return what of `networks` lies in `targets`."""
+    pairs = product(map(ip_network, targets), map(ip_network, _joined(networks)))
+    smaller = (max(pair, key=lambda each: each.prefixlen) for pair in pairs if pair[0].overlaps(pair[1]))
+    return _joined(map(str, smaller))
 
 
 async def _miss(
@@ -139,5 +165,5 @@ async def _miss(
 
 
 def _view(row: RowMapping) -> ScanView:
-    networks = {name: tuple(map(str, row[name])) for name in ("targets", "excluded")}
+    networks = {name: tuple(map(str, row[name])) for name in ("targets", "excluded", "not_covered")}
     return ScanView.model_validate({**{name: row[name] for name in ScanView.model_fields}, **networks})
