@@ -220,8 +220,8 @@ production_scans = Table(
     Column("gone", Integer),
     Column("reported_at", _TIME, nullable=False),
 )
-"""What a collector covered. Only a complete scan proves anything absent. `excluded` holds a network, not
-its halves; `not_covered` lies within `targets`. `started_at` is its reporter's word, if before `reported_at`."""
+"""What a collector covered. Only a complete scan proves anything absent. `excluded` holds a network, not its
+halves; `not_covered` lies within `targets`. `started_at` is its reporter's word, if before `reported_at`."""
 
 discovery_changes = Table(
     "discovery_changes",

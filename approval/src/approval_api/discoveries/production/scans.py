@@ -7,7 +7,7 @@ by it or not, counts as seen. Scans that ran at the same time looked once: of th
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from ipaddress import collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from itertools import product
 from uuid import UUID, uuid4
 
@@ -129,11 +129,9 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
 def _joined(networks: Iterable[str]) -> list[str]:
     """Return as few networks as cover the same addresses: halves of a network are that network."""
     parsed = [ip_network(each) for each in networks]
-    return [
-        str(network)
-        for version in (4, 6)
-        for network in collapse_addresses(each for each in parsed if each.version == version)
-    ]
+    four = collapse_addresses(each for each in parsed if isinstance(each, IPv4Network))
+    six = collapse_addresses(each for each in parsed if isinstance(each, IPv6Network))
+    return [str(each) for each in (*four, *six)]
 
 
 def _within(targets: Iterable[str], networks: Iterable[str]) -> list[str]:
