@@ -1,6 +1,7 @@
 """A service whose application fails ends, as a failure: whatever runs it starts it again."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -221,6 +222,25 @@ async def ended_after():
 async def test_a_server_that_is_stopped_ends_as_soon_as_nothing_is_open():
     # uvicorn's shortest is a pause of 0.1 s; on a busy machine one of ten is as fast as it can be.
     assert min([await ended_after() for _ in range(10)]) < 0.05
+
+
+async def test_a_server_within_another_program_leaves_its_signals_alone():
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = list(map(signal.getsignal, numbers))
+    server = create_server(
+        Starlette(),
+        ("127.0.0.1", 0),
+        connections=Ceiling(8, 8),
+        head_seconds=5,
+        begin_stop=lambda: None,
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    meanwhile = list(map(signal.getsignal, numbers))
+    server.stop()
+    await serving
+    assert meanwhile == before
 
 
 async def test_a_server_that_is_stopped_twice_waits_for_no_request():

@@ -97,7 +97,13 @@ class Server(uvicorn.Server):
     @contextmanager
     @override
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, and then end with exit code 0; uvicorn would die of the signal."""
+        """Stop on SIGTERM and SIGINT, and then end with exit code 0; uvicorn would die of the signal.
+
+        A server within another program leaves that program's signals alone.
+        """
+        if not self._owns_process:
+            yield
+            return
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM)
         for number in signals:
