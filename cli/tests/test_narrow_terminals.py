@@ -20,6 +20,18 @@ def test_an_error_is_wrapped_between_words_and_its_command_stays_whole(on_termin
     assert len(run("show", "nothing")[2].splitlines()) == 1, "in a pipe a message is one line"
 
 
+def test_a_usage_error_is_wrapped_between_words(on_terminal, run):
+    wrong = ("start", "small", "--profile", "thorough-and-slower-than-all-the-other-profiles")
+    code, output = on_terminal(*wrong, size=SIZE)
+    usage, hint, blank, first, *further = lines(output)
+    assert (code, usage[:19], hint[:3], blank) == (2, "Usage: dryrun start", "Try", "")
+    assert first.startswith("Error: Invalid value for '--profile': ")
+    assert max(map(len, (first, *further))) <= 80
+    assert all(line.startswith("       ") for line in further)
+    message = " ".join(line.strip() for line in (first, *further))
+    assert run(*wrong)[2].splitlines()[3:] == [message], "in a pipe a message is one line"
+
+
 def test_without_any_width_every_word_has_a_line():
     assert wrapped("error: no session", 0, 2) == ["error:", "  no", "  session"]
 

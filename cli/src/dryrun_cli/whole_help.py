@@ -1,8 +1,11 @@
-"""Help that lists every command with its whole summary: wrapped where the terminal is narrow, never cut."""
+"""Help and usage errors that are wrapped where the terminal is narrow, and never cut."""
 
+import io
+import sys
 from typing import Any, Final
 
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 _WHOLE: Final = 1000
 """More characters than any summary has."""
@@ -10,6 +13,16 @@ _WHOLE: Final = 1000
 
 class WholeHelpGroup(TyperGroup):
     """A group of commands whose help cuts no summary; Click ends those with "..." that need a second line."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """Run a command line and exit; a usage error is wrapped as other errors are."""
+        try:
+            code = super().main(*arguments, **{**named, "standalone_mode": False})
+        except TyperException as error:
+            shown: Any = error
+            shown.show(_Wrapped() if sys.stderr.isatty() else sys.stderr)
+            code = error.exit_code
+        sys.exit(code)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with their summaries."""
@@ -22,3 +35,18 @@ class WholeHelpGroup(TyperGroup):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+class _Wrapped(io.StringIO):
+    """What is written to standard error in lines as wide as its terminal."""
+
+    def write(self, text: str) -> int:
+        # Only an error needs them.
+        from rich.console import Console
+
+        from dryrun_cli.drawing.wrapping import wrapped
+
+        width = Console(stderr=True).width
+        lines = [part for line in text.split("\n") for part in wrapped(line, width, 7)]
+        sys.stderr.write("\n".join(lines))
+        return len(text)
