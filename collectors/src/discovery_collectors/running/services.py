@@ -85,7 +85,8 @@ async def inspect_each[Service: _Keyed](
     """Inspect services side by side, at most `at_once` at a time, and report progress after each."""
     slots = asyncio.Semaphore(at_once)
     done = 0
-    emit.progress(done, len(services), f"{len(services)} services to inspect")
+    wanted = "1 service" if len(services) == 1 else f"{len(services)} services"
+    emit.progress(done, len(services), f"{wanted} to inspect")
 
     async def one(service: Service) -> None:
         nonlocal done

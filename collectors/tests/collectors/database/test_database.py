@@ -115,6 +115,7 @@ async def test_reports_what_lies_inside(monkeypatch, emit):
             1.0,
         ),
     ]
+    assert emit.progressed[0] == (0, 1, "1 service to inspect")
     assert emit.progressed[-1][:2] == (1, 1)
 
 

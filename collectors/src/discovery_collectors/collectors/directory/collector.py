@@ -51,7 +51,8 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     # A name server mostly answers by TCP and UDP, and is one.
     dns = {(service.address, service.port): service for service in known(_is_dns)}
     run.total = len(ldap) + len(smb) + len(dns)
-    emit.progress(0, run.total, f"{run.total} directories to inspect")
+    wanted = "1 directory" if run.total == 1 else f"{run.total} directories"
+    emit.progress(0, run.total, f"{wanted} to inspect")
     await run.each(
         [(run.inspect_ldap, service) for service in ldap] + [(run.inspect_smb, service) for service in smb]
     )
