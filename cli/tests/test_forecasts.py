@@ -68,7 +68,7 @@ def test_a_check_is_whole_in_80_columns_and_names_what_is_unknown_only_where_som
     _, out, _ = run("report", "last", "--check-against", file, COLUMNS="80")
     assert "✗ outside" in out
     assert "unknown" in out
-    assert "…" not in out.partition("90% interval")[2].partition("lie outside")[0]
+    assert "…" not in out.partition("90 % interval")[2].partition("lie outside")[0]
     api.nothing_unknown = True
     _, out, _ = run("report", "last", "--check-against", file, COLUMNS="80")
     assert "unknown" not in out

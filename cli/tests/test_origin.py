@@ -69,6 +69,6 @@ def test_the_expectation_of_a_network_cuts_no_heading_in_80_columns(run, api, mo
     api.add_session()
     _, stdout, _ = run("report", "last", COLUMNS="80")
     shown = [" ".join(line.split()) for line in stdout.splitlines()]
-    assert "there covered found 90% interval missed unknown" in shown
+    assert "there covered found 90 % interval missed unknown" in shown
     assert "products identified 12,345 9,999 8,888 7,777 to 9,999 1,111 2,346" in shown
     assert all(len(line) <= 80 for line in stdout.splitlines())

@@ -61,7 +61,7 @@ def test_recommends_the_highest_rate_below_harm_and_names_the_margin():
     assert [point.state for point in sweep.points] == ["safe"] * 3 + ["harms"] * 3
     assert sweep.sentence == (
         "100 packets/s: nothing lost and nothing harmed in 4 sessions, which leaves a chance of harm of "
-        "up to 53% in a session; 200/s, 2 times as fast, is too much: restarts in 4 of 4 sessions"
+        "up to 53 % in a session; 200/s, 2 times as fast, is too much: restarts in 4 of 4 sessions"
     )
 
 

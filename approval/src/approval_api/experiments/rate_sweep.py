@@ -224,7 +224,7 @@ def _sentence(
     trials = next(point.runs for point in points if point.rate == recommended)
     sure = (
         f"nothing lost and nothing harmed in {_sessions(trials)}, "
-        f"which leaves a chance of harm of up to {chance:.0%} in a session"
+        f"which leaves a chance of harm of up to {100 * chance:.0f} % in a session"
     )
     if beyond is not None:
         margin = (

@@ -10,7 +10,13 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.narration import counted
-from dryrun_cli.drawing.network_forecast_view import KINDS, QUANTITIES, count_text, quantity_text
+from dryrun_cli.drawing.network_forecast_view import (
+    INTERVAL,
+    KINDS,
+    QUANTITIES,
+    count_text,
+    quantity_text,
+)
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.check import Check, CheckedGroup, CheckList, Comparison
 
@@ -127,7 +133,7 @@ def draw_checks(listed: CheckList) -> RenderableType:
 
 
 def _comparison_table(*, unknown: bool) -> Table:
-    return _table("", "expected", "90% interval", *(["unknown"] if unknown else []), "production", "")
+    return _table("", "expected", INTERVAL, *(["unknown"] if unknown else []), "production", "")
 
 
 def _cells(group: CheckedGroup, glyphs: Glyphs, *, unknown: bool) -> list[Text]:

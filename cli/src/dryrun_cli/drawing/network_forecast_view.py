@@ -28,6 +28,7 @@ QUANTITIES: dict[Quantity, str] = {
     "log_lines": "lines in logs",
     "harmed": "hosts harmed",
 }
+INTERVAL = f"{100 * INTERVAL_SHARE:.0f} % interval"
 _MOST_GROUPS = 8
 
 
@@ -41,7 +42,7 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
     )
     if by := known.scanned_by:
         yield Padding(Text(f"scanned by {inert(by, 500)}", style="dim"), (0, 0, 0, 2), expand=False)
-    table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
+    table = _table("", "there", "covered", "found", INTERVAL, "missed", "unknown")
     for group in known.kinds:
         table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group))
     yield Padding(table, (0, 0, 0, 2), expand=False)
@@ -50,7 +51,7 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
         if not worst:
             continue
         yield Text(f"{title} that are missed or unknown: {len(worst)}", style="bold")
-        table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
+        table = _table("", "there", "covered", "found", INTERVAL, "missed", "unknown")
         for group in worst[:_MOST_GROUPS]:
             table.add_row(Text(inert(group.name, 60)), *_cells(group))
         yield Padding(table, (0, 0, 0, 2), expand=False)
@@ -61,7 +62,7 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
 
 def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
     """Yield what the scan takes and does."""
-    table = _table("", "expected", f"{INTERVAL_SHARE:.0%} interval")
+    table = _table("", "expected", INTERVAL)
     for each in known.quantities:
         if each.expected is not None:
             low, high = (quantity_text(each.name, value) for value in (each.expected.low, each.expected.high))
