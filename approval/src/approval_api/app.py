@@ -251,6 +251,7 @@ async def _migrate(settings: Settings) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     settings: Settings = state.settings
+    comparable = () if state.reports is None else (state.reports.are_of_this_version,)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(close_engine, state.engine)
         stack.callback(state.passwords.close)
@@ -261,7 +262,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(
             working(
                 {
-                    "noticing": Noticing(state.engine).run,
+                    "noticing": Noticing(state.engine, *comparable).run,
                     "purge": partial(purge.run, state.engine, settings.login_limits),
                     "pruning": partial(pruning.run, state.engine, settings.retention),
                 }

@@ -204,6 +204,17 @@ async def test_what_happened_before_is_no_news_when_its_report_is_computed_anew(
     assert await sent_to(engine, ada) == []
 
 
+async def test_no_run_is_compared_while_reports_of_an_earlier_version_are_scored_anew(engine, ada, schedule):
+    await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
+    await add_run(engine, schedule, 1, 0.42, 0.35, passed=False)
+    await add_session(engine)
+    await Noticing(engine, lambda: False).work_once()
+    async with engine.connect() as connection:
+        noticed = await connection.execute(text("SELECT occasion FROM gateway.notifications"))
+        assert list(noticed.scalars()) == ["session_failed"]
+    assert len(await sent_to(engine, ada)) == 3, "then it is told of all the same"
+
+
 async def test_a_run_within_the_last_ones_interval_is_not(engine, ada, schedule):
     await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
     await add_run(engine, schedule, 1, 0.91, 0.85, passed=True)

@@ -155,12 +155,39 @@ async def test_older_reports_of_an_earlier_version_are_computed_anew_one_in_each
     engine, reports = api.app.state.engine, Reports(api.app.state.engine, api.app.state.metrics)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.dryrun_reports SET state = 'of an earlier version'"))
+    comparable = [reports.are_of_this_version()]
     for _ in range(2):
         await reports.work_once()
+        comparable.append(reports.are_of_this_version())
     async with engine.connect() as connection:
         figures = await repository.figures_of(connection, [UUID(ended), UUID(newer)])
     await reports.close()
     assert set(figures) == {UUID(ended), UUID(newer)}
+    assert (comparable[0], comparable[-1]) == (False, True)
+
+
+async def test_a_session_that_is_deleted_meanwhile_keeps_no_older_report_as_it_was(
+    api, ended, orchestrator, eventually, monkeypatch
+):
+    newer = [UUID(await api.start()) for _ in range(3)]
+    for session in newer:
+        ScriptedSession(orchestrator, session).whole()
+        await eventually(lambda session=session: has_ended(api, session))
+    await eventually(lambda: scored(api))
+    monkeypatch.setattr(service, "SCORED_AHEAD", 1)
+    engine, reports = api.app.state.engine, Reports(api.app.state.engine, api.app.state.metrics)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.dryrun_reports SET state = 'of an earlier version'"))
+    await reports.work_once()
+    async with engine.begin() as connection:
+        deleted = text("DELETE FROM gateway.dryrun_sessions WHERE id = :id")
+        await connection.execute(deleted, {"id": newer[1]})
+    while not reports.are_of_this_version():
+        await reports.work_once()
+    async with engine.connect() as connection:
+        figures = await repository.figures_of(connection, [UUID(ended), *newer])
+    await reports.close()
+    assert set(figures) == {UUID(ended), newer[0], newer[2]}
 
 
 async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orchestrator, eventually):

@@ -4,6 +4,7 @@ A channel reports what happens after it was added, while its owner's account is 
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import cast
 
@@ -100,9 +101,10 @@ ON CONFLICT (channel_id, occasion, object) DO NOTHING
 class Noticing:
     """Looks for occasions for the life of the process."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Look by `engine`."""
+    def __init__(self, engine: AsyncEngine, are_comparable: Callable[[], bool] = lambda: True) -> None:
+        """Look by `engine`; compare runs with those before them once `are_comparable`."""
         self._engine = engine
+        self._are_comparable = are_comparable
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
@@ -114,7 +116,8 @@ class Noticing:
             return
         for occasion in _STATEMENTS:
             await apart(self._notice(occasion), "noticing", occasion=occasion)
-        await apart(self._notice_regressions(), "noticing", occasion="regressions")
+        if self._are_comparable():
+            await apart(self._notice_regressions(), "noticing", occasion="regressions")
         async with self._engine.begin() as connection:
             await connection.execute(_FORGET)
 

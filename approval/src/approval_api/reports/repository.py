@@ -213,18 +213,18 @@ async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -
     }
 
 
-async def unscored(connection: AsyncConnection, newest: int, skip: int = 0) -> list[UUID]:
-    """Return those of the `newest` sessions that have ended and are not scored as they are, newest first.
-
-    `skip` so many sessions before.
-    """
+async def newest(connection: AsyncConnection, most: int) -> list[UUID]:
+    """Return the newest sessions, newest first."""
     latest = await connection.execute(
         select(dryrun_sessions.c.id)
         .order_by(dryrun_sessions.c.requested_at.desc(), dryrun_sessions.c.id.desc())
-        .limit(newest)
-        .offset(skip)
+        .limit(most)
     )
-    session_ids = list(latest.scalars())
+    return list(latest.scalars())
+
+
+async def unscored(connection: AsyncConnection, session_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the sessions that have ended and are not scored as they are, in their order."""
     states = await _states_of_ended(connection, session_ids)
     kept = await connection.execute(
         select(table.c.session_id, table.c.state).where(table.c.session_id.in_(states))

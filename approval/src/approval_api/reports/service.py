@@ -63,7 +63,8 @@ class Reports:
             _MODULE, "writing reports", seconds=WRITE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
         )
         self._under_way: dict[tuple[object, ...], asyncio.Task[bytes]] = {}
-        self._older = iter(range(SCORED_AHEAD, SCORED_AGAIN))
+        self._older: list[UUID] | None = None
+        """Sessions that an earlier version may have scored and that are still to be looked at; None: all."""
 
     async def write(
         self,
@@ -183,13 +184,21 @@ class Reports:
         await work_in_rounds(self.work_once, "reports")
 
     async def work_once(self) -> None:
-        """Score the sessions that have ended since; where there are none, the next older one."""
+        """Score the sessions that have ended since, and one older one that an earlier version scored."""
         async with self._engine.connect() as connection:
-            waiting = await repository.unscored(connection, SCORED_AHEAD)
-            if not waiting and (skip := next(self._older, None)) is not None:
-                waiting = await repository.unscored(connection, 1, skip)
-        for session_id in waiting:
+            ended = await repository.unscored(connection, await repository.newest(connection, SCORED_AHEAD))
+            if self._older is None:
+                self._older = (await repository.newest(connection, SCORED_AGAIN))[SCORED_AHEAD:]
+            looked_at = self._older[:SCORED_AHEAD]
+            older = await repository.unscored(connection, looked_at) if looked_at else []
+        for session_id in (*ended, *older[:1]):
             await apart(self._score_ahead(session_id), "a report", session=str(session_id))
+        done = looked_at.index(older[0]) + 1 if older else len(looked_at)
+        self._older = self._older[done:]
+
+    def are_of_this_version(self) -> bool:
+        """Return whether what an earlier version scored has been scored anew, so that verdicts compare."""
+        return self._older == []
 
     async def _score_ahead(self, session_id: UUID) -> None:
         try:
