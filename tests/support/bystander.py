@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx2
@@ -36,6 +36,8 @@ class Bystander:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.calm: list[float] = []
+        """How many seconds signing in took before each block of `at_work`."""
 
     def _client(self) -> httpx2.AsyncClient:
         # Without TLS: to read certificates would hold up what is measured, every second.
@@ -60,44 +62,52 @@ class Bystander:
         """
         experience = Experience()
         async with self._client() as client:
-            answer = await self._sign_in(client)
-            assert answer.is_success, answer.text
+            before = Experience()
+            await self._sign_in(before, client)
+            assert not before.failures, before.failures
+            self.calm += before.sign_ins
+            over = asyncio.Event()
             tasks = [
-                asyncio.create_task(self._signing_in(experience)),
-                asyncio.create_task(self._looking(experience, client, 0.1 if overviews else 0.2)),
+                asyncio.create_task(self._signing_in(experience, over)),
+                asyncio.create_task(self._looking(experience, client, over, 0.1 if overviews else 0.2)),
             ]
             try:
                 yield experience
                 while len(experience.overviews) < overviews and not experience.failures:
                     await self._look(experience, client)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                # What is under way counts as well: a wait without an end would be missed.
+                over.set()
+                await asyncio.gather(*tasks)
 
-    async def _sign_in(self, client: httpx2.AsyncClient) -> httpx2.Response:
-        return await client.post("/api/v1/login", json={"name": NAME, "password": PASSWORD})
+    async def _sign_in(self, experience: Experience, client: httpx2.AsyncClient) -> None:
+        begun = time.monotonic()
+        try:
+            answer = await client.post("/api/v1/login", json={"name": NAME, "password": PASSWORD})
+            if not answer.is_success:
+                experience.failures.append(f"sign-in: {answer.status_code} {answer.text[:200]}")
+        except httpx2.HTTPError as error:
+            experience.failures.append(f"sign-in: {error!r}")
+        experience.sign_ins.append(time.monotonic() - begun)
 
-    async def _signing_in(self, experience: Experience) -> None:
-        while True:
+    async def _signing_in(self, experience: Experience, over: asyncio.Event) -> None:
+        while not over.is_set():
             begun = time.monotonic()
-            try:
-                async with self._client() as client:  # a connection of its own, as a browser has
-                    answer = await self._sign_in(client)
-                    if not answer.is_success:
-                        experience.failures.append(f"sign-in: {answer.status_code} {answer.text[:200]}")
-                    experience.sign_ins.append(time.monotonic() - begun)
+            async with self._client() as client:  # a connection of its own, as a browser has
+                await self._sign_in(experience, client)
+                try:
                     await client.post("/api/v1/logout", headers={"Origin": self._url})
-            except httpx2.HTTPError as error:
-                experience.failures.append(f"sign-in: {error!r}")
-                experience.sign_ins.append(time.monotonic() - begun)
-            await asyncio.sleep(max(0.0, 1 - (time.monotonic() - begun)))
+                except httpx2.HTTPError as error:
+                    experience.failures.append(f"sign-out: {error!r}")
+            await _rest(over, begun + 1)
 
-    async def _looking(self, experience: Experience, client: httpx2.AsyncClient, seconds: float) -> None:
-        while True:
+    async def _looking(
+        self, experience: Experience, client: httpx2.AsyncClient, over: asyncio.Event, seconds: float
+    ) -> None:
+        while not over.is_set():
             begun = time.monotonic()
             await self._look(experience, client)
-            await asyncio.sleep(max(0.0, seconds - (time.monotonic() - begun)))
+            await _rest(over, begun + seconds)
 
     async def _look(self, experience: Experience, client: httpx2.AsyncClient) -> None:
         begun = time.monotonic()
@@ -108,6 +118,12 @@ class Bystander:
         except httpx2.HTTPError as error:
             experience.failures.append(f"overview: {error!r}")
         experience.overviews.append(time.monotonic() - begun)
+
+
+async def _rest(over: asyncio.Event, until: float) -> None:
+    """Wait until `until`, or until all is over."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), max(0.0, until - time.monotonic()))
 
 
 async def invited(stack: Stack) -> Bystander:
