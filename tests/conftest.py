@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from forked_services import forking
 from local_stack import ROOT, Stack, open_stack
+from quick_stack import QUICK
 
 from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import EngineError
@@ -75,3 +76,12 @@ async def start_stack(engine: EngineView, empty_cluster: Path) -> AsyncIterator[
             return await exits.enter_async_context(open_stack(state, empty_cluster, settings))
 
         yield start
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> dict[str, str]:
+    """Settings of a system whose only template is `quick`, which costs half of what `small` does."""
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "quick.yml").write_text(QUICK, encoding="utf-8")
+    return {"ORCHESTRATOR_TEMPLATES_DIR": str(folder)}

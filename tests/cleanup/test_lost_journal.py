@@ -16,14 +16,16 @@ async def put(stack: Stack, path: str) -> dict[str, Any]:
     """Request a session, as the API does until it has an answer or an event; return what the session is."""
     headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "ada"}
     async with plain_client(base_url=stack.orchestrator.url, headers=headers) as http:
-        answer = await http.put(path, json={"template": "small"})
+        answer = await http.put(path, json={"template": "quick"})
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-async def test_what_a_lost_journal_began_is_made_again_and_ends_no_later(start_stack: Any) -> None:
-    stack: Stack = await start_stack()
+async def test_what_a_lost_journal_began_is_made_again_and_ends_no_later(
+    start_stack: Any, quick: dict[str, str]
+) -> None:
+    stack: Stack = await start_stack(**quick)
     session_id = uuid4()
     path = f"/sessions/{session_id}"
     await stack.api.stop()

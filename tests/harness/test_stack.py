@@ -11,7 +11,7 @@ from otlp_receiver import Receiver, receiving
 
 from dryrun_contract.session import Outcome
 
-pytestmark = [pytest.mark.engine, pytest.mark.long(100)]
+pytestmark = [pytest.mark.engine, pytest.mark.long(50)]
 
 REMOVAL = "phase cleaning_up"
 
@@ -26,10 +26,10 @@ def exporting_to(receiver: Receiver) -> dict[str, str]:
     return {f"{service}_OTLP_ENDPOINT": receiver.url for service in ("APPROVAL", "ORCHESTRATOR")}
 
 
-async def test_a_session_passes_through_while_the_collector_of_its_traces_hangs(start_stack, receiver):
+async def test_a_session_passes_through_while_the_collector_of_its_traces_hangs(start_stack, receiver, quick):
     receiver.mode = "hang"
-    stack = await start_stack(**exporting_to(receiver))
-    session_id = await stack.start_session()
+    stack = await start_stack(**exporting_to(receiver), **quick)
+    session_id = await stack.start_session("quick")
     await stack.wait_for_phase(session_id, "scanning")
     assert await stack.things_of(session_id) != []
 
@@ -45,9 +45,11 @@ async def test_a_session_passes_through_while_the_collector_of_its_traces_hangs(
     assert took["cleaning_up"] < 5, took
 
 
-async def test_an_orchestrator_that_was_killed_finishes_its_sessions_in_their_trace(start_stack, receiver):
-    stack = await start_stack(**exporting_to(receiver))
-    session_id = await stack.start_session()
+async def test_an_orchestrator_that_was_killed_finishes_its_sessions_in_their_trace(
+    start_stack, receiver, quick
+):
+    stack = await start_stack(**exporting_to(receiver), **quick)
+    session_id = await stack.start_session("quick")
     await stack.wait_for_phase(session_id, "waiting", "scanning")
     # What a killed process has not sent is lost; its spans are sent every second.
     await arrived(receiver, session_id, "phase provisioning")

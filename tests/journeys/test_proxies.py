@@ -33,7 +33,7 @@ CALLS = {
 }
 """All that a session calls: nothing of images, info, exec or volumes, nothing that pulls, no kill."""
 MAKING = {("POST", "/networks/create"), ("POST", "/containers/create")}
-CUTS = [600, 1500, 3000, 4500]
+CUTS = [400, 700, 1000, 1500]
 """Bytes of a log's answer, after which its connection is cut; each reads a little further than the last."""
 
 
@@ -67,7 +67,7 @@ async def require_refusal(stack: Stack, proxy: Haproxy, missing: str, names: tup
     proxy.start(RECORD - {missing}, newer=True)
     try:
         proxy.take_calls()
-        session_id = await stack.start_session()
+        session_id = await stack.start_session("quick")
         session = await stack.wait_until_ended(session_id)
         calls = proxy.take_calls()
     finally:
@@ -89,12 +89,12 @@ async def wire() -> AsyncIterator[tuple[LogCutter, Haproxy]]:
             yield cutter, proxy
 
 
-async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_named(wire, start_stack):
+async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_named(wire, start_stack, quick):
     cutter, proxy = wire
     # Sessions make their own proofs; a check between them would count among their calls.
-    stack = await start_stack(DOCKER_HOST=cutter.docker_host, ORCHESTRATOR_ISOLATION_SECONDS="120")
+    stack = await start_stack(DOCKER_HOST=cutter.docker_host, ORCHESTRATOR_ISOLATION_SECONDS="120", **quick)
 
-    undisturbed = await stack.start_session()
+    undisturbed = await stack.start_session("quick")
     await completed(stack, undisturbed)
     calls = proxy.take_calls()
     assert called(calls) == CALLS
@@ -104,7 +104,7 @@ async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_na
 
     proxy.start(RECORD, newer=True)
     proxy.take_calls()
-    disturbed = await stack.start_session()
+    disturbed = await stack.start_session("quick")
     # The probe has spoken by then; what is cut is the collectors' word.
     await stack.wait_for_phase(disturbed, "waiting", "scanning")
     cutter.limits = list(CUTS)

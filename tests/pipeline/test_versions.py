@@ -45,10 +45,10 @@ async def installed(tmp_path, docker):
         docker("image", "rm", "--force", image)
 
 
-async def run(stack, collectors, seeds=SEEDS, repetitions=REPETITIONS, at_half=None):
+async def run(stack, collectors, template="small", *, seeds=SEEDS, repetitions=REPETITIONS, at_half=None):
     """Run an experiment to its end; `at_half` is done once when half of it is measured."""
     request = ExperimentRequest(
-        name="versions", templates=("small",), seeds=seeds, repetitions=repetitions, collectors=collectors
+        name="versions", templates=(template,), seeds=seeds, repetitions=repetitions, collectors=collectors
     )
     experiment = read_experiment(await stack.client.request_experiment(request))
     deadline = time.monotonic() + SECONDS_A_SESSION * experiment.runs
@@ -78,15 +78,16 @@ def keep(experiment, name):
 @pytest.mark.long(175)
 @pytest.mark.timeout(3600)
 async def test_a_version_that_lost_a_service_is_named_though_everything_is_killed_meanwhile(
-    installed, start_stack
+    installed, start_stack, quick
 ):
-    stack = await start_stack(**installed)
+    stack = await start_stack(**installed, **quick)
 
     async def kill_both():
         await asyncio.gather(stack.api.kill(), stack.orchestrator.kill())
         await asyncio.gather(stack.orchestrator.start(), stack.api.start())
 
-    experiment = await run(stack, {"ours": ("network",), "patched": ("network-patched",)}, at_half=kill_both)
+    arms = {"ours": ("network",), "patched": ("network-patched",)}
+    experiment = await run(stack, arms, "quick", at_half=kill_both)
     keep(experiment, "versions")
     planned = 2 * len(SEEDS) * REPETITIONS
     assert (experiment.measured, experiment.failed) == (planned, 0)
