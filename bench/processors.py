@@ -19,6 +19,8 @@ _NAMES = {
 ALL = "this machine altogether"
 
 type Seconds = Mapping[str, float]
+type Used = Mapping[str, dict[int, float]]
+"""Seconds of each process, by service."""
 
 
 class Usage:
@@ -44,9 +46,9 @@ class Usage:
 @asynccontextmanager
 async def watched_processors() -> AsyncIterator[Usage]:
     """Watch the processors, and the services that run when the block begins."""
-    pids = services()
-    samples = [_sample(pids)]
-    task = asyncio.create_task(_go_on_sampling(pids, samples))
+    used = {name: dict.fromkeys(pids, 0.0) for name, pids in services().items()}
+    samples = [_sample(used)]
+    task = asyncio.create_task(_go_on_sampling(used, samples))
     try:
         yield Usage(samples)
     finally:
@@ -54,15 +56,17 @@ async def watched_processors() -> AsyncIterator[Usage]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _go_on_sampling(pids: Mapping[str, list[int]], samples: list[tuple[float, Seconds]]) -> None:
+async def _go_on_sampling(used: Used, samples: list[tuple[float, Seconds]]) -> None:
     while True:
         await asyncio.sleep(_SAMPLE_SECONDS)
-        samples.append(_sample(pids))
+        samples.append(_sample(used))
 
 
-def _sample(pids: Mapping[str, list[int]]) -> tuple[float, Seconds]:
-    used = {name: sum(map(cpu_seconds, each)) for name, each in pids.items()}
-    return time.time(), {ALL: _busy_seconds(), **used}
+def _sample(used: Used) -> tuple[float, Seconds]:
+    for each in used.values():
+        # What a process had used that has ended since still counts.
+        each |= {pid: max(before, cpu_seconds(pid)) for pid, before in each.items()}
+    return time.time(), {ALL: _busy_seconds(), **{name: sum(each.values()) for name, each in used.items()}}
 
 
 def _busy_seconds() -> float:

@@ -31,6 +31,19 @@ async def test_what_another_process_uses_is_this_machines():
     assert usage.between(begin, end)[ALL] > 0.15
 
 
+async def test_a_service_whose_process_ends_meanwhile_has_used_no_less_than_nothing():
+    command = [sys.executable, "-c", f"{BUSY}\nprint()\ninput()", "docker-guard"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
+        guard.stdout.readline()
+        async with watched_processors() as usage:
+            begin = time.time()
+            await asyncio.sleep(0.2)
+            guard.communicate(b"\n")
+            end = time.time()
+            await asyncio.sleep(0.2)
+    assert usage.between(begin, end + 0.1)["guard"] >= 0
+
+
 def test_a_process_that_has_ended_has_used_nothing_more():
     assert cpu_seconds(os.getpid()) > 0
     done = subprocess.Popen([sys.executable, "-c", "pass"])
