@@ -114,6 +114,17 @@ def test_is_inconclusive_when_more_speak_than_it_can_ask(lab):
     assert verdict["reason"] == "more than 16 speakers in a new network"
 
 
+def test_is_inconclusive_when_frames_never_end(lab):
+    lab.build()
+    lab.load_rule()
+    lab.plug("peer", PEER, BRIDGE)
+    says_nothing = b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 1]) + b"\x88\xb5" + bytes(46)
+    with lab.repeated([says_nothing] * 10_000):
+        exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+    assert verdict["reason"] == "more than 1000 frames in 0.02 s; it has to be alone in its network"
+
+
 def test_is_inconclusive_without_a_configuration():
     done = subprocess.run([probe_program()], env={}, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
