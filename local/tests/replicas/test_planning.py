@@ -1,5 +1,7 @@
+import asyncio
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -119,7 +121,7 @@ async def test_a_plan_says_whether_the_engine_has_the_image_below_all_stand_ins(
     digest = shared_root.root_digest(installation, make_matcher(installation).book)
     images, is_down = {}, False
 
-    async def inspect(names):
+    async def inspect(names, seconds):
         if is_down:
             raise ProgramError("the engine does not answer")
         return {name: images[name] for name in names if name in images}
@@ -142,6 +144,23 @@ async def test_a_plan_says_whether_the_engine_has_the_image_below_all_stand_ins(
     assert await said() == ""
 
 
+async def test_a_plan_waits_some_seconds_for_an_engine_that_hangs(
+    installation, table, monkeypatch, capsys, tmp_path
+):
+    docker = tmp_path / "programs" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\nexec sleep 100\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent), prepend=os.pathsep)
+    assert shared_root.ANSWER_SECONDS <= 10
+    monkeypatch.setattr(shared_root, "ANSWER_SECONDS", 0.2)
+    async with asyncio.timeout(10):
+        await plan_only(installation, ImportOptions((table,), "acme"), Screen(), as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "The engine does not answer" in shown
+    assert "see: dryrun-local doctor" in shown
+
+
 async def test_a_plan_counts_the_images_that_are_there_and_those_to_build(
     installation, table, monkeypatch, capsys
 ):
@@ -156,7 +175,7 @@ async def test_a_plan_counts_the_images_that_are_there_and_those_to_build(
     assert len(needed) > 1
     images = {shared_root.IMAGE: BuiltImage("sha256:1", 1, digest, ())}
 
-    async def inspect(names):
+    async def inspect(names, seconds):
         return {name: images[name] for name in names if name in images}
 
     monkeypatch.setattr(shared_root, "inspect_images", inspect)

@@ -33,9 +33,9 @@ class BuiltImage:
     """Digests of its layers as the engine computes them from their content, the lowest first."""
 
 
-async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
+async def inspect_images(names: Iterable[str], *, seconds: float = 60) -> dict[str, BuiltImage]:
     """Return the engine's images by name; missing ones are left out. Raises ProgramError."""
-    code, output, errors = await programs.capture(["docker", "image", "inspect", *names])
+    code, output, errors = await programs.capture(["docker", "image", "inspect", *names], seconds=seconds)
     unexpected = [line for line in errors.splitlines() if line and "No such image" not in line]
     if code and unexpected:
         raise ProgramError(f"the engine does not list images: {unexpected[0]}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas.shared_root import BuiltRoot, root_digest
+from dryrun_local.replicas.shared_root import ANSWER_SECONDS, BuiltRoot, root_digest
 from dryrun_replica.building.composition import compose
 from dryrun_replica.building.folder import StandIn, stand_in
 from dryrun_replica.inventory.model import Inventory
@@ -43,7 +43,7 @@ async def to_build(
     root = BuiltRoot(root_digest(installation, matcher.book), matcher.versions)
     needed = images_of(plan, inventory, matcher, root)
     try:
-        there = await inspect_images(needed.made) if needed.made else {}
+        there = await inspect_images(needed.made, seconds=ANSWER_SECONDS) if needed.made else {}
     except ProgramError:
         return None
     missing = {image for image, each in needed.made.items() if is_missing(each, there.get(image))}

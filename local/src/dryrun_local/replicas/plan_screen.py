@@ -10,6 +10,7 @@ from dryrun_contract.text import printable
 from dryrun_local.replicas.needed_images import ToBuild
 from dryrun_local.replicas.shared_root import ABOUT_MB
 from dryrun_local.terminal.screen import Screen
+from dryrun_replica.inventory.model import MAX_NOTE_CHARACTERS
 from dryrun_replica.levels import LEVELS, Level, Match
 from dryrun_replica.planning.plan import Estimate, Plan, PlannedClass
 from dryrun_replica.planning.summary import TITLES, bar, counted, made_from, sentence
@@ -176,7 +177,7 @@ class PlanScreen:
             self._heading("To build")
             self._show_work(templates)
         for note in plan.notes:
-            self._screen.note(f"{printable(note.what)}: {note.count:,}")
+            self._screen.note(f"{printable(note.what, limit=MAX_NOTE_CHARACTERS)}: {note.count:,}")
         if plan.names_kept:
             self._screen.warn("names of the network are kept, in templates, images and reports")
 

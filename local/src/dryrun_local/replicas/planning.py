@@ -156,3 +156,8 @@ async def show_plan(installation: Installation, planned: Planned, screen: Screen
         if root_is_built and planned.matcher.versions:
             known = await to_build(installation, planned.plan, planned.inventory, planned.matcher)
         PlanScreen(screen, planned.plan, root_is_built=root_is_built, to_build=known).show()
+        if root_is_built is None:
+            screen.note(
+                "The engine does not answer, so the plan does not say what is there already; see: "
+                "dryrun-local doctor"
+            )

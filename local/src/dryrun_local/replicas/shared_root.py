@@ -27,6 +27,8 @@ from dryrun_replica.recipes.loading import RecipeBook
 RECIPES = Path("images") / "recipes"
 ABOUT_MB = 1_600
 """The shared root in 10^6 bytes, with the project's recipes."""
+ANSWER_SECONDS = 10.0
+"""Longest that a plan waits for the engine: it only says what is there already."""
 _PARENT_FOLDER = "servers"
 _READING_SECONDS = 120
 
@@ -52,7 +54,7 @@ def known_versions(installation: Installation) -> dict[str, str]:
 async def is_built(installation: Installation, book: RecipeBook) -> bool | None:
     """Return whether the engine has a shared root of these recipes; None where it does not say."""
     try:
-        found = (await inspect_images([IMAGE])).get(IMAGE)
+        found = (await inspect_images([IMAGE], seconds=ANSWER_SECONDS)).get(IMAGE)
     except ProgramError:
         return None
     return found is not None and found.digest == root_digest(installation, book)

@@ -16,6 +16,7 @@ from dryrun_replica.inventory import words
 from dryrun_replica.inventory.contradictions import MAX_LISTED, Contradictions
 from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService, FoundTls
 from dryrun_replica.inventory.model import (
+    MAX_NOTE_CHARACTERS,
     Host,
     Inventory,
     Note,
@@ -85,7 +86,7 @@ def assemble(
         names_kept=keep_names,
         hosts=hosts,
         notes=tuple(
-            Note(what=words.one_line(what) or "note", count=count)
+            Note(what=words.one_line(what, limit=MAX_NOTE_CHARACTERS) or "note", count=count)
             for what, count in sorted(notes.items())[:MAX_NOTES]
         ),
     )

@@ -124,10 +124,17 @@ class Host(Word):
         return self
 
 
+MAX_NOTE_CHARACTERS = 500
+"""Two products with their versions, the host's name, and what of them counts."""
+
+
 class Note(Word):
     """Something that reading changed or left out, which the plan repeats."""
 
-    what: Text
+    what: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=MAX_NOTE_CHARACTERS, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
+    ]
     count: int = Field(default=1, ge=1)
 
 
