@@ -33,14 +33,15 @@ async def test_what_another_process_uses_is_this_machines():
 
 async def test_a_service_whose_process_ends_meanwhile_has_used_no_less_than_nothing():
     command = [sys.executable, "-c", f"{BUSY}\nprint()\ninput()", "docker-guard"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
-        guard.stdout.readline()
-        async with watched_processors() as usage:
-            begin = time.time()
-            await asyncio.sleep(0.2)
-            guard.communicate(b"\n")
-            end = time.time()
-            await asyncio.sleep(0.2)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    guard = await asyncio.create_subprocess_exec(*command, **pipes)
+    await guard.stdout.readline()
+    async with watched_processors() as usage:
+        begin = time.time()
+        await asyncio.sleep(0.2)
+        await guard.communicate(b"\n")
+        end = time.time()
+        await asyncio.sleep(0.2)
     assert usage.between(begin, end + 0.1)["guard"] >= 0
 
 
