@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from docker_guard import arguments
 from docker_guard.labels import Role
-from docker_guard.policy import ConfigurationError, Policy, faults, unique
+from docker_guard.policy import ConfigurationError, Policy, faults
 from docker_guard.refusal import Refusal, shown
+from docker_guard.strict_json import unique
 
 MAX_BYTES = 4 * 1024 * 1024
 CAPABILITIES: Mapping[Role, frozenset[str]] = {

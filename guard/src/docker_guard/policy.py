@@ -5,12 +5,13 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from docker_guard.labels import Role
 from docker_guard.refusal import shown
+from docker_guard.strict_json import unique
 
 MIB = 1024 * 1024
 LEAST_LOG_FILE_BYTES = 1_000_000
@@ -119,14 +120,6 @@ class Policy(BaseModel):
             raise ConfigurationError(f"the policy {path}: {faults(error)}") from None
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"the policy {path}: {error}") from None
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of a JSON document. Raises ValueError for a duplicate key."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object has a duplicate key")
-    return found
 
 
 def faults(error: ValidationError) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Never
 
 from docker_guard.refusal import Refusal, shown
@@ -25,7 +24,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         value = json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=_unique,
+            object_pairs_hook=unique,
             parse_constant=_no_number,
             parse_float=_no_number,
         )
@@ -48,7 +47,8 @@ def _check_structure(raw: bytes) -> None:
             raise Refusal("json", f"the body is nested deeper than {MAX_DEPTH} levels", 400)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON document. Raises ValueError for a duplicate key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("an object has a duplicate key")
