@@ -11,6 +11,7 @@ from approval_api.app import create_app
 from approval_api.experiments.service import MOST_UNFINISHED, Experiments
 from approval_api.identity.roles import Role
 from approval_api.reports.worker_process import WorkFailedError
+from dryrun_contract.event import SessionEnded
 
 ARMS = {"old": ["network"], "new": ["network-2"]}
 WANTED = {"name": "old or new", "templates": ["small"], "seeds": [3, 4], "repetitions": 2, "collectors": ARMS}
@@ -358,3 +359,9 @@ async def test_a_session_that_is_not_there_or_has_no_scores_is_not_compared(api,
     started = (await api.post("/sessions", json={"template": "small"})).json()["id"]
     answer = await api.get("/experiments/comparison", params={"baseline": started, "session": started})
     assert (answer.status_code, "no-scores" in answer.json()["type"]) == (409, True)
+    assert answer.json()["detail"].startswith(f"{started[:8]} did not end yet, and has no scores; ")
+    orchestrator.tell(UUID(started), SessionEnded(outcome="failed", reason="no room"))
+    while (await api.get(f"/sessions/{started}")).json()["phase"] != "ended":
+        await asyncio.sleep(0.02)
+    answer = await api.get("/experiments/comparison", params={"baseline": started, "session": started})
+    assert (answer.status_code, "its report says why" in answer.json()["detail"]) == (409, True)

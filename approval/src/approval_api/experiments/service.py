@@ -157,18 +157,22 @@ class Experiments:
 
         Raises a problem: 404, 409 when one has no scores, 503 when there is too much to do.
         """
-        kept = [(await self._reports.write(each, "json"))[1] for each in (baseline, session)]
+        written = [await self._reports.write(each, "json") for each in (baseline, session)]
         try:
-            (answer,) = await self._worker.call(b"compare", *kept)
+            (answer,) = await self._worker.call(b"compare", *(report for _, report in written))
         except WorkFailedError as error:
             raise ProblemError(
                 "not-comparable", 503, f"the sessions could not be compared: {error}", title="Not comparable"
             ) from error
         results = _RESULTS.validate_json(answer)
         if results is None:
-            raise ProblemError(
-                NO_SCORES, 409, "one of the sessions has no scores, so it has no recall", title="No scores"
+            running = sorted({str(view.id)[:8] for view, _ in written if view.phase != "ended"})
+            what = (
+                f"{' and '.join(running)} did not end yet, and has no scores; compare another, or it later"
+                if running
+                else "one of the sessions has no scores, so it has no recall; its report says why"
             )
+            raise ProblemError(NO_SCORES, 409, what, title="No scores")
         return results
 
     async def observations(self, experiment_id: UUID, arm: str | None) -> list[bytes]:
