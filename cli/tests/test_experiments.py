@@ -58,6 +58,13 @@ def test_an_experiment_that_somebody_stops_is_waited_for_no_longer(run, api, fil
     assert (code, "stopped" in out) == (0, True)
 
 
+def test_continuing_what_is_done_says_that_nothing_is_left_to_start(run, api, file):
+    run("experiment", "run", file)
+    [experiment] = api.experiments
+    code, said, _ = run("experiment", "continue", experiment)
+    assert (code, "No session is left to start" in said, "start again" in said) == (0, True, False)
+
+
 def test_a_sweep_over_rates_says_which_is_recommended_and_why_no_faster_one(run, api, file):
     _, out, _ = run("experiment", "run", file)
     lines = [" ".join(line.split()) for line in out.splitlines()]

@@ -89,7 +89,7 @@ def test_harm_at_a_slow_rate_is_not_forgotten_at_a_fast_one():
 def test_three_sessions_of_a_rate_are_too_few_and_one_with_harm_is_enough():
     few = swept({rate: [measured()] * 3 for rate in RATES})
     assert few.verdict == "too_few_repetitions"
-    assert few.sentence == "none is proved safe: at 20/s: 3 sessions, 4 are the fewest"
+    assert few.sentence == "none is proved safe: at 20/s: it takes 4 sessions, not 3"
     harmful = swept({rate: [measured(harmed=1)] for rate in RATES})
     assert harmful.verdict == "none_safe"
 

@@ -17,7 +17,10 @@ def found(collector, kind, key, **data):
 async def test_failed_logins_are_summed_over_the_targets_whose_logs_show_them(report, limit, status):
     (result,) = judge(report, Criteria(failed_logins_max=limit)).results
     assert (result.status, result.measured) == (status, 3)
-    assert "1 of 2 targets" in result.detail
+    assert "1 of 2 targets; the others' do not show failed logins" in result.detail
+    alone = {name: logs for name, logs in report.logs.items() if logs.counts.get("failed_logins") is not None}
+    (result,) = judge(report.model_copy(update={"logs": alone}), Criteria(failed_logins_max=limit)).results
+    assert result.detail.endswith("(in the logs of 1 of 1 targets)")
 
 
 async def test_failed_logins_that_no_log_could_show_do_not_pass(report):

@@ -62,5 +62,7 @@ async def experiments(api, request, path):
                 recorded_experiment.advance(shown)
             await request.json(shown)
         case "POST", [experiment_id, word]:
-            api.experiments[experiment_id]["state"] = "stopped" if word == "stop" else "running"
+            shown = api.experiments[experiment_id]
+            if shown["state"] != "done":
+                shown["state"] = "stopped" if word == "stop" else "running"
             await request.json(api.experiments[experiment_id])

@@ -177,7 +177,7 @@ def _doubts(runs: Sequence[Run], tallies: Mapping[_FactName, _Tally], planned: i
         # A session that failed, perhaps by what the scan did to it, has no scores.
         yield f"{len(runs)} of {_sessions(planned)} measured"
     if len(runs) < FEWEST_RUNS:
-        yield f"{_sessions(len(runs))}, {FEWEST_RUNS} are the fewest"
+        yield f"it takes {_sessions(FEWEST_RUNS)}, not {len(runs)}"
 
 
 def _side_effects_known(measured: Measured) -> bool:

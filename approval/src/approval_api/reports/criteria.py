@@ -235,7 +235,8 @@ def _failed_logins(report: Report, limit: int) -> CriterionResult:
     counts = {service: logs.counts.get("failed_logins") for service, logs in (report.logs or {}).items()}
     known = [count for count in counts.values() if count is not None]
     result = at_most("failed_logins_max", limit, sum(known) if known else None)
-    of = f"in the logs of {len(known)} of {len(counts)} targets; the others' do not show failed logins"
+    others = "; the others' do not show failed logins" if len(known) < len(counts) else ""
+    of = f"in the logs of {len(known)} of {len(counts)} targets{others}"
     return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if known else result
 
 

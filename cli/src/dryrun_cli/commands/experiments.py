@@ -159,9 +159,11 @@ async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
     answer = await client.continue_experiment(await find_experiment_id(client, text))
     if common.json_output:
         write_json(answer)
+    elif (experiment := read_experiment(answer)).state == "done":
+        sys.stdout.write("No session is left to start, and failed ones do not run again. To repeat all: ")
+        sys.stdout.write("dryrun experiment run FILE\n")
     else:
-        experiment_id = read_experiment(answer).id
-        sys.stdout.write(f"Its sessions start again. To watch: dryrun experiment show {experiment_id} -w\n")
+        sys.stdout.write(f"Its sessions start again. To watch: dryrun experiment show {experiment.id} -w\n")
     return ExitCode.OK
 
 
