@@ -189,6 +189,9 @@ async def test_what_a_scan_excluded_and_what_it_did_not_reach_are_two_things(api
     shown = (await api.client.post(f"{SCANS}/{scan_id}/end", json=ended)).json()
     assert shown["excluded"] == ["192.0.2.0/24"]
     assert shown["not_covered"] == ["192.0.8.0/24", "2001:db8::/64"]
+    page = (await api.client.get("/production/scans", headers={"Accept": "text/html"})).text
+    assert "without 192.0.2.0/24<" in page
+    assert "not reached: 192.0.8.0/24, 2001:db8::/64<" in page
 
 
 async def test_a_scan_that_never_ended_proves_nothing(api):
