@@ -150,6 +150,7 @@ async def test_kills_at_any_moment_claim_once_and_leave_nothing(stack: Stack) ->
             continue  # it died before it named the template: nothing was stored
         # Killed before it said what is prepared, it keeps that for the next start; this one was cold.
         await require_whole(stack, session_id)
+    await ready(stack)  # a slow machine may still be starting it
     async with asyncio.timeout(60):
         owners = {each.session for each in await stack.owned_things()}
         while owners - {str(await ready(stack))}:
