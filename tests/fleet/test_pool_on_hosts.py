@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from fleet_lab import FleetLab, Host
 from fleet_stack import stack_of
 from local_stack import ROOT, Stack
@@ -22,42 +23,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.long(200)]
 
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 SESSION = "discovery.dryrun.session_id"
-
-
-async def test_each_host_keeps_a_session_prepared_and_a_drained_one_gives_it_up(
-    fleet: FleetLab, empty_cluster: Path
-) -> None:
-    async with pooled(fleet, empty_cluster) as stack:
-        prepared = await prepared_on(stack, "a", "b", "c")
-        session_id = await stack.start_session("quick", keep=True)
-        view = await stack.wait_for_phase(session_id, "kept", seconds=90)
-        assert view.prepared_at is not None
-        assert found_in(stack, session_id) >= FOUND
-        (host,) = [name for name, each in prepared.items() if each == session_id]
-        placed = placed_of(await stack.events(session_id))
-        assert (list(placed.targets), placed.collectors) == ([host], host)
-        again = await prepared_on(stack, "a", "b", "c")
-        assert again[host] != session_id
-        drained = next(name for name in "bc" if name != host)
-        set_drained(stack.installation.state / "fleet.yml", drained, drained=True)
-        await prepared_on(stack, *(name for name in "abc" if name != drained))
-        await until(lambda: not fleet.left_of(str(again[drained])))
-        await stack.client.stop_session(session_id)
-        await stack.wait_until_ended(session_id)
-
-
-async def test_a_host_that_has_too_little_memory_prepares_nothing(
-    fleet: FleetLab, empty_cluster: Path
-) -> None:
-    """What a host has its guard says: all three have this machine's."""
-    async with pooled(fleet, empty_cluster, ORCHESTRATOR_POOL_SPARE_MEMORY=str(2**50)) as stack:
-        async with asyncio.timeout(60):
-            while not all("MiB are needed" in (line["note"] or "") for line in await lines_of(stack)):
-                await asyncio.sleep(0.5)
-        assert [(line["ready"], line["preparing"]) for line in await lines_of(stack)] == [([], 0)] * 3
-        assert {line["note"].partition(":")[0] for line in await lines_of(stack)} == {"a", "b", "c"}
-        await restart(stack, ORCHESTRATOR_POOL_SPARE_MEMORY="0")
-        await prepared_on(stack, "a", "b", "c")
 
 
 async def test_killed_again_and_again_while_it_prepares_it_leaves_nothing_on_any_host(
@@ -134,6 +99,55 @@ async def test_what_is_prepared_is_gone_on_every_host_after_its_deadline_with_no
         await stack.orchestrator.kill()
         assert sessions_on(fleet)
         await until(lambda: not sessions_on(fleet), seconds=60)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def short_of_memory(fleet: FleetLab, empty_cluster: Path) -> AsyncIterator[Stack]:
+    """A system for the two tests below, which kill nothing; it prepares once it is given memory."""
+    async with pooled(fleet, empty_cluster, ORCHESTRATOR_POOL_SPARE_MEMORY=str(2**50)) as stack:
+        yield stack
+
+
+async def given_memory(stack: Stack) -> dict[str, UUID]:
+    """Let it prepare, unless an earlier test did; return what is prepared, by host."""
+    if not any(line["ready"] or line["preparing"] for line in await lines_of(stack)):
+        await restart(stack, ORCHESTRATOR_POOL_SPARE_MEMORY="0")
+    return await prepared_on(stack, "a", "b", "c")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_host_that_has_too_little_memory_prepares_nothing(short_of_memory: Stack) -> None:
+    """What a host has its guard says: all three have this machine's."""
+    stack = short_of_memory
+    async with asyncio.timeout(60):
+        while not all("MiB are needed" in (line["note"] or "") for line in await lines_of(stack)):
+            await asyncio.sleep(0.5)
+    assert [(line["ready"], line["preparing"]) for line in await lines_of(stack)] == [([], 0)] * 3
+    assert {line["note"].partition(":")[0] for line in await lines_of(stack)} == {"a", "b", "c"}
+    await given_memory(stack)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_host_keeps_a_session_prepared_and_a_drained_one_gives_it_up(
+    fleet: FleetLab, short_of_memory: Stack
+) -> None:
+    stack = short_of_memory
+    prepared = await given_memory(stack)
+    session_id = await stack.start_session("quick", keep=True)
+    view = await stack.wait_for_phase(session_id, "kept", seconds=90)
+    assert view.prepared_at is not None
+    assert found_in(stack, session_id) >= FOUND
+    (host,) = [name for name, each in prepared.items() if each == session_id]
+    placed = placed_of(await stack.events(session_id))
+    assert (list(placed.targets), placed.collectors) == ([host], host)
+    again = await prepared_on(stack, "a", "b", "c")
+    assert again[host] != session_id
+    drained = next(name for name in "bc" if name != host)
+    set_drained(stack.installation.state / "fleet.yml", drained, drained=True)
+    await prepared_on(stack, *(name for name in "abc" if name != drained))
+    await until(lambda: not fleet.left_of(str(again[drained])))
+    await stack.client.stop_session(session_id)
+    await stack.wait_until_ended(session_id)
 
 
 @asynccontextmanager
