@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LATEST = ROOT / "bench" / "results" / "latest.json"
 PARTS = {
     "bring_up": 160,
+    "prepared_network": 110,
     "warm_pool": 60,
     "decision": 150,
     "scan": 320,

@@ -22,6 +22,10 @@ GOALS = (
     Goal("healthy-bare-large", "until healthy, to a bare parallel loop: `large`", "at most", 1.15),
     Goal("healthy-compose-small", "until healthy, to `docker compose up --wait`: `small`", "at most", 0.85),
     Goal("healthy-compose-large", "until healthy, to `docker compose up --wait`: `large`", "at most", 0.95),
+    Goal("network-bare-small", "the same, on a prepared network: to the bare loop, `small`", "at most", 1.15),
+    Goal("network-bare-large", "the same, on a prepared network: to the bare loop, `large`", "at most", 1.15),
+    Goal("network-compose-small", "the same, on a prepared network: to Compose, `small`", "at most", 0.85),
+    Goal("network-compose-large", "the same, on a prepared network: to Compose, `large`", "at most", 0.95),
     Goal(
         "pool-compose", "claimed from the warm pool, to `docker compose up --wait`: `small`", "at most", 0.10
     ),

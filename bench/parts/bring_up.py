@@ -54,10 +54,10 @@ async def measure(setting: Setting) -> PartResult:
             ("small", setting.rounds(6, long=20)),
             ("large", setting.rounds(5, long=10)),
         ):
-            bodies = await _bodies(sessions, template)
+            bodies = await bodies_of(sessions, template)
             async with watched_engine() as seen, watched_processors() as usage:
                 fast = await in_turn(
-                    _contestants(sessions, template, bodies, usage),
+                    contestants(sessions, template, bodies, usage),
                     rounds,
                     setting.share(0.35, template),
                     warm_up=True,
@@ -68,13 +68,14 @@ async def measure(setting: Setting) -> PartResult:
                 slow = await in_turn(
                     _one_by_one(bodies), setting.rounds(1, long=3), setting.share(0.1, template)
                 )
-            result = _with(result, template, fast, slow, seen)
+            result = with_rounds(result, template, fast, slow, seen)
     return result
 
 
-def _contestants(
+def contestants(
     sessions: Sessions, template: str, bodies: Bodies, usage: Usage
 ) -> dict[str, Callable[[], Awaitable[Round]]]:
+    """Return what brings a template up and removes it again, by who does."""
     path, allowlist = ROOT / "templates" / f"{template}.yml", sessions.installation.allowlist
 
     async def bare() -> tuple[float, float]:
@@ -84,7 +85,7 @@ def _contestants(
         return await asyncio.to_thread(compose.bring_up_and_remove, path, allowlist)
 
     return {
-        OURS: lambda: _session(sessions, template, usage),
+        OURS: lambda: run_session(sessions, template, usage),
         COMPOSE: lambda: _other(composed, usage),
         BARE: lambda: _other(bare, usage),
     }
@@ -100,7 +101,8 @@ def _one_by_one(bodies: Bodies) -> dict[str, Callable[[], Awaitable[Round]]]:
     return {ONE_BY_ONE: lambda: _other(one_by_one), TESTCONTAINERS: lambda: _other(tested)}
 
 
-async def _bodies(sessions: Sessions, template: str) -> Bodies:
+async def bodies_of(sessions: Sessions, template: str) -> Bodies:
+    """Return what a session of a template sends to the engine."""
     session_id = await sessions.start(template)
     await sessions.until(session_id, Phase.SCANNING)
     bodies = read_bodies(str(session_id))
@@ -108,7 +110,8 @@ async def _bodies(sessions: Sessions, template: str) -> Bodies:
     return bodies
 
 
-async def _session(sessions: Sessions, template: str, usage: Usage) -> Round:
+async def run_session(sessions: Sessions, template: str, usage: Usage) -> Round:
+    """Start a session, and stop it once it is healthy."""
     begin = time.time()
     session_id = await sessions.start(template)
     events = await sessions.until(session_id, Phase.SCANNING)
@@ -135,13 +138,15 @@ def _trace(begin: float, events: list[Event]) -> tuple[float, Sequence[BringUpSp
     return max(0.0, (queued or begin) - begin), spans
 
 
-def _with(
+def with_rounds(
     result: PartResult,
     template: str,
     fast: dict[str, list[Round]],
     slow: dict[str, list[Round]],
     seen: Sequence[Act],
+    goals: str = "healthy",
 ) -> PartResult:
+    """Return `result` with what was measured of a template; `goals` begins the ids of the goals it has."""
     both = fast | slow
     up = {name: [each.course.up for each in rounds] for name, rounds in both.items()}
     down = {name: [each.course.down for each in rounds] for name, rounds in both.items()}
@@ -155,13 +160,13 @@ def _with(
             "ratios": [
                 *result.ratios,
                 _ratio(
-                    f"{template}, until healthy: session to bare loop", up, BARE, f"healthy-bare-{template}"
+                    f"{template}, until healthy: session to bare loop", up, BARE, f"{goals}-bare-{template}"
                 ),
                 _ratio(
                     f"{template}, until healthy: session to Compose",
                     up,
                     COMPOSE,
-                    f"healthy-compose-{template}",
+                    f"{goals}-compose-{template}",
                 ),
                 _ratio(f"{template}, removal: session to Compose", down, COMPOSE, f"removal-{template}"),
                 *(
@@ -183,7 +188,7 @@ def _with(
                 Table(
                     title=f"Processor time until {template} is healthy, medians in seconds",
                     columns=["who used it", *fast],
-                    rows=_used(fast),
+                    rows=used_rows(fast),
                 ),
             ],
         }
@@ -203,7 +208,7 @@ def _breakdowns(template: str, rounds: dict[str, list[Round]], seen: Sequence[Ac
     return [*up, *down]
 
 
-def _used(rounds: dict[str, list[Round]]) -> list[list[str]]:
+def used_rows(rounds: dict[str, list[Round]]) -> list[list[str]]:
     """Return who used how much processor time, by contestant; of services only what sessions need."""
     who = [ALL, *sorted(name for name in rounds[OURS][0].used if name != ALL)]
     return [

@@ -36,6 +36,12 @@ def test_the_pool_is_listed_with_what_it_lacks_and_why(api, run):
     assert run("list", "--pool", "--json")[1].count('"wanted"') == 3
 
 
+def test_networks_for_any_template_are_named_as_such(api, run):
+    api.pool = {"lines": [line("*", ready=1)]}
+    code, out, _ = run("list", "--pool", COLUMNS="80")
+    assert (code, out.splitlines()[1].startswith("any template: network")) == (0, True)
+
+
 def test_hosts_with_long_names_are_told_apart(api, run):
     hosts = [f"rack-7-of-the-north-building-{number:02}" for number in (1, 2)]
     api.pool = {"lines": [line("custom-db-heavy", seed=1000, host=host) for host in hosts]}

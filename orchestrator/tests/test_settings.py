@@ -50,14 +50,48 @@ def test_the_pool_is_read_with_its_bounds():
     ]
     assert read.least_left.total_seconds() == 900
     assert Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": ""}).pool == ()
+    networks, sessions = Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": "*=1,small=1"}).pool
+    assert [(each.template, each.count) for each in (networks, sessions)] == [("*", 1), ("small", 1)]
+
+
+def test_what_is_claimed_of_any_template_has_most_of_a_sessions_time_left():
+    read = Settings.read(ENVIRON)
+    assert (read.least_left_of("small").total_seconds(), read.least_left_of("*").total_seconds()) == (
+        900,
+        1450,
+    )
+    shortest = Settings.read({**ENVIRON, "ORCHESTRATOR_SESSION_SECONDS": "5"})
+    assert shortest.least_left_of("*") < shortest.session_duration - shortest.cleanup_lead
 
 
 @pytest.mark.parametrize(
-    "pool", ["small", "small=0", "small=3", "small=1,small:0=1", "small:10000=1", "../x=1", "small=1;x=1"]
+    "pool",
+    [
+        "small",
+        "small=0",
+        "small=3",
+        "small=1,small:0=1",
+        "small:10000=1",
+        "../x=1",
+        "small=1;x=1",
+        "*=3",
+        "*:1=1",
+        "*:0=1",
+        "*",
+        "**=1",
+        "*=1,*=1",
+        "s*=1",
+        "small=1,*=2",
+    ],
 )
 def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
     with pytest.raises(SettingsError, match="ORCHESTRATOR_"):
         Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": pool})
+
+
+def test_a_fleet_prepares_no_network_for_any_template():
+    with pytest.raises(SettingsError, match="in a fleet no network is prepared for any template"):
+        Settings.read({**ENVIRON, "ORCHESTRATOR_FLEET": "/fleet.yml", "ORCHESTRATOR_POOL": "*=1"})
 
 
 def test_a_fleets_hosts_keep_no_more_prepared_than_can_be_shown():

@@ -53,11 +53,20 @@ def test_the_line_of_time_begins_with_the_request():
 def test_a_report_shows_how_long_the_request_was_on_its_way(report):
     asked = report.session.requested_at
     accepted = report.session.model_copy(update={"accepted_at": asked + timedelta(seconds=0.25)})
+    prepared = accepted.model_copy(update={"prepared_at": asked - timedelta(minutes=5)})
+    # Targets that were prepared began before the request, and nothing is waited for.
+    at_once = tuple(
+        phase.model_copy(update={"seconds": 0.0}) if phase.phase == "waiting" else phase
+        for phase in report.phases
+    )
+    whole = report.model_copy(update={"session": prepared, "phases": at_once})
+    assert "hand over the request" not in render(whole)
+    assert "network, isolation proof and targets date from then" in render(whole)
+    assert "network and isolation proof date" in render(report.model_copy(update={"session": prepared}))
     for session, shown in (
         (report.session, False),
         (accepted, True),
-        # What was prepared began before its request.
-        (accepted.model_copy(update={"prepared_at": asked - timedelta(minutes=5)}), False),
+        (prepared, True),
         (report.session.model_copy(update={"accepted_at": asked - timedelta(seconds=1)}), False),
         (report.session.model_copy(update={"accepted_at": None}), False),
         # It waited for a free place.

@@ -43,6 +43,15 @@ async def test_another_template_or_seed_takes_none(api, orchestrator):
     assert (session["id"] == str(prepared), session["prepared_at"]) == (False, None)
 
 
+async def test_a_network_is_taken_by_any_template_when_no_session_is_prepared(api, orchestrator):
+    (network,) = orchestrator.prepare(template="*")
+    networks = orchestrator.pool
+    (whole,) = orchestrator.prepare()
+    orchestrator.pool = Pool(lines=(*networks.lines, *orchestrator.pool.lines))
+    taken = [(await api.post("/sessions", json={"template": "small"})).json()["id"] for _ in range(2)]
+    assert taken == [str(whole), str(network)]
+
+
 @pytest.mark.whole_pool
 async def test_starts_that_race_never_share_one(api, orchestrator):
     prepared = orchestrator.prepare(count=2)

@@ -161,7 +161,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             for prepared in line.ready:
                 if prepared.id == session_id:
                     rest = tuple(each for each in line.ready if each is not prepared)
-                    self.pool = Pool(lines=(line.model_copy(update={"ready": rest}),))
+                    left = line.model_copy(update={"ready": rest})
+                    self.pool = Pool(lines=tuple(left if each is line else each for each in self.pool.lines))
                     return prepared
         return None
 

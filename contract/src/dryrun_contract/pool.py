@@ -1,5 +1,6 @@
-"""The warm pool: sessions prepared ahead, which a start of the same template and seed claims."""
+"""The warm pool: sessions prepared ahead, or their networks, which a start claims by its id."""
 
+from typing import Final
 from uuid import UUID
 
 from pydantic import Field
@@ -10,10 +11,13 @@ from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
 
 MAX_PREPARED = 50
+ANY_TEMPLATE: Final = "*"
+"""Stands for the template of a network that any template can take: it is proved, and has no targets yet."""
+PREPARED_FOR = rf"^\*$|{TEMPLATE_ID}"
 
 
 class PreparedSession(Word):
-    """A session whose targets are healthy and that nobody has claimed. Requesting its id claims it."""
+    """A session, prepared as far as its line says, that nobody has claimed. Requesting its id claims it."""
 
     id: UUID
     prepared_at: UtcTime
@@ -22,9 +26,13 @@ class PreparedSession(Word):
 
 
 class PoolLine(Word):
-    """What the pool holds of one template and seed, in a fleet on one host."""
+    """What the pool holds of one template and seed, in a fleet on one host: all targets are healthy.
 
-    template: str = Field(pattern=TEMPLATE_ID)
+    Or, of any template, proved networks without targets.
+    """
+
+    template: str = Field(pattern=PREPARED_FOR)
+    """`*`: any template."""
     seed: int = Field(ge=0, le=MAX_SEED)
     host: HostName | None = None
     """The host of the fleet that they stand on; None where there is no fleet."""

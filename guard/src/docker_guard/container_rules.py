@@ -98,7 +98,9 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
     if draft.network not in (network.name, network.id):
         raise Refusal("session", f"the network must be the session's own, {network.name}")
     for key in labels.SHARED:
-        if draft.labels[key] != network.labels.get(key):
+        on_network = network.labels.get(key)
+        is_open = key == labels.TEMPLATE and on_network == labels.ANY_TEMPLATE
+        if draft.labels[key] != on_network and not is_open:
             raise Refusal("session", f"the label {key} must be that of the session's network")
     if draft.arguments and not any(
         is_within(draft.arguments, allowed, network.subnet, draft.address, draft.image.row.max_rate)

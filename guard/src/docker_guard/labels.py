@@ -18,6 +18,8 @@ IMAGE = f"{PREFIX}image"
 EXPIRES_AT = f"{PREFIX}expires_at"
 SHARED = (SESSION_ID, OWNER, TEMPLATE, EXPIRES_AT)
 """The labels of a network; every container of its session carries them with the same values."""
+ANY_TEMPLATE = "any.template"
+"""The template of a network made before its session was requested: its containers name the session's own."""
 OF_CONTAINER = (*SHARED, SERVICE, ROLE, IMAGE)
 
 type Role = Literal["target", "collector"]

@@ -14,6 +14,7 @@ from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.collector_container import COLLECTORS_AT_ONCE
 from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 from dryrun_serving.tracing import Record
 
@@ -66,7 +67,8 @@ class Contexts:
         return Needs(names, collectors, planned.spread, planned.hosts)
 
     async def plan(self, context: SessionContext) -> None:
-        """Plan the session again, from its row as it is now."""
+        """Plan the session again, from its row as it is now; its trace begins anew."""
+        context.trace = Trace()
         context.planned = await asyncio.to_thread(self._planned, await context.record())
 
     def _planned(self, record: SessionRecord) -> LoadedTemplate | None:
@@ -74,7 +76,7 @@ class Contexts:
         if installed is None:
             return None
         try:
-            template = installed.templates.get(record.template, record.seed, record.scan)
+            template = installed.planned(record.template, record.seed, record.scan)
         except (UnknownTemplateError, TemplateInvalidError, ScanChoiceError):
             return None
         return template if template.digest == record.template_digest else None

@@ -12,6 +12,9 @@ TEMPLATE = "discovery.dryrun.template"
 IMAGE = "discovery.dryrun.image"
 EXPIRES_AT = "discovery.dryrun.expires_at"
 
+ANY_TEMPLATE = "any.template"
+"""The template of a network that is prepared for any: the guard lets its containers name another."""
+
 type Role = Literal["target", "collector"]
 
 

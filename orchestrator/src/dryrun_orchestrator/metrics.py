@@ -32,7 +32,7 @@ POOL_WANTED = Gauge("dryrun_pool_wanted", "Sessions that the settings ask to kee
 POOL = Gauge("dryrun_pool_sessions", "Prepared sessions that nobody has claimed, by state.", ["state"])
 POOL_CLAIMS = Counter(
     "dryrun_pool_claims",
-    "Requests of a prepared session: warm, or cold because it was dropped meanwhile.",
+    "Requests of a prepared session, by what was used: all (warm), its network, or nothing (cold).",
     ["start"],
 )
 POOL_DROPPED = Counter("dryrun_pool_dropped", "Prepared sessions that were dropped, by cause.", ["cause"])

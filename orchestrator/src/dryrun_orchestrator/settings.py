@@ -18,9 +18,8 @@ from pydantic import (
 )
 
 from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
-from dryrun_contract.pool import MAX_PREPARED
+from dryrun_contract.pool import ANY_TEMPLATE, MAX_PREPARED, PREPARED_FOR
 from dryrun_contract.session import MAX_SEED
-from dryrun_contract.template import TEMPLATE_ID
 from dryrun_serving.telemetry import CollectorUrl
 
 PROBE_IMAGE = "discovery/test-collector-probe:1.0"
@@ -35,11 +34,11 @@ MEBIBYTE = 1024 * 1024
 
 
 class Stock(BaseModel):
-    """How many sessions of a template and seed are kept prepared."""
+    """How many sessions of a template and seed, or networks for any template, are kept prepared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    template: str = Field(pattern=TEMPLATE_ID)
+    template: str = Field(pattern=PREPARED_FOR)
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     count: int = Field(ge=1, le=50)
 
@@ -49,13 +48,20 @@ class Stock(BaseModel):
 
         >>> [(each.template, each.seed, each.count) for each in Stock.read("small=1, medium:1000=2")]
         [('small', 0, 1), ('medium', 1000, 2)]
+        >>> [(each.template, each.count) for each in Stock.read("*=1")]
+        [('*', 1)]
         """
         found: dict[tuple[str, str], Self] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
-            match = re.fullmatch(r"([a-z0-9-]+)(?::([0-9]+))?=([0-9]+)", part)
+            match = re.fullmatch(r"(\*|[a-z0-9-]+)(?::([0-9]+))?=([0-9]+)", part)
             if match is None:
-                raise ValueError(f"{part!r}: expected TEMPLATE=COUNT or TEMPLATE:SEED=COUNT, e.g. small=1")
+                raise ValueError(
+                    f"{part!r}: expected TEMPLATE=COUNT or TEMPLATE:SEED=COUNT, e.g. small=1, "
+                    "or *=COUNT for networks that any template can take"
+                )
             template, seed, count = match[1], match[2] or "0", match[3]
+            if template == ANY_TEMPLATE and match[2]:
+                raise ValueError(f"{part!r}: a network for any template has no seed; write *={count}")
             stock = cls.model_validate({"template": template, "seed": seed, "count": count})
             if found.setdefault((stock.template, str(stock.seed)), stock) is not stock:
                 raise ValueError(f"{template}:{seed} stands there twice")
@@ -98,7 +104,8 @@ class Settings(BaseModel):
     isolation_seconds: float = Field(default=30, gt=0, le=120)
     """While sessions run, isolation is proved again after this time."""
     pool: tuple[Stock, ...] = ()
-    """Sessions to keep prepared, in a fleet on each host, e.g. `small=1,medium:1000=1`; none by default."""
+    """Sessions to keep prepared, in a fleet on each host, e.g. `small=1,medium:1000=1`; `*=1` is a network
+    that any template can take. None by default."""
     pool_least_seconds: float | None = Field(default=None, gt=0)
     """Least time that a claimed session has left until its deadline; half of `session_seconds` by default."""
     pool_spare_memory: int = Field(default=1024 * MEBIBYTE, ge=0)
@@ -124,6 +131,11 @@ class Settings(BaseModel):
             raise ValueError(
                 f"pool: {wanted} sessions cannot be kept prepared in the {self.sessions_at_once} places of "
                 "sessions_at_once"
+            )
+        if self.fleet is not None and any(stock.template == ANY_TEMPLATE for stock in self.pool):
+            raise ValueError(
+                "pool: in a fleet no network is prepared for any template (*=COUNT), because where a session "
+                "stands depends on its template; name templates instead"
             )
         # In a fleet each host has places of its own, by the fleet file.
         if wanted > MAX_PREPARED:
@@ -158,6 +170,16 @@ class Settings(BaseModel):
         if self.pool_least_seconds is None:
             return self.session_duration / 2
         return timedelta(seconds=self.pool_least_seconds)
+
+    def least_left_of(self, template: str) -> timedelta:
+        """Return the same for what is prepared of a template.
+
+        A network saves a session half a second and costs little to renew: it may not cost its session much
+        of its time.
+        """
+        if template != ANY_TEMPLATE:
+            return self.least_left
+        return max(self.least_left, (self.session_duration - self.cleanup_lead) * 5 / 6)
 
     @property
     def replacement_lead(self) -> timedelta:

@@ -136,7 +136,7 @@ class Supervisor:
             traceparent=None if caller is None else caller.header(),
         )
         queued = wanted.queued()
-        if await self._pool.claim(wanted, queued, self._running.get(session_id)):
+        if await self._pool.claim(wanted, queued, self._running.get(session_id), template):
             self._queue_changed.set()
             return await self.show(session_id), True
         record = await self._journal.add_session(wanted, queued)

@@ -76,7 +76,7 @@ async def test_a_claim_that_another_one_overtook_leaves_the_session_alone(pooled
             template="two", template_digest=prepared.template_digest, seed=0, keep=False, actor="ada"
         )
         monkeypatch.setattr(pooled.journal.pool, "claim", overtaken)
-        assert await pooled.supervisor._pool.claim(prepared, queued, context) is None
+        assert await pooled.supervisor._pool.claim(prepared, queued, context, context.template) is None
         # Set for a session that runs, it would be a stop that nobody clears.
         assert not context.stop_requested.is_set()
 

@@ -6,11 +6,12 @@ then starts cold under the same id, so nothing here has to be right, and no fail
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
 from approval_api.orchestrator.client import OrchestratorRefusedError, OrchestratorUnavailableError
-from dryrun_contract.pool import Pool
+from dryrun_contract.pool import ANY_TEMPLATE, Pool, PoolLine, PreparedSession
 from dryrun_contract.session import SessionRequest
 
 logger = logging.getLogger(__name__)
@@ -28,16 +29,21 @@ class PoolSource(Protocol):
 
 
 async def prepared_ids(orchestrator: PoolSource, request: SessionRequest) -> tuple[UUID, ...]:
-    """Return the ids that a session of this request may take, best first; none when that is unknown."""
+    """Return the ids that a session of this request may take, best first; none when that is unknown.
+
+    Sessions of its template and seed come before networks for any template. Each host of a fleet has a line
+    of its own.
+    """
     pool = await pool_now(orchestrator)
-    ready = [
-        prepared
-        for line in (pool.lines if pool else ())
-        if (line.template, line.seed) == (request.template, request.seed)
-        for prepared in line.ready
-    ]
-    # Each host of a fleet has a line of its own.
-    return tuple(each.id for each in sorted(ready, key=lambda each: each.expires_at, reverse=True))
+    lines = pool.lines if pool else ()
+    whole = [line for line in lines if (line.template, line.seed) == (request.template, request.seed)]
+    networks = [line for line in lines if line.template == ANY_TEMPLATE]
+    return tuple(each.id for found in (whole, networks) for each in _by_time_left(found))
+
+
+def _by_time_left(lines: Iterable[PoolLine]) -> list[PreparedSession]:
+    ready = [prepared for line in lines for prepared in line.ready]
+    return sorted(ready, key=lambda each: each.expires_at, reverse=True)
 
 
 async def pool_now(orchestrator: PoolSource) -> Pool | None:

@@ -15,7 +15,7 @@ from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.safe_text import inert, shown
-from dryrun_contract.pool import Pool
+from dryrun_contract.pool import ANY_TEMPLATE, Pool
 from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import TemplateSummary
 
@@ -100,6 +100,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
     notes: list[RenderableType] = []
     for line in pool.lines:
         name = f"{line.template} seed {line.seed}" if line.seed else line.template
+        name = "any template: network" if line.template == ANY_TEMPLATE else name
         name += f" on {line.host}" if line.host else ""
         is_full = len(line.ready) >= line.wanted
         sign, style = (glyphs.done, "green") if is_full else (glyphs.active, "yellow")

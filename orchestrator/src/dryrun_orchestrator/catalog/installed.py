@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dryrun_contract.pool import ANY_TEMPLATE
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_orchestrator.catalog.allowlist import (
     MAX_ALLOWLIST_BYTES,
     AllowedImage,
@@ -28,7 +30,9 @@ from dryrun_orchestrator.catalog.operator_file import (
     UnreadableFileError,
     read_regular_file,
 )
+from dryrun_orchestrator.catalog.prepared_network import PREPARED_NETWORK
 from dryrun_orchestrator.catalog.reader_tables import READERS
+from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,13 @@ class Installed:
     templates: TemplateCatalog
     contents: Mapping[str, bytes]
     """By path: `allowlist.json`, and `NAME.yml` in `collectors`, `collectors/readers` and `templates`."""
+
+    def planned(self, template: str, seed: int, scan: ScanChoice = NO_CHOICE) -> LoadedTemplate:
+        """Return the template that a session's row names; for a prepared network one without services.
+
+        Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError.
+        """
+        return PREPARED_NETWORK if template == ANY_TEMPLATE else self.templates.get(template, seed, scan)
 
 
 class OperatorFiles:

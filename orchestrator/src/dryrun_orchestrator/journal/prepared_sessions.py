@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
-from dryrun_contract.event import EventData, PhaseChanged, SessionQueued
+from dryrun_contract.event import AddressesMapped, EventData, PhaseChanged, SessionQueued
+from dryrun_contract.pool import ANY_TEMPLATE
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 
 type StoredEvent = tuple[str, str]
 """Type and data as JSON."""
-type Claim = Literal["warm", "cold"]
+type Claim = Literal["warm", "network", "cold"]
+"""What of it is used: all of it, its network, or nothing."""
 
 
 KEEP_DROPPED = timedelta(minutes=30)
@@ -88,25 +90,39 @@ class PreparedSessions:
         }
         await self._move(session_id, (PoolState.DROPPING,), changes)
 
-    async def claim(self, claimer: SessionRecord, queued: SessionQueued, *, warm: bool) -> Claim | None:
+    async def claim(
+        self,
+        claimer: SessionRecord,
+        queued: SessionQueued,
+        mapped: AddressesMapped | None = None,
+        *,
+        warm: bool,
+    ) -> Claim | None:
         """Make a prepared session that of `claimer`; None unless one of its id, template and seed is there.
 
-        Warm: it is ready and goes on as it is, in phase `scanning`, its events published. Cold: it is queued
-        like a new one; what is left of its network is named by `subnet`, and its deadline stays, because
-        nothing prolongs the deadline of an id.
+        Warm: it is ready and goes on as it is, in phase `scanning`, its events published. Of a network: in
+        phase `provisioning`, with the addresses of its targets, `mapped`. Cold: it is queued like a new one;
+        what is left of its network is named by `subnet`, and its deadline stays, because nothing prolongs the
+        deadline of an id.
         """
 
         def claim() -> Claim | None:
             found = self._connection.execute(
-                "SELECT pool, prepared_at, subnet, placement FROM sessions"
-                " WHERE id = ? AND template = ? AND seed = ? AND pool IS NOT NULL",
-                (str(claimer.id), claimer.template, claimer.seed),
+                "SELECT pool, template, prepared_at, subnet, placement FROM sessions WHERE id = ?"
+                " AND (template = ? AND seed = ? OR template = ?) AND pool IS NOT NULL",
+                (str(claimer.id), claimer.template, claimer.seed, ANY_TEMPLATE),
             ).fetchone()
             if found is None:
                 return None
             if warm and found["pool"] == PoolState.READY:
-                self._claim_warm(claimer, queued, datetime.fromisoformat(found["prepared_at"]))
-                return "warm"
+                prepared_at = datetime.fromisoformat(found["prepared_at"])
+                accepted = queued.model_copy(update={"prepared_at": prepared_at})
+                if found["template"] != ANY_TEMPLATE:
+                    self._claim_warm(claimer, accepted)
+                    return "warm"
+                if mapped is not None:
+                    self._claim_network(claimer, accepted, mapped)
+                    return "network"
             # Where something may be left of it, that is known until it is gone; then it is placed anew.
             self._claim_cold(claimer, queued, found["placement"] if found["subnet"] else None)
             return "cold"
@@ -139,36 +155,44 @@ class PreparedSessions:
             (PoolState.DROPPED, _text(now - KEEP_DROPPED)),
         )
 
-    def _claim_warm(self, claimer: SessionRecord, queued: SessionQueued, prepared_at: datetime) -> None:
-        self._write(
-            claimer.id,
-            pool=None,
-            actor=claimer.actor,
-            keep=claimer.keep,
-            traceparent=claimer.traceparent,
-            scan=claimer.scan.model_dump_json(),
-            created_at=_text(claimer.created_at),
-            phase=Phase.SCANNING,
-            phase_since=_text(claimer.created_at),
-        )
-        accepted = queued.model_copy(update={"prepared_at": prepared_at})
+    def _claim_warm(self, claimer: SessionRecord, queued: SessionQueued) -> None:
+        self._hand_over(claimer, Phase.SCANNING)
         scanning = PhaseChanged(phase=Phase.SCANNING)
-        self._publish(claimer.id, [_stored(accepted), *self._latest_events(claimer.id), _stored(scanning)])
+        self._publish(claimer.id, [_stored(queued), *self._latest_events(claimer.id), _stored(scanning)])
         self._forget_events(claimer.id)
 
-    def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued, placement: str | None) -> None:
+    def _claim_network(self, claimer: SessionRecord, queued: SessionQueued, mapped: AddressesMapped) -> None:
+        self._hand_over(claimer, Phase.PROVISIONING)
+        # How a network without targets came to be ready is not the course of this session.
+        waited = {event[0]: event for event in self._latest_events(claimer.id)}
+        network, proof = waited["network_created"], waited["isolation_probed"]
+        provisioning = PhaseChanged(phase=Phase.PROVISIONING)
+        self._publish(claimer.id, [_stored(queued), _stored(provisioning), network, _stored(mapped), proof])
+        self._forget_events(claimer.id)
+
+    def _hand_over(self, claimer: SessionRecord, phase: Phase, **changes: str | None) -> None:
+        """Make the row that of `claimer`, in `phase`."""
         self._write(
             claimer.id,
             pool=None,
+            template=claimer.template,
+            template_digest=claimer.template_digest,
+            seed=claimer.seed,
+            installed=claimer.installed,
             actor=claimer.actor,
             keep=claimer.keep,
             traceparent=claimer.traceparent,
             scan=claimer.scan.model_dump_json(),
-            template_digest=claimer.template_digest,
-            installed=claimer.installed,
             created_at=_text(claimer.created_at),
-            phase=Phase.QUEUED,
+            phase=phase,
             phase_since=_text(claimer.created_at),
+            **changes,
+        )
+
+    def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued, placement: str | None) -> None:
+        self._hand_over(
+            claimer,
+            Phase.QUEUED,
             reason=None,
             ended_at=None,
             prepared_at=None,
@@ -200,7 +224,7 @@ class PreparedSessions:
     def _forget_events(self, session_id: UUID) -> None:
         self._connection.execute("DELETE FROM prepared_events WHERE session_id = ?", (str(session_id),))
 
-    def _write(self, session_id: UUID, **changes: str | bool | None) -> int:
+    def _write(self, session_id: UUID, **changes: str | int | None) -> int:
         # Column names are those of this module, never input.
         assignments = ", ".join(f"{column} = ?" for column in changes)
         return self._connection.execute(

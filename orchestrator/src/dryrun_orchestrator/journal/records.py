@@ -107,6 +107,11 @@ class SessionRecord:
             }
         )
 
+    @property
+    def is_proved(self) -> bool:
+        """Return whether its network was proved to be isolated before anybody claimed it."""
+        return self.ready_at is not None
+
     def queued(self) -> SessionQueued:
         """Return the event of its request."""
         return SessionQueued(

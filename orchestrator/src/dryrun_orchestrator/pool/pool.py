@@ -37,6 +37,7 @@ from dryrun_orchestrator.pool.grounds import (
 from dryrun_orchestrator.pool.memory import available_bytes
 from dryrun_orchestrator.pool.prepared_session import trouble_of
 from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.provisioning import addresses_mapped
 from dryrun_orchestrator.settings import Settings, Stock
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class Pool:
     ) -> tuple[SessionRecord, tuple[SessionPlaced, ...]]:
         """Return the row of a session to prepare, and in a fleet the event of where it stands."""
         now = self._now()
-        template = installed.templates.get(stock.template, stock.seed)
+        template = installed.planned(stock.template, stock.seed)
         placement = self._grounds.placement(name, template)
         record = SessionRecord(
             id=uuid4(),
@@ -156,7 +157,7 @@ class Pool:
     ) -> str | None:
         """Return why no session of `stock` can be prepared on a host now."""
         try:
-            template: LoadedTemplate = installed.templates.get(stock.template, stock.seed)
+            template: LoadedTemplate = installed.planned(stock.template, stock.seed)
         except (UnknownTemplateError, TemplateInvalidError) as error:
             return str(error)
         return (
@@ -232,23 +233,28 @@ class Pool:
 
     def _template(self, template: str, seed: int) -> LoadedTemplate | None:
         try:
-            return self._files.current.templates.get(template, seed)
+            return self._files.current.planned(template, seed)
         except (UnknownTemplateError, TemplateInvalidError):
             return None
 
     def _is_aging(self, record: SessionRecord) -> bool:
         settings = self._settings
-        lead = settings.least_left + settings.replacement_lead
+        lead = settings.least_left_of(record.template) + settings.replacement_lead
         return record.expires_at is not None and record.expires_at - self._now() < lead
 
     # claims
 
     async def claim(
-        self, claimer: SessionRecord, queued: SessionQueued, context: SessionContext | None
+        self,
+        claimer: SessionRecord,
+        queued: SessionQueued,
+        context: SessionContext | None,
+        template: LoadedTemplate,
     ) -> Claim | None:
         """Make a prepared session that of `claimer`; None when its id is not of this pool.
 
-        `context` is that of the session's loop. What cannot be shown to be sound starts cold.
+        `context` is that of the session's loop, `template` what the claimer requests. What cannot be shown to
+        be sound starts cold.
         """
         try:
             prepared = await self._journal.session(claimer.id)
@@ -256,12 +262,15 @@ class Pool:
             return None
         if prepared.pool is None:
             return None
-        is_same = (prepared.installed, prepared.template_digest) == (
-            claimer.installed,
-            claimer.template_digest,
+        is_network = prepared.template == words.ANY_TEMPLATE
+        is_same = prepared.installed == claimer.installed and (
+            is_network or prepared.template_digest == claimer.template_digest
         )
         warm = context is not None and is_same and self._is_claimable(prepared) and await _is_sound(context)
-        claimed = await self._journal.pool.claim(claimer, queued, warm=warm)
+        mapped = None
+        if is_network and prepared.subnet is not None:
+            mapped = addresses_mapped(template, prepared.subnet, claimer.seed)
+        claimed = await self._journal.pool.claim(claimer, queued, mapped, warm=warm)
         if claimed is not None:
             metrics.POOL_CLAIMS.labels(start=claimed).inc()
             # For its loop in the pool only: one that runs would take it for a stop, again and again.
@@ -277,7 +286,7 @@ class Pool:
             and names <= set(self._grounds.names)
             and all(self._grounds.distrust(name) is None for name in names)
             and record.expires_at is not None
-            and record.expires_at - self._now() >= self._settings.least_left
+            and record.expires_at - self._now() >= self._settings.least_left_of(record.template)
         )
 
     # what is shown

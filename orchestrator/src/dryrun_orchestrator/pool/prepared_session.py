@@ -123,7 +123,7 @@ class PreparedSession:
             if lost is not None and record.phase is Phase.WAITING:
                 raise _DroppedError(DropCause.ISOLATION, f"isolation is no longer proved: {lost.detail}")
             if record.expires_at is not None and deadline.has_passed(
-                record.expires_at - self._context.settings.least_left
+                record.expires_at - self._context.settings.least_left_of(record.template)
             ):
                 if record.pool is PoolState.PREPARING:
                     # Not as one that has served its time: the next one would hardly be faster at once.
@@ -174,21 +174,11 @@ async def trouble_of(context: SessionContext) -> str | None:
     targets = (await context.journal.targets(context.id)).values()
     if len(targets) < len(context.template.services):
         return "targets are missing"
+    if not targets:
+        found = await context.engine.list_networks(f"{labels.SESSION_ID}={context.id}")
+        return None if found else "its network was removed by somebody else"
 
-    async def look(service: str, container_id: str) -> str | None:
-        try:
-            async with context.starts:
-                detail = await context.engine.inspect_container(container_id)
-        except NotFoundError:
-            return f"service {service}: its container was removed by somebody else"
-        if detail.status != "running":
-            return f"service {service} is {detail.status}"
-        if not detail.on_network:
-            return f"service {service} is on no network"
-        state = state_of(detail)
-        return None if state in READY_STATES else f"service {service} is {state}"
-
-    looks = [look(target.service, target.container_id) for target in targets]
+    looks = [_trouble_of_target(context, target.service, target.container_id) for target in targets]
     seen = await asyncio.gather(*looks, return_exceptions=True)
     for each in seen:
         if isinstance(each, str):
@@ -197,6 +187,20 @@ async def trouble_of(context: SessionContext) -> str | None:
         if isinstance(each, BaseException):
             raise each
     return None
+
+
+async def _trouble_of_target(context: SessionContext, service: str, container_id: str) -> str | None:
+    try:
+        async with context.starts:
+            detail = await context.engine.inspect_container(container_id)
+    except NotFoundError:
+        return f"service {service}: its container was removed by somebody else"
+    if detail.status != "running":
+        return f"service {service} is {detail.status}"
+    if not detail.on_network:
+        return f"service {service} is on no network"
+    state = state_of(detail)
+    return None if state in READY_STATES else f"service {service} is {state}"
 
 
 async def clear_for_cold_start(context: SessionContext) -> bool:

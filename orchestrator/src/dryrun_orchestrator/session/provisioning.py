@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dryrun_contract.event import AddressesMapped, EventData, NetworkCreated
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.template import LoadedService
+from dryrun_orchestrator.catalog.template import LoadedService, LoadedTemplate
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Container,
@@ -29,7 +29,10 @@ from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candid
 
 
 async def provision(context: SessionContext) -> Sequence[EventData]:
-    """Create network and targets; return the proof of isolation. Raises SessionFailedError."""
+    """Create network and targets; return the proof of isolation. Raises SessionFailedError.
+
+    A network that was prepared is there already, and proved: its proof was returned then.
+    """
     trace = context.trace
     trace.begin((await context.record()).created_at, context.now())
     known = context.preflight.is_recent
@@ -43,9 +46,9 @@ async def provision(context: SessionContext) -> Sequence[EventData]:
             group.create_task(context.preflight.check())
         with trace.span("network"):
             record = await make_network(context)
-        proof = group.create_task(prove_isolation(context, record))
+        proof = None if record.is_proved else group.create_task(prove_isolation(context, record))
         group.create_task(create_targets(context, record))
-    return (proof.result(),)
+    return () if proof is None else (proof.result(),)
 
 
 async def wait_for_engine(context: SessionContext) -> None:
@@ -141,15 +144,20 @@ async def _remember_network(
     context: SessionContext, network_id: str, subnet: str, expires_at: datetime
 ) -> SessionRecord:
     seed = (await context.record()).seed
-    addresses = target_addresses(subnet, [service.name for service in context.template.services], seed)
     return await context.journal.update_session(
         context.id,
         NetworkCreated(name=labels.network_name(context.id), subnet=subnet, expires_at=expires_at),
-        AddressesMapped(addresses={address: service for service, address in addresses.items()}),
+        addresses_mapped(context.template, subnet, seed),
         network_id=network_id,
         subnet=subnet,
         expires_at=expires_at,
     )
+
+
+def addresses_mapped(template: LoadedTemplate, subnet: str, seed: int) -> AddressesMapped:
+    """Return the event that says which service has which address."""
+    addresses = target_addresses(subnet, [service.name for service in template.services], seed)
+    return AddressesMapped(addresses={address: service for service, address in addresses.items()})
 
 
 async def create_targets(context: SessionContext, record: SessionRecord) -> None:

@@ -15,7 +15,7 @@ from approval_api.reports.view.blocks import (
 from approval_api.reports.view.bring_up import bring_up
 from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Placement, Report
-from dryrun_contract.session import SessionView
+from dryrun_contract.session import Phase
 
 _AT_ONCE_SECONDS = 2.0
 """A request that takes longer to be handed over has waited for something."""
@@ -33,9 +33,10 @@ def course(report: Report) -> Section:
     )
     chart = Bars("Duration of each phase", bars, in_table=False)
     prepared = report.session.prepared_at
+    what = ", isolation proof and targets" if _was_prepared_whole(report) else " and isolation proof"
     ahead = Paragraph(
         text(
-            f"Prepared in advance at {prepared:%Y-%m-%d %H:%M:%S} UTC: network, isolation proof and targets "
+            f"Prepared in advance at {prepared:%Y-%m-%d %H:%M:%S} UTC: network{what} "
             "date from then, and the deadline counts from then. The phases below begin with the request.",
             tone="quiet",
         )
@@ -43,18 +44,25 @@ def course(report: Report) -> Section:
         else text()
     )
     nothing = Paragraph(text("Nothing has happened yet.", tone="quiet"))
-    traced = bring_up(report.bring_up, _request_seconds(report.session))
+    traced = bring_up(report.bring_up, _request_seconds(report))
     blocks = (*((ahead,) if prepared else ()), chart if bars else nothing, *((traced,) if traced else ()))
     return Section("course", "Course of the session", blocks)
 
 
-def _request_seconds(session: SessionView) -> float:
+def _was_prepared_whole(report: Report) -> bool:
+    """Return whether its targets were healthy before its request: then no time passed in this phase."""
+    waiting = [phase.seconds for phase in report.phases if phase.phase == Phase.WAITING]
+    return report.session.prepared_at is not None and waiting == [0]
+
+
+def _request_seconds(report: Report) -> float:
     """Return how long the request was on its way to the orchestrator.
 
     0 for what was prepared before it, and for one that waited for its turn or for an orchestrator: minutes,
     beside which nothing else would be seen.
     """
-    if session.prepared_at is not None or session.accepted_at is None:
+    session = report.session
+    if _was_prepared_whole(report) or session.accepted_at is None:
         return 0.0
     request_seconds = (session.accepted_at - session.requested_at).total_seconds()
     # Between the two the clock may have been set back.

@@ -1,0 +1,176 @@
+"""A network is prepared for whatever is requested next: it is proved, and whoever claims it adds targets."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+from engine_in_memory.engine import FakeEngine, FakeImage
+from prepared_sessions import claim, dropped, ready, rows
+from stage import DB, PROBE, WEB, Stage, images, verdict
+
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.journal.records import DropCause, PoolState
+from dryrun_orchestrator.settings import Settings
+
+
+@pytest.fixture
+def networked(stage):
+    stage.changes |= {"pool": "*=1", "pool_spare_memory": 0}
+    return stage
+
+
+def probes(stage):
+    return [container for container in stage.engine._machine.removed if container.spec.image_id == PROBE]
+
+
+async def test_it_is_one_empty_network_and_a_session_of_any_seed_is_built_in_it(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        (network,) = networked.left(session_id)
+        (probe,) = [
+            each for each in probes(networked) if each.spec.labels[labels.SESSION_ID] == str(session_id)
+        ]
+        session, fresh = await claim(networked, session_id, seed=7, keep=True)
+        assert (fresh, session.phase, session.template, session.seed) == (True, Phase.PROVISIONING, "two", 7)
+        assert session.prepared_at < session.created_at
+        await networked.until(session_id, Phase.KEPT)
+        made = [each for each in networked.left(session_id) if each is not network]
+        assert {each.spec.image_id for each in made} == {WEB, DB}
+        assert {each.spec.labels[labels.TEMPLATE] for each in made} == {"two"}
+        deadline = network.spec.labels[labels.EXPIRES_AT]
+        assert {each.spec.labels[labels.EXPIRES_AT] for each in made} == {deadline}
+        assert labels.rfc3339((await networked.supervisor.show(session_id)).expires_at) == deadline
+        # The proof was given while nothing else was in the network.
+        again = [each for each in probes(networked) if each.spec.labels[labels.SESSION_ID] == str(session_id)]
+        assert again == [probe]
+
+
+async def test_its_events_are_those_of_any_session_and_its_addresses_those_of_its_seed(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        assert await networked.events() == []
+        await claim(networked, session_id, seed=7)
+        assert (await networked.ended(session_id)).outcome is Outcome.COMPLETED
+        events = await networked.events(session_id)
+        kinds = [event.type for event in events]
+        assert kinds[:5] == [
+            "session_queued", "phase_changed", "network_created", "addresses_mapped", "isolation_probed",
+        ]  # fmt: skip
+        phases = [event.phase for event in events if event.type == "phase_changed"]
+        assert phases == ["provisioning", "waiting", "scanning", "cleaning_up", "ended"]
+        for once in ("network_created", "addresses_mapped", "isolation_probed", "bring_up_traced"):
+            assert kinds.count(once) == 1, once
+        (mapped,) = await networked.events_of(session_id, "addresses_mapped")
+        cold = await networked.start(seed=7)
+        assert (await networked.ended(cold)).outcome is Outcome.COMPLETED
+        (other,) = await networked.events_of(cold, "addresses_mapped")
+        assert [*mapped.addresses.values()] == [*other.addresses.values()]
+        (trace,) = await networked.events_of(session_id, "bring_up_traced")
+        steps = {span.step for span in trace.spans}
+        assert {"create", "start", "health"} <= steps
+        assert "probe" not in steps
+
+
+async def test_a_whole_session_is_prepared_beside_it(networked):
+    networked.changes["pool"] = "*=1,two=1"
+    async with networked.running() as supervisor, asyncio.timeout(10):
+        while not all(line.ready for line in (await supervisor.show_pool()).lines):
+            await asyncio.sleep(0.01)
+        lines = {line.template: line.ready[0].id for line in (await supervisor.show_pool()).lines}
+        whole, _ = await claim(networked, lines["two"], keep=True)
+        network, _ = await claim(networked, lines["*"], keep=True)
+        assert (whole.phase, network.phase) == (Phase.SCANNING, Phase.PROVISIONING)
+        await networked.until(network.id, Phase.KEPT)
+
+
+async def test_nothing_is_offered_while_the_host_answers(networked):
+    networked.engine.images[PROBE] = FakeImage(
+        log=verdict(isolated=False, reason="the host answered"), exit_after=0.01, exit_code=1
+    )
+    async with networked.running():
+        await asyncio.sleep(0.5)
+        (line,) = (await networked.supervisor.show_pool()).lines
+        assert (line.ready, "the host answered" in line.note) == ((), True)
+
+
+async def test_a_probe_that_ends_otherwise_than_it_reported_spoils_it(networked):
+    networked.engine.images[PROBE] = FakeImage(log=verdict(isolated=True, exit_code=0), exit_after=0.01)
+    async with networked.running():
+        await ready(networked)
+        networked.engine.images[PROBE] = FakeImage(
+            log=verdict(isolated=True, exit_code=0), exit_after=0.01, exit_code=1
+        )
+        (first,) = await rows(networked, PoolState.READY)
+        await claim(networked, first.id, keep=True)
+        row = await dropped(networked, DropCause.FAILED)
+        assert "ended with exit code 1" in row.reason
+
+
+async def test_a_network_that_somebody_removed_is_replaced_and_never_claimed_as_it_is(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        (network,) = networked.left(session_id)
+        await networked.engine.remove_network(network.id)
+        session, _ = await claim(networked, session_id)
+        assert (session.prepared_at, session.phase) == (None, Phase.QUEUED)
+        assert (await networked.ended(session_id)).outcome is Outcome.COMPLETED
+        assert await networked.events_of(session_id, "isolation_probed")
+        assert await ready(networked) != [session_id]
+
+
+async def test_it_is_dropped_when_the_files_change(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        template = networked.folder / "templates" / "two.yml"
+        template.write_text(template.read_text().replace("title: Two", "title: Three"))
+        await dropped(networked, DropCause.CHANGED)
+        assert await ready(networked) != [session_id]
+        assert not networked.left(session_id)
+
+
+async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networked):
+    async with networked.running() as supervisor:
+        (session_id,) = await ready(networked)
+        now = supervisor._now
+        supervisor._pool._now = lambda: now() + timedelta(minutes=4)
+        await asyncio.sleep(0.2)
+        assert await ready(networked) == [session_id]
+        supervisor._pool._now = lambda: now() + timedelta(minutes=6)
+        session, _ = await claim(networked, session_id)
+        assert session.phase is Phase.QUEUED
+    settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1700})
+    assert settings.least_left_of("*") == settings.least_left_of("two") == timedelta(seconds=1700)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_killed_at_any_moment_it_is_claimed_once_and_proved_once(tmp_path, seed):
+    choice = random.Random(seed)
+    async with FakeEngine(images()) as engine:
+        stage = Stage(tmp_path, engine)
+        stage.changes |= {"pool": "*=1", "pool_spare_memory": 0}
+        for _ in range(3):
+            async with stage.running():
+                await asyncio.sleep(choice.uniform(0, 0.3))
+        async with stage.running():
+            (session_id,) = await ready(stage)
+        for _ in range(3):
+            async with stage.running():
+                asked = asyncio.create_task(claim(stage, session_id, seed=3))
+                await asyncio.sleep(choice.uniform(0, 0.15))
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+        async with stage.running():
+            await claim(stage, session_id, seed=3)
+            session = await stage.ended(session_id)
+            assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+            for once in (
+                "session_queued",
+                "network_created",
+                "addresses_mapped",
+                "isolation_probed",
+                "session_ended",
+            ):
+                assert len(await stage.events_of(session_id, once)) == 1, once
+            assert not stage.left(session_id)
