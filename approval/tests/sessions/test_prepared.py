@@ -153,3 +153,26 @@ async def test_the_overview_shows_the_pool_and_says_why_it_lacks_something(api, 
     assert "&lt;b&gt;no&lt;/b&gt; memory" in page
     orchestrator.down = True
     assert (await api.client.get("/", headers={"Accept": "text/html"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        (["small"], ["A dry-run of a template listed here starts scanning at once. Its deadline"]),
+        (["*"], ["A dry-run of any template begins on a network that is already proved. Its deadline"]),
+        (
+            ["small", "*"],
+            ["scanning at once. A dry-run of any other template begins on", "any template: network"],
+        ),
+    ],
+    ids=str,
+)
+async def test_the_overview_says_what_a_start_takes(api, orchestrator, eventually, templates, said):
+    orchestrator.pool = Pool(lines=tuple(PoolLine(template=each, seed=0, wanted=1) for each in templates))
+
+    async def shown():
+        page = (await api.client.get("/", headers={"Accept": "text/html"})).text
+        return page if "Warm pool" in page else None
+
+    page = await eventually(shown)
+    assert [each in page for each in said] == [True] * len(said)
