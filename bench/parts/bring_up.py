@@ -33,6 +33,7 @@ processors*: guard, journal, API and database use what the engine needs (without
 others: the scan has begun, so its first collector goes as well. The ratios called the limit are those of the
 bare loop: where a bound is near or beyond them, there is little or nothing left to gain."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
+HEALTHY = "healthy"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
 
 
@@ -144,7 +145,7 @@ def with_rounds(
     fast: dict[str, list[Round]],
     slow: dict[str, list[Round]],
     seen: Sequence[Act],
-    goals: str = "healthy",
+    goals: str = HEALTHY,
 ) -> PartResult:
     """Return `result` with what was measured of a template; `goals` begins the ids of the goals it has."""
     both = fast | slow
@@ -168,7 +169,12 @@ def with_rounds(
                     COMPOSE,
                     f"{goals}-compose-{template}",
                 ),
-                _ratio(f"{template}, removal: session to Compose", down, COMPOSE, f"removal-{template}"),
+                _ratio(
+                    f"{template}, removal: session to Compose",
+                    down,
+                    COMPOSE,
+                    f"removal-{template}" if goals == HEALTHY else None,
+                ),
                 *(
                     Ratio(
                         name=f"{template}, {what}: bare loop to Compose, the limit",
@@ -220,5 +226,5 @@ def used_rows(rounds: dict[str, list[Round]]) -> list[list[str]]:
     ]
 
 
-def _ratio(name: str, seconds: dict[str, list[float]], other: str, goal: str) -> Ratio:
+def _ratio(name: str, seconds: dict[str, list[float]], other: str, goal: str | None) -> Ratio:
     return Ratio(name=name, pairs=list(zip(seconds[OURS], seconds[other], strict=True)), goal=goal)
