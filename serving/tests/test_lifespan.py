@@ -195,18 +195,20 @@ async def alive(_):
     return PlainTextResponse("alive")
 
 
-async def ended_after():
-    """Return the seconds from the request to stop to the end of a server with a connection that is kept."""
+async def started(app):
+    """Return a server within this program, and the task that serves."""
     server = create_server(
-        Starlette(routes=[Route("/livez", alive)]),
-        ("127.0.0.1", 0),
-        connections=Ceiling(8, 8),
-        head_seconds=5,
-        begin_stop=lambda: None,
+        app, ("127.0.0.1", 0), connections=Ceiling(8, 8), head_seconds=5, begin_stop=lambda: None
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
+    return server, serving
+
+
+async def ended_after():
+    """Return the seconds from the request to stop to the end of a server with a connection that is kept."""
+    server, serving = await started(Starlette(routes=[Route("/livez", alive)]))
     port = server.servers[0].sockets[0].getsockname()[1]
     answers, asks = await asyncio.open_connection("127.0.0.1", port)
     asks.write(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -227,16 +229,7 @@ async def test_a_server_that_is_stopped_ends_as_soon_as_nothing_is_open():
 async def test_a_server_within_another_program_leaves_its_signals_alone():
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = list(map(signal.getsignal, numbers))
-    server = create_server(
-        Starlette(),
-        ("127.0.0.1", 0),
-        connections=Ceiling(8, 8),
-        head_seconds=5,
-        begin_stop=lambda: None,
-    )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
+    server, serving = await started(Starlette())
     meanwhile = list(map(signal.getsignal, numbers))
     server.stop()
     await serving
