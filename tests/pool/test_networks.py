@@ -1,19 +1,13 @@
 """Networks that are prepared for any template, on the real engine behind the real guard."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from event_ledger import require_every_event_once
 from local_stack import Stack
-from pool_stack import gone, line, open_pool_stack, ready
-from quick_stack import FOUND, found_in
-
-from dryrun_cli.errors import CliError
+from pool_stack import gone, line, open_pool_stack, ready, require_whole, start_while_killed
 
 pytestmark = [pytest.mark.engine, pytest.mark.long(120), pytest.mark.asyncio(loop_scope="module")]
 
@@ -24,14 +18,6 @@ SEED = 31
 async def stack(empty_cluster: Path) -> AsyncIterator[Stack]:
     async with open_pool_stack(empty_cluster, {"ORCHESTRATOR_POOL": "*=1"}) as opened:
         yield opened
-
-
-async def require_whole(stack: Stack, session_id: UUID) -> None:
-    session = await stack.wait_until_ended(session_id, 90)
-    assert (session.outcome, session.reason) == ("completed", None)
-    assert found_in(stack, session_id) == FOUND
-    assert await stack.things_of(session_id) == []
-    await require_every_event_once(stack)
 
 
 async def test_any_template_takes_the_network_and_keeps_its_deadline(stack: Stack) -> None:
@@ -70,15 +56,9 @@ async def test_kills_at_any_moment_claim_once_and_leave_nothing(stack: Stack) ->
     chance = random.Random(SEED)
     for _ in range(4):
         await ready(stack)
-        start = asyncio.create_task(stack.start_session("quick"))
-        await asyncio.sleep(chance.uniform(0, 0.4))
-        await stack.orchestrator.kill()
-        await stack.orchestrator.start(ready=False)
-        try:
-            session_id = await start
-        except CliError:
-            continue  # it died before it named the template: nothing was stored
-        await require_whole(stack, session_id)
+        session_id = await start_while_killed(stack, chance.uniform(0, 0.4))
+        if session_id is not None:
+            await require_whole(stack, session_id)
 
 
 async def test_an_orderly_end_leaves_nothing(stack: Stack) -> None:

@@ -9,10 +9,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from event_ledger import journal_rows, require_every_event_once
 from local_stack import ORCHESTRATOR_TOKEN, Stack, plain_client
-from pool_stack import gone, line, open_pool_stack, ready, until
-from quick_stack import FOUND, found_in
+from pool_stack import gone, line, open_pool_stack, ready, require_whole, start_while_killed, until
 
 from dryrun_cli.errors import CliError
 from dryrun_contract.session import SessionView
@@ -31,19 +29,6 @@ async def stack(empty_cluster: Path) -> AsyncIterator[Stack]:
 def of_target(docker: Callable[..., str], session_id: UUID) -> str:
     label = f"label=discovery.dryrun.session_id={session_id}"
     return docker("ps", "-q", "--filter", label, "--filter", "label=discovery.dryrun.service=web").strip()
-
-
-async def require_whole(stack: Stack, session_id: UUID) -> SessionView:
-    session = await stack.wait_until_ended(session_id, 180)
-    assert (session.outcome, session.reason) == ("completed", None)
-    assert found_in(stack, session_id) == FOUND
-    assert await stack.things_of(session_id) == []
-    kinds = [kind for _, owner, kind, _ in journal_rows(stack) if owner == str(session_id)]
-    for once in ("session_queued", "network_created", "session_ended"):
-        assert kinds.count(once) == 1, once
-    assert kinds[0] == "session_queued"
-    await require_every_event_once(stack)
-    return session
 
 
 async def test_a_start_claims_what_is_prepared_and_finds_the_same(stack: Stack) -> None:
@@ -140,16 +125,10 @@ async def test_kills_at_any_moment_claim_once_and_leave_nothing(stack: Stack) ->
         await stack.orchestrator.start(ready=False)
     for _ in range(3):  # in the middle of a claim
         await ready(stack)
-        start = asyncio.create_task(stack.start_session("quick"))
-        await asyncio.sleep(chance.uniform(0, 0.12))
-        await stack.orchestrator.kill()
-        await stack.orchestrator.start(ready=False)
-        try:
-            session_id = await start
-        except CliError:
-            continue  # it died before it named the template: nothing was stored
-        # Killed before it said what is prepared, it keeps that for the next start; this one was cold.
-        await require_whole(stack, session_id)
+        session_id = await start_while_killed(stack, chance.uniform(0, 0.12))
+        if session_id is not None:
+            # Killed before it said what is prepared, it keeps that for the next start; this one was cold.
+            await require_whole(stack, session_id)
     await ready(stack)  # a slow machine may still be starting it
     async with asyncio.timeout(60):
         owners = {each.session for each in await stack.owned_things()}

@@ -10,8 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from event_ledger import journal_rows, require_every_event_once
 from local_stack import ROOT, Stack, open_stack, plain_client
-from quick_stack import QUICK
+from quick_stack import FOUND, QUICK, found_in
+
+from dryrun_cli.errors import CliError
+from dryrun_contract.session import SessionView
 
 
 @asynccontextmanager
@@ -63,6 +67,35 @@ async def ready(stack: Stack, *, other_than: UUID | None = None) -> UUID:
         return next((each for each in ids if each != other_than), None)
 
     return await until(look)  # type: ignore[return-value]
+
+
+async def require_whole(stack: Stack, session_id: UUID) -> SessionView:
+    """Require that a session found what is there, ends with every event once, and leaves nothing."""
+    session = await stack.wait_until_ended(session_id, 180)
+    assert (session.outcome, session.reason) == ("completed", None)
+    assert found_in(stack, session_id) == FOUND
+    assert await stack.things_of(session_id) == []
+    kinds = [kind for _, owner, kind, _ in journal_rows(stack) if owner == str(session_id)]
+    for once in ("session_queued", "network_created", "session_ended"):
+        assert kinds.count(once) == 1, once
+    assert kinds[0] == "session_queued"
+    await require_every_event_once(stack)
+    return session
+
+
+async def start_while_killed(stack: Stack, seconds: float) -> UUID | None:
+    """Start a session of `quick`, and kill the orchestrator so long after; return its id.
+
+    None when the orchestrator died before it named the template: then nothing was stored.
+    """
+    start = asyncio.create_task(stack.start_session("quick"))
+    await asyncio.sleep(seconds)
+    await stack.orchestrator.kill()
+    await stack.orchestrator.start(ready=False)
+    try:
+        return await start
+    except CliError:
+        return None
 
 
 async def gone(stack: Stack, session_id: UUID) -> None:

@@ -13,12 +13,13 @@ from dryrun_contract.session import Outcome
 from dryrun_orchestrator import labels
 
 
+@pytest.mark.parametrize("pool", ["two=1", "*=1"], ids=["session", "network"])
 @pytest.mark.parametrize("seed", range(25))
-async def test_killed_at_any_moment_the_pool_fills_and_is_claimed_once(tmp_path, seed):
+async def test_killed_at_any_moment_the_pool_fills_and_is_claimed_once(tmp_path, seed, pool):
     choice = random.Random(seed)
     async with FakeEngine(images()) as engine:
         stage = Stage(tmp_path, engine)
-        stage.changes |= {"pool": "two=1", "pool_spare_memory": 0}
+        stage.changes |= {"pool": pool, "pool_spare_memory": 0}
         for _ in range(3):
             async with stage.running():
                 await asyncio.sleep(choice.uniform(0, 0.3))
@@ -37,7 +38,9 @@ async def test_killed_at_any_moment_the_pool_fills_and_is_claimed_once(tmp_path,
             assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
             found = await stage.events_of(session_id, "discovery_reported")
             assert [event.line for event in found] == [2, 3, 4]
-            for once in ("session_queued", "network_created", "session_ended"):
+            for once in (
+                "session_queued", "network_created", "addresses_mapped", "isolation_probed", "session_ended",
+            ):  # fmt: skip
                 assert len(await stage.events_of(session_id, once)) == 1, once
             assert not stage.left(session_id)
             (other,) = await ready(stage)

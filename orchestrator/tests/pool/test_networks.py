@@ -1,13 +1,12 @@
 """A network is prepared for whatever is requested next: it is proved, and whoever claims it adds targets."""
 
 import asyncio
-import random
 from datetime import timedelta
 
 import pytest
-from engine_in_memory.engine import FakeEngine, FakeImage
+from engine_in_memory.engine import FakeImage
 from prepared_sessions import claim, dropped, ready, rows
-from stage import DB, PROBE, WEB, Stage, images, verdict
+from stage import DB, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
@@ -142,35 +141,3 @@ async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networke
         assert session.phase is Phase.QUEUED
     settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1700})
     assert settings.least_left_of("*") == settings.least_left_of("two") == timedelta(seconds=1700)
-
-
-@pytest.mark.parametrize("seed", range(20))
-async def test_killed_at_any_moment_it_is_claimed_once_and_proved_once(tmp_path, seed):
-    choice = random.Random(seed)
-    async with FakeEngine(images()) as engine:
-        stage = Stage(tmp_path, engine)
-        stage.changes |= {"pool": "*=1", "pool_spare_memory": 0}
-        for _ in range(3):
-            async with stage.running():
-                await asyncio.sleep(choice.uniform(0, 0.3))
-        async with stage.running():
-            (session_id,) = await ready(stage)
-        for _ in range(3):
-            async with stage.running():
-                asked = asyncio.create_task(claim(stage, session_id, seed=3))
-                await asyncio.sleep(choice.uniform(0, 0.15))
-                asked.cancel()
-                await asyncio.gather(asked, return_exceptions=True)
-        async with stage.running():
-            await claim(stage, session_id, seed=3)
-            session = await stage.ended(session_id)
-            assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-            for once in (
-                "session_queued",
-                "network_created",
-                "addresses_mapped",
-                "isolation_probed",
-                "session_ended",
-            ):
-                assert len(await stage.events_of(session_id, once)) == 1, once
-            assert not stage.left(session_id)
