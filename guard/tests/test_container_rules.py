@@ -3,8 +3,6 @@
 import copy
 import json
 import os
-import time
-from contextlib import suppress
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -244,57 +242,6 @@ def test_the_role_is_the_images_whatever_the_label_says():
     body = WORDS.container(SCAN)
     body["Labels"][labels.ROLE] = "target"
     assert refusal(body).rule == "labels"
-
-
-@pytest.mark.parametrize(
-    ("on_network", "named", "rule"),
-    [
-        ("small", "large", "session"),
-        ("small", labels.ANY_TEMPLATE, "session"),
-        (labels.ANY_TEMPLATE, "large", None),
-        (labels.ANY_TEMPLATE, labels.ANY_TEMPLATE, None),
-        (labels.ANY_TEMPLATE, "../large", "labels"),
-    ],
-)
-def test_a_template_is_that_of_the_network_unless_that_is_for_any(on_network, named, rule):
-    body = WORDS.container()
-    body["Labels"][labels.TEMPLATE] = named
-    judge = judged(lambda: _in_network_of(body, {**WORDS.shared, labels.TEMPLATE: on_network}))
-    assert (judge.rule if isinstance(judge, Refusal) else None) == rule
-
-
-@pytest.mark.parametrize("key", [labels.SESSION_ID, labels.OWNER, labels.EXPIRES_AT])
-def test_a_network_for_any_template_is_still_one_sessions(key):
-    shared = {**WORDS.shared, labels.TEMPLATE: labels.ANY_TEMPLATE, key: "another"}
-    with pytest.raises(Refusal, match=f"the label {key} must be that of the session's network"):
-        _in_network_of(WORDS.container(), shared)
-
-
-def _in_network_of(body: Any, shared: dict[str, str]) -> None:
-    draft = judge_container(parse_body(CreateContainer, json.dumps(body).encode()), IMAGES, POLICY)
-    network = SessionNetwork("n", WORDS.network_name, WORDS.session_id, NETWORK.subnet, shared)
-    fit_into_session(draft, network)
-
-
-@pytest.mark.parametrize(
-    "address", ["10.213.4.0", "10.213.4.1", "10.213.4.31", "10.213.5.5", "0.0.0.0", "10.213.4.05", "::1", "x"]
-)
-def test_refuses_addresses_that_are_not_for_containers(address):
-    body = WORDS.container()
-    body["NetworkingConfig"]["EndpointsConfig"][WORDS.network_name]["IPAMConfig"]["IPv4Address"] = address
-    assert refusal(body).rule == "session"
-
-
-@pytest.mark.parametrize("address", ["10.0.0.2", "10.255.255.254"])
-def test_an_address_in_a_wide_subnet_is_judged_without_listing_the_subnet(address):
-    body = WORDS.container()
-    body["NetworkingConfig"]["EndpointsConfig"][WORDS.network_name]["IPAMConfig"]["IPv4Address"] = address
-    draft = judge_container(parse_body(CreateContainer, json.dumps(body).encode()), IMAGES, POLICY)
-    network = SessionNetwork("n", WORDS.network_name, "s", IPv4Network("10.0.0.0/12"), WORDS.shared)
-    begun = time.perf_counter()
-    with suppress(Refusal):
-        fit_into_session(draft, network)
-    assert time.perf_counter() - begun < 0.02
 
 
 @pytest.mark.parametrize(
