@@ -51,7 +51,8 @@ class HostCheck:
             isolated = self._host.isolation.last is not None and self._host.isolation.last.isolated
             if self._host.fault is None and isolated:
                 is_old = self._host.isolation.seconds_since_verdict >= settings.isolation_seconds
-                due = is_old and self._is_needed()
+                is_back = self._host.isolation.is_doubted and self._host.is_followed
+                due = (is_old or is_back) and self._is_needed()
             else:
                 due = time.monotonic() - tried_at >= settings.reaper_seconds
             if due:

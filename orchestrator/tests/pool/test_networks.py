@@ -141,3 +141,62 @@ async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networke
         assert session.phase is Phase.QUEUED
     settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1700})
     assert settings.least_left_of("*") == settings.least_left_of("two") == timedelta(seconds=1700)
+
+
+def refuse(stage, **more):
+    """Have the host answer from now on."""
+    stage.engine.images[PROBE] = FakeImage(
+        log=verdict(isolated=False, reason="the host answered"), exit_after=0.01, exit_code=1, **more
+    )
+
+
+def started(stage):
+    """Return the targets that were ever started."""
+    every = [*stage.engine.containers.values(), *stage.engine._machine.removed]
+    return [each for each in every if each.spec.image_id in (WEB, DB) and each.status != "created"]
+
+
+async def test_a_proof_from_before_the_engines_restart_starts_no_target(networked):
+    networked.changes["reaper_seconds"] = 60
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        networked.engine.go_down(lose_containers=True)
+        await asyncio.sleep(0.3)
+        refuse(networked)
+        networked.engine.come_up()
+        await asyncio.sleep(0.3)
+        await claim(networked, session_id)
+        assert (await networked.ended(session_id)).outcome is Outcome.FAILED
+        assert started(networked) == []
+
+
+async def test_a_proof_that_could_not_be_renewed_is_not_relied_on(networked, monkeypatch):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        age = 2 * networked.settings.isolation_seconds + 1
+        monkeypatch.setattr(networked.isolation, "_judged_at", networked.isolation._judged_at - age)
+        (line,) = (await networked.supervisor.show_pool()).lines
+        assert line.ready == ()
+        session, _ = await claim(networked, session_id)
+        assert (session.phase, session.prepared_at) == (Phase.QUEUED, None)
+        assert (await networked.ended(session_id)).outcome is Outcome.COMPLETED
+
+
+async def test_a_new_process_proves_the_network_of_a_claim_that_it_goes_on_with(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        reached, create = asyncio.Event(), networked.engine.create_container
+
+        async def hang(_):
+            reached.set()
+            await asyncio.Event().wait()
+
+        networked.engine.create_container = hang
+        await claim(networked, session_id)
+        await reached.wait()
+        networked.engine.create_container = create
+    refuse(networked, log_pause=0.3)
+    async with networked.running():
+        session = await networked.ended(session_id)
+        assert (session.outcome, "the host answered" in session.reason) == (Outcome.FAILED, True)
+        assert started(networked) == []

@@ -105,6 +105,8 @@ class OneHost(Grounds):
         # A proof of an earlier process counts for nothing here: whoever starts cold proves their own.
         if last is None or not last.isolated:
             return last.detail if last else "not probed yet"
+        if not self._isolation.is_recent:
+            return "isolation was not proved lately"
         return None if self._isolation.lost is None else self._isolation.lost.detail
 
     @override

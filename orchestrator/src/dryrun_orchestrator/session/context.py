@@ -31,6 +31,10 @@ class IsolationProof(Protocol):
     def lost(self) -> Verdict | None:
         """Return why no session may continue; None while isolation is proved."""
 
+    @property
+    def is_recent(self) -> bool:
+        """Return whether this process proved it lately."""
+
     async def probe(
         self,
         session_id: UUID,

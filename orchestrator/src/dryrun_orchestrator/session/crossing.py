@@ -63,6 +63,11 @@ class CrossingIsolation:
         """Whether the last verdict was not that it failed: a probe that failed does not end well either."""
 
     @property
+    def is_recent(self) -> bool:
+        """Return whether this process proved it lately on every host."""
+        return all(isolation.is_recent for _, isolation in self._hosts.values())
+
+    @property
     def lost(self) -> Verdict | None:
         """Return why no session may continue on one of the hosts; None while all are isolated."""
         for host, (_, isolation) in self._hosts.items():

@@ -100,6 +100,8 @@ class Isolation:
         self._judged_at = -math.inf
         self._proved_at = time.monotonic()
         """Proofs of an earlier process count as of this process's start."""
+        self.is_doubted = False
+        """Set when the engine breaks off, which may start anew: nobody relies on an earlier verdict then."""
         self.probe_started_at: datetime | None = None
         """When the last probe of `check_host` had started, by the engine's clock."""
         self.checking: UUID | None = None
@@ -136,6 +138,13 @@ class Isolation:
         return time.monotonic() - self._judged_at
 
     @property
+    def is_recent(self) -> bool:
+        """Return whether this process proved it within two periods of the check."""
+        proved = self.last is not None and self.last.isolated
+        is_old = self.seconds_since_verdict > 2 * self._settings.isolation_seconds
+        return proved and not self.is_doubted and not is_old
+
+    @property
     def lost(self) -> Verdict | None:
         """Return why no session may continue; None while isolation is proved."""
         if self._lost is None and time.monotonic() - self._proved_at > PROOF_SECONDS:
@@ -147,6 +156,7 @@ class Isolation:
     def _remember(self, verdict: Verdict) -> None:
         """Keep a verdict. One undecided verdict ends no session; the second in a row does."""
         earlier, self.last, self._judged_at = self.last, verdict, time.monotonic()
+        self.is_doubted = False
         if verdict.isolated:
             self._lost, self._proved_at = None, self._judged_at
         elif verdict.reached or (earlier is not None and not earlier.isolated):

@@ -31,7 +31,7 @@ from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candid
 async def provision(context: SessionContext) -> Sequence[EventData]:
     """Create network and targets; return the proof of isolation. Raises SessionFailedError.
 
-    A network that was prepared is there already, and proved: its proof was returned then.
+    A network that was prepared is there already, and proved.
     """
     trace = context.trace
     trace.begin((await context.record()).created_at, context.now())
@@ -46,9 +46,12 @@ async def provision(context: SessionContext) -> Sequence[EventData]:
             group.create_task(context.preflight.check())
         with trace.span("network"):
             record = await make_network(context)
-        proof = None if record.is_proved else group.create_task(prove_isolation(context, record))
+        # A process trusts no other's proof: after a crash the host may have started without its rule.
+        is_known = record.is_proved and context.isolation.is_recent
+        proof = None if is_known else group.create_task(prove_isolation(context, record))
         group.create_task(create_targets(context, record))
-    return () if proof is None else (proof.result(),)
+    # Of a prepared network the proof was reported when it was claimed.
+    return () if proof is None or record.is_proved else (proof.result(),)
 
 
 async def wait_for_engine(context: SessionContext) -> None:
