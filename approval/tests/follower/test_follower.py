@@ -318,6 +318,35 @@ async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_as
     assert rests == [0.1, 0.1]
 
 
+async def test_a_burst_of_events_costs_few_pages_and_what_comes_after_it_is_not_delayed(
+    follower, orchestrator, engine
+):
+    orchestrator.longest_wait = 30
+    session = uuid4()
+    queued(orchestrator, session)
+    following = asyncio.create_task(follower.run())
+    try:
+        async with asyncio.timeout(10):
+            while not follower.state.following or await stored_numbers(engine) != [1]:
+                await asyncio.sleep(0.05)
+        before = len(orchestrator.requests)
+        for _ in range(100):
+            orchestrator.tell(session, PhaseChanged(phase=Phase.WAITING))
+            await asyncio.sleep(0.02)
+        assert len(orchestrator.requests) - before <= 12
+        async with asyncio.timeout(10):
+            while len(await stored_numbers(engine)) < 101:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
+            orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
+            while len(await stored_numbers(engine)) < 102:
+                await asyncio.sleep(0.05)
+        assert follower._rest == 0.1
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
 async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
     # A second: without it, a page takes a tenth of that on a busy machine.
     store, wait = repository.store_events, 1.0
