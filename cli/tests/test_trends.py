@@ -17,7 +17,8 @@ def test_a_trend_shows_where_an_image_changed(run, api):
     api.trend = [point(1), point(2, **changed), point(3, line="\x1b[31mquick", **changed)]
     code, out, _ = run("trend", "small", "--collector", "network")
     assert (code, api.requests[-1]) == (0, ("GET", "/api/v1/dryrun/trends"))
-    head, other, newest, oldest = out.splitlines()
+    head, other, newest, oldest, note = out.splitlines()
+    assert note == "RECALL and PRECISION: of services."
     assert head.startswith("WHEN")
     assert "network bbbbbbbbbbbb" in newest
     assert "(cut short)" in newest

@@ -89,6 +89,19 @@ def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
         Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": pool})
 
 
+def test_what_is_prepared_stays_fresh_for_a_while():
+    environ = {**ENVIRON, "ORCHESTRATOR_POOL_LEAST_SECONDS": "1680"}
+    read = Settings.read(environ)
+    assert read.least_left + 2 * read.replacement_lead == read.session_duration
+    with pytest.raises(SettingsError, match="1680 s are the most that can be left to whoever claims it"):
+        Settings.read(environ | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "1681"})
+    # Of a short session, cleanup takes the third that is left.
+    short = {**ENVIRON, "ORCHESTRATOR_SESSION_SECONDS": "30", "ORCHESTRATOR_POOL_LEAST_SECONDS": "20"}
+    assert Settings.read(short).least_left.total_seconds() == 20
+    with pytest.raises(SettingsError, match="20 s are the most"):
+        Settings.read(short | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "21"})
+
+
 def test_a_fleet_prepares_no_network_for_any_template():
     with pytest.raises(SettingsError, match="in a fleet no network is prepared for any template"):
         Settings.read({**ENVIRON, "ORCHESTRATOR_FLEET": "/fleet.yml", "ORCHESTRATOR_POOL": "*=1"})

@@ -142,8 +142,16 @@ class Settings(BaseModel):
             raise ValueError(
                 f"pool: {wanted} sessions cannot be kept prepared on each host; {MAX_PREPARED} are the most"
             )
-        if self.least_left > self.session_duration - self.cleanup_lead:
-            raise ValueError(f"pool_least_seconds is more than a session of {self.session_seconds:g} s has")
+        # What is prepared is replaced one lead before it has less left. Without another one it would be
+        # replaced as soon as it is ready, again and again.
+        most = min(
+            self.session_duration - self.cleanup_lead, self.session_duration - 2 * self.replacement_lead
+        )
+        if self.least_left > most:
+            raise ValueError(
+                f"pool_least_seconds: of a session of {self.session_seconds:g} s, {most.total_seconds():g} s "
+                "are the most that can be left to whoever claims it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -139,8 +139,8 @@ async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networke
         supervisor._pool._now = lambda: now() + timedelta(minutes=6)
         session, _ = await claim(networked, session_id)
         assert session.phase is Phase.QUEUED
-    settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1700})
-    assert settings.least_left_of("*") == settings.least_left_of("two") == timedelta(seconds=1700)
+    settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1600})
+    assert settings.least_left_of("*") == settings.least_left_of("two") == timedelta(seconds=1600)
 
 
 def refuse(stage, **more):

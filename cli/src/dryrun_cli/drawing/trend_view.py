@@ -1,6 +1,6 @@
 """Draws a trend: one row for each point, and where a collector's image changed."""
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dryrun_cli.drawing.listing import listing
@@ -25,7 +25,7 @@ def draw_trend(trend: Trend) -> RenderableType:
     for each, changed in reversed(list(zip(trend.points, changes, strict=True))):
         last = Text(inert(changed or "-", 80), style="yellow" if changed else "")
         table.add_row(*_row(each), *([last] if any(changes) else []))
-    return table
+    return Group(table, Text("RECALL and PRECISION: of services.", style="dim"))
 
 
 def _changes(trend: Trend) -> list[str]:

@@ -9,7 +9,8 @@ from approval_api.access.permission import Reader
 from approval_api.experiments.service import NO_SCORES, Experiments
 from approval_api.pages.experiments.view import drawn
 from approval_api.pages.rendering import page
-from approval_api.sessions import repository
+from approval_api.reports.listed import ListedSession, with_figures
+from approval_api.sessions import listing
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import ExperimentResults
 from dryrun_contract.problem import problem_type
@@ -27,13 +28,18 @@ async def show_comparison(
     """Show what differs between two sessions; without two, let them be chosen."""
     state = request.app.state
     async with state.engine.connect() as connection:
-        latest = await repository.page(connection, _OFFERED, None)
-    offered = [session for session in latest if session.phase == "ended"]
+        latest = await with_figures(connection, await listing.page(connection, _OFFERED, None))
+    offered = [each for each in latest.sessions if each.phase == "ended"]
+    scored = [each for each in offered if each.figures is not None and each.figures.recall is not None]
     before, after = _uuid(a), _uuid(b)
-    if before is None and after is not None:
-        before = _earlier(offered, after)
+    is_requested = after is not None
+    if after is None and before is None:
+        after = next((each.id for each in scored if _earlier(scored, each)), None)
+    if before is None:
+        later = next((each for each in offered if each.id == after), None)
+        before = _earlier(scored, later) if later is not None else None
     results, missing = None, ""
-    if before is not None and after is not None:
+    if is_requested and before is not None and after is not None:
         experiments: Experiments = state.experiments
         try:
             results = _named(await experiments.compare(before, after))
@@ -76,15 +82,12 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _earlier(offered: list[SessionView], after: UUID) -> UUID | None:
-    """Return the session before `after` of the same template: what a change is measured against."""
-    later = next((session for session in offered if session.id == after), None)
-    if later is None:
-        return None
+def _earlier(scored: list[ListedSession], later: SessionView) -> UUID | None:
+    """Return the scored session before `later` of its template: what a change is measured against."""
     return next(
         (
             session.id
-            for session in offered
+            for session in scored
             if session.template == later.template and session.requested_at < later.requested_at
         ),
         None,
