@@ -67,5 +67,5 @@ class HostCare:
     def _tell_up(self, up: bool) -> None:
         self._host.is_followed = up
         if not up:
-            self._host.isolation.is_doubted = True
+            self._host.isolation.doubt()
         metrics.ENGINE_UP.set(all(host.is_followed for host in self._hosts.all))

@@ -80,6 +80,19 @@ async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(st
         assert stage.left(session_id) == []
 
 
+async def test_a_probe_that_began_before_the_engine_broke_off_renews_no_trust(stage):
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.is_recent and not stage.isolation.checking)
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.3, log_pause=0.3)
+        check = asyncio.create_task(stage.isolation.check_host())
+        await asyncio.sleep(0.1)
+        stage.isolation.doubt()
+        assert (await check).isolated
+        assert not stage.isolation.is_recent
+        assert (await stage.isolation.check_host()).isolated
+        assert stage.isolation.is_recent
+
+
 async def test_when_a_probe_started_is_known_of_the_hosts_newest_check_and_of_no_session(stage):
     async with stage.running():
         known = await stage.eventually(lambda: stage.isolation.probe_started_at)

@@ -100,8 +100,10 @@ class Isolation:
         self._judged_at = -math.inf
         self._proved_at = time.monotonic()
         """Proofs of an earlier process count as of this process's start."""
-        self.is_doubted = False
-        """Set when the engine breaks off, which may start anew: nobody relies on an earlier verdict then."""
+        self._breaks = 0
+        """How often the engine broke off: a verdict says nothing about what starts after that."""
+        self._judged_after = 0
+        """How often when the probe of the last verdict began."""
         self.probe_started_at: datetime | None = None
         """When the last probe of `check_host` had started, by the engine's clock."""
         self.checking: UUID | None = None
@@ -123,6 +125,7 @@ class Isolation:
         call. Whatever the probe cannot find out is the verdict "not isolated".
         """
         trace = trace or Trace()
+        breaks = self._breaks
         for left in reversed(range(PROBES)):
             verdict = await self._probe_once(session_id, subnet, common, trace)
             if not verdict.undecided or not left:
@@ -130,7 +133,17 @@ class Isolation:
             log.warning("session %s: isolation: %s; probing again", session_id, verdict.detail)
             await asyncio.sleep(CARRIER_SECONDS)
         self._remember(verdict)
+        self._judged_after = breaks
         return verdict
+
+    def doubt(self) -> None:
+        """Rely on no verdict whose probe began before now: the engine broke off, and may start anew."""
+        self._breaks += 1
+
+    @property
+    def is_doubted(self) -> bool:
+        """Return whether the engine broke off since the probe of the last verdict began."""
+        return self._judged_after != self._breaks
 
     @property
     def seconds_since_verdict(self) -> float:
@@ -156,7 +169,6 @@ class Isolation:
     def _remember(self, verdict: Verdict) -> None:
         """Keep a verdict. One undecided verdict ends no session; the second in a row does."""
         earlier, self.last, self._judged_at = self.last, verdict, time.monotonic()
-        self.is_doubted = False
         if verdict.isolated:
             self._lost, self._proved_at = None, self._judged_at
         elif verdict.reached or (earlier is not None and not earlier.isolated):
