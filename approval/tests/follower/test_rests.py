@@ -1,0 +1,98 @@
+"""How long the follower rests after a page."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from followed import queued, stored_numbers
+
+from approval_api.follower import repository
+from dryrun_contract.event import PhaseChanged
+from dryrun_contract.session import Phase
+
+
+async def test_after_a_page_of_large_events_it_rests_as_long_as_that_took(follower, monkeypatch):
+    rests, took = [], iter([0.2, 0.0, 30.0])
+
+    async def follow_once():
+        follower._limit, follower._stored_for = 500, next(took)
+        return 3
+
+    async def sleep(seconds):
+        rests.append(seconds)
+        if len(rests) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(follower, "follow_once", follow_once)
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    assert rests == [0.2, 0.1, 0.5]
+
+
+async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_ask_at_once(
+    follower, monkeypatch
+):
+    asked, rests = [], []
+
+    async def follow_once():
+        if len(asked) == 2:
+            raise asyncio.CancelledError
+        follower._limit = 500
+        asked.append(None)
+        return 0
+
+    async def sleep(seconds):
+        rests.append(seconds)
+
+    monkeypatch.setattr(follower, "follow_once", follow_once)
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    assert rests == [0.1, 0.1]
+
+
+async def test_a_burst_of_events_costs_few_pages_and_what_comes_after_it_is_not_delayed(
+    follower, orchestrator, engine
+):
+    orchestrator.longest_wait = 30
+    session = uuid4()
+    queued(orchestrator, session)
+    following = asyncio.create_task(follower.run())
+    try:
+        async with asyncio.timeout(10):
+            while not follower.state.following or await stored_numbers(engine) != [1]:
+                await asyncio.sleep(0.05)
+        before = len(orchestrator.requests)
+        for _ in range(100):
+            orchestrator.tell(session, PhaseChanged(phase=Phase.WAITING))
+            await asyncio.sleep(0.02)
+        assert len(orchestrator.requests) - before <= 12
+        async with asyncio.timeout(10):
+            while len(await stored_numbers(engine)) < 101:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
+            orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
+            while len(await stored_numbers(engine)) < 102:
+                await asyncio.sleep(0.05)
+        assert follower._rest == 0.1
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
+    # A second: without it, a page takes a tenth of that on a busy machine.
+    store, wait = repository.store_events, 1.0
+
+    async def slowly(connection, events):
+        await asyncio.sleep(wait)
+        return await store(connection, events)
+
+    monkeypatch.setattr(repository, "store_events", slowly)
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    slow, wait = follower._stored_for, 0.0
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    assert follower._stored_for < 1 <= slow
