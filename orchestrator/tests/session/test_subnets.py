@@ -1,5 +1,7 @@
+import tracemalloc
 from ipaddress import IPv4Address, IPv4Network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +41,25 @@ def test_a_subnet_that_a_session_has_is_no_candidate():
         "10.213.0.64/27",
         "10.213.0.96/27",
     ]
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("prefix", [26, 27])
+@pytest.mark.parametrize("length", [16, 23, 25, 26])
+def test_they_are_the_pools_in_order_from_either_end(length, prefix, spaced):
+    pool = IPv4Network(("10.213.0.0", length))
+    expected = [str(subnet) for subnet in pool.subnets(new_prefix=prefix)][:: 2 if spaced else 1]
+    assert list(candidate_subnets(pool, prefix, (), spaced=spaced)) == expected
+    assert list(candidate_subnets(pool, prefix, (), spaced=spaced, last_first=True)) == expected[::-1]
+
+
+def test_the_first_of_either_end_is_found_without_making_half_a_million():
+    tracemalloc.start()
+    try:
+        first = next(candidate_subnets(IPv4Network("10.0.0.0/8"), 27, ()))
+        last = next(candidate_subnets(IPv4Network("10.0.0.0/8"), 27, (), last_first=True))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (first, last) == ("10.0.0.0/27", "10.255.255.224/27")
+    assert most < 100_000

@@ -293,14 +293,15 @@ class Isolation:
     async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> str:
         # From the end of the pool: sessions take subnets from its beginning.
         pool, prefix = self._settings.subnet_pool, self._settings.subnet_prefix
-        candidates = list(candidate_subnets(pool, prefix, ()))
-        for subnet in reversed(candidates):
+        tried = 0
+        for subnet in candidate_subnets(pool, prefix, (), last_first=True):
+            tried += 1
             try:
                 await self._engine.create_network(network_spec(session_id, subnet, common))
             except SubnetTakenError:
                 continue
             return subnet
-        raise SubnetPoolExhaustedError(pool, prefix, len(candidates))
+        raise SubnetPoolExhaustedError(pool, prefix, tried)
 
     async def _output(self, container: str) -> bytes:
         """Return what it says until its last line, or until it is too much."""

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Network
-from itertools import islice
+from ipaddress import IPv4Address, IPv4Network
 
 
 class SubnetPoolExhaustedError(Exception):
@@ -18,16 +17,20 @@ class SubnetPoolExhaustedError(Exception):
 
 
 def candidate_subnets(
-    pool: IPv4Network, prefix: int, taken: Iterable[str], *, spaced: bool = False
+    pool: IPv4Network, prefix: int, taken: Iterable[str], *, spaced: bool = False, last_first: bool = False
 ) -> Iterator[str]:
     """Yield the pool's subnets that are not in `taken`, in order, as CIDR text.
 
-    `spaced` leaves out every second one: an overlay's engines take addresses there for themselves.
+    Each is computed when it is asked for: a /8 has half a million. `spaced` leaves out every second one: an
+    overlay's engines take addresses there for themselves. `last_first` begins at the pool's end.
     """
     used = set(taken)
-    step = 2 if spaced else 1
-    subnets = islice(pool.subnets(new_prefix=prefix), 0, None, step)
-    return (str(subnet) for subnet in subnets if str(subnet) not in used)
+    step = (2 if spaced else 1) << (pool.max_prefixlen - prefix)
+    starts = range(int(pool.network_address), int(pool.broadcast_address), step)
+    for start in reversed(starts) if last_first else starts:
+        subnet = f"{IPv4Address(start)}/{prefix}"
+        if subnet not in used:
+            yield subnet
 
 
 def target_addresses(subnet: str, services: Sequence[str], seed: int) -> dict[str, str]:
