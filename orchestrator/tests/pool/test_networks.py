@@ -119,6 +119,19 @@ async def test_a_network_that_somebody_removed_is_replaced_and_never_claimed_as_
         assert await ready(networked) != [session_id]
 
 
+async def test_one_that_somebody_put_in_its_place_is_never_claimed_whatever_its_labels(networked):
+    async with networked.running():
+        (session_id,) = await ready(networked)
+        (network,) = networked.left(session_id)
+        await networked.engine.remove_network(network.id)
+        replacement = await networked.engine.create_network(network.spec)
+        session, _ = await claim(networked, session_id)
+        assert (session.prepared_at, session.phase) == (None, Phase.QUEUED)
+        assert (await networked.ended(session_id)).outcome is Outcome.COMPLETED
+        assert await networked.events_of(session_id, "isolation_probed")
+        assert replacement not in networked.engine.networks
+
+
 async def test_it_is_dropped_when_the_files_change(networked):
     async with networked.running():
         (session_id,) = await ready(networked)
@@ -173,6 +186,8 @@ async def test_a_proof_from_before_the_engines_restart_starts_no_target(networke
 async def test_a_proof_that_could_not_be_renewed_is_not_relied_on(networked, monkeypatch):
     async with networked.running():
         (session_id,) = await ready(networked)
+        # A check that ends meanwhile would renew it.
+        monkeypatch.setattr(networked.isolation, "check_host", asyncio.Event().wait)
         age = 2 * networked.settings.isolation_seconds + 1
         monkeypatch.setattr(networked.isolation, "_judged_at", networked.isolation._judged_at - age)
         (line,) = (await networked.supervisor.show_pool()).lines

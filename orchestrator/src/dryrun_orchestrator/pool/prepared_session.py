@@ -176,7 +176,10 @@ async def trouble_of(context: SessionContext) -> str | None:
         return "targets are missing"
     if not targets:
         found = await context.engine.list_networks(f"{labels.SESSION_ID}={context.id}")
-        return None if found else "its network was removed by somebody else"
+        # One that somebody put in its place was never proved, whatever its labels.
+        proved = (await context.record()).network_id
+        is_whole = [network.id for network in found] == [proved]
+        return None if is_whole else "its network was removed or replaced by somebody else"
 
     looks = [_trouble_of_target(context, target.service, target.container_id) for target in targets]
     seen = await asyncio.gather(*looks, return_exceptions=True)
