@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dryrun_contract.environment import SettingsError
@@ -85,15 +87,23 @@ def test_what_is_claimed_of_any_template_has_most_of_a_sessions_time_left():
     ],
 )
 def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
-    with pytest.raises(SettingsError, match="ORCHESTRATOR_"):
+    with pytest.raises(SettingsError, match=r"^ORCHESTRATOR_POOL: ") as caught:
         Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": pool})
+    assert "Value error" not in str(caught.value)
+
+
+def test_a_count_or_seed_outside_its_range_is_refused_with_the_part_that_has_it():
+    for part, word in (("*=0", "count"), ("*=99", "count"), ("small:10000=1", "seed")):
+        with pytest.raises(SettingsError, match=f"^ORCHESTRATOR_POOL: {re.escape(repr(part))}: {word}: "):
+            Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": f"small=1,{part}"})
 
 
 def test_what_is_prepared_stays_fresh_for_a_while():
     environ = {**ENVIRON, "ORCHESTRATOR_POOL_LEAST_SECONDS": "1680"}
     read = Settings.read(environ)
     assert read.least_left + 2 * read.replacement_lead == read.session_duration
-    with pytest.raises(SettingsError, match="1680 s are the most that can be left to whoever claims it"):
+    most = "^ORCHESTRATOR_POOL_LEAST_SECONDS: .* 1680 s are the most that can be left to whoever claims it"
+    with pytest.raises(SettingsError, match=most):
         Settings.read(environ | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "1681"})
     # Of a short session, cleanup takes the third that is left.
     short = {**ENVIRON, "ORCHESTRATOR_SESSION_SECONDS": "30", "ORCHESTRATOR_POOL_LEAST_SECONDS": "20"}

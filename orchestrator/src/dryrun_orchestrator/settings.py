@@ -62,9 +62,13 @@ class Stock(BaseModel):
             template, seed, count = match[1], match[2] or "0", match[3]
             if template == ANY_TEMPLATE and match[2]:
                 raise ValueError(f"{part!r}: a network for any template has no seed; write *={count}")
-            stock = cls.model_validate({"template": template, "seed": seed, "count": count})
+            try:
+                stock = cls.model_validate({"template": template, "seed": seed, "count": count})
+            except ValidationError as error:
+                fault = error.errors(include_url=False, include_input=False)[0]
+                raise ValueError(f"{part!r}: {fault['loc'][0]}: {fault['msg']}") from None
             if found.setdefault((stock.template, str(stock.seed)), stock) is not stock:
-                raise ValueError(f"{template}:{seed} stands there twice")
+                raise ValueError(f"{part!r}: its template and seed stand there twice")
         return tuple(found.values())
 
 
@@ -129,18 +133,19 @@ class Settings(BaseModel):
         wanted = sum(stock.count for stock in self.pool)
         if self.fleet is None and wanted > self.sessions_at_once:
             raise ValueError(
-                f"pool: {wanted} sessions cannot be kept prepared in the {self.sessions_at_once} places of "
-                "sessions_at_once"
+                f"ORCHESTRATOR_POOL: {wanted} sessions cannot be kept prepared in the "
+                f"{self.sessions_at_once} places of ORCHESTRATOR_SESSIONS_AT_ONCE"
             )
         if self.fleet is not None and any(stock.template == ANY_TEMPLATE for stock in self.pool):
             raise ValueError(
-                "pool: in a fleet no network is prepared for any template (*=COUNT), because where a session "
-                "stands depends on its template; name templates instead"
+                "ORCHESTRATOR_POOL: in a fleet no network is prepared for any template (*=COUNT), because "
+                "where a session stands depends on its template; name templates instead"
             )
         # In a fleet each host has places of its own, by the fleet file.
         if wanted > MAX_PREPARED:
             raise ValueError(
-                f"pool: {wanted} sessions cannot be kept prepared on each host; {MAX_PREPARED} are the most"
+                f"ORCHESTRATOR_POOL: {wanted} sessions cannot be kept prepared on each host; "
+                f"{MAX_PREPARED} are the most"
             )
         # What is prepared is replaced one lead before it has less left. Without another one it would be
         # replaced as soon as it is ready, again and again.
@@ -149,17 +154,19 @@ class Settings(BaseModel):
         )
         if self.least_left > most:
             raise ValueError(
-                f"pool_least_seconds: of a session of {self.session_seconds:g} s, {most.total_seconds():g} s "
-                "are the most that can be left to whoever claims it"
+                f"ORCHESTRATOR_POOL_LEAST_SECONDS: of a session of {self.session_seconds:g} s, "
+                f"{most.total_seconds():g} s are the most that can be left to whoever claims it"
             )
         return self
 
     @model_validator(mode="after")
     def _pool_holds_a_subnet(self) -> Self:
         if self.subnet_pool.prefixlen > self.subnet_prefix:
-            raise ValueError(f"subnet_pool {self.subnet_pool} is smaller than a /{self.subnet_prefix}")
+            raise ValueError(
+                f"ORCHESTRATOR_SUBNET_POOL: {self.subnet_pool} is smaller than a /{self.subnet_prefix}"
+            )
         if not self.subnet_pool.is_private:
-            raise ValueError(f"subnet_pool {self.subnet_pool} is not private (RFC 1918)")
+            raise ValueError(f"ORCHESTRATOR_SUBNET_POOL: {self.subnet_pool} is not private (RFC 1918)")
         return self
 
     @property
@@ -214,8 +221,11 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(found)
         except ValidationError as error:
-            faults = [
-                f"ORCHESTRATOR_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-                for fault in error.errors(include_url=False, include_input=False)
-            ]
-            raise SettingsError("\n".join(faults)) from None
+            faults = error.errors(include_url=False, include_input=False)
+            raise SettingsError("\n".join(_told(fault["loc"], fault["msg"]) for fault in faults)) from None
+
+
+def _told(location: tuple[int | str, ...], message: str) -> str:
+    """Return a fault with its variable; one of several settings together names them itself."""
+    words = message.removeprefix("Value error, ")
+    return f"ORCHESTRATOR_{str(location[0]).upper()}: {words}" if location else words
