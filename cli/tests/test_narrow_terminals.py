@@ -73,3 +73,19 @@ def test_a_list_of_discoveries_cuts_no_key_to_decide_on(run, api):
     start, end = head.index("KEY"), head.index("COLLECTOR")
     assert ("…" in out, rows[0].split()[0]) == (False, "1234567:12")
     assert "".join(row[start:end].strip() for row in rows) == key
+
+
+def test_a_long_reason_takes_no_room_of_a_lists_figures(run, api):
+    api.add_session(
+        "custom-db-heavy",
+        phase="cleaning_up",
+        requested_by="program:nightly",
+        requested_at="2026-11-29T17:10:00Z",
+        ended_at="2026-11-29T17:35:17Z",
+        reason="the engine answered 403: the network has active endpoints " * 3,
+    )
+    for columns in (126, 140, 200):
+        _, out, _ = run("list", COLUMNS=str(columns))
+        row = out.splitlines()[-1]
+        assert "2026-11-29 17:10  25m 17s" in row
+        assert len(row.rstrip()) <= columns

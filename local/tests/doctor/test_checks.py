@@ -6,6 +6,7 @@ import pytest
 from dryrun_local.doctor import checks
 from dryrun_local.doctor.checks import all_results, subnet_pool
 from dryrun_local.doctor.examination import examine
+from dryrun_local.machine.engine_view import Thing
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
 
@@ -97,3 +98,15 @@ def test_names_a_disk_without_room(monkeypatch, tmp_path):
     finding = checks._disk("disk", tmp_path / "not" / "yet" / "there")
     assert finding.state == "missing"
     assert "1.0 GB free" in finding.detail
+
+
+async def test_what_the_engine_has_of_sessions_may_be_prepared_ones():
+    class Engine:
+        async def things(self):
+            return frozenset({Thing("network", "a" * 64, "dryrun-1", session="1")})
+
+    finding = await checks._session_leftovers(Engine())
+    assert (finding.state, "network dryrun-1: of a running or prepared session" in finding.detail) == (
+        "note",
+        True,
+    )

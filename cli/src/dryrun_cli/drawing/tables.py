@@ -67,7 +67,7 @@ def draw_sessions(
         table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=at_least, justify=justify)
     if width >= REASON_WIDTH:
         table.add_column("BY", no_wrap=True, overflow="ellipsis", min_width=8)
-        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=max(width - 95, 15))
+        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=max(width - 111, 15))
     for session in sessions:
         took = (session.ended_at or now) - session.requested_at
         cells = [

@@ -152,7 +152,8 @@ async def _session_leftovers(engine: EngineView) -> CheckResult:
     return CheckResult(
         "sessions",
         "note",
-        f"{named}: of a running session, or left by an earlier one; `demo` and `up` clean that up",
+        f"{named}: of a running or prepared session, or left by an earlier one; "
+        "`demo` and `up` clean that up",
     )
 
 
