@@ -70,7 +70,12 @@ class GuardProcess:
         return self._child.pid
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # It would go on, and remove what is past its deadline in place of the guards of later tests.
+            self.stop(sign=signal.SIGKILL)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
