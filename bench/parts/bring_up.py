@@ -15,6 +15,7 @@ from bench.results import Breakdown, Measured, PartResult, Ratio, Table
 from bench.system import ROOT, Sessions, first, reached, running_sessions
 from bench.turns import Setting, in_turn
 from dryrun_contract.event import BringUpSpan, BringUpTraced, Event
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Phase
 
 ABOUT = """\
@@ -29,9 +30,11 @@ their documentation shows it, those of `large` with `LONG=1` only.
 What a session adds has two causes, and the tables state the size of each. *The order*: its proof is one more
 container, and no target starts before the verdict; only the targets' creation fits beside it. *The
 processors*: guard, journal, API and database use what the engine needs (without the latter two, see
-[Targets in a session](#targets-in-a-session)). A session that is removed has one container more than the
-others: the scan has begun, so its first collector goes as well. The ratios called the limit are those of the
-bare loop: where a bound is near or beyond them, there is little or nothing left to gain."""
+[Targets in a session](#targets-in-a-session)). A session is removed once its scan has ended, as most are: its
+targets are left, as of the others. The ratios called the limit are those of the bare loop: where a
+bound is near or beyond them, there is little or nothing left to gain."""
+_SCAN = ScanChoice(collectors=("network",))
+"""The one collector that needs no other."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
 HEALTHY = "healthy"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
@@ -112,12 +115,13 @@ async def bodies_of(sessions: Sessions, template: str) -> Bodies:
 
 
 async def run_session(sessions: Sessions, template: str, usage: Usage) -> Round:
-    """Start a session, and stop it once it is healthy."""
+    """Start a session, and stop it once its scan has ended, so that none but its targets are left."""
     begin = time.time()
-    session_id = await sessions.start(template)
+    session_id = await sessions.start(template, keep=True, scan=_SCAN)
     events = await sessions.until(session_id, Phase.SCANNING)
     healthy = reached(events, Phase.SCANNING)
     assert healthy is not None
+    await sessions.until(session_id, Phase.KEPT)
     stop = time.time()
     down = await sessions.end(session_id)
     course = Course(begin, healthy - begin, stop, down, session_id)
