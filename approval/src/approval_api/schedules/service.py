@@ -158,17 +158,21 @@ class Schedules:
 
     async def work_once(self) -> None:
         """Stop what keeps failing, claim what is due, and start what was claimed."""
-        async with self._engine.connect() as connection:
+        # Mostly there is nothing: one connection finds that out, and costs a third of three.
+        async with self._engine.begin() as connection:
             failing = await repository.failing(connection, MOST_FAILURES)
+            waiting = await repository.due(connection)
+            claimed = (
+                [] if failing or waiting else await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+            )
         for schedule_id in failing:
             why = f"the last {MOST_FAILURES} times failed; see their reasons, then resume it"
             await self._apart(schedule_id, self._stop(schedule_id, why))
-        async with self._engine.connect() as connection:
-            waiting = await repository.due(connection)
         for schedule_id, due_at, request in waiting:
             await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
-        async with self._engine.begin() as connection:
-            claimed = await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+        if failing or waiting:
+            async with self._engine.begin() as connection:
+                claimed = await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
         await asyncio.gather(*(self._apart(each.schedule_id, self._start(each)) for each in claimed))
 
     async def _apart(self, schedule_id: UUID, work: Coroutine[None, None, None]) -> None:
