@@ -230,7 +230,7 @@ async def test_a_queued_session_waits_its_turn_and_can_be_stopped(stage):
 
 async def test_nothing_starts_when_the_host_answers(stage):
     stage.engine.images[PROBE] = FakeImage(
-        log=verdict(isolated=False, reason="the host answered"), exit_after=0.3, exit_code=1
+        log=verdict(isolated=False, reason="the host answered"), log_pause=0.3, exit_after=0.01, exit_code=1
     )
     async with stage.running():
         session_id = await stage.start()
