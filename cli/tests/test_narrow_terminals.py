@@ -75,17 +75,25 @@ def test_a_list_of_discoveries_cuts_no_key_to_decide_on(run, api):
     assert "".join(row[start:end].strip() for row in rows) == key
 
 
-def test_a_long_reason_takes_no_room_of_a_lists_figures(run, api):
+def test_a_list_of_sessions_cuts_nothing(run, api):
+    reason = "the engine answered 403: the network has active endpoints, and its driver says so again"
     api.add_session(
         "custom-db-heavy",
         phase="cleaning_up",
         requested_by="program:nightly",
         requested_at="2026-11-29T17:10:00Z",
         ended_at="2026-11-29T17:35:17Z",
-        reason="the engine answered 403: the network has active endpoints " * 3,
+        reason=reason,
+        keep=True,
     )
-    for columns in (126, 140, 200):
+    for columns in (80, 100, 110, 126, 140, 200):
         _, out, _ = run("list", COLUMNS=str(columns))
-        row = out.splitlines()[-1]
-        assert "2026-11-29 17:10  25m 17s" in row
-        assert len(row.rstrip()) <= columns
+        head, first, *_ = out.splitlines()
+        assert "2026-11-29 17:10  25m 17s" in first
+        assert ("…" in out, max(map(len, out.splitlines())) <= columns) == (False, True)
+        start = head.index("TEMPLATE")
+        rows = [row[start : head.index("STATE")].strip() for row in out.splitlines()[1:]]
+        assert "".join(rows).replace(" ", "") == "custom-db-heavy(keep)"
+        if columns >= 110:
+            whole = " ".join(row[head.index("REASON") :].strip() for row in out.splitlines()[1:])
+            assert whole.strip() == reason

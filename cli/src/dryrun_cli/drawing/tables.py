@@ -12,9 +12,10 @@ from rich.text import Text
 from dryrun_cli.api.reading import ListedFigures, ListedSession
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
+from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_contract.pool import ANY_TEMPLATE, Pool
 from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import TemplateSummary
@@ -52,28 +53,19 @@ def draw_sessions(
 ) -> RenderableType:
     """Return one row per session; with who started it and why it ended if `width` allows."""
     now = now or datetime.now(UTC)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, at_least in (
-        ("ID", 8),
-        ("TEMPLATE", 8),
-        ("SEED", 4),
-        ("STATE", 11),
-        ("RECALL", 6),
-        ("VERDICT", 7),
-        ("STARTED", 16),
-        ("TOOK", 5),
-    ):
-        justify: Literal["left", "right"] = "right" if name in {"SEED", "RECALL", "TOOK"} else "left"
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=at_least, justify=justify)
+    sessions = list(sessions)
+    # Few are repeated with another seed, and templates' names need the room.
+    seeds = ["SEED"] if any(each.seed for each in sessions) else []
+    names = ["ID", "TEMPLATE", *seeds, "STATE", "RECALL", "VERDICT", "STARTED", "TOOK"]
     if width >= REASON_WIDTH:
-        table.add_column("BY", no_wrap=True, overflow="ellipsis", min_width=8)
-        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=max(width - 111, 15))
+        names += ["BY", "REASON"]
+    table = listing(*names, give_way={"TEMPLATE", "BY", "REASON"}, numbers={"SEED", "RECALL", "TOOK"})
     for session in sessions:
         took = (session.ended_at or now) - session.requested_at
         cells = [
             Text(short(session.id), style="cyan"),
-            shown(session.template + (" (keep)" if session.keep else ""), limit=24),
-            Text(str(session.seed)),
+            folded(session.template + (" (keep)" if session.keep else "")),
+            *(Text(str(session.seed)) for _ in seeds),
             _listed_state(session, glyphs),
             _recall(session.figures),
             _verdict(session.figures),
@@ -81,7 +73,7 @@ def draw_sessions(
             shown(duration(took.total_seconds())),
         ]
         if width >= REASON_WIDTH:
-            cells += [shown(session.requested_by, limit=16), shown(session.reason or "")]
+            cells += [folded(session.requested_by), folded(session.reason or "")]
         table.add_row(*cells)
     if not table.row_count:
         return Text("No sessions yet. To start one: dryrun start small --watch")
