@@ -85,6 +85,7 @@ def test_a_list_of_sessions_cuts_nothing(run, api):
         ended_at="2026-11-29T17:35:17Z",
         reason=reason,
         keep=True,
+        seed=1000,
     )
     for columns in (80, 100, 110, 126, 140, 200):
         _, out, _ = run("list", COLUMNS=str(columns))
@@ -93,7 +94,7 @@ def test_a_list_of_sessions_cuts_nothing(run, api):
         assert ("…" in out, max(map(len, out.splitlines())) <= columns) == (False, True)
         start = head.index("TEMPLATE")
         rows = [row[start : head.index("STATE")].strip() for row in out.splitlines()[1:]]
-        assert "".join(rows).replace(" ", "") == "custom-db-heavy(keep)"
+        assert "".join(rows).replace(" ", "") == "custom-db-heavyseed1000(keep)"
         if columns >= 110:
             whole = " ".join(row[head.index("REASON") :].strip() for row in out.splitlines()[1:])
             assert whole.strip() == reason

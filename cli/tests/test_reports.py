@@ -270,8 +270,8 @@ def test_the_list_shows_seed_score_and_verdict_and_names_a_scan_that_was_cut(run
     code, stdout, _ = run("list")
     assert code == 0
     lines = [" ".join(line.split()) for line in stdout.splitlines()]
-    assert lines[0].startswith("ID TEMPLATE SEED STATE RECALL VERDICT")
-    whole = next(line for line in lines if " 7 " in line)
+    assert lines[0].startswith("ID TEMPLATE STATE RECALL VERDICT")
+    whole = next(line for line in lines if " seed 7 " in line)
     assert "completed 0.93 passed" in whole
     assert any("scan cut 0.93 failed" in line for line in lines)
     assert any("completed - - " in line for line in lines)

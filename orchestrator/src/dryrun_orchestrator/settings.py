@@ -222,10 +222,12 @@ class Settings(BaseModel):
             return cls.model_validate(found)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
-            raise SettingsError("\n".join(_told(fault["loc"], fault["msg"]) for fault in faults)) from None
+            raise SettingsError(
+                "\n".join(_sentence(fault["loc"], fault["msg"]) for fault in faults)
+            ) from None
 
 
-def _told(location: tuple[int | str, ...], message: str) -> str:
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
     """Return a fault with its variable; one of several settings together names them itself."""
     words = message.removeprefix("Value error, ")
     return f"ORCHESTRATOR_{str(location[0]).upper()}: {words}" if location else words

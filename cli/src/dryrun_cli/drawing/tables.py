@@ -53,19 +53,15 @@ def draw_sessions(
 ) -> RenderableType:
     """Return one row per session; with who started it and why it ended if `width` allows."""
     now = now or datetime.now(UTC)
-    sessions = list(sessions)
-    # Few are repeated with another seed, and templates' names need the room.
-    seeds = ["SEED"] if any(each.seed for each in sessions) else []
-    names = ["ID", "TEMPLATE", *seeds, "STATE", "RECALL", "VERDICT", "STARTED", "TOOK"]
+    names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", "STARTED", "TOOK"]
     if width >= REASON_WIDTH:
         names += ["BY", "REASON"]
-    table = listing(*names, give_way={"TEMPLATE", "BY", "REASON"}, numbers={"SEED", "RECALL", "TOOK"})
+    table = listing(*names, give_way={"TEMPLATE", "BY", "REASON"}, numbers={"RECALL", "TOOK"})
     for session in sessions:
         took = (session.ended_at or now) - session.requested_at
         cells = [
             Text(short(session.id), style="cyan"),
-            folded(session.template + (" (keep)" if session.keep else "")),
-            *(Text(str(session.seed)) for _ in seeds),
+            folded(_template(session)),
             _listed_state(session, glyphs),
             _recall(session.figures),
             _verdict(session.figures),
@@ -91,7 +87,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
         table.add_column(name, no_wrap=True, overflow="ellipsis", justify=justify)
     notes: list[RenderableType] = []
     for line in pool.lines:
-        name = f"{line.template} seed {line.seed}" if line.seed else line.template
+        name = _seeded(line.template, line.seed)
         name = "any template: network" if line.template == ANY_TEMPLATE else name
         name += f" on {line.host}" if line.host else ""
         is_full = len(line.ready) >= line.wanted
@@ -169,9 +165,12 @@ def when(at: datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _seeded(template: str, seed: int) -> str:
+    return f"{template} seed {seed}" if seed else template
+
+
 def _template(session: SessionView) -> str:
-    seed = f" seed {session.seed}" if session.seed else ""
-    return f"{session.template}{seed}" + (" (keep)" if session.keep else "")
+    return _seeded(session.template, session.seed) + (" (keep)" if session.keep else "")
 
 
 def _indented(text: Text) -> RenderableType:
