@@ -1,6 +1,7 @@
 """How long the follower rests after a page."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
@@ -53,8 +54,10 @@ async def test_an_answer_with_nothing_new_that_comes_at_once_does_not_make_it_as
 
 
 async def test_a_burst_of_events_costs_few_pages_and_what_comes_after_it_is_not_delayed(
-    follower, orchestrator, engine
+    follower, orchestrator, engine, monkeypatch
 ):
+    # On a busy machine even an answer that is there takes longer than the 50 ms that identify it.
+    monkeypatch.setattr("approval_api.follower.follower._AT_ONCE_SECONDS", 0.5)
     orchestrator.longest_wait = 30
     session = uuid4()
     queued(orchestrator, session)
@@ -63,11 +66,12 @@ async def test_a_burst_of_events_costs_few_pages_and_what_comes_after_it_is_not_
         async with asyncio.timeout(10):
             while not follower.state.following or await stored_numbers(engine) != [1]:
                 await asyncio.sleep(0.05)
-        before = len(orchestrator.requests)
+        before, begun = len(orchestrator.requests), time.monotonic()
         for _ in range(100):
             orchestrator.tell(session, PhaseChanged(phase=Phase.WAITING))
             await asyncio.sleep(0.02)
-        assert len(orchestrator.requests) - before <= 12
+        # The first ones are not apart yet, or double the size of a page.
+        assert len(orchestrator.requests) - before <= 6 + (time.monotonic() - begun) / 0.3
         async with asyncio.timeout(10):
             while len(await stored_numbers(engine)) < 101:
                 await asyncio.sleep(0.05)
