@@ -85,7 +85,9 @@ async def test_a_probe_that_began_before_the_engine_broke_off_renews_no_trust(st
         await stage.eventually(lambda: stage.isolation.is_recent and not stage.isolation.checking)
         stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.3, log_pause=0.3)
         check = asyncio.create_task(stage.isolation.check_host())
-        await asyncio.sleep(0.1)
+        await stage.eventually(
+            lambda: [c for c in stage.engine.containers.values() if c.spec.image_id == PROBE]
+        )
         stage.isolation.doubt()
         assert (await check).isolated
         assert not stage.isolation.is_recent
