@@ -85,6 +85,27 @@ async def test_a_burst_of_events_costs_few_pages_and_what_comes_after_it_is_not_
         await asyncio.wait([following])
 
 
+async def test_events_that_wait_behind_a_full_page_wait_no_longer_than_before_a_burst(
+    follower, orchestrator, engine, monkeypatch
+):
+    session, rests, really = uuid4(), [], asyncio.sleep
+    queued(orchestrator, session)
+    for _ in range(200):
+        orchestrator.tell(session, PhaseChanged(phase=Phase.WAITING))
+
+    async def sleep(seconds):
+        rests.append(follower._rest)
+        if await stored_numbers(engine) == list(range(1, 202)):
+            raise asyncio.CancelledError
+        await really(0)
+
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    # Pages of 1, 2, 4 … 64 events, and of the 74 that are left.
+    assert rests[:7] == 7 * [0.1]
+
+
 async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower, orchestrator, monkeypatch):
     # A second: without it, a page takes a tenth of that on a busy machine.
     store, wait = repository.store_events, 1.0

@@ -112,17 +112,14 @@ class Follower:
 
     async def follow_once(self) -> int:
         """Request the events after the stored position once, and store them; return how many they were."""
-        count = 0
+        count, rest, self._rest = 0, self._rest, _REST_SECONDS
         async with self._engine.connect() as connection:
             known = await positions.load(connection)
         try:
             # The first request does not wait, so that readiness does not depend on an event.
             begun = time.monotonic()
             answer = await self._source.events(known.position, wait=self.state.following, limit=self._limit)
-            in_burst = time.monotonic() - begun < _AT_ONCE_SECONDS
-            self._rest = (
-                min(_LONGEST_REST_IN_BURST_SECONDS, self._rest + _REST_SECONDS) if in_burst else _REST_SECONDS
-            )
+            at_once = time.monotonic() - begun < _AT_ONCE_SECONDS
             if isinstance(answer, Snapshot):
                 await self.store_snapshot(known, answer)
             else:
@@ -130,6 +127,9 @@ class Follower:
                 await self._store_answer(known.position, answer)
                 self._stored_for = time.monotonic() - begun
                 count = len(answer.events)
+            # A full page, or one to be halved, leaves events behind: those do not wait longer.
+            if at_once and count < self._limit:
+                self._rest = min(_LONGEST_REST_IN_BURST_SECONDS, rest + _REST_SECONDS)
         except PageRefusedError as refusal:
             if self._limit == 1:
                 await self._refuse(known.position, refusal)
