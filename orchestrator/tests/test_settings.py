@@ -105,6 +105,9 @@ def test_what_is_prepared_stays_fresh_for_a_while():
     most = "^ORCHESTRATOR_POOL_LEAST_SECONDS: .* 1680 s are the most that can be left to whoever claims it"
     with pytest.raises(SettingsError, match=most):
         Settings.read(environ | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "1681"})
+    for beyond in ("inf", "1e300"):
+        with pytest.raises(SettingsError, match=r"^ORCHESTRATOR_POOL_LEAST_SECONDS: .* 1800"):
+            Settings.read(environ | {"ORCHESTRATOR_POOL_LEAST_SECONDS": beyond})
     # Of a short session, cleanup takes the third that is left.
     short = {**ENVIRON, "ORCHESTRATOR_SESSION_SECONDS": "30", "ORCHESTRATOR_POOL_LEAST_SECONDS": "20"}
     assert Settings.read(short).least_left.total_seconds() == 20

@@ -110,7 +110,7 @@ class Settings(BaseModel):
     pool: tuple[Stock, ...] = ()
     """Sessions to keep prepared, in a fleet on each host, e.g. `small=1,medium:1000=1`; `*=1` is a network
     that any template can take. None by default."""
-    pool_least_seconds: float | None = Field(default=None, gt=0)
+    pool_least_seconds: float | None = Field(default=None, gt=0, le=MAX_SESSION.total_seconds())
     """Least time that a claimed session has left until its deadline; half of `session_seconds` by default."""
     pool_spare_memory: int = Field(default=1024 * MEBIBYTE, ge=0)
     """Memory of this host, in bytes, that prepared sessions leave free; in a fleet of each host."""
