@@ -21,6 +21,7 @@ from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import TemplateSummary
 
 REASON_WIDTH: Final = 110
+STARTED_WIDTH: Final = 80
 
 
 def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
@@ -51,9 +52,10 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
 def draw_sessions(
     sessions: Iterable[ListedSession], glyphs: Glyphs, width: int, now: datetime | None = None
 ) -> RenderableType:
-    """Return one row per session; with who started it and why it ended if `width` allows."""
+    """Return one row per session; with when and who started it and why it ended if `width` allows."""
     now = now or datetime.now(UTC)
-    names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", "STARTED", "TOOK"]
+    started = ["STARTED"] if width >= STARTED_WIDTH else []
+    names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", *started, "TOOK"]
     if width >= REASON_WIDTH:
         names += ["BY", "REASON"]
     table = listing(*names, give_way={"TEMPLATE", "BY", "REASON"}, numbers={"RECALL", "TOOK"})
@@ -65,7 +67,7 @@ def draw_sessions(
             _listed_state(session, glyphs),
             _recall(session.figures),
             _verdict(session.figures),
-            shown(when(session.requested_at).rpartition(":")[0]),
+            *(shown(when(session.requested_at).rpartition(":")[0]) for _ in started),
             shown(duration(took.total_seconds())),
         ]
         if width >= REASON_WIDTH:
