@@ -106,8 +106,8 @@ def test_a_signal_ends_all_suites_with_all_that_they_started(run, tmp_path, sent
         "while :; do sleep 0.05; done\n"
     )
     program = tmp_path / "tests" / "support" / "every-test"
-    # Ctrl-C is ignored by what a shell or pytest's worker started so.
-    command = ["env", "--default-signal=INT", program]
+    # A shell, or a worker of pytest, has what it starts ignore Ctrl-C; nohup has it ignore SIGHUP.
+    command = ["env", "--default-signal=INT,HUP", program]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as suites:
         sleeping = tmp_path / "sleeping"
         while not sleeping.exists() or len(sleeping.read_text().splitlines()) < 3:
