@@ -10,7 +10,6 @@ from approval_api.follower.repository import store_events
 from approval_api.orchestrator.client import OrchestratorRefusedError
 from approval_api.sessions import outbox
 from approval_api.sessions.outbox import Outbox
-from approval_api.web.problems import ProblemError
 from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import Outcome, Phase
@@ -358,4 +357,4 @@ async def test_a_very_long_reason_is_cut(api, engine, eventually):
 @pytest.mark.parametrize("status", [418, 499, 599])
 def test_a_problem_of_any_status_is_passed_on(status):
     problem = Problem(title="Odd", status=status, detail="as it is")
-    assert ProblemError.passing_on(problem).problem == problem
+    assert OrchestratorRefusedError(problem).problem == problem

@@ -3,13 +3,7 @@
 from fastapi import APIRouter, Request
 
 from approval_api.access.permission import Reader
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
-from approval_api.sessions.service import orchestrator_unavailable
-from approval_api.web.problems import ProblemError
+from approval_api.orchestrator.client import OrchestratorClient
 from dryrun_contract.fleet import Fleet
 
 router = APIRouter(prefix="/hosts", tags=["sessions"])
@@ -19,9 +13,4 @@ router = APIRouter(prefix="/hosts", tags=["sessions"])
 async def show_hosts(request: Request, _: Reader) -> Fleet:
     """Show the hosts of the fleet and what stands on each; none where there is no fleet."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        return await orchestrator.fleet()
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    return await orchestrator.fleet()

@@ -3,13 +3,7 @@
 from fastapi import APIRouter, Request
 
 from approval_api.access.permission import Reader
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
-from approval_api.sessions.service import orchestrator_unavailable
-from approval_api.web.problems import ProblemError
+from approval_api.orchestrator.client import OrchestratorClient
 from dryrun_contract.pool import Pool
 
 router = APIRouter(prefix="/pool", tags=["sessions"])
@@ -19,9 +13,4 @@ router = APIRouter(prefix="/pool", tags=["sessions"])
 async def show_pool(request: Request, _: Reader) -> Pool:
     """Show the sessions that are prepared ahead; a start of the same template and seed takes one."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        return await orchestrator.pool()
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    return await orchestrator.pool()

@@ -5,13 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from approval_api.access.permission import Reader
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
-from approval_api.sessions.service import orchestrator_unavailable
-from approval_api.web.problems import ProblemError
+from approval_api.orchestrator.client import OrchestratorClient
 from dryrun_contract.base import Word
 from dryrun_contract.template import TEMPLATE_ID, TemplateSummary
 
@@ -28,12 +22,7 @@ class TemplateList(Word):
 async def list_templates(request: Request, _: Reader) -> TemplateList:
     """List the templates."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        return TemplateList(templates=await orchestrator.templates())
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    return TemplateList(templates=await orchestrator.templates())
 
 
 @router.get("/{template_id}")
@@ -42,10 +31,5 @@ async def show_template(
 ) -> TemplateSummary:
     """Show one template, without its ground truth."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        template = await orchestrator.template(template_id)
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    template = await orchestrator.template(template_id)
     return TemplateSummary(**template.model_dump(exclude={"ground_truth"}))

@@ -22,12 +22,12 @@ from approval_api.experiments.looks import looks_at
 from approval_api.experiments.measure import Measured, Name
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.repository import OpenExperiment
-from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
+from approval_api.orchestrator.client import Asker
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions import service as sessions
 from approval_api.sessions.admission import Limits
-from approval_api.sessions.service import Orchestrator, orchestrator_unavailable
+from approval_api.sessions.service import Orchestrator
 from approval_api.web.bulkhead import Bulkhead, busy
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
@@ -137,12 +137,7 @@ class Experiments:
     async def _try_each(self, wanted: ExperimentRequest) -> None:
         for template in wanted.templates:
             for arm in wanted.arms():
-                try:
-                    await self._orchestrator.template(template, wanted.seeds[0], arm.scan)
-                except OrchestratorRefusedError as error:
-                    raise ProblemError.passing_on(error.problem) from error
-                except OrchestratorUnavailableError as error:
-                    raise orchestrator_unavailable(error) from error
+                await self._orchestrator.template(template, wanted.seeds[0], arm.scan)
 
     async def show(self, experiment_id: UUID) -> Experiment:
         """Return an experiment. Raises a 404 problem."""

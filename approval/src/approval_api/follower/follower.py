@@ -24,8 +24,7 @@ from approval_api.follower import position as positions
 from approval_api.follower import repository
 from approval_api.orchestrator.client import (
     PAGE_EVENTS,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
+    OrchestratorError,
     PageRefusedError,
     Position,
 )
@@ -252,9 +251,7 @@ class Follower:
 
 _CONTENT_STATES = frozenset({"22", "23", "54"})
 """SQLSTATE classes that blame the values: data exception, constraint violation, limit exceeded."""
-_ELSEWHERE = (
-    PageRefusedError, OrchestratorUnavailableError, OrchestratorRefusedError, GapError, MemoryError
-)  # fmt: skip
+_ELSEWHERE = (PageRefusedError, OrchestratorError, GapError, MemoryError)
 
 
 def _is_of_the_content(error: Exception) -> bool:

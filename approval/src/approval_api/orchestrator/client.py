@@ -1,6 +1,8 @@
 """The orchestrator's internal API as this service uses it."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -10,6 +12,7 @@ import httpx2
 from pydantic import TypeAdapter, ValidationError
 
 from approval_api.orchestrator.page_head import PageHead, read_head
+from approval_api.web.problems import ProblemError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
 from dryrun_contract.fleet import Fleet
@@ -21,12 +24,16 @@ from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.trace_context import HEADER, request_of
 from dryrun_serving.tracing import Record, Span, client_span, inside
 
+logger = logging.getLogger(__name__)
+
 WAIT_SECONDS = 30
 PAGE_EVENTS = 500
 _DEADLINE = httpx2.Timeout(10, connect=3)
 IDLE_SECONDS = 2.0
 """A connection that was idle for longer is not used again: uvicorn closes one after 5 s, and a request
 that is sent at that moment has no answer."""
+PATIENCE_SECONDS = 1.0
+"""How long somebody waits for an answer that they can do without."""
 _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 """Of every answer except events; the largest are a template with its ground truth, and their list."""
@@ -40,17 +47,52 @@ _FLEET = TypeAdapter(Fleet)
 _PROBLEM = TypeAdapter(Problem)
 
 
-class OrchestratorUnavailableError(Exception):
-    """It does not answer, or not by the contract; this may heal."""
+class OrchestratorError(ProblemError):
+    """The orchestrator did not do what was asked; whoever does not catch it answers it as a problem."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the reason alone, without what a client is told to do."""
+        return self.reason
 
 
-class OrchestratorRefusedError(Exception):
-    """It refused the request; repeating it does not help."""
+class OrchestratorUnavailableError(OrchestratorError):
+    """It does not answer, or not by the contract; this may heal. A client gets a 503 problem."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the `reason`."""
+        super().__init__(
+            "orchestrator-unavailable",
+            503,
+            f"{reason}. Stored sessions and reports stay readable; try again in a moment",
+            title="The orchestrator is not available",
+            headers={"Retry-After": "5"},
+        )
+        self.reason = reason
+
+
+class OrchestratorRefusedError(OrchestratorError):
+    """It refused the request; repeating it does not help. A client gets the orchestrator's own problem."""
 
     def __init__(self, problem: Problem) -> None:
-        """Keep the orchestrator's own `problem`, to be passed on."""
-        super().__init__(problem.detail)
+        """Pass `problem` on."""
+        super().__init__("passed-on", problem.status, problem.detail, title=problem.title)
         self.problem = problem
+        self.reason = problem.detail
+
+
+async def at_once[T](answer: Awaitable[T], what: str) -> T | None:
+    """Return an answer of the orchestrator's; None when it does not come at once, or is an error.
+
+    `what` was asked is logged as unknown then.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except (OrchestratorError, TimeoutError) as error:
+        logger.info("%s: unknown", what, extra={"reason": str(error) or type(error).__name__})
+        return None
 
 
 class PageRefusedError(Exception):
@@ -121,6 +163,13 @@ class OrchestratorClient:
         """Return the templates that may be started."""
         body = await self._ask("GET", "/templates")
         return _parse(_SUMMARIES, body)
+
+    async def template_ids(self) -> list[str]:
+        """Return the ids of the templates that may be started, small ones first; none without an answer."""
+        try:
+            return [each.id for each in sorted(await self.templates(), key=lambda each: len(each.services))]
+        except OrchestratorError:
+            return []
 
     async def template(self, template_id: str, seed: int = 0, scan: ScanChoice = NO_CHOICE) -> Template:
         """Return one template with the ground truth of that seed, and the collectors that `scan` chooses.

@@ -4,20 +4,13 @@ Taking one reserves nothing: the session gets its id, and requesting that id is 
 then starts cold under the same id, so nothing here has to be right, and no failure here fails a start.
 """
 
-import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
-from approval_api.orchestrator.client import OrchestratorRefusedError, OrchestratorUnavailableError
+from approval_api.orchestrator.client import at_once
 from dryrun_contract.pool import ANY_TEMPLATE, Pool, PoolLine, PreparedSession
 from dryrun_contract.session import SessionRequest
-
-logger = logging.getLogger(__name__)
-
-PATIENCE_SECONDS = 1.0
-"""An orchestrator that is slower to say what it has would not save time."""
 
 
 class PoolSource(Protocol):
@@ -34,7 +27,8 @@ async def prepared_ids(orchestrator: PoolSource, request: SessionRequest) -> tup
     Sessions of its template and seed come before networks for any template. Each host of a fleet has a line
     of its own.
     """
-    pool = await pool_now(orchestrator)
+    # An orchestrator that is slower to say what it has would not save time.
+    pool = await at_once(orchestrator.pool(), "what is prepared")
     lines = pool.lines if pool else ()
     whole = [line for line in lines if (line.template, line.seed) == (request.template, request.seed)]
     networks = [line for line in lines if line.template == ANY_TEMPLATE]
@@ -44,13 +38,3 @@ async def prepared_ids(orchestrator: PoolSource, request: SessionRequest) -> tup
 def _by_time_left(lines: Iterable[PoolLine]) -> list[PreparedSession]:
     ready = [prepared for line in lines for prepared in line.ready]
     return sorted(ready, key=lambda each: each.expires_at, reverse=True)
-
-
-async def pool_now(orchestrator: PoolSource) -> Pool | None:
-    """Return what is prepared; None when the orchestrator does not say so at once, or knows of no pool."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await orchestrator.pool()
-    except (OrchestratorRefusedError, OrchestratorUnavailableError, TimeoutError) as error:
-        logger.info("what is prepared is unknown", extra={"reason": str(error) or type(error).__name__})
-        return None

@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
+from approval_api.orchestrator.client import (
+    Asker,
+    OrchestratorError,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+)
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.prepared import prepared_ids
@@ -58,17 +63,6 @@ def unknown_session(session_id: UUID) -> ProblemError:
     )
 
 
-def orchestrator_unavailable(error: OrchestratorUnavailableError) -> ProblemError:
-    """Return the 503 problem."""
-    return ProblemError(
-        "orchestrator-unavailable",
-        503,
-        f"{error}. Stored sessions and reports stay readable; try again in a moment",
-        title="The orchestrator is not available",
-        headers={"Retry-After": "5"},
-    )
-
-
 async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:
     """Return the session. Raises a 404 problem when there is none."""
     session = await repository.find(connection, session_id)
@@ -97,12 +91,7 @@ async def start(
     Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not return the template,
     429 when too many sessions wait.
     """
-    try:
-        template = await orchestrator.template(request.template, request.seed, request.scan)
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    template = await orchestrator.template(request.template, request.seed, request.scan)
     async with engine.begin() as connection:
         # Whoever is turned away costs the orchestrator no look at its pool, and waits for none.
         await admission.require_room(connection, limits)
@@ -135,7 +124,7 @@ async def hand_over(
     except OrchestratorRefusedError as error:
         async with engine.begin() as connection:
             await repository.mark_ended(connection, session_id, "failed", error.problem.in_one_line())
-        raise ProblemError.passing_on(error.problem) from error
+        raise
     except OrchestratorUnavailableError as error:
         async with engine.begin() as connection:
             await repository.explain_waiting(connection, session_id, f"{error}; trying again")
@@ -154,7 +143,7 @@ async def stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) 
     """Stop a session that was ended here while the orchestrator was accepting it."""
     try:
         await orchestrator.stop_session(session_id, asker)
-    except (OrchestratorRefusedError, OrchestratorUnavailableError) as error:
+    except OrchestratorError as error:
         logger.warning(
             "a session that was ended here was still accepted by the orchestrator and could not be stopped",
             extra={"session_id": str(session_id), "reason": str(error)},
@@ -191,10 +180,8 @@ async def _ask_to_stop(
     """Return whether the orchestrator knows the session. Raises ProblemError."""
     try:
         await orchestrator.stop_session(session_id, asker)
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
     except OrchestratorRefusedError as error:
         if error.problem.status != 404 or not may_be_unknown:
-            raise ProblemError.passing_on(error.problem) from error
+            raise
         return False
     return True

@@ -28,13 +28,6 @@ MAX_FAULTS = 50
 class ProblemError(RefusedError):
     """An error that is answered as it stands."""
 
-    @classmethod
-    def passing_on(cls, problem: Problem) -> "ProblemError":
-        """Answer with a problem that another service returned."""
-        error = cls("passed-on", problem.status, problem.detail, title=problem.title)
-        error.problem = problem
-        return error
-
 
 def problem_response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None

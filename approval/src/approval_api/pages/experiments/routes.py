@@ -13,11 +13,7 @@ from approval_api.audit.transaction import Transaction
 from approval_api.criteria.service import names as criteria_names
 from approval_api.experiments import listing
 from approval_api.experiments.service import Experiments
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
+from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.experiments.view import drawn
 from approval_api.pages.forms import Form, SentForm, first_fault
 from approval_api.pages.rendering import page
@@ -44,11 +40,6 @@ async def list_experiments(
     """Show experiments, newest first, and the form for a new one."""
     listed = await listing.page(transaction, _PER_PAGE, cursor)
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        installed = await orchestrator.templates()
-        templates = [each.id for each in sorted(installed, key=lambda each: len(each.services))]
-    except (OrchestratorRefusedError, OrchestratorUnavailableError):
-        templates = []
     return page(
         request,
         "experiments/experiments.html",
@@ -56,7 +47,7 @@ async def list_experiments(
         experiments=listed.experiments,
         next=listed.next,
         cursor=cursor,
-        templates=templates,
+        templates=await orchestrator.template_ids(),
         criteria=await criteria_names(transaction),
     )
 

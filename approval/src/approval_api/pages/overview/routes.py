@@ -6,13 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader
 from approval_api.follower.follower import Follower
+from approval_api.orchestrator.client import at_once
 from approval_api.pages.overview.results import Result
 from approval_api.pages.rendering import page
 from approval_api.pages.trend_charts import sparkline
 from approval_api.reports.repository import figures_of
 from approval_api.sessions import repository
-from approval_api.sessions.hosts import fleet_now
-from approval_api.sessions.prepared import pool_now
 from approval_api.trends.reading import sparklines
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +38,10 @@ async def show_overview(request: Request, visitor: Reader) -> Response:
         trends = await sparklines(connection)
     follower: Follower = state.follower
     pool, fleet = (
-        await asyncio.gather(pool_now(state.orchestrator), fleet_now(state.orchestrator))
+        await asyncio.gather(
+            at_once(state.orchestrator.pool(), "what is prepared"),
+            at_once(state.orchestrator.fleet(), "the hosts"),
+        )
         if follower.state.following
         else (None, None)
     )

@@ -11,11 +11,7 @@ from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.criteria.service import names as criteria_names
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
+from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
 from approval_api.pages.trend_charts import charts
@@ -38,11 +34,6 @@ def _schedules(request: Request) -> Schedules:
 async def list_schedules(request: Request, visitor: Reader) -> Response:
     """Show schedules, those that are due next first, and the form for a new one."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        installed = await orchestrator.templates()
-        templates = [each.id for each in sorted(installed, key=lambda each: len(each.services))]
-    except (OrchestratorRefusedError, OrchestratorUnavailableError):
-        templates = []
     async with request.app.state.engine.connect() as connection:
         criteria = await criteria_names(connection)
     return page(
@@ -50,7 +41,7 @@ async def list_schedules(request: Request, visitor: Reader) -> Response:
         "schedules/schedules.html",
         visitor,
         schedules=await _schedules(request).list_all(),
-        templates=templates,
+        templates=await orchestrator.template_ids(),
         criteria=criteria,
     )
 

@@ -8,17 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader
 from approval_api.criteria.service import names as criteria_names
-from approval_api.orchestrator.client import (
-    OrchestratorClient,
-    OrchestratorRefusedError,
-    OrchestratorUnavailableError,
-)
+from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.rendering import page
 from approval_api.pages.templates.coverage import CoveragePart, draw_coverage
 from approval_api.pages.topology import Topology, draw
 from approval_api.sessions.history import TypicalDuration, typical_durations
-from approval_api.sessions.service import orchestrator_unavailable
-from approval_api.web.problems import ProblemError
 from dryrun_contract.template import StandsFor, TemplateSummary
 
 router = APIRouter(include_in_schema=False)
@@ -85,12 +79,7 @@ def _together(cards: Iterable[Card]) -> Network:
 async def show_templates(request: Request, visitor: Reader) -> Response:
     """Show every template as a card."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
-    try:
-        templates = await orchestrator.templates()
-    except OrchestratorRefusedError as error:
-        raise ProblemError.passing_on(error.problem) from error
-    except OrchestratorUnavailableError as error:
-        raise orchestrator_unavailable(error) from error
+    templates = await orchestrator.templates()
     async with request.app.state.engine.connect() as connection:
         typical = await typical_durations(connection)
         criteria = await criteria_names(connection)
