@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import ApiUrlOption, CommandGroup, JsonOption, Running, run
 
-criteria_app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Print the default criteria, as a file to start from; store criteria by name.",
+criteria_app = CommandGroup(
+    "Print the default criteria, as a file to start from; store criteria by name.",
     invoke_without_command=True,
-    rich_markup_mode=None,
 )
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of stored criteria.")]
 
@@ -22,75 +20,55 @@ def show_default(
     context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
 ) -> None:
     """Print the default criteria, as a file to start from; or store, list and choose criteria by name."""
-    common = common_options(context, json_output, api_url)
-    context.obj = (common.json_output, common.api_url)
+    context.obj = Common(json_output, api_url).or_else(context.obj)
     if context.invoked_subcommand is None:
         from dryrun_cli.commands import criteria
 
-        run(criteria.show_default(common))
+        run(criteria.show_default(context.obj))
 
 
 @criteria_app.command("list")
-def list_criteria(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def list_criteria(common: Common) -> Running:
     """List the stored criteria."""
     from dryrun_cli.commands import criteria
 
-    run(criteria.list_sets(common_options(context, json_output, api_url)))
+    return criteria.list_sets(common)
 
 
 @criteria_app.command("show")
-def show_criteria(
-    context: typer.Context,
-    name: NameArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def show_criteria(common: Common, name: NameArgument) -> Running:
     """Print stored criteria, as a file."""
     from dryrun_cli.commands import criteria
 
-    run(criteria.show_set(common_options(context, json_output, api_url), name))
+    return criteria.show_set(common, name)
 
 
 @criteria_app.command("store")
 def store_criteria(
-    context: typer.Context,
+    common: Common,
     name: NameArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The criteria (YAML or JSON).")],
     default: Annotated[
         bool, typer.Option("--default", help="Judge new sessions by these unless they name others.")
     ] = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Store criteria, or replace those of that name. Sessions keep the criteria of their start."""
     from dryrun_cli.commands import criteria
 
-    run(criteria.store(common_options(context, json_output, api_url), name, file, default=default))
+    return criteria.store(common, name, file, default=default)
 
 
 @criteria_app.command("default")
-def choose_default(
-    context: typer.Context,
-    name: NameArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def choose_default(common: Common, name: NameArgument) -> Running:
     """Judge new sessions by these criteria unless they name others; `built-in` are those of the version."""
     from dryrun_cli.commands import criteria
 
-    run(criteria.choose_default(common_options(context, json_output, api_url), name))
+    return criteria.choose_default(common, name)
 
 
 @criteria_app.command("remove")
-def remove_criteria(
-    context: typer.Context,
-    name: NameArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def remove_criteria(common: Common, name: NameArgument) -> Running:
     """Delete stored criteria; sessions keep the criteria that they were judged by."""
     from dryrun_cli.commands import criteria
 
-    run(criteria.remove(common_options(context, json_output, api_url), name))
+    return criteria.remove(common, name)

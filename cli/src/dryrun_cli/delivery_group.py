@@ -5,28 +5,18 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import CommandGroup, Running
 
-destination_app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Destinations of approved discoveries.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-delivery_app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Deliver approved discoveries to systems of record.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+destination_app = CommandGroup("Destinations of approved discoveries.", no_args_is_help=True)
+delivery_app = CommandGroup("Deliver approved discoveries to systems of record.", no_args_is_help=True)
 DestinationArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the destination.")]
 DeliveryArgument = Annotated[str, typer.Argument(metavar="ID", help="Delivery id, or its beginning.")]
 
 
 @destination_app.command("add")
 def add_destination(
-    context: typer.Context,
+    common: Common,
     name: DestinationArgument,
     kind: Annotated[
         str, typer.Option("--kind", metavar="KIND", help="webhook, netbox, diode, ndjson, csv or servicenow.")
@@ -43,120 +33,86 @@ def add_destination(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="KIND", help="Only this kind; repeatable.")
     ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Add a destination for approved discoveries."""
     from dryrun_cli.commands import deliveries
 
-    common = common_options(context, json_output, api_url)
-    run(deliveries.add_destination(common, name, kind, url, credential, only or ()))
+    return deliveries.add_destination(common, name, kind, url, credential, only or ())
 
 
 @destination_app.command("list")
-def list_destinations(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def list_destinations(common: Common) -> Running:
     """List destinations."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.list_destinations(common_options(context, json_output, api_url)))
+    return deliveries.list_destinations(common)
 
 
 @destination_app.command("remove")
-def remove_destination(
-    context: typer.Context,
-    name: DestinationArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def remove_destination(common: Common, name: DestinationArgument) -> Running:
     """Remove a destination with its deliveries; nothing is deleted there."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.remove_destination(common_options(context, json_output, api_url), name))
+    return deliveries.remove_destination(common, name)
 
 
 @delivery_app.command("preview")
-def preview(
-    context: typer.Context,
-    name: DestinationArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def preview(common: Common, name: DestinationArgument) -> Running:
     """Show what would be created, changed, removed and left alone; nothing is sent."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.preview(common_options(context, json_output, api_url), name))
+    return deliveries.preview(common, name)
 
 
 @delivery_app.command("list")
-def list_deliveries(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def list_deliveries(common: Common) -> Running:
     """List deliveries, newest first."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.list_all(common_options(context, json_output, api_url)))
+    return deliveries.list_all(common)
 
 
 @delivery_app.command("show")
 def show_delivery(
-    context: typer.Context,
+    common: Common,
     delivery: DeliveryArgument,
     state: Annotated[
         str | None, typer.Option("--state", metavar="STATE", help="Only items in this state, e.g. dead.")
     ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Show the progress of a delivery, and what the destination answered."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.show(common_options(context, json_output, api_url), delivery, state))
+    return deliveries.show(common, delivery, state)
 
 
 @delivery_app.command("approve")
-def approve(
-    context: typer.Context,
-    delivery: DeliveryArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def approve(common: Common, delivery: DeliveryArgument) -> Running:
     """Approve a previewed delivery, so that it is sent."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.change(common_options(context, json_output, api_url), delivery, "approve"))
+    return deliveries.change(common, delivery, "approve")
 
 
 @delivery_app.command("discard")
-def discard(
-    context: typer.Context,
-    delivery: DeliveryArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def discard(common: Common, delivery: DeliveryArgument) -> Running:
     """Discard a preview."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.change(common_options(context, json_output, api_url), delivery, "discard"))
+    return deliveries.change(common, delivery, "discard")
 
 
 @delivery_app.command("resend")
-def resend(
-    context: typer.Context,
-    delivery: DeliveryArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def resend(common: Common, delivery: DeliveryArgument) -> Running:
     """Send again what was given up."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.change(common_options(context, json_output, api_url), delivery, "resend"))
+    return deliveries.change(common, delivery, "resend")
 
 
 @delivery_app.command("fetch")
 def fetch(
-    context: typer.Context,
+    common: Common,
     delivery: DeliveryArgument,
     form: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="ndjson, csv or servicenow.")
@@ -164,10 +120,8 @@ def fetch(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout.")
     ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Save an approved delivery as a file."""
     from dryrun_cli.commands import deliveries
 
-    run(deliveries.fetch(common_options(context, json_output, api_url), delivery, form, output))
+    return deliveries.fetch(common, delivery, form, output)

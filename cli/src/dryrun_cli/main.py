@@ -12,20 +12,20 @@ from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
 from dryrun_cli.figures_group import figures_app
+from dryrun_cli.invocation import Common
 from dryrun_cli.options import (
     ApiUrlOption,
+    CommandGroup,
     CriteriaOption,
     JsonOption,
     PlainOption,
+    Running,
     SessionArgument,
-    common_options,
-    run,
 )
 from dryrun_cli.production_group import production_app
 from dryrun_cli.report_group import report_app
 from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
-from dryrun_cli.whole_help import WholeHelpGroup
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
@@ -35,13 +35,10 @@ EPILOG = (
     "A session id may be shortened to its beginning; 'last' is the newest session."
 )
 
-app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Rehearse infrastructure discovery on a simulated network before it touches production.",
+app = CommandGroup(
+    "Rehearse infrastructure discovery on a simulated network before it touches production.",
     epilog=EPILOG,
     no_args_is_help=True,
-    # Plain help starts in half the time of drawn help, and a server's text in an error is never markup.
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -62,20 +59,20 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    context.obj = (json_output, api_url)
+    context.obj = Common(json_output, api_url)
 
 
 @app.command()
-def templates(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+def templates(common: Common) -> Running:
     """List the templates: simulated networks to rehearse on."""
     from dryrun_cli.commands import sessions
 
-    run(sessions.list_templates(common_options(context, json_output, api_url)))
+    return sessions.list_templates(common)
 
 
 @app.command()
 def start(
-    context: typer.Context,
+    common: Common,
     template: Annotated[
         str,
         typer.Argument(
@@ -119,9 +116,7 @@ def start(
         ),
     ] = None,
     plain: PlainOption = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Start a session; print its id, or watch it."""
     from dryrun_cli.commands import watching
 
@@ -129,103 +124,79 @@ def start(
         raise typer.BadParameter("it needs --watch, which judges at the end", param_hint="'--criteria'")
     if criteria is not None and judged_by is not None:
         raise typer.BadParameter("choose one: a file, or stored criteria", param_hint="'--judged-by'")
-    common = common_options(context, json_output, api_url)
-    run(
-        watching.start(
-            common,
-            {
-                "template": template,
-                "seed": seed,
-                "keep": keep,
-                "scan": {"collectors": collector or (), "profile": profile, "max_rate": max_rate},
-                "criteria": judged_by,
-            },
-            watch=watch_it,
-            plain=plain,
-            criteria_file=criteria,
-        )
+    return watching.start(
+        common,
+        {
+            "template": template,
+            "seed": seed,
+            "keep": keep,
+            "scan": {"collectors": collector or (), "profile": profile, "max_rate": max_rate},
+            "criteria": judged_by,
+        },
+        watch=watch_it,
+        plain=plain,
+        criteria_file=criteria,
     )
 
 
 @app.command()
-def watch(
-    context: typer.Context,
-    session: SessionArgument = "last",
-    plain: PlainOption = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def watch(common: Common, session: SessionArgument = "last", plain: PlainOption = False) -> Running:
     """Watch a running session. Ctrl-C leaves it running."""
     from dryrun_cli.commands import watching
 
-    run(watching.watch(common_options(context, json_output, api_url), session, plain=plain))
+    return watching.watch(common, session, plain=plain)
 
 
 @app.command("list")
 def list_(
-    context: typer.Context,
+    common: Common,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000, help="List at most N.")
     ] = 20,
     pool: Annotated[
         bool, typer.Option("--pool", help="List what is prepared ahead instead, by template and seed.")
     ] = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """List sessions, newest first."""
     from dryrun_cli.commands import sessions
 
     if pool:
-        run(sessions.list_pool(common_options(context, json_output, api_url)))
-    run(sessions.list_sessions(common_options(context, json_output, api_url), limit=limit))
+        return sessions.list_pool(common)
+    return sessions.list_sessions(common, limit=limit)
 
 
 @app.command()
-def show(
-    context: typer.Context,
-    session: SessionArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def show(common: Common, session: SessionArgument) -> Running:
     """Show one session."""
     from dryrun_cli.commands import sessions
 
-    run(sessions.show_session(common_options(context, json_output, api_url), session))
+    return sessions.show_session(common, session)
 
 
 @app.command()
 def events(
-    context: typer.Context,
+    common: Common,
     session: SessionArgument,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Follow new events until the session has ended.")
     ] = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Print a session's events, one line each."""
-    common = common_options(context, json_output, api_url)
     if follow:
         from dryrun_cli.commands import watching
 
-        run(watching.follow_events(common, session))
+        return watching.follow_events(common, session)
     from dryrun_cli.commands import sessions
 
-    run(sessions.events(common, session))
+    return sessions.events(common, session)
 
 
 @app.command()
-def stop(
-    context: typer.Context,
-    session: SessionArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def stop(common: Common, session: SessionArgument) -> Running:
     """Stop a session and remove its network."""
     from dryrun_cli.commands import sessions
 
-    run(sessions.stop(common_options(context, json_output, api_url), session))
+    return sessions.stop(common, session)
 
 
 # Without a name: its commands are commands of `dryrun`.

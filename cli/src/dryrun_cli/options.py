@@ -2,17 +2,18 @@
 
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from dryrun_cli import completion
 from dryrun_cli.exit_codes import ExitCode
-
-if TYPE_CHECKING:
-    from dryrun_cli.commands.command import Common
+from dryrun_cli.invocation import Common
+from dryrun_cli.whole_help import WholeHelpGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON (ASCII only) instead of text.")]
 ApiUrlOption = Annotated[
@@ -40,15 +41,49 @@ CriteriaOption = Annotated[
 ]
 
 
-def common_options(context: typer.Context, json_output: bool, api_url: str | None) -> "Common":
-    """Return the options that every command has, given before or after its name."""
-    from dryrun_cli.commands.command import Common
-
-    json_before, api_url_before = context.obj
-    return Common(json_output=json_output or json_before, api_url=api_url or api_url_before)
+type Running = Coroutine[Any, Any, ExitCode]
 
 
-def run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
+class CommandGroup(typer.Typer):
+    """Commands, each of them with the options that every command has."""
+
+    def __init__(
+        self, help_text: str | None = None, *, cls: type[TyperGroup] = WholeHelpGroup, **more: Any
+    ) -> None:
+        """Describe the commands by `help_text`; `more` is Typer's."""
+        # Plain help starts in half the time of drawn help, and a server's text in an error is never markup.
+        super().__init__(cls=cls, help=help_text, rich_markup_mode=None, **more)
+
+    def command(  # type: ignore[override]  # of functions that Typer alone could not call
+        self, *named: str, **more: Any
+    ) -> Callable[[Callable[..., Running]], object]:
+        """Register a function that gets `Common` first and returns the command, which is then run."""
+        register = super().command(*named, **more)
+        return lambda function: register(_with_common_options(function))
+
+
+def _with_common_options(function: Callable[..., Running]) -> Callable[..., NoReturn]:
+    def called(context: typer.Context, json_output: bool, api_url: str | None, **own: Any) -> NoReturn:
+        run(function(Common(json_output, api_url).or_else(context.obj), **own))
+
+    def parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+    _, *own = signature(function).parameters.values()
+    parameters = [
+        parameter("context", typer.Context),
+        *(parameter(each.name, each.annotation, each.default) for each in own),
+        parameter("json_output", JsonOption, False),
+        parameter("api_url", ApiUrlOption, None),
+    ]
+    # Typer reads both.
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    called.__name__, called.__doc__ = function.__name__, function.__doc__
+    return called
+
+
+def run(command: Running) -> NoReturn:
     """Run a command and exit with its code."""
     import asyncio
 

@@ -5,20 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import CommandGroup, Running
 
-production_app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Report what collectors found in production, and see what changed there.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+production_app = CommandGroup(
+    "Report what collectors found in production, and see what changed there.", no_args_is_help=True
 )
 
 
 @production_app.command("report")
 def report_scan(
-    context: typer.Context,
+    common: Common,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="What discovery-collect wrote (- for standard input).")
     ],
@@ -50,21 +47,19 @@ def report_scan(
             help="Count it as complete although the collector could not inspect something.",
         ),
     ] = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Report a scan of production with what it covered: a complete one proves what is gone."""
     from dryrun_cli.commands import production
 
     scan = production.Scan(
         file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings, began
     )
-    run(production.report(common_options(context, json_output, api_url), scan))
+    return production.report(common, scan)
 
 
 @production_app.command("list")
 def list_discoveries(
-    context: typer.Context,
+    common: Common,
     change: Annotated[
         Literal["new", "changed", "gone", "returned"] | None,
         typer.Option("--change", help="Only what is new, changed, gone or returned."),
@@ -75,14 +70,11 @@ def list_discoveries(
     ] = "pending",
     any_status: Annotated[bool, typer.Option("--all", help="Also those already decided.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """List production discoveries that wait for a decision, newest first."""
     from dryrun_cli.commands import production
 
-    common = common_options(context, json_output, api_url)
-    run(production.list_discoveries(common, change, None if any_status else status, limit))
+    return production.list_discoveries(common, change, None if any_status else status, limit)
 
 
 SeenArgument = Annotated[
@@ -93,62 +85,43 @@ NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="The rea
 
 
 @production_app.command("approve")
-def approve(
-    context: typer.Context,
-    seen: SeenArgument,
-    note: NoteOption = "",
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def approve(common: Common, seen: SeenArgument, note: NoteOption = "") -> Running:
     """Approve discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
     from dryrun_cli.commands import production
 
-    run(production.decide(common_options(context, json_output, api_url), "approved", tuple(seen), note))
+    return production.decide(common, "approved", tuple(seen), note)
 
 
 @production_app.command("reject")
-def reject(
-    context: typer.Context,
-    seen: SeenArgument,
-    note: NoteOption = "",
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def reject(common: Common, seen: SeenArgument, note: NoteOption = "") -> Running:
     """Reject discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
     from dryrun_cli.commands import production
 
-    run(production.decide(common_options(context, json_output, api_url), "rejected", tuple(seen), note))
+    return production.decide(common, "rejected", tuple(seen), note)
 
 
 @production_app.command("reopen")
-def reopen(
-    context: typer.Context,
-    seen: SeenArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def reopen(common: Common, seen: SeenArgument) -> Running:
     """Take decisions back: the discoveries wait again."""
     from dryrun_cli.commands import production
 
-    run(production.decide(common_options(context, json_output, api_url), "pending", tuple(seen), ""))
+    return production.decide(common, "pending", tuple(seen), "")
 
 
 @production_app.command("scans")
-def list_scans(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+def list_scans(common: Common) -> Running:
     """List the newest scans of production: what each covered, missed, and proved gone."""
     from dryrun_cli.commands import production
 
-    run(production.list_scans(common_options(context, json_output, api_url)))
+    return production.list_scans(common)
 
 
 @production_app.command("changes")
 def summarize_changes(
-    context: typer.Context,
+    common: Common,
     days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="Of the last N days.")] = 1,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Count what is new, changed, gone or back in production, by kind."""
     from dryrun_cli.commands import production
 
-    run(production.summarize(common_options(context, json_output, api_url), days))
+    return production.summarize(common, days)

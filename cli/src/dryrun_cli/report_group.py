@@ -5,14 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dryrun_cli.options import (
-    ApiUrlOption,
-    CriteriaOption,
-    JsonOption,
-    SessionArgument,
-    common_options,
-    run,
-)
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import CommandGroup, CriteriaOption, Running, SessionArgument
 from dryrun_cli.whole_help import WholeHelpGroup
 
 
@@ -26,14 +20,12 @@ class _ReportGroup(WholeHelpGroup):
         return super().parse_args(ctx, args)
 
 
-report_app = typer.Typer(
-    cls=_ReportGroup, rich_markup_mode=None, help="Show a session's report, or verify a signed one."
-)
+report_app = CommandGroup(cls=_ReportGroup, help_text="Show a session's report, or verify a signed one.")
 
 
 @report_app.command("show", epilog="A signed report is checked by: dryrun report verify FILE --key KEY.pub")
 def report(
-    context: typer.Context,
+    common: Common,
     session: SessionArgument,
     form: Annotated[
         str | None,
@@ -97,9 +89,7 @@ def report(
         list[str] | None,
         typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
     ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Show a session's report: scores, differences, harm to targets."""
     from dryrun_cli.commands import reports
 
@@ -109,8 +99,7 @@ def report(
         if check_against is not None and check_production:
             raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
         production = forecasts.Production(check_against, took_seconds, packets)
-        common = common_options(context, json_output, api_url)
-        run(forecasts.check(common, session, production, more or [], require_within=require_within))
+        return forecasts.check(common, session, production, more or [], require_within=require_within)
     if more or took_seconds is not None or packets is not None or require_within:
         raise typer.BadParameter(
             "they belong to --check-against and --check-production",
@@ -123,23 +112,22 @@ def report(
     if criteria is not None and judged:
         raise typer.BadParameter("choose one: a file, or the session's criteria", param_hint="'--judged'")
     question = reports.Question(forecast_hosts, forecast_cidr, judged=judged)
-    common = common_options(context, json_output, api_url)
-    run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
+    return reports.report(
+        common, session, form=form, criteria_file=criteria, output=output, question=question
+    )
 
 
 @report_app.command("verify")
 def verify_report(
-    context: typer.Context,
+    common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip).")],
     key: Annotated[
         Path,
         typer.Option("--key", metavar="FILE", help="The public keys that you trust: a report-key.pub."),
     ],
     show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
-    json_output: JsonOption = False,
-) -> None:
+) -> Running:
     """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
     from dryrun_cli.commands import verification
 
-    common = common_options(context, json_output, None)
-    run(verification.verify_report(common, file, key_file=key, show=show))
+    return verification.verify_report(common, file, key_file=key, show=show)

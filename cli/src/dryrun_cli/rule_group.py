@@ -5,78 +5,65 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import CommandGroup, Running
 
-rule_app = typer.Typer(
-    cls=WholeHelpGroup,
-    help="Rules that approve production discoveries.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+rule_app = CommandGroup("Rules that approve production discoveries.", no_args_is_help=True)
 RuleArgument = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name, or its id.")]
 
 
 @rule_app.command("add")
 def add_rule(
-    context: typer.Context,
+    common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What it approves (YAML or JSON).")],
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Make a rule. It is off until it is switched on."""
     from dryrun_cli.commands import rules
 
-    run(rules.add(common_options(context, json_output, api_url), file))
+    return rules.add(common, file)
 
 
 @rule_app.command("list")
-def list_rules(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+def list_rules(common: Common) -> Running:
     """List rules, by name."""
     from dryrun_cli.commands import rules
 
-    run(rules.list_all(common_options(context, json_output, api_url)))
+    return rules.list_all(common)
 
 
 @rule_app.command("preview")
-def preview_rule(
-    context: typer.Context, rule: RuleArgument, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def preview_rule(common: Common, rule: RuleArgument) -> Running:
     """Show what a rule would approve now, and the digest that `on` needs."""
     from dryrun_cli.commands import rules
 
-    run(rules.preview(common_options(context, json_output, api_url), rule))
+    return rules.preview(common, rule)
 
 
 @rule_app.command("on")
 def switch_rule_on(
-    context: typer.Context,
+    common: Common,
     rule: RuleArgument,
     preview: Annotated[
         str, typer.Option("--preview", metavar="DIGEST", help="As `dryrun rule preview` printed it.")
     ],
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Switch a rule on: what its preview showed is approved now."""
     from dryrun_cli.commands import rules
 
-    run(rules.switch_on(common_options(context, json_output, api_url), rule, preview))
+    return rules.switch_on(common, rule, preview)
 
 
 @rule_app.command("off")
-def switch_rule_off(
-    context: typer.Context, rule: RuleArgument, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def switch_rule_off(common: Common, rule: RuleArgument) -> Running:
     """Switch a rule off; what it approved stays approved."""
     from dryrun_cli.commands import rules
 
-    run(rules.switch_off(common_options(context, json_output, api_url), rule))
+    return rules.switch_off(common, rule)
 
 
 @rule_app.command("remove")
-def remove_rule(context: typer.Context, rule: RuleArgument, api_url: ApiUrlOption = None) -> None:
+def remove_rule(common: Common, rule: RuleArgument) -> Running:
     """Delete a rule; what it approved stays approved."""
     from dryrun_cli.commands import rules
 
-    run(rules.remove(common_options(context, False, api_url), rule))
+    return rules.remove(common, rule)

@@ -5,18 +5,16 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.invocation import Common
+from dryrun_cli.options import CommandGroup, Running
 
-schedule_app = typer.Typer(
-    cls=WholeHelpGroup, help="Repeat an experiment at set times.", no_args_is_help=True, rich_markup_mode=None
-)
+schedule_app = CommandGroup("Repeat an experiment at set times.", no_args_is_help=True)
 ScheduleArgument = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or its beginning.")]
 
 
 @schedule_app.command("add")
 def add_schedule(
-    context: typer.Context,
+    common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment to repeat (YAML or JSON).")],
     cron: Annotated[
         str,
@@ -27,67 +25,48 @@ def add_schedule(
     timezone: Annotated[
         str, typer.Option("--timezone", metavar="NAME", help="IANA time zone, e.g. Europe/Berlin.")
     ] = "UTC",
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+) -> Running:
     """Repeat an experiment at the times of a cron expression."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.add(common_options(context, json_output, api_url), file, cron, timezone))
+    return schedules.add(common, file, cron, timezone)
 
 
 @schedule_app.command("list")
-def list_schedules(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
+def list_schedules(common: Common) -> Running:
     """List schedules, those that are due next first."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.list_all(common_options(context, json_output, api_url)))
+    return schedules.list_all(common)
 
 
 @schedule_app.command("show")
-def show_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def show_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Show a schedule and the outcome of each run."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.show(common_options(context, json_output, api_url), schedule))
+    return schedules.show(common, schedule)
 
 
 @schedule_app.command("pause")
-def pause_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def pause_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Pause a schedule; what it has started continues."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.change(common_options(context, json_output, api_url), schedule, "pause"))
+    return schedules.change(common, schedule, "pause")
 
 
 @schedule_app.command("resume")
-def resume_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
+def resume_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Resume a paused schedule."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.change(common_options(context, json_output, api_url), schedule, "resume"))
+    return schedules.change(common, schedule, "resume")
 
 
 @schedule_app.command("remove")
-def remove_schedule(context: typer.Context, schedule: ScheduleArgument, api_url: ApiUrlOption = None) -> None:
+def remove_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Delete a schedule; its experiments stay."""
     from dryrun_cli.commands import schedules
 
-    run(schedules.remove(common_options(context, False, api_url), schedule))
+    return schedules.remove(common, schedule)

@@ -7,13 +7,14 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Concatenate, Final
 
 from pydantic import JsonValue
@@ -15,19 +14,12 @@ from dryrun_cli.drawing.safe_text import ascii_json, inert
 from dryrun_cli.drawing.wrapping import wrapped
 from dryrun_cli.errors import ApiRefusedError, CliError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.problem import Problem
 
 PIPE_WIDTH: Final = 200
 MAX_LINES: Final = 50
 """Of an error's own text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """The options that every command has."""
-
-    json_output: bool
-    api_url: str | None
 
 
 type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCode]]

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.drawing.safe_text import inert, inert_lines, shown
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.named_criteria import CriteriaName
 
 _NAME: TypeAdapter[str] = TypeAdapter(CriteriaName)

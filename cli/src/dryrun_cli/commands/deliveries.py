@@ -11,11 +11,12 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api import deliveries as api
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
 from dryrun_cli.drawing.safe_text import inert_lines
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
 
 _SHOWN: Final = 50

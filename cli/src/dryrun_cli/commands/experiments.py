@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_experiment, read_word
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.experiment_view import (
     draw_comparison,
@@ -28,6 +28,7 @@ from dryrun_cli.drawing.fact_history_view import draw_history
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.experiment import ExperimentRequest, ExperimentResults, ExperimentView
 from dryrun_contract.fact_history import FactHistory
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
 from dryrun_cli.api.session_ids import find_session_id, short
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.experiments import find_experiment_id
 from dryrun_cli.commands.production_output import read_outcome
 from dryrun_cli.drawing.check_view import draw_check, draw_checks
@@ -19,6 +19,7 @@ from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.check import Check, CheckList, CheckRequest
 from dryrun_contract.network_forecast import NetworkForecast
 

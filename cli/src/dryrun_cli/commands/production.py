@@ -12,11 +12,12 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_list, read_object, read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.production_output import read_lines
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
 from dryrun_contract.production import ChangeSummary, ScanEnd, ScanStart, ScanView
 

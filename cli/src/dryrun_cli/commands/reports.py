@@ -14,13 +14,14 @@ from rich.console import Console
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object, read_report
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import Common, command, make_console
+from dryrun_cli.commands.command import command, make_console
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.report_view import draw_report
 from dryrun_cli.drawing.safe_text import ascii_json, inert_lines
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.report import Report
 
 STANDARD_OUTPUT: Final = Path("-")

@@ -2,9 +2,10 @@
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.drawing.retention_view import draw_retention
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.retention import RetentionView
 
 

@@ -7,12 +7,13 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.production import RulePreview, RuleRequest, RuleView
 
 

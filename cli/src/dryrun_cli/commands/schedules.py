@@ -9,12 +9,13 @@ from pydantic import ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.experiments import read_request
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.schedule_view import draw_schedule, draw_schedules
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.schedule import Schedule, ScheduleRequest, ScheduleView
 
 _WORDS: Final = {"pause": "fires no more", "resume": "fires again"}

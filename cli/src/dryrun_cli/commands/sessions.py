@@ -9,11 +9,12 @@ from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
 from dryrun_cli.api.reading import read_event, read_listed, read_pool, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.drawing.tables import draw_pool, draw_session, draw_sessions, draw_templates
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_cli.live.screens import Manner, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
 from dryrun_contract.session import Phase

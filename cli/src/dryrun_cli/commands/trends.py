@@ -2,10 +2,11 @@
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.trend_view import draw_trend
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_contract.trend import Trend
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from rich.text import Text
 
 from dryrun_cli.api.reading import JsonObject, read_report
-from dryrun_cli.commands.command import Common, complain, make_console, write_json
+from dryrun_cli.commands.command import complain, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.report_view import draw_report
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import CliError, NotGenuineError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_cli.signed_report import Genuine, read_keys, verify
 from dryrun_contract.bounded_json import read_json
 from dryrun_contract.report import REPORT_BOUNDS, Report

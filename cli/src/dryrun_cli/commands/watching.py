@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_object, read_session
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import Common, command, make_console, write_json, write_json_line
+from dryrun_cli.commands.command import command, make_console, write_json, write_json_line
 from dryrun_cli.commands.criteria_file import read_checked
 from dryrun_cli.commands.reports import Question, conclude, verdict_code
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.invocation import Common
 from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
 from dryrun_contract.session import Outcome, StartRequest
