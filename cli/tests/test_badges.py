@@ -15,6 +15,11 @@ def test_a_badge_is_published_listed_and_withdrawn(run, api):
     assert "No badge is published" in run("badge", "list")[1]
 
 
+def test_a_withdrawal_is_json_on_request(run, api):
+    run("badge", "publish", "small")
+    assert run("badge", "withdraw", "A" * 22, "--json") == (0, f'{{"removed":"{"A" * 22}"}}\n', "")
+
+
 def test_what_names_nothing_is_not_sent(run, api):
     for wrong in (("show",), ("publish", "../x"), ("withdraw", "../x"), ("show", "small", "--schedule", "x")):
         assert run("badge", *wrong)[0] == 2

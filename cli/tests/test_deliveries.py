@@ -33,6 +33,10 @@ def test_a_destination_is_added_listed_and_removed(run, api, destination):
     assert "No destinations yet" in run("destination", "list")[1]
 
 
+def test_a_removal_is_json_on_request(run, api, destination):
+    assert json.loads(run("destination", "remove", "cmdb", "--json")[1]) == {"removed": "cmdb"}
+
+
 def test_what_is_no_destination_is_named_before_anything_is_sent(run, api):
     code, _, err = run("destination", "add", "x", "--kind", "webhook")
     assert (code, "needs a url and the name of a credential" in err, api.destinations) == (2, True, {})

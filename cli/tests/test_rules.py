@@ -1,5 +1,7 @@
 """Approval rules on the command line: made from a file, previewed, switched on as they were previewed."""
 
+import json
+
 import pytest
 
 FILE = """
@@ -32,6 +34,11 @@ def test_a_rule_is_made_previewed_switched_on_off_and_removed(run, api, file):
     assert run("rule", "off", api.rules[0]["id"])[1] == "lab is off.\n"
     assert "stays approved" in run("rule", "remove", "lab")[1]
     assert "every discovery waits" in run("rule", "list")[1]
+
+
+def test_a_removal_is_json_on_request(run, api, file):
+    rule = run("rule", "add", file)[1].strip()
+    assert json.loads(run("rule", "remove", "lab", "--json")[1]) == {"removed": rule}
 
 
 def test_faults_of_the_file_are_named_before_anything_is_sent(run, api, file):

@@ -57,6 +57,12 @@ def test_a_schedule_is_paused_resumed_and_removed(run, api, file):
     assert "No schedules yet" in run("schedule", "list")[1]
 
 
+def test_a_removal_is_json_on_request(run, api, file):
+    add(run, file)
+    (made,) = api.schedules.values()
+    assert json.loads(run("schedule", "remove", made["id"], "--json")[1]) == {"removed": made["id"]}
+
+
 def test_programs_get_json(run, api, file):
     code, out, _ = add(run, file, "--json")
     assert (code, json.loads(out)["request"]["timezone"]) == (0, "Europe/Berlin")

@@ -82,6 +82,11 @@ def read_list(answer: JsonValue, name: str) -> list[JsonValue]:
     return found
 
 
+def read_each[W: Word](model: type[W], answer: JsonValue, name: str, what: str) -> list[W]:
+    """Return the list `name` of a page, each the `model`; messages call one `what`. Raises as `read_word`."""
+    return [read_word(model, each, what) for each in read_list(answer, name)]
+
+
 def read_object(answer: JsonValue, name: str) -> JsonObject:
     """Return `answer`, an object. Raises ApiUnreachableError when it is something else."""
     if not isinstance(answer, dict):

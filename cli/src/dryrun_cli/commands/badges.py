@@ -7,7 +7,7 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json, write_removed
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.safe_text import folded, inert, shown
@@ -62,13 +62,12 @@ async def list_all(client: ApiClient, common: Common) -> ExitCode:
 
 
 @command
-async def withdraw(client: ApiClient, _: Common, badge: str) -> ExitCode:
+async def withdraw(client: ApiClient, common: Common, badge: str) -> ExitCode:
     """`dryrun badge withdraw ID`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", badge):
         raise WrongUseError(f"{badge!r} is not a badge's id; see: dryrun badge list")
     await client.withdraw_badge(badge)
-    sys.stdout.write("It is withdrawn: its address answers 404.\n")
-    return ExitCode.OK
+    return write_removed(common, badge, "It is withdrawn: its address answers 404.")
 
 
 async def _wanted(client: ApiClient, template: str | None, schedule: str | None) -> PublishRequest:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Concatenate, Final
 
 from pydantic import JsonValue
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.settings import read_settings
+from dryrun_cli.drawing.glyphs import Glyphs, glyphs_for
 from dryrun_cli.drawing.safe_text import ascii_json, inert
 from dryrun_cli.drawing.wrapping import wrapped
 from dryrun_cli.errors import ApiRefusedError, CliError
@@ -75,6 +76,25 @@ def complain(error: CliError, *, json_output: bool) -> None:
         width = Console(stderr=True).width
         lines = [part for line in lines for part in wrapped(line, width, 7)]
     sys.stderr.write("\n".join(lines) + "\n")
+
+
+def write(common: Common, answer: JsonValue, draw: Callable[[Glyphs], RenderableType]) -> ExitCode:
+    """Write an answer of the API to standard output: as JSON, or as `draw` draws it. Returns OK."""
+    if common.json_output:
+        write_json(answer)
+    else:
+        console = make_console()
+        console.print(draw(glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+def write_removed(common: Common, what: str, sentence: str) -> ExitCode:
+    """Write the id or the name of what was removed as JSON, or else a sentence about it. Returns OK."""
+    if common.json_output:
+        write_json({"removed": what})
+    else:
+        sys.stdout.write(f"{sentence}\n")
+    return ExitCode.OK
 
 
 def write_json_line(value: JsonValue) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write_json, write_removed
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.drawing.safe_text import inert, inert_lines, shown
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
@@ -93,11 +93,7 @@ async def choose_default(client: ApiClient, common: Common, name: str) -> ExitCo
 async def remove(client: ApiClient, common: Common, name: str) -> ExitCode:
     """`dryrun criteria remove NAME`."""
     await client.remove_criteria(checked_name(name))
-    if common.json_output:
-        write_json({"removed": name})
-    else:
-        sys.stdout.write(f"Removed {inert(name)}.\n")
-    return ExitCode.OK
+    return write_removed(common, name, f"Removed {inert(name)}.")
 
 
 def checked_name(name: str) -> str:

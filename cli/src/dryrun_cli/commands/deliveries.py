@@ -10,8 +10,9 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api import deliveries as api
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.api.reading import read_each, read_object, read_word
+from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed
+from dryrun_cli.commands.ids import find_id
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
 from dryrun_cli.drawing.safe_text import inert_lines
 from dryrun_cli.errors import WrongUseError
@@ -52,19 +53,14 @@ async def add_destination(
 async def list_destinations(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun destination list`."""
     answer = await api.destinations(client)
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_destinations(_destinations(answer)))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_destinations(_destinations(answer)))
 
 
 @command
-async def remove_destination(client: ApiClient, _: Common, name: str) -> ExitCode:
+async def remove_destination(client: ApiClient, common: Common, name: str) -> ExitCode:
     """`dryrun destination remove NAME`."""
     await api.remove_destination(client, await _destination(client, name))
-    sys.stdout.write(f"{name} is removed with its deliveries; nothing is deleted there.\n")
-    return ExitCode.OK
+    return write_removed(common, name, f"{name} is removed with its deliveries; nothing is deleted there.")
 
 
 @command
@@ -84,11 +80,7 @@ async def preview(client: ApiClient, common: Common, name: str) -> ExitCode:
 async def list_all(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun delivery list`."""
     answer = await api.deliveries(client)
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_deliveries(_deliveries(answer)))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_deliveries(_deliveries(answer)))
 
 
 @command
@@ -141,13 +133,11 @@ async def _draw(client: ApiClient, view: DeliveryView, state: str | None) -> Non
 
 
 def _destinations(answer: JsonValue) -> list[DestinationView]:
-    listed = read_list(read_object(answer, "destinations"), "destinations")
-    return [read_word(DestinationView, each, "a destination") for each in listed]
+    return read_each(DestinationView, answer, "destinations", "a destination")
 
 
 def _deliveries(answer: JsonValue) -> list[DeliveryView]:
-    listed = read_list(read_object(answer, "deliveries"), "deliveries")
-    return [read_word(DeliveryView, each, "a delivery") for each in listed]
+    return read_each(DeliveryView, answer, "deliveries", "a delivery")
 
 
 async def _destination(client: ApiClient, name: str) -> UUID:
@@ -158,13 +148,7 @@ async def _destination(client: ApiClient, name: str) -> UUID:
 
 
 async def _find(client: ApiClient, text: str) -> UUID:
-    wanted = text.strip().lower()
-    try:
-        return UUID(wanted)
-    except ValueError:
-        pass
-    found = [each.id for each in _deliveries(await api.deliveries(client)) if str(each.id).startswith(wanted)]
-    if len(found) == 1 and wanted:
-        return found[0]
-    how_many = "no delivery has" if not found else f"{len(found)} deliveries have"
-    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun delivery list")
+    async def list_ids() -> list[UUID]:
+        return [each.id for each in _deliveries(await api.deliveries(client))]
+
+    return await find_id(text, list_ids, "delivery", "deliveries")

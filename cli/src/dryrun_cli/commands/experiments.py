@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_experiment, read_word
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, write, write_json
+from dryrun_cli.commands.ids import find_id
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.experiment_view import (
     draw_comparison,
@@ -25,7 +26,6 @@ from dryrun_cli.drawing.experiment_view import (
     time_left,
 )
 from dryrun_cli.drawing.fact_history_view import draw_history
-from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
@@ -91,13 +91,7 @@ def _in_words(fault: ErrorDetails) -> str:
 async def list_newest(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun experiment list`."""
     answer = await client.experiments(LISTED)
-    if common.json_output:
-        write_json(answer)
-    else:
-        console = make_console()
-        views = [read_word(ExperimentView, each, "an experiment") for each in answer]
-        console.print(draw_experiments(views, glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(common, answer, lambda glyphs: draw_experiments(_views(answer), glyphs))
 
 
 @command
@@ -114,13 +108,11 @@ async def compare(client: ApiClient, common: Common, baseline: str, session: str
     """`dryrun experiment compare BASELINE SESSION`."""
     first, second = [await find_session_id(client, text) for text in (baseline, session)]
     answer = await client.compare_sessions(first, second)
-    if common.json_output:
-        write_json(answer)
-    else:
-        results = read_word(ExperimentResults, answer, "a comparison")
-        console = make_console()
-        console.print(draw_comparison(results, glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(
+        common,
+        answer,
+        lambda glyphs: draw_comparison(read_word(ExperimentResults, answer, "a comparison"), glyphs),
+    )
 
 
 @command
@@ -129,13 +121,11 @@ async def history(
 ) -> ExitCode:
     """`dryrun experiment history TEMPLATE KIND KEY`."""
     answer = await client.fact_history(template, kind, key, attribute)
-    if common.json_output:
-        write_json(answer)
-    else:
-        found = read_word(FactHistory, answer, "a fact's history")
-        console = make_console()
-        console.print(draw_history(found, glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(
+        common,
+        answer,
+        lambda glyphs: draw_history(read_word(FactHistory, answer, "a fact's history"), glyphs),
+    )
 
 
 @command
@@ -170,21 +160,19 @@ async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
 
 async def find_experiment_id(client: ApiClient, text: str) -> UUID:
     """Return the id of the experiment that people call `text`. Raises WrongUseError for none or several."""
-    wanted = text.strip().lower()
-    try:
-        return UUID(wanted)
-    except ValueError:
-        pass
-    listed = [
-        read_word(ExperimentView, each, "an experiment").id for each in await client.experiments(LISTED)
-    ]
-    found = listed[:1] if wanted == "last" else [each for each in listed if str(each).startswith(wanted)]
-    if len(found) == 1 and wanted:
-        return found[0]
-    if wanted == "last":
-        raise WrongUseError("there is no experiment yet; to run one: dryrun experiment run FILE")
-    how_many = "no experiment has" if not found else f"{len(found)} experiments have"
-    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun experiment list")
+
+    async def list_ids() -> list[UUID]:
+        return [each.id for each in _views(await client.experiments(LISTED))]
+
+    if text.strip().lower() != "last":
+        return await find_id(text, list_ids, "experiment", "experiments")
+    for newest in await list_ids():
+        return newest
+    raise WrongUseError("there is no experiment yet; to run one: dryrun experiment run FILE")
+
+
+def _views(listed: list[JsonValue]) -> list[ExperimentView]:
+    return [read_word(ExperimentView, each, "an experiment") for each in listed]
 
 
 async def _watch_and_show(client: ApiClient, common: Common, experiment_id: UUID) -> ExitCode:
@@ -236,9 +224,5 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
 
 def _show(common: Common, answer: JsonValue) -> ExitCode:
     experiment = read_experiment(answer)
-    if common.json_output:
-        write_json(answer)
-    else:
-        console = make_console()
-        console.print(draw_experiment(experiment, glyphs_for(console.encoding)))
+    write(common, answer, lambda glyphs: draw_experiment(experiment, glyphs))
     return ExitCode.SESSION_FAILED if experiment.failed else ExitCode.OK

@@ -1,6 +1,5 @@
 """Commands on forecasts of a real network: from several sessions, and beside a production run."""
 
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,10 @@ from uuid import UUID
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
 from dryrun_cli.api.session_ids import find_session_id, short
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed
 from dryrun_cli.commands.experiments import find_experiment_id
 from dryrun_cli.commands.production_output import read_outcome
 from dryrun_cli.drawing.check_view import draw_check, draw_checks
-from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import WrongUseError
@@ -79,11 +77,7 @@ async def check(
         sessions=tuple([await find_session_id(client, text) for text in more]),
     )
     answer = await client.check_forecast(session_id, wanted)
-    if common.json_output:
-        write_json(answer)
-    else:
-        console = make_console()
-        console.print(draw_check(read_word(Check, answer, "a check"), glyphs_for(console.encoding)))
+    write(common, answer, lambda glyphs: draw_check(read_word(Check, answer, "a check"), glyphs))
     return _code(read_word(Check, answer, "a check")) if require_within else ExitCode.OK
 
 
@@ -99,11 +93,7 @@ async def remove_check(client: ApiClient, common: Common, text: str) -> ExitCode
     """`dryrun checks --remove ID`."""
     check_id = await _find_check_id(client, text.strip().lower())
     await client.remove_check(check_id)
-    if common.json_output:
-        write_json({"removed": str(check_id)})
-    else:
-        sys.stdout.write(f"Removed the check {short(check_id)}.\n")
-    return ExitCode.OK
+    return write_removed(common, str(check_id), f"Removed the check {short(check_id)}.")
 
 
 async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
@@ -123,8 +113,4 @@ async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
 async def list_checks(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun checks`: how well rehearsals have predicted."""
     answer = await client.checks()
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    make_console().print(draw_checks(read_word(CheckList, answer, "the list of checks")))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_checks(read_word(CheckList, answer, "the list of checks")))

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import JsonObject, read_list, read_object, read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.api.reading import JsonObject, read_each, read_list, read_object, read_word
+from dryrun_cli.commands.command import command, write, write_json
 from dryrun_cli.commands.production_output import read_lines
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
@@ -156,12 +156,10 @@ async def list_discoveries(
         if not isinstance(following, str) or following == params.get("cursor"):
             break
         params["cursor"] = following
-    if common.json_output:
-        write_json(found[:limit])
-        return ExitCode.OK
-    rows = [read_object(each, "a discovery") for each in found[:limit]]
-    make_console().print(draw_discoveries(rows))
-    return ExitCode.OK
+    shown = found[:limit]
+    return write(
+        common, shown, lambda _: draw_discoveries([read_object(each, "a discovery") for each in shown])
+    )
 
 
 @command
@@ -195,12 +193,7 @@ async def decide(
 async def list_scans(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun production scans`."""
     answer = await client.production("GET", "/scans")
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    views = [read_word(ScanView, each, "a scan") for each in read_list(read_object(answer, "scans"), "scans")]
-    make_console().print(draw_scans(views))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_scans(read_each(ScanView, answer, "scans", "a scan")))
 
 
 @command
@@ -209,11 +202,7 @@ async def summarize(client: ApiClient, common: Common, days: int) -> ExitCode:
     since = datetime.now(UTC) - timedelta(days=days)
     params = {"since": since.isoformat(timespec="seconds")}
     answer = await client.production("GET", "/discoveries/summary", params=params)
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    make_console().print(draw_changes(read_word(ChangeSummary, answer, "changes")))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_changes(read_word(ChangeSummary, answer, "changes")))
 
 
 def _seen(text: str) -> JsonObject:

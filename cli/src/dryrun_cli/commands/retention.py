@@ -2,7 +2,7 @@
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, write
 from dryrun_cli.drawing.retention_view import draw_retention
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
@@ -13,8 +13,6 @@ from dryrun_contract.retention import RetentionView
 async def show(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun retention`."""
     answer = await client.retention()
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_retention(read_word(RetentionView, answer, "the retention policy")))
-    return ExitCode.OK
+    return write(
+        common, answer, lambda _: draw_retention(read_word(RetentionView, answer, "the retention policy"))
+    )

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.api.reading import read_each, read_word
+from dryrun_cli.commands.command import command, write, write_json, write_removed
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
 from dryrun_cli.drawing.safe_text import inert
@@ -45,11 +45,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> ExitCode:
 async def list_all(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun rule list`."""
     answer = await client.production("GET", "/rules")
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_rules(_views(read_list(answer, "rules"))))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_rules(_views(answer)))
 
 
 @command
@@ -57,12 +53,7 @@ async def preview(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun rule preview NAME`."""
     rule = await _find(client, text)
     answer = await client.production("GET", f"/rules/{rule.id}/preview")
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    shown = read_word(RulePreview, answer, "a preview")
-    make_console().print(draw_preview(rule, shown))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_preview(rule, read_word(RulePreview, answer, "a preview")))
 
 
 @command
@@ -92,22 +83,22 @@ async def switch_off(client: ApiClient, common: Common, text: str) -> ExitCode:
 
 
 @command
-async def remove(client: ApiClient, _: Common, text: str) -> ExitCode:
+async def remove(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun rule remove NAME`."""
     rule = await _find(client, text)
     await client.production("DELETE", f"/rules/{rule.id}")
-    sys.stdout.write(f"{inert(rule.request.name)} is removed; what it approved stays approved.\n")
-    return ExitCode.OK
+    name = inert(rule.request.name)
+    return write_removed(common, str(rule.id), f"{name} is removed; what it approved stays approved.")
 
 
 async def _find(client: ApiClient, text: str) -> RuleView:
     wanted = text.strip().lower()
-    views = _views(read_list(await client.production("GET", "/rules"), "rules"))
+    views = _views(await client.production("GET", "/rules"))
     for view in views:
         if wanted in {view.request.name, str(view.id)}:
             return view
     raise WrongUseError(f"there is no rule {text!r}; see: dryrun rule list")
 
 
-def _views(listed: list[JsonValue]) -> list[RuleView]:
-    return [read_word(RuleView, read_object(each, "a rule"), "a rule") for each in listed]
+def _views(answer: JsonValue) -> list[RuleView]:
+    return read_each(RuleView, answer, "rules", "a rule")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_list, read_object, read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.api.reading import read_each, read_word
+from dryrun_cli.commands.command import command, write, write_json, write_removed
 from dryrun_cli.commands.experiments import read_request
-from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.commands.ids import find_id
 from dryrun_cli.drawing.schedule_view import draw_schedule, draw_schedules
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
@@ -47,28 +47,16 @@ async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone
 async def list_all(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun schedule list`."""
     answer = await client.schedules()
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    console = make_console()
-    views = [
-        read_word(ScheduleView, each, "a schedule")
-        for each in read_list(read_object(answer, "schedules"), "schedules")
-    ]
-    console.print(draw_schedules(views, glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(common, answer, lambda glyphs: draw_schedules(_views(answer), glyphs))
 
 
 @command
 async def show(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun schedule show ID`."""
     answer = await client.schedule(await find_schedule(client, text))
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
-    console = make_console()
-    console.print(draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(
+        common, answer, lambda glyphs: draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs)
+    )
 
 
 @command
@@ -84,25 +72,21 @@ async def change(client: ApiClient, common: Common, text: str, how: Literal["pau
 
 
 @command
-async def remove(client: ApiClient, _: Common, text: str) -> ExitCode:
+async def remove(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun schedule remove ID`."""
     schedule_id = await find_schedule(client, text)
     await client.remove_schedule(schedule_id)
-    sys.stdout.write(f"{schedule_id} is removed; its experiments stay.\n")
-    return ExitCode.OK
+    return write_removed(common, str(schedule_id), f"{schedule_id} is removed; its experiments stay.")
 
 
 async def find_schedule(client: ApiClient, text: str) -> UUID:
     """Return the id that `text` begins. Raises WrongUseError when none or several do."""
-    wanted = text.strip().lower()
-    try:
-        return UUID(wanted)
-    except ValueError:
-        pass
-    listed = read_list(read_object(await client.schedules(), "schedules"), "schedules")
-    ids = [read_word(ScheduleView, each, "a schedule").id for each in listed]
-    found = [each for each in ids if str(each).startswith(wanted)]
-    if len(found) == 1 and wanted:
-        return found[0]
-    how_many = "no schedule has" if not found else f"{len(found)} schedules have"
-    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun schedule list")
+
+    async def list_ids() -> list[UUID]:
+        return [each.id for each in _views(await client.schedules())]
+
+    return await find_id(text, list_ids, "schedule", "schedules")
+
+
+def _views(answer: JsonValue) -> list[ScheduleView]:
+    return read_each(ScheduleView, answer, "schedules", "a schedule")

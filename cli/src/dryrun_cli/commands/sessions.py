@@ -9,7 +9,7 @@ from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
 from dryrun_cli.api.reading import read_event, read_listed, read_pool, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, make_console, write, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.drawing.tables import draw_pool, draw_session, draw_sessions, draw_templates
@@ -24,11 +24,7 @@ from dryrun_contract.session import Phase
 async def list_templates(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun templates`."""
     answer = await client.templates()
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_templates(map(read_template, answer)))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_templates(map(read_template, answer)))
 
 
 @command
@@ -53,24 +49,14 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Exi
 async def list_pool(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun list --pool`."""
     answer = await client.pool()
-    if common.json_output:
-        write_json(answer)
-    else:
-        console = make_console()
-        console.print(draw_pool(read_pool(answer), glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(common, answer, lambda glyphs: draw_pool(read_pool(answer), glyphs))
 
 
 @command
 async def show_session(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun show ID`."""
     answer = await client.session(await find_session_id(client, text))
-    if common.json_output:
-        write_json(answer)
-    else:
-        console = make_console()
-        console.print(draw_session(read_listed(answer), glyphs_for(console.encoding)))
-    return ExitCode.OK
+    return write(common, answer, lambda glyphs: draw_session(read_listed(answer), glyphs))
 
 
 @command

@@ -2,7 +2,7 @@
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import command, make_console, write_json
+from dryrun_cli.commands.command import command, write
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.trend_view import draw_trend
 from dryrun_cli.exit_codes import ExitCode
@@ -19,8 +19,4 @@ async def show(
         answer = await client.trend(template, collector)
     else:
         answer = await client.schedule_trend(await find_schedule(client, schedule or ""))
-    if common.json_output:
-        write_json(answer)
-    else:
-        make_console().print(draw_trend(read_word(Trend, answer, "a trend")))
-    return ExitCode.OK
+    return write(common, answer, lambda _: draw_trend(read_word(Trend, answer, "a trend")))
