@@ -1,10 +1,10 @@
 """Reads what a form sent. Bytes and fields are bounded before they get here (`bodies`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from approval_api.web.problems import ProblemError
 
@@ -37,6 +37,14 @@ async def _read(request: Request) -> Form:
 
 
 SentForm = Annotated[Form, Depends(_read)]
+
+
+def validated[Model: BaseModel](model: type[Model], given: Mapping[str, object], title: str) -> Model:
+    """Return what a form sent as a model. Raises a 422 problem with the first fault under `title`."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise first_fault(error, title) from error
 
 
 def first_fault(error: ValidationError, title: str) -> ProblemError:

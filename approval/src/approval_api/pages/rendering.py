@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from approval_api.identity.person import Person
@@ -51,3 +51,8 @@ def page(
     pages: Pages = request.app.state.pages
     html = pages.render(file, visitor=visitor, path=request.url.path, **values)
     return HTMLResponse(html, status, headers=dict(headers or {}))
+
+
+def see_other(url: str) -> RedirectResponse:
+    """Send the browser on to another page, which it loads by GET."""
+    return RedirectResponse(url, 303)

@@ -4,22 +4,19 @@ import re
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.permission import AccountOwner
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.identity.roles import SCOPES
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.people import accounts, tokens
 from approval_api.people import sign_in as sign_ins
 from approval_api.people.schemas import NewToken, TokenMade
 
 router = APIRouter(prefix="/account", include_in_schema=False)
 
-_SEE_OTHER = 303
 LIFETIMES = (7, 30, 90, 366)
 
 
@@ -54,7 +51,7 @@ async def show_account(
 @router.post("/password", name="change_password")
 async def change_own_password(request: Request, visitor: AccountOwner, form: SentForm) -> Response:
     """Choose another password."""
-    answer = RedirectResponse("/account?saved=yes", _SEE_OTHER)
+    answer = see_other("/account?saved=yes")
     await sign_ins.change_password(request, answer, visitor, form.raw("current"), form.raw("new"))
     return answer
 
@@ -64,17 +61,16 @@ async def make_own_token(
     request: Request, visitor: AccountOwner, form: SentForm, transaction: Transaction
 ) -> Response:
     """Make a token; this page is the only one that shows it."""
-    try:
-        wanted = NewToken.model_validate(
-            {
-                "label": form.one("label"),
-                "scopes": form.all("scope"),
-                "collectors": re.split(r"[\s,]+", form.one("collectors")) if form.one("collectors") else [],
-                "days": form.one("days", "90"),
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "The token was not made") from error
+    wanted = validated(
+        NewToken,
+        {
+            "label": form.one("label"),
+            "scopes": form.all("scope"),
+            "collectors": re.split(r"[\s,]+", form.one("collectors")) if form.one("collectors") else [],
+            "days": form.one("days", "90"),
+        },
+        "The token was not made",
+    )
     made = await accounts.make_token(request, transaction, visitor, wanted)
     return await _account_page(request, visitor, transaction, made=made)
 
@@ -83,4 +79,4 @@ async def make_own_token(
 async def remove_own_token(token_id: UUID, visitor: AccountOwner, transaction: Transaction) -> Response:
     """Remove one of one's own tokens."""
     await accounts.remove_token(transaction, accounts.own_id(visitor), token_id)
-    return RedirectResponse("/account", _SEE_OTHER)
+    return see_other("/account")

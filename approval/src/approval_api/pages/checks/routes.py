@@ -3,20 +3,18 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, may_remove, removal_in_words
 from approval_api.pages.checks.view import draw
 from approval_api.pages.forms import SentForm
-from approval_api.pages.rendering import page
+from approval_api.pages.rendering import page, see_other
 from approval_api.web.problems import ProblemError
 from dryrun_contract.check import CheckRequest
 
 router = APIRouter(prefix="/dryrun/checks", include_in_schema=False)
 
-_SEE_OTHER = 303
 _DRAWN = 40
 """Checks on the page; the calibration counts all of the list."""
 
@@ -50,7 +48,7 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
         raise ProblemError("invalid-request", 422, detail, title="This is not a session") from None
     check, is_new = await _checks(request).check(session_id, CheckRequest(), visitor.name)
     note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
-    return RedirectResponse(f"/dryrun/checks/{check.id}", _SEE_OTHER)
+    return see_other(f"/dryrun/checks/{check.id}")
 
 
 @router.get("/{check_id}")
@@ -67,4 +65,4 @@ async def remove_check(check_id: UUID, request: Request, visitor: Runner) -> Res
     """Delete it; it counts no more."""
     check = await _checks(request).remove(check_id, visitor)
     note(request, object_=str(check_id), detail=removal_in_words(check))
-    return RedirectResponse("/dryrun/checks", _SEE_OTHER)
+    return see_other("/dryrun/checks")

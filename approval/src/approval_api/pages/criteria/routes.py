@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathValue
-from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
 from approval_api.access.permission import Reader, Runner
@@ -12,7 +11,7 @@ from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.criteria import service
 from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.rendering import page, see_other
 from approval_api.reports.criteria import Criteria
 from approval_api.web.problems import ProblemError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
@@ -20,7 +19,6 @@ from dryrun_contract.named_criteria import BUILT_IN, CriteriaName
 
 router = APIRouter(prefix="/dryrun/criteria", include_in_schema=False)
 
-_SEE_OTHER = 303
 _BOUNDS = JsonBounds(size=32 * 1024, values=2_000, depth=8)
 _Name = Annotated[CriteriaName, PathValue()]
 _NAME: TypeAdapter[str] = TypeAdapter(CriteriaName)
@@ -60,21 +58,21 @@ async def store_criteria(
     await service.store(transaction, name, criteria, visitor.name)
     if form.one("default") == "yes":
         await service.choose_default(transaction, name)
-    return RedirectResponse("/dryrun/criteria", _SEE_OTHER)
+    return see_other("/dryrun/criteria")
 
 
 @router.post("/{name}/default", name="choose_default_criteria")
 async def choose_default_criteria(name: _Name, _: Runner, transaction: Transaction) -> Response:
     """Let new sessions be judged by this set unless they name another."""
     await service.choose_default(transaction, name)
-    return RedirectResponse("/dryrun/criteria", _SEE_OTHER)
+    return see_other("/dryrun/criteria")
 
 
 @router.post("/{name}/remove", name="remove_criteria")
 async def remove_criteria(name: _Name, _: Runner, transaction: Transaction) -> Response:
     """Delete a set; sessions keep what they are judged by."""
     await service.remove(transaction, name)
-    return RedirectResponse("/dryrun/criteria", _SEE_OTHER)
+    return see_other("/dryrun/criteria")
 
 
 def _limits(criteria: Criteria) -> list[tuple[str, str]]:

@@ -5,22 +5,19 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Administrator, Decider, Reader
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.deliveries import repository, service
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from dryrun_contract.delivery import FILE_KINDS, DestinationKind, DestinationRequest, ItemState
 from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production", include_in_schema=False)
 
-_SEE_OTHER = 303
 _PER_PAGE = 100
 _KINDS: tuple[DestinationKind, ...] = get_args(DestinationKind.__value__)
 _STATES: tuple[ItemState, ...] = get_args(ItemState.__value__)
@@ -48,21 +45,20 @@ async def add_destination(
     request: Request, visitor: Administrator, form: SentForm, transaction: Transaction
 ) -> Response:
     """Add a destination."""
-    try:
-        wanted = DestinationRequest.model_validate(
-            {
-                "name": form.one("name"),
-                "kind": form.one("kind"),
-                "url": form.one("url") or None,
-                "credential": form.one("credential") or None,
-                "kinds": form.all("kinds"),
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "This is not a destination") from error
+    wanted = validated(
+        DestinationRequest,
+        {
+            "name": form.one("name"),
+            "kind": form.one("kind"),
+            "url": form.one("url") or None,
+            "credential": form.one("credential") or None,
+            "kinds": form.all("kinds"),
+        },
+        "This is not a destination",
+    )
     await service.add_destination(transaction, wanted, visitor.name)
     note(request, object_=f"destination {wanted.name}", detail=wanted.without_path().model_dump_json())
-    return RedirectResponse("/production/deliveries", _SEE_OTHER)
+    return see_other("/production/deliveries")
 
 
 @router.post("/destinations/{destination_id}/remove", name="remove_destination")
@@ -72,7 +68,7 @@ async def remove_destination(
     """Remove a destination with its deliveries; nothing is deleted there."""
     note(request, object_=f"destination {destination_id}")
     await service.remove_destination(transaction, destination_id)
-    return RedirectResponse("/production/deliveries", _SEE_OTHER)
+    return see_other("/production/deliveries")
 
 
 @router.post("/destinations/{destination_id}/preview", name="preview_delivery")
@@ -82,7 +78,7 @@ async def preview_delivery(
     """Freeze what differs and go to its page; nothing is sent."""
     delivery = await service.preview(transaction, destination_id, visitor.name)
     note(request, object_=f"delivery {delivery.id}", detail=f"preview for {delivery.destination}")
-    return RedirectResponse(f"/production/deliveries/{delivery.id}", _SEE_OTHER)
+    return see_other(f"/production/deliveries/{delivery.id}")
 
 
 @router.get("/deliveries/{delivery_id}")
@@ -114,7 +110,7 @@ async def approve_delivery(
     """Approve a delivery, which is then sent."""
     delivery = await service.approve(transaction, delivery_id, visitor.name)
     note(request, object_=f"delivery {delivery_id}", detail=delivery.counts.model_dump_json())
-    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)
+    return see_other(f"/production/deliveries/{delivery_id}")
 
 
 @router.post("/deliveries/{delivery_id}/discard", name="discard_delivery")
@@ -124,7 +120,7 @@ async def discard_delivery(
     """Give the preview up."""
     note(request, object_=f"delivery {delivery_id}")
     await service.discard(transaction, delivery_id)
-    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)
+    return see_other(f"/production/deliveries/{delivery_id}")
 
 
 @router.post("/deliveries/{delivery_id}/resend", name="resend_delivery")
@@ -134,4 +130,4 @@ async def resend_delivery(
     """Send again what was given up."""
     note(request, object_=f"delivery {delivery_id}")
     await service.resend(transaction, delivery_id)
-    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)
+    return see_other(f"/production/deliveries/{delivery_id}")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
 from approval_api.discoveries.decisions import Decided, Decision
@@ -19,14 +19,13 @@ from approval_api.discoveries.listing import Life, SortOrder, Status, Wanted
 from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
-from approval_api.pages.rendering import Pages
+from approval_api.pages.rendering import Pages, see_other
 from approval_api.pages.words import number, plural
 from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
 PER_PAGE = 50
 SORTS: tuple[str, ...] = get_args(SortOrder.__value__)
-_SEE_OTHER = 303
 _WORD = 200
 
 type Row = DryrunDiscoveryView | ProductionView
@@ -164,7 +163,7 @@ def answer_decision(
             pages.render("discoveries/decided.html", rows=rows, visitor=visitor, message=message, area=area)
         )
     back = Filters.of(_fields(form)).query()
-    return RedirectResponse(f"/{area}/discoveries{back}", _SEE_OTHER)
+    return see_other(f"/{area}/discoveries{back}")
 
 
 def _fields(form: Form) -> dict[str, str]:

@@ -4,8 +4,6 @@ import re
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
@@ -15,14 +13,13 @@ from approval_api.experiments import listing
 from approval_api.experiments.service import Experiments
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.experiments.view import drawn
-from approval_api.pages.forms import Form, SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import Form, SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import ExperimentRequest
 
 router = APIRouter(prefix="/dryrun/experiments", include_in_schema=False)
 
-_SEE_OTHER = 303
 _PER_PAGE = 20
 _NUMBERS = re.compile(r"[0-9]{1,7}(?:-[0-9]{1,7})?")
 _MOST_NUMBERS = 100
@@ -55,13 +52,10 @@ async def list_experiments(
 @router.post("", name="request_experiment")
 async def request_experiment(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Store an experiment and go to its page."""
-    try:
-        wanted = ExperimentRequest.model_validate(_request_of(form))
-    except ValidationError as error:
-        raise first_fault(error, "This is not an experiment") from error
+    wanted = validated(ExperimentRequest, _request_of(form), "This is not an experiment")
     experiment = await _experiments(request).request(wanted, visitor.name)
     note(request, object_=str(experiment.id), detail=wanted.model_dump_json())
-    return RedirectResponse(f"/dryrun/experiments/{experiment.id}", _SEE_OTHER)
+    return see_other(f"/dryrun/experiments/{experiment.id}")
 
 
 @router.get("/{experiment_id}")
@@ -82,7 +76,7 @@ async def stop_experiment(experiment_id: UUID, request: Request, _: Runner) -> R
     """Start no more of its sessions."""
     note(request, object_=str(experiment_id))
     await _experiments(request).stop(experiment_id)
-    return RedirectResponse(f"/dryrun/experiments/{experiment_id}", _SEE_OTHER)
+    return see_other(f"/dryrun/experiments/{experiment_id}")
 
 
 @router.post("/{experiment_id}/continue", name="continue_experiment")
@@ -90,7 +84,7 @@ async def continue_experiment(experiment_id: UUID, request: Request, _: Runner) 
     """Continue a stopped experiment."""
     note(request, object_=str(experiment_id))
     await _experiments(request).go_on(experiment_id)
-    return RedirectResponse(f"/dryrun/experiments/{experiment_id}", _SEE_OTHER)
+    return see_other(f"/dryrun/experiments/{experiment_id}")
 
 
 def _request_of(form: Form) -> dict[str, object]:

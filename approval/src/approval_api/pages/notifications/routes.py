@@ -4,21 +4,18 @@ from typing import get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.permission import AccountOwner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.notifications import repository, service
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from dryrun_contract.notification import OCCASIONS, ChannelKind, ChannelRequest, NewChannel
 
 router = APIRouter(prefix="/notifications", include_in_schema=False)
 
-_SEE_OTHER = 303
 _KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind.__value__)
 
 
@@ -33,26 +30,25 @@ async def add_channel(
     request: Request, visitor: AccountOwner, form: SentForm, transaction: Transaction
 ) -> Response:
     """Add a channel; a webhook's signing key is shown only in this answer."""
-    try:
-        wanted = ChannelRequest.model_validate(
-            {
-                "name": form.one("name"),
-                "kind": form.one("kind"),
-                "address": form.one("address"),
-                "occasions": form.all("occasions"),
-                "everybody": form.one("everybody") == "yes",
-                "quiet_from": form.one("quiet_from") or None,
-                "quiet_to": form.one("quiet_to") or None,
-                "timezone": form.one("timezone") or "UTC",
-                "gather_minutes": form.one("gather_minutes") or "0",
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "This is not a channel") from error
+    wanted = validated(
+        ChannelRequest,
+        {
+            "name": form.one("name"),
+            "kind": form.one("kind"),
+            "address": form.one("address"),
+            "occasions": form.all("occasions"),
+            "everybody": form.one("everybody") == "yes",
+            "quiet_from": form.one("quiet_from") or None,
+            "quiet_to": form.one("quiet_to") or None,
+            "timezone": form.one("timezone") or "UTC",
+            "gather_minutes": form.one("gather_minutes") or "0",
+        },
+        "This is not a channel",
+    )
     made = await service.add(transaction, wanted, visitor.name)
     note(request, object_=f"channel {wanted.name}", detail=f"{wanted.kind}: {', '.join(wanted.occasions)}")
     if made.signing_key is None:
-        return RedirectResponse("/notifications", _SEE_OTHER)
+        return see_other("/notifications")
     return await _page(request, visitor, transaction, made)
 
 
@@ -63,7 +59,7 @@ async def test_channel(
     """Send a test."""
     note(request, object_=f"channel {channel_id}")
     await service.test(transaction, channel_id, visitor.name)
-    return RedirectResponse("/notifications", _SEE_OTHER)
+    return see_other("/notifications")
 
 
 @router.post("/{channel_id}/remove", name="remove_channel")
@@ -73,7 +69,7 @@ async def remove_channel(
     """Remove one's own channel."""
     note(request, object_=f"channel {channel_id}")
     await service.remove(transaction, channel_id, visitor.name)
-    return RedirectResponse("/notifications", _SEE_OTHER)
+    return see_other("/notifications")
 
 
 async def _page(

@@ -3,21 +3,17 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.permission import Administrator, PeopleManager
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.roles import Role
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.people import accounts, repository, tokens
 from approval_api.people.schemas import Invitation, NewPerson, PersonChange
 from approval_api.web.origin import own_origin
 
 router = APIRouter(include_in_schema=False)
-
-_SEE_OTHER = 303
 
 
 @router.get("/people")
@@ -34,16 +30,15 @@ async def add_person_page(
     request: Request, visitor: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Add a person and show the one-time link for them."""
-    try:
-        wanted = NewPerson.model_validate(
-            {
-                "name": form.one("name").lower(),
-                "display_name": form.one("display_name") or None,
-                "roles": form.all("role"),
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "The person was not added") from error
+    wanted = validated(
+        NewPerson,
+        {
+            "name": form.one("name").lower(),
+            "display_name": form.one("display_name") or None,
+            "roles": form.all("role"),
+        },
+        "The person was not added",
+    )
     invitation = await accounts.add(request, transaction, visitor, wanted)
     people = await repository.list_all(transaction)
     return page(
@@ -93,18 +88,17 @@ async def change_person_page(
     person_id: UUID, request: Request, _: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Change name and roles, or let somebody in no more."""
-    try:
-        wanted = PersonChange.model_validate(
-            {
-                "display_name": form.one("display_name") or None,
-                "roles": form.all("role"),
-                "active": form.one("active") == "yes",
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "Nothing was changed") from error
+    wanted = validated(
+        PersonChange,
+        {
+            "display_name": form.one("display_name") or None,
+            "roles": form.all("role"),
+            "active": form.one("active") == "yes",
+        },
+        "Nothing was changed",
+    )
     await accounts.change(request, transaction, person_id, wanted)
-    return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
+    return see_other(f"/people/{person_id}")
 
 
 @router.post("/people/{person_id}/invitation", name="invite_person")
@@ -122,4 +116,4 @@ async def remove_token_page(
 ) -> Response:
     """Remove somebody's token."""
     await accounts.remove_token(transaction, person_id, token_id)
-    return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
+    return see_other(f"/people/{person_id}")

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
-from approval_api.pages.rendering import Pages, page
+from approval_api.pages.rendering import Pages, page, see_other
 from approval_api.web.origin import own_path
 from dryrun_contract.problem import Problem
 
-_SEE_OTHER = 303
 _LISTS = {
     "/dryrun/sessions/": "sessions",
     "/dryrun/experiments/": "experiments",
@@ -40,7 +39,7 @@ def answer_with_page(
         )
         if by_script:
             return Response(status_code=204, headers={"HX-Redirect": "/sign-in"})
-        return RedirectResponse(way, _SEE_OTHER)
+        return see_other(way)
     visitor = request.scope.get("person")
     if by_script:
         pages: Pages = request.app.state.pages

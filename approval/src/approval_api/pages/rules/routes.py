@@ -3,23 +3,19 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Decider, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.production import rules
-from approval_api.pages.forms import Form, SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import Form, SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.production import RuleRequest
 
 router = APIRouter(prefix="/production/rules", include_in_schema=False)
-
-_SEE_OTHER = 303
 
 
 @router.get("")
@@ -34,13 +30,10 @@ async def create_rule(
     request: Request, visitor: Decider, form: SentForm, transaction: Transaction
 ) -> Response:
     """Store a rule, switched off, and go to its page."""
-    try:
-        wanted = RuleRequest.model_validate(_read(form))
-    except ValidationError as error:
-        raise first_fault(error, "This is not a rule") from error
+    wanted = validated(RuleRequest, _read(form), "This is not a rule")
     rule = await rules.create(transaction, wanted, visitor.name)
     note(request, object_=f"rule {wanted.name} {rule.id}", detail=wanted.model_dump_json())
-    return RedirectResponse(f"/production/rules/{rule.id}", _SEE_OTHER)
+    return see_other(f"/production/rules/{rule.id}")
 
 
 def _read(form: Form) -> dict[str, object]:
@@ -96,7 +89,7 @@ async def switch_rule_on(
     count = await rules.switch_on(transaction, rule_id, form.one("preview"), visitor.name)
     rule = await rules.require(transaction, rule_id)
     note(request, object_=f"rule {rule.request.name} {rule_id}", detail=f"{count} approved")
-    return RedirectResponse(f"/production/rules/{rule_id}", _SEE_OTHER)
+    return see_other(f"/production/rules/{rule_id}")
 
 
 @router.post("/{rule_id}/off", name="switch_rule_off")
@@ -106,7 +99,7 @@ async def switch_rule_off(
     """Switch a rule off; what it approved stays approved."""
     rule = await rules.switch_off(transaction, rule_id, f"switched off by {visitor.name}")
     note(request, object_=f"rule {rule.request.name} {rule_id}")
-    return RedirectResponse(f"/production/rules/{rule_id}", _SEE_OTHER)
+    return see_other(f"/production/rules/{rule_id}")
 
 
 @router.post("/{rule_id}/remove", name="remove_rule")
@@ -114,4 +107,4 @@ async def remove_rule(rule_id: UUID, request: Request, _: Decider, transaction: 
     """Delete it; what it approved stays approved."""
     rule = await rules.remove(transaction, rule_id)
     note(request, object_=f"rule {rule.request.name} {rule_id}", detail=rule.request.model_dump_json())
-    return RedirectResponse("/production/rules", _SEE_OTHER)
+    return see_other("/production/rules")

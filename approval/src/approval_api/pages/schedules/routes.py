@@ -4,16 +4,14 @@ import re
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.criteria.service import names as criteria_names
 from approval_api.orchestrator.client import OrchestratorClient
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.pages.trend_charts import charts
 from approval_api.schedules.service import Schedules
 from approval_api.trends.badges import published
@@ -21,8 +19,6 @@ from approval_api.trends.reading import of_schedule
 from dryrun_contract.schedule import ScheduleRequest
 
 router = APIRouter(prefix="/dryrun/schedules", include_in_schema=False)
-
-_SEE_OTHER = 303
 
 
 def _schedules(request: Request) -> Schedules:
@@ -49,25 +45,24 @@ async def list_schedules(request: Request, visitor: Reader) -> Response:
 @router.post("", name="create_schedule")
 async def create_schedule(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Store a schedule and go to its page."""
-    try:
-        wanted = ScheduleRequest.model_validate(
-            {
-                "cron": " ".join(form.one("cron").split()),
-                "timezone": form.one("timezone", "UTC") or "UTC",
-                "experiment": {
-                    "name": form.one("name"),
-                    "templates": form.all("templates"),
-                    "seeds": list(range(_seeds(form.one("seeds", "1")))),
-                    "repetitions": form.one("repetitions", "1") or "1",
-                    "criteria": form.one("criteria") or None,
-                },
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "This is not a schedule") from error
+    wanted = validated(
+        ScheduleRequest,
+        {
+            "cron": " ".join(form.one("cron").split()),
+            "timezone": form.one("timezone", "UTC") or "UTC",
+            "experiment": {
+                "name": form.one("name"),
+                "templates": form.all("templates"),
+                "seeds": list(range(_seeds(form.one("seeds", "1")))),
+                "repetitions": form.one("repetitions", "1") or "1",
+                "criteria": form.one("criteria") or None,
+            },
+        },
+        "This is not a schedule",
+    )
     schedule = await _schedules(request).create(wanted, visitor.name)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
-    return RedirectResponse(f"/dryrun/schedules/{schedule.id}", _SEE_OTHER)
+    return see_other(f"/dryrun/schedules/{schedule.id}")
 
 
 def _seeds(text: str) -> int:
@@ -96,7 +91,7 @@ async def pause_schedule(schedule_id: UUID, request: Request, visitor: Runner) -
     """Start nothing more until it is resumed."""
     note(request, object_=str(schedule_id))
     await _schedules(request).pause(schedule_id, visitor.name)
-    return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)
+    return see_other(f"/dryrun/schedules/{schedule_id}")
 
 
 @router.post("/{schedule_id}/resume", name="resume_schedule")
@@ -104,7 +99,7 @@ async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> Res
     """Continue with its next time."""
     note(request, object_=str(schedule_id))
     await _schedules(request).resume(schedule_id)
-    return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)
+    return see_other(f"/dryrun/schedules/{schedule_id}")
 
 
 @router.post("/{schedule_id}/remove", name="remove_schedule")
@@ -112,4 +107,4 @@ async def remove_schedule(schedule_id: UUID, request: Request, _: Runner) -> Res
     """Delete it; its experiments stay."""
     note(request, object_=str(schedule_id))
     await _schedules(request).remove(schedule_id)
-    return RedirectResponse("/dryrun/schedules", _SEE_OTHER)
+    return see_other("/dryrun/schedules")

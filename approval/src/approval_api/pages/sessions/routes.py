@@ -4,8 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.open_streams import EventStream
 from approval_api.access.permission import Reader, Runner
@@ -13,8 +11,8 @@ from approval_api.audit.log import note
 from approval_api.criteria.service import choose
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.pages.sessions.fragments import session_values
 from approval_api.pages.sessions.live import LiveSessions, frames
 from approval_api.reports.listed import with_figures
@@ -24,7 +22,6 @@ from dryrun_contract.session import StartRequest
 router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)
 
 _PER_PAGE = 30
-_SEE_OTHER = 303
 
 
 @router.get("")
@@ -45,17 +42,16 @@ async def show_sessions(request: Request, visitor: Reader, cursor: str | None = 
 @router.post("", name="start_session")
 async def start_session(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Start a dry-run and go to its page."""
-    try:
-        wanted = StartRequest.model_validate(
-            {
-                "template": form.one("template"),
-                "seed": form.one("seed", "0") or "0",
-                "keep": form.one("keep") == "yes",
-                "criteria": form.one("criteria") or None,
-            }
-        )
-    except ValidationError as error:
-        raise first_fault(error, "This cannot be started") from error
+    wanted = validated(
+        StartRequest,
+        {
+            "template": form.one("template"),
+            "seed": form.one("seed", "0") or "0",
+            "keep": form.one("keep") == "yes",
+            "criteria": form.one("criteria") or None,
+        },
+        "This cannot be started",
+    )
     state = request.app.state
     asker = _asker(request, visitor)
     async with state.engine.connect() as connection:
@@ -64,7 +60,7 @@ async def start_session(request: Request, visitor: Runner, form: SentForm) -> Re
         state.engine, state.orchestrator, wanted.session(), asker, state.limits, judged_by=judged_by
     )
     note(request, object_=str(session.id), detail=wanted.model_dump_json())
-    return RedirectResponse(f"/dryrun/sessions/{session.id}", _SEE_OTHER)
+    return see_other(f"/dryrun/sessions/{session.id}")
 
 
 @router.get("/{session_id}")
@@ -90,7 +86,7 @@ async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> R
     """Stop a session and return to its page, which shows when everything is removed."""
     state = request.app.state
     await service.stop(state.engine, state.orchestrator, session_id, _asker(request, visitor))
-    return RedirectResponse(f"/dryrun/sessions/{session_id}", _SEE_OTHER)
+    return see_other(f"/dryrun/sessions/{session_id}")
 
 
 @router.get("/{session_id}/live")

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.access.permission import OPEN
 from approval_api.audit.entry import AuditOutcome, entry_of, write
+from approval_api.pages.rendering import see_other
 from approval_api.people import logins, repository, tokens
 from approval_api.people.openid import (
     Attempt,
@@ -31,7 +31,6 @@ from dryrun_contract.bounded_json import JsonBounds, read_model
 
 router = APIRouter(prefix="/sign-in/openid", include_in_schema=False, dependencies=[OPEN])
 
-_SEE_OTHER = 303
 _ATTEMPT_SECONDS = 600
 _ACTION = "sign_in_openid"
 _KEPT_ATTEMPT = TypeAdapter(Attempt)
@@ -71,7 +70,7 @@ async def begin_openid(
         url, attempt = await _provider(request).begin(_redirect_uri(request), own_path(wanted))
     except OpenIdError as error:
         raise _refusal(error) from error
-    response = RedirectResponse(url, _SEE_OTHER)
+    response = see_other(url)
     kept = base64.urlsafe_b64encode(json.dumps(asdict(attempt)).encode()).decode()
     response.set_cookie(
         _cookie_name(request),
@@ -102,7 +101,7 @@ async def finish_openid(
         identity = await provider.finish(_redirect_uri(request), code, attempt)
         if not identity.roles:
             await _withdraw(request, identity, provider.settings.roles_claim)
-        response = RedirectResponse(own_path(attempt.wanted), _SEE_OTHER)
+        response = see_other(own_path(attempt.wanted))
         async with engine.begin() as connection:
             account = await _account(connection, identity)
             await begin_login(request, response, connection, account, _ACTION)

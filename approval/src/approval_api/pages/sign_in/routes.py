@@ -3,20 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from approval_api.access.authentication import find_person
 from approval_api.access.permission import OPEN, AccountOwner
 from approval_api.pages.forms import SentForm
-from approval_api.pages.rendering import page
+from approval_api.pages.rendering import page, see_other
 from approval_api.people import sign_in as sign_ins
 from approval_api.settings import Settings
 from approval_api.web.origin import own_path
 from approval_api.web.problems import ProblemError
 
 router = APIRouter(include_in_schema=False)
-
-_SEE_OTHER = 303
 
 
 def _openid(request: Request) -> str | None:
@@ -31,7 +28,7 @@ async def show_sign_in(
 ) -> Response:
     """Ask for name and password; who is signed in already goes on."""
     if await find_person(request) is not None:
-        return RedirectResponse(own_path(wanted), _SEE_OTHER)
+        return see_other(own_path(wanted))
     return page(
         request,
         "sign_in/sign_in.html",
@@ -47,7 +44,7 @@ async def show_sign_in(
 async def sign_in(request: Request, form: SentForm) -> Response:
     """Sign in and go on to the page that asked for it."""
     wanted = own_path(form.one("next", "/"))
-    answer = RedirectResponse(wanted, _SEE_OTHER)
+    answer = see_other(wanted)
     name = form.one("name")
     try:
         await sign_ins.sign_in(request, answer, name, form.raw("password"))
@@ -69,7 +66,7 @@ async def sign_in(request: Request, form: SentForm) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request, visitor: AccountOwner) -> Response:
     """End this browser's login."""
-    answer = RedirectResponse("/sign-in", _SEE_OTHER)
+    answer = see_other("/sign-in")
     await sign_ins.sign_out(request, answer, visitor)
     return answer
 
@@ -85,7 +82,7 @@ async def show_invitation(
 @router.post("/invitation", dependencies=[OPEN])
 async def take_invitation(request: Request, form: SentForm) -> Response:
     """Store the password and be signed in."""
-    answer = RedirectResponse("/", _SEE_OTHER)
+    answer = see_other("/")
     secret = form.one("secret")
     try:
         await sign_ins.take_invitation(request, answer, secret, form.raw("password"))

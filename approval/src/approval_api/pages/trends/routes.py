@@ -4,22 +4,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Administrator, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
-from approval_api.pages.forms import SentForm, first_fault
-from approval_api.pages.rendering import page
+from approval_api.pages.forms import SentForm, validated
+from approval_api.pages.rendering import page, see_other
 from approval_api.pages.trend_charts import charts
 from approval_api.trends import badges, reading
 from dryrun_contract.trend import PublishRequest, Trend
 
 router = APIRouter(prefix="/dryrun", include_in_schema=False)
-
-_SEE_OTHER = 303
 
 
 @router.get("/trends")
@@ -59,12 +55,11 @@ async def publish_badge(
 ) -> Response:
     """Publish a badge and go back to its page."""
     require_no_token(visitor)
-    try:
-        wanted = PublishRequest.model_validate(
-            {name: form.one(name) or None for name in ("template", "schedule_id")}
-        )
-    except ValidationError as error:
-        raise first_fault(error, "This is not a badge") from error
+    wanted = validated(
+        PublishRequest,
+        {name: form.one(name) or None for name in ("template", "schedule_id")},
+        "This is not a badge",
+    )
     if wanted.schedule_id is not None:
         await request.app.state.schedules.show(wanted.schedule_id)
     badge = await badges.publish(transaction, wanted, visitor.name)
@@ -84,4 +79,4 @@ async def withdraw_badge(
 
 def _back_to(template: str | None, schedule_id: UUID | None) -> Response:
     where = f"trends?template={template}" if schedule_id is None else f"schedules/{schedule_id}"
-    return RedirectResponse(f"/dryrun/{where}", _SEE_OTHER)
+    return see_other(f"/dryrun/{where}")
