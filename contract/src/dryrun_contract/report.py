@@ -7,11 +7,18 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
 from dryrun_contract.discovery import LINE_BOUNDS
-from dryrun_contract.event import BringUpSpan, Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
+from dryrun_contract.event import (
+    BringUpSpan,
+    LogPattern,
+    Purpose,
+    TargetLogs,
+    TargetTraffic,
+    TrafficOfCollectors,
+)
 from dryrun_contract.network_forecast import NetworkForecast
 from dryrun_contract.observation import Observation
 from dryrun_contract.scores import CollectorScores, Scores
-from dryrun_contract.session import SessionView
+from dryrun_contract.session import Phase, SessionView
 from dryrun_contract.template import StandsFor
 
 VERSION = 2
@@ -256,6 +263,25 @@ class Report(Word):
     def for_comparison(self) -> frozenset[str]:
         """Return the collectors whose findings count in their own scores only."""
         return frozenset(run.collector for run in self.collectors if run.purpose == "comparison")
+
+    def scan_seconds(self) -> float | None:
+        """Return how long scanning took; None while that is not known."""
+        scanning = [phase.seconds for phase in self.phases if phase.phase == Phase.SCANNING]
+        known = [seconds for seconds in scanning if seconds is not None]
+        return sum(known) if known and len(known) == len(scanning) else None
+
+    def packets(self) -> int | None:
+        """Return how many packets all targets received; None where that was not measured."""
+        return sum(each.rx_packets for each in self.traffic.targets.values()) if self.traffic else None
+
+    def harmed_targets(self) -> list[str]:
+        """Return the targets that died or turned unhealthy, by name."""
+        return sorted({harm.service for harm in self.harmed})
+
+    def log_counts(self, pattern: LogPattern) -> list[int]:
+        """Return how many lines of a pattern each target's log has, of those that can show it."""
+        counts = [logs.counts.get(pattern) for logs in (self.logs or {}).values()]
+        return [count for count in counts if count is not None]
 
 
 class UnreadableReportError(ValueError):

@@ -58,7 +58,7 @@ def side_effect_totals(logs: Mapping[str, TargetLogs] | None) -> tuple[SideEffec
 def possible_harm(report: "Report") -> Iterator[str]:
     """Yield what the targets suffered or may have suffered, a phrase each; none when it was nothing."""
     if report.harmed:
-        yield f"targets were harmed: {', '.join(sorted({harm.service for harm in report.harmed}))}"
+        yield f"targets were harmed: {', '.join(report.harmed_targets())}"
     if report.logs is None:
         yield "what it did to the targets beyond their death was not measured"
     for total in side_effect_totals(report.logs):

@@ -11,7 +11,6 @@ from dryrun_contract.kinds import KINDS
 from dryrun_contract.observation import Observation
 from dryrun_contract.report import Report
 from dryrun_contract.scores import FalsePositive, ScoreRow
-from dryrun_contract.session import Phase
 from dryrun_contract.side_effects import side_effect_totals
 
 MAX_FACTS = 500
@@ -104,10 +103,8 @@ def measure(report: Report) -> Measured | None:
         (fact for fact in _facts(report) if _is_claimed(fact, report)),
         key=lambda fact: fact.fate != "missed",
     )
-    logs = [counts.counts.get("failed_logins") for counts in (report.logs or {}).values()]
-    known = [count for count in logs if count is not None]
+    failed_logins = report.log_counts("failed_logins")
     false, false_left_out = false_reports(scores.false_positives)
-    scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
     return Measured(
         complete=all(run.complete for run in report.collectors if run.purpose == "discovery"),
         rows=tuple(RowCounts.of(row) for row in scores.rows if _is_claimed(row, report)),
@@ -115,10 +112,10 @@ def measure(report: Report) -> Measured | None:
         facts_left_out=max(0, len(facts) - MAX_FACTS),
         false_positives=false,
         false_positives_left_out=false_left_out,
-        seconds=sum(filter(None, scanning)) if scanning and None not in scanning else None,
-        packets=sum(each.rx_packets for each in report.traffic.targets.values()) if report.traffic else None,
-        failed_logins=sum(known) if known else None,
-        harmed=len({harm.service for harm in report.harmed}),
+        seconds=report.scan_seconds(),
+        packets=report.packets(),
+        failed_logins=sum(failed_logins) if failed_logins else None,
+        harmed=len(report.harmed_targets()),
         side_effects={
             total.name: total.count if total.count or total.none else None
             for total in side_effect_totals(report.logs)

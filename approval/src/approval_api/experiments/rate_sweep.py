@@ -3,11 +3,10 @@
 Definitions: docs/scoring.md, "Sweeps over rates".
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from approval_api.experiments.contrast import FALSE_CLAIMS, FactName, Tally, tallies_of
 from approval_api.experiments.measure import Measured
 from approval_api.experiments.runs import Run, by_network, counts_of, mean_of, recall, rows_of
 from approval_api.experiments.statistics import Share, discoveries, fisher_exact, interval
@@ -18,25 +17,8 @@ FEWEST_RUNS = 4
 """With fewer runs, a fact that is always lost cannot be distinguished from chance."""
 TOLERATED_MISSES = 0.05
 """The share of runs that may miss a fact that a rate is still said to find."""
-_FALSE_CLAIMS = 0.05
 _CONFIDENCE = 0.95
 _NAMED = 3
-
-type _FactName = tuple[str, str, str, str]
-"""Template, kind, key, attribute or ""."""
-
-
-@dataclass(slots=True)
-class _Tally:
-    """One fact over all runs at a rate in which it could be seen."""
-
-    found: int = 0
-    of: int = 0
-
-    @property
-    def reliable(self) -> bool:
-        """Whether it was found in nearly all of them."""
-        return self.of > 0 and self.of - self.found <= TOLERATED_MISSES * self.of
 
 
 def rate_sweeps(request: ExperimentRequest, runs: Mapping[str, Sequence[Run]]) -> tuple[RateSweep, ...]:
@@ -53,7 +35,7 @@ def rate_sweeps(request: ExperimentRequest, runs: Mapping[str, Sequence[Run]]) -
 
 
 def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]], planned: int) -> RateSweep:
-    tallies = {rate: _tallies(runs) for rate, runs in by_rate.items() if runs}
+    tallies = {rate: tallies_of(runs) for rate, runs in by_rate.items() if runs}
     points = tuple(_point(rate, by_rate[rate], tallies, planned) for rate in tallies)
     harming = [point.rate for point in points if point.state == "harms"]
     safe = [
@@ -93,7 +75,7 @@ def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]], planned: int) -> Rat
 
 
 def _point(
-    rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[_FactName, _Tally]], planned: int
+    rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[FactName, Tally]], planned: int
 ) -> RatePoint:
     networks = by_network(runs)
     lost, unclear = _lost(rate, tallies)
@@ -131,38 +113,32 @@ def _recall(runs: Sequence[Run]) -> Share:
     return recall(counts_of(run, row) for run in runs for row in things)
 
 
-def _tallies(runs: Iterable[Run]) -> dict[_FactName, _Tally]:
-    tallies: defaultdict[_FactName, _Tally] = defaultdict(_Tally)
-    for run in runs:
-        for fact in run.measured.facts:
-            if fact.fate != "not_evaluable":
-                tally = tallies[run.template, fact.kind, fact.key, fact.attribute or ""]
-                tally.of += 1
-                tally.found += fact.fate == "found"
-    return dict(tallies)
-
-
 def _lost(
-    rate: int, tallies: Mapping[int, Mapping[_FactName, _Tally]]
-) -> tuple[list[_FactName], list[_FactName]]:
+    rate: int, tallies: Mapping[int, Mapping[FactName, Tally]]
+) -> tuple[list[FactName], list[FactName]]:
     """Return the facts that another rate finds and this one misses: surely, and perhaps by chance."""
-    candidates: list[tuple[_FactName, float]] = []
+    candidates: list[tuple[FactName, float]] = []
     for name, own in sorted(tallies[rate].items()):
-        if own.reliable:
+        if _is_found(own):
             continue
-        sure = _Tally()
+        sure = Tally()
         for other in tallies.values():
-            if (there := other.get(name)) is not None and there.reliable:
+            if (there := other.get(name)) is not None and _is_found(there):
                 sure.found += there.found
                 sure.of += there.of
         if sure.of:
             candidates.append((name, fisher_exact(sure.found, sure.of, own.found, own.of)))
-    rejected = discoveries([chance for _, chance in candidates], _FALSE_CLAIMS)
+    rejected = discoveries([chance for _, chance in candidates], FALSE_CLAIMS)
     lost = [name for (name, _), clear in zip(candidates, rejected, strict=True) if clear]
     return lost, [name for name, _ in candidates if name not in lost]
 
 
-def _doubts(runs: Sequence[Run], tallies: Mapping[_FactName, _Tally], planned: int) -> Iterator[str]:
+def _is_found(tally: Tally) -> bool:
+    """Return whether a fact was found in nearly all runs that could see it."""
+    return tally.of > 0 and tally.of - tally.found <= TOLERATED_MISSES * tally.of
+
+
+def _doubts(runs: Sequence[Run], tallies: Mapping[FactName, Tally], planned: int) -> Iterator[str]:
     """Yield why too little is known of a rate to call it safe."""
     whole = f"of {_sessions(len(runs))}"
     if unknown := sum(not _side_effects_known(run.measured) for run in runs):
@@ -184,7 +160,7 @@ def _side_effects_known(measured: Measured) -> bool:
     return measured.logs_read and None not in measured.side_effects.values()
 
 
-def _reasons(runs: Sequence[Run], lost: Sequence[_FactName], unclear: Sequence[_FactName]) -> Iterator[str]:
+def _reasons(runs: Sequence[Run], lost: Sequence[FactName], unclear: Sequence[FactName]) -> Iterator[str]:
     whole = f"of {_sessions(len(runs))}"
     if harmed := sum(run.measured.harmed > 0 for run in runs):
         yield f"targets harmed in {harmed} {whole}"
@@ -197,7 +173,7 @@ def _reasons(runs: Sequence[Run], lost: Sequence[_FactName], unclear: Sequence[_
         yield f"{len(unclear)} perhaps lost: {_named(unclear)}"
 
 
-def _named(facts: Sequence[_FactName]) -> str:
+def _named(facts: Sequence[FactName]) -> str:
     shown = [f"{kind} {key[:80]}{f' {attribute}' if attribute else ''}" for _, kind, key, attribute in facts]
     more = len(shown) - _NAMED
     return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,6 @@ from dryrun_contract.observation import MAX_PLACES, MAX_SPELLING, Observation, S
 from dryrun_contract.report import Report
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.scores import Scores
-from dryrun_contract.session import Phase
 from dryrun_contract.template import StandsFor
 
 
@@ -23,8 +22,6 @@ def observe(facts: Iterable[Fact], known: StandsFor | None, report: Report) -> O
     if report.scores is None or known is None or known.census is None:
         return None
     own = [run for run in report.collectors if run.purpose == "discovery"]
-    scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
-    measured = [seconds for seconds in scanning if seconds is not None]
     judged = _judge(facts, report.scores)
     return Observation(
         template=report.template.id,
@@ -32,7 +29,7 @@ def observe(facts: Iterable[Fact], known: StandsFor | None, report: Report) -> O
         hosts=known.hosts,
         scan=report.session.scan,
         collectors=tuple(sorted({run.collector for run in own})),
-        seconds=sum(measured) if measured and len(measured) == len(scanning) else None,
+        seconds=report.scan_seconds(),
         complete=all(run.complete for run in own),
         targets={
             target: _with_costs(judged.get(target, SeenTarget(found=False)), target, report)

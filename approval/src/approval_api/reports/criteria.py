@@ -193,7 +193,7 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
         yield at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
     if criteria.targets_harmed_max is not None:
         # Harm is recorded while collectors run: without a scan nothing could have caused any.
-        harmed = len({harm.service for harm in report.harmed}) if report.collectors else None
+        harmed = len(report.harmed_targets()) if report.collectors else None
         yield at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
     if criteria.failed_logins_max is not None:
         yield _failed_logins(report, criteria.failed_logins_max)
@@ -232,11 +232,10 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 
 
 def _failed_logins(report: Report, limit: int) -> CriterionResult:
-    counts = {service: logs.counts.get("failed_logins") for service, logs in (report.logs or {}).items()}
-    known = [count for count in counts.values() if count is not None]
+    known, logs = report.log_counts("failed_logins"), report.logs or {}
     result = at_most("failed_logins_max", limit, sum(known) if known else None)
-    others = "; the others' do not show failed logins" if len(known) < len(counts) else ""
-    of = f"in the logs of {len(known)} of {len(counts)} targets{others}"
+    others = "; the others' do not show failed logins" if len(known) < len(logs) else ""
+    of = f"in the logs of {len(known)} of {len(logs)} targets{others}"
     return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if known else result
 
 

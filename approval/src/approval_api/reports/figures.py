@@ -6,7 +6,6 @@ from approval_api.reports.criteria import Criteria, judge
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 from dryrun_contract.scores import ScoreRow
-from dryrun_contract.session import Phase
 
 
 class CollectorMeasures(Word):
@@ -36,14 +35,12 @@ class Measures(Word):
             return None
         recall, precision = _services(report.scores.rows)
         own = {each.collector: _services(each.rows) for each in report.collector_scores}
-        scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
-        traffic = report.traffic
         return cls(
             recall=recall,
             precision=precision,
-            harmed=len({harm.service for harm in report.harmed}),
-            seconds=sum(filter(None, scanning)) if scanning and None not in scanning else None,
-            packets=sum(each.rx_packets for each in traffic.targets.values()) if traffic else None,
+            harmed=len(report.harmed_targets()),
+            seconds=report.scan_seconds(),
+            packets=report.packets(),
             collectors={
                 run.collector: CollectorMeasures(
                     image=run.image_id,
@@ -89,7 +86,7 @@ class Figures(Word):
             f1=scores.overall.f1 if scores else None,
             missed=sum(row.false_negatives for row in keys) if scores else None,
             false_positives=sum(row.false_positives for row in keys) if scores else None,
-            harmed=len({harm.service for harm in report.harmed}),
+            harmed=len(report.harmed_targets()),
             cut=any(
                 run.truncated or not run.complete for run in report.collectors if run.purpose == "discovery"
             ),

@@ -64,8 +64,8 @@ class ForecastQuestion(Word):
 def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
     """Return the forecast; None when the session measured nothing to extrapolate from."""
     targets = report.traffic.targets if report.traffic else {}
-    scanning = [phase.seconds for phase in report.phases if phase.phase == "scanning"]
-    if not targets or not scanning or scanning[0] is None:
+    scanning = report.scan_seconds()
+    if not targets or scanning is None:
         return None
     hosts, network = question.complete()
     standing = "1 target" if len(targets) == 1 else f"{len(targets)} targets"
@@ -99,10 +99,10 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
         ForecastLine(
             name="duration",
             unit="seconds",
-            expected=round(scanning[0] * max(1.0, hosts / len(targets)), 1),
-            low=round(scanning[0], 1),
+            expected=round(scanning * max(1.0, hosts / len(targets)), 1),
+            low=round(scanning, 1),
             high=None,
-            basis=f"{scanning[0]:.1f} s of scanning for {standing}",
+            basis=f"{scanning:.1f} s of scanning for {standing}",
         ),
     )
     answering = f"{hosts} of {_usable(network)} addresses of {network} answer"
@@ -120,14 +120,8 @@ def _usable(network: IPv4Network) -> int:
 
 
 def _of_logs(report: Report, pattern: LogPattern, unit: str, hosts: int) -> ForecastLine:
-    counted = [logs.counts.get(pattern) for logs in (report.logs or {}).values()]
-    return _line(
-        pattern.replace("_", " "),
-        unit,
-        [count for count in counted if count is not None],
-        hosts,
-        "in logs that show them",
-    )
+    name = pattern.replace("_", " ")
+    return _line(name, unit, report.log_counts(pattern), hosts, "in logs that show them")
 
 
 def _line(

@@ -11,7 +11,6 @@ from approval_api.reports.view.blocks import Quoted, Text
 from approval_api.reports.view.decision import criterion_name, headline
 from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Report
-from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 
 MAX_CRITERIA = 10
@@ -81,16 +80,16 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         missed = len(scores.false_negatives)
         false, wrong = len(scores.false_positives), len(scores.wrong_values)
         figures.append(("Differences", f"{missed} missed, {false} false, {wrong} wrong values"))
-    harmed = sorted({harm.service for harm in report.harmed})
+    harmed = report.harmed_targets()
     names = ", ".join(map(_inert, harmed[:MAX_COLLECTORS]))
     figures.append(("Targets harmed", f"{len(harmed)}{': ' + names if names else ''}"))
-    scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
-    if scanning and scanning[0] is not None:
-        figures.append(("Scan", seconds(scanning[0])))
+    if (scanning := report.scan_seconds()) is not None:
+        figures.append(("Scan", seconds(scanning)))
     if report.traffic is not None:
-        packets = sum(each.rx_packets for each in report.traffic.targets.values())
         peak = report.traffic.peak_packets_per_second
-        figures.append(("Traffic", f"{packets:,} packets to all targets, at most {peak:,.0f}/s to one"))
+        figures.append(
+            ("Traffic", f"{report.packets():,} packets to all targets, at most {peak:,.0f}/s to one")
+        )
     return figures
 
 

@@ -168,7 +168,7 @@ def _side_effect_tiles(report: Report) -> Iterator[Tile]:
 
 
 def _harm_tiles(report: Report) -> list[Tile]:
-    harmed = len({harm.service for harm in report.harmed})
+    harmed = len(report.harmed_targets())
     known = bool(report.collectors)
     tiles = [
         Tile(
@@ -178,23 +178,20 @@ def _harm_tiles(report: Report) -> list[Tile]:
             "bad" if harmed else "good" if known else "quiet",
         )
     ]
-    counts = [logs.counts.get("failed_logins") for logs in (report.logs or {}).values()]
-    known_counts = [count for count in counts if count is not None]
+    failed_logins = report.log_counts("failed_logins")
     tiles.append(
         Tile(
             "Failed logins",
-            count(sum(known_counts)) if known_counts else "not measured",
-            f"in the logs of {len(known_counts)} of {len(report.images)} targets",
-            ("warn" if sum(known_counts) else "good") if known_counts else "quiet",
+            count(sum(failed_logins)) if failed_logins else "not measured",
+            f"in the logs of {len(failed_logins)} of {len(report.images)} targets",
+            ("warn" if sum(failed_logins) else "good") if failed_logins else "quiet",
         )
     )
     tiles += _side_effect_tiles(report)
     if report.traffic is not None:
-        packets = sum(target.rx_packets for target in report.traffic.targets.values())
         least = any(target.at_least for target in report.traffic.targets.values())
         peak = f"{report.traffic.peak_packets_per_second:,.0f}/s"
-        tiles.append(Tile("Peak packets", peak, f"{count(packets, at_least=least)} in all"))
-    scanning = next((phase.seconds for phase in report.phases if phase.phase == "scanning"), None)
-    if scanning is not None:
+        tiles.append(Tile("Peak packets", peak, f"{count(report.packets(), at_least=least)} in all"))
+    if (scanning := report.scan_seconds()) is not None:
         tiles.append(Tile("Scan", seconds(scanning), times(len(report.collectors), "collector")))
     return tiles
