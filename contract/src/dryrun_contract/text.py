@@ -1,4 +1,4 @@
-"""Makes text of collectors and targets, which is hostile input, safe to show."""
+"""Makes text of collectors and targets, which is hostile input, safe to show; and puts numbers into words."""
 
 import unicodedata
 
@@ -30,3 +30,12 @@ def printable(text: str, *, limit: int = 200) -> str:
             return "".join(shown) + "…"
         shown.append(piece)
     return "".join(shown)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "host"), counted(2000, "class", "classes")
+    ('1 host', '2,000 classes')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -2,9 +2,10 @@
 
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.template import StandsFor
+from dryrun_contract.text import counted
 
 
 def origin(known: StandsFor) -> str:
     """Return the network, what it is known from, and how much of it is covered."""
-    hosts = f"{known.hosts:,} host{'' if known.hosts == 1 else 's'}"
+    hosts = counted(known.hosts, "host")
     return f"a network of {hosts}, from {inert(known.made_from)}, {known.made_on}: {known.levels.sentence}"

@@ -153,9 +153,7 @@ class Ci:
         async with open_client(system.client_settings()) as client:
             file = self._options.criteria
             criteria = None if file is None else await read_checked(client, file)
-            for earlier in await sessions.unfinished(client):
-                self._screen.note(f"Cleaning up session {earlier.id} of an earlier run")
-                await client.stop_session(earlier.id)
+            await sessions.stop_earlier(client, self._screen)
             self._screen.done(
                 "Services are ready", f"{time.monotonic() - self._began:.1f} s after the command"
             )

@@ -11,9 +11,9 @@ from dryrun_cli.api.reading import JsonObject, read_experiment, read_report
 from dryrun_cli.drawing.experiment_view import time_left
 from dryrun_cli.errors import ApiRefusedError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentRun
+from dryrun_contract.text import counted
 from dryrun_local.ci.counting import ArmCount, Network
 from dryrun_local.ci.truths import Truth
-from dryrun_local.ci.words import counted
 from dryrun_local.terminal.screen import Screen
 
 _LOOK_SECONDS: Final = 1.0

@@ -1,8 +1,8 @@
 """Prints a verdict for the log of a job."""
 
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.ci.verdict import FactVerdict, Verdict
-from dryrun_local.ci.words import changed_images, counted, evidence, fact_name, headline
+from dryrun_local.ci.words import changed_images, evidence, fact_name, headline
 from dryrun_local.terminal.screen import Screen
 
 _MOST_LINES = 40

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from approval_api.reports.inert import inert
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.ci.verdict import ArmVerdict, FactVerdict, Verdict
-from dryrun_local.ci.words import changed_images, counted, evidence, fact_name, headline
+from dryrun_local.ci.words import changed_images, evidence, fact_name, headline
 
 _MOST_ROWS = 100
 """Of one table; GitHub shows summaries of up to 1 MiB, and JUnit and JSON have everything."""

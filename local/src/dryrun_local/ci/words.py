@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from dryrun_contract.baseline import ScannerImage
 from dryrun_contract.kinds import title_of
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.ci.counting import COMPLETE
 from dryrun_local.ci.verdict import ArmVerdict, FactVerdict, Verdict
 
@@ -24,15 +24,6 @@ def headline(verdict: Verdict) -> str:
         counted(verdict.not_met, "criterion", "criteria") + " not met" if verdict.not_met else "",
     ]
     return f"{HEADLINES['regressed']}: {', '.join(filter(None, parts))}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "fact"), counted(2, "fact")
-    ('1 fact', '2 facts')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def fact_name(fact: FactVerdict) -> str:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.installed import (
@@ -24,7 +24,6 @@ from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import Plan
-from dryrun_replica.planning.summary import counted
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:

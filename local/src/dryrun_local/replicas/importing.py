@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.images.installed_rows import STAND_IN
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
@@ -24,7 +24,7 @@ from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica,
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.summary import counted, sentence
+from dryrun_replica.planning.summary import sentence
 from dryrun_replica.planning.template import template_text
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.images import programs
 from dryrun_local.images.archive import (
     Archive,
@@ -45,7 +45,6 @@ from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import Plan
-from dryrun_replica.planning.summary import counted
 
 _SECONDS: Final = 1800.0
 _LAYERS_FILE_BYTES: Final = 4 * 1024 * 1024

@@ -6,14 +6,14 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import UNICODE
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.replicas.needed_images import ToBuild
 from dryrun_local.replicas.shared_root import ABOUT_MB
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import MAX_NOTE_CHARACTERS
 from dryrun_replica.levels import LEVELS, Level, Match
 from dryrun_replica.planning.plan import Estimate, Plan, PlannedClass
-from dryrun_replica.planning.summary import TITLES, bar, counted, made_from, sentence
+from dryrun_replica.planning.summary import TITLES, bar, made_from, sentence
 
 _STYLES = {
     Level.SAME_VERSION: "green",

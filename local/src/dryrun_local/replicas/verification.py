@@ -5,12 +5,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.shared_root import RECIPES
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.summary import counted
 from dryrun_replica.verifying.container import VerificationError, remove_leftovers
 from dryrun_replica.verifying.verification import Products, verify
 

@@ -127,9 +127,7 @@ class Demo:
         self._result.owner = await system.owner()
         async with open_client(system.client_settings()) as client:
             criteria = await self._criteria(client)
-            for earlier in await sessions.unfinished(client):
-                self._screen.note(f"Cleaning up session {earlier.id} of an earlier run")
-                await client.stop_session(earlier.id)
+            await sessions.stop_earlier(client, self._screen)
             try:
                 await self._watch(client, system, interruption)
             finally:

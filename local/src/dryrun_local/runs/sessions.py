@@ -32,6 +32,13 @@ async def unfinished(client: ApiClient) -> list[SessionView]:
     return found
 
 
+async def stop_earlier(client: ApiClient, screen: Screen) -> None:
+    """Stop the sessions that an earlier run left. Raises CliError."""
+    for earlier in await unfinished(client):
+        screen.note(f"Cleaning up session {earlier.id} of an earlier run")
+        await client.stop_session(earlier.id)
+
+
 async def end_all(client: ApiClient, screen: Screen) -> None:
     """Stop every session and wait for its cleanup. Prints what cannot be ended; raises nothing."""
     try:

@@ -28,15 +28,6 @@ MAX_NAMED = 4
 """Products that the sentence on coverage names."""
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "host"), counted(2000, "class", "classes")
-    ('1 host', '2,000 classes')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def levels_of(coverage: Coverage) -> Levels:
     """Return the figures as templates and reports carry them."""
     levels = {level.value: coverage.levels[level] for level in LEVELS}

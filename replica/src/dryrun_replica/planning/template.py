@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import yaml
 
+from dryrun_contract.text import counted
 from dryrun_replica.planning.census import census_of
 from dryrun_replica.planning.plan import Plan, PlannedTemplate
-from dryrun_replica.planning.summary import counted, levels_of, made_from, sentence
+from dryrun_replica.planning.summary import levels_of, made_from, sentence
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 2000
