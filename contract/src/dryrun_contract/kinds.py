@@ -164,6 +164,18 @@ def title_of(kind: str) -> str:
     return KINDS[kind].title if kind in KINDS else kind.replace("_", " ")
 
 
+def titles_of(kind: str, count: int) -> str:
+    """Return what people call one or several things of a kind.
+
+    >>> titles_of("service", 1), titles_of("service", 2), titles_of("directory", 0)
+    ('service', 'services', 'directories')
+    """
+    title = title_of(kind)
+    if count == 1:
+        return title
+    return f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
+
+
 def render_table() -> str:
     """Return `docs/kinds.md`: each kind with its key and its scored attributes."""
     rows = [

@@ -13,6 +13,7 @@ from approval_api.discoveries.production import scans
 from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 from dryrun_contract.production import ScanEnd, ScanList, ScanStart, ScanView
+from dryrun_contract.text import counted
 
 router = APIRouter(prefix="/production/scans", tags=["production"])
 
@@ -24,7 +25,7 @@ async def begin_scan(
     """Begin a scan: send its `id` along with its discoveries, then its end."""
     require_collector(reporting, start.collector)
     scan = await scans.begin(transaction, start, reporting.name)
-    targets = "1 target" if len(scan.targets) == 1 else f"{len(scan.targets)} targets"
+    targets = counted(len(scan.targets), "target")
     note(request, object_=str(scan.id), detail=f"{scan.collector}, {scan.profile}: {targets}")
     response.headers["Location"] = f"/api/v1/production/scans/{scan.id}"
     return scan

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.entry import AuditOutcome
 from approval_api.database.tables import audit_log as table
-from approval_api.web.pagination import from_cursor, row_id, to_cursor
+from approval_api.web.pagination import cut, from_cursor, row_id
 from dryrun_contract.base import UtcTime, Word
 
 
@@ -52,7 +52,5 @@ async def page(
         if value is not None:
             query = query.where(column == value)
     rows = list((await connection.execute(query)).mappings())
-    return AuditPage(
-        entries=tuple(AuditView.model_validate(dict(row)) for row in rows[:limit]),
-        next=to_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None,
-    )
+    shown, following = cut(rows, limit, lambda row: (row["id"],))
+    return AuditPage(entries=tuple(AuditView.model_validate(dict(row)) for row in shown), next=following)

@@ -12,7 +12,7 @@ from approval_api.identity.person import Person
 from approval_api.identity.roles import Permission
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.check import Check, CheckList, CheckRequest, Comparison
 from dryrun_contract.network_forecast import NetworkForecast
 
@@ -184,12 +184,7 @@ def _checked_by_another(stored: Check) -> ProblemError:
 
 
 def _unknown(check_id: UUID) -> ProblemError:
-    return ProblemError(
-        "unknown-check",
-        404,
-        f"there is no check {check_id}; GET /api/v1/dryrun/checks lists them",
-        title="Unknown check",
-    )
+    return unknown("check", check_id, "/api/v1/dryrun/checks")
 
 
 def _nothing_found(wanted: CheckRequest) -> ProblemError:

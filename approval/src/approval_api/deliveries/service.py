@@ -8,8 +8,8 @@ from approval_api.deliveries import repository
 from approval_api.deliveries.preview import freeze
 from approval_api.identity.person import Person
 from approval_api.identity.roles import Permission
-from approval_api.web.pagination import from_cursor, row_id, to_cursor
-from approval_api.web.problems import ProblemError
+from approval_api.web.pagination import cut, from_cursor, row_id
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.delivery import (
     DeliveryItems,
     DeliveryView,
@@ -34,12 +34,7 @@ def unknown_delivery(delivery_id: UUID) -> ProblemError:
 
 def unknown_destination(destination_id: UUID) -> ProblemError:
     """Return the 404 problem."""
-    return ProblemError(
-        "unknown-destination",
-        404,
-        f"there is no destination {destination_id}; GET /api/v1/production/destinations lists them",
-        title="Unknown destination",
-    )
+    return unknown("destination", destination_id, "/api/v1/production/destinations")
 
 
 async def add_destination(
@@ -139,8 +134,8 @@ async def list_items(
     await show(connection, delivery_id)
     after = from_cursor(cursor, row_id) or 0
     found = await repository.page_of_items(connection, delivery_id, after, limit + 1, state)
-    more = len(found) > limit
-    return DeliveryItems(items=tuple(found[:limit]), next=to_cursor(found[limit - 1].id) if more else None)
+    items, following = cut(found, limit, lambda item: (item.id,))
+    return DeliveryItems(items=items, next=following)
 
 
 async def _destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView:

@@ -3,8 +3,8 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.experiments import repository
-from approval_api.sessions.listing import older_than
-from approval_api.web.pagination import from_cursor, to_cursor
+from approval_api.sessions.listing import key_of, older_than
+from approval_api.web.pagination import cut, from_cursor
 from dryrun_contract.base import Word
 from dryrun_contract.experiment import ExperimentView
 
@@ -20,9 +20,5 @@ class ExperimentList(Word):
 async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> ExperimentList:
     """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
     found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
-    shown = found[:limit]
-    more = len(found) > limit
-    return ExperimentList(
-        experiments=tuple(shown),
-        next=to_cursor(shown[-1].requested_at.isoformat(), str(shown[-1].id)) if more else None,
-    )
+    experiments, following = cut(found, limit, key_of)
+    return ExperimentList(experiments=experiments, next=following)

@@ -12,6 +12,7 @@ from approval_api.experiments.runs import Run, by_network, counts_of, mean_of, r
 from approval_api.experiments.statistics import Share, discoveries, fisher_exact, interval
 from dryrun_contract.experiment import ExperimentRequest, RatePoint, RateSweep
 from dryrun_contract.side_effects import SIDE_EFFECTS
+from dryrun_contract.text import counted
 
 FEWEST_RUNS = 4
 """With fewer runs, a fact that is always lost cannot be distinguished from chance."""
@@ -140,7 +141,7 @@ def _is_found(tally: Tally) -> bool:
 
 def _doubts(runs: Sequence[Run], tallies: Mapping[FactName, Tally], planned: int) -> Iterator[str]:
     """Yield why too little is known of a rate to call it safe."""
-    whole = f"of {_sessions(len(runs))}"
+    whole = f"of {counted(len(runs), 'session')}"
     if unknown := sum(not _side_effects_known(run.measured) for run in runs):
         yield f"side effects not known in {unknown} {whole}"
     if cut := sum(not run.measured.complete for run in runs):
@@ -151,9 +152,9 @@ def _doubts(runs: Sequence[Run], tallies: Mapping[FactName, Tally], planned: int
         yield "no fact was found"
     if len(runs) < planned:
         # A session that failed, perhaps by what the scan did to it, has no scores.
-        yield f"{len(runs)} of {_sessions(planned)} measured"
+        yield f"{len(runs)} of {counted(planned, 'session')} measured"
     if len(runs) < FEWEST_RUNS:
-        yield f"it takes {_sessions(FEWEST_RUNS)}, not {len(runs)}"
+        yield f"it takes {counted(FEWEST_RUNS, 'session')}, not {len(runs)}"
 
 
 def _side_effects_known(measured: Measured) -> bool:
@@ -161,7 +162,7 @@ def _side_effects_known(measured: Measured) -> bool:
 
 
 def _reasons(runs: Sequence[Run], lost: Sequence[FactName], unclear: Sequence[FactName]) -> Iterator[str]:
-    whole = f"of {_sessions(len(runs))}"
+    whole = f"of {counted(len(runs), 'session')}"
     if harmed := sum(run.measured.harmed > 0 for run in runs):
         yield f"targets harmed in {harmed} {whole}"
     for name in SIDE_EFFECTS:
@@ -177,10 +178,6 @@ def _named(facts: Sequence[FactName]) -> str:
     shown = [f"{kind} {key[:80]}{f' {attribute}' if attribute else ''}" for _, kind, key, attribute in facts]
     more = len(shown) - _NAMED
     return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _sessions(number: int) -> str:
-    return f"{number} session{'' if number == 1 else 's'}"
 
 
 def _sentence(
@@ -199,7 +196,7 @@ def _sentence(
         return f"none is proved safe: {_doubt(points, above=0)}"
     trials = next(point.runs for point in points if point.rate == recommended)
     sure = (
-        f"nothing lost and nothing harmed in {_sessions(trials)}, "
+        f"nothing lost and nothing harmed in {counted(trials, 'session')}, "
         f"which leaves a chance of harm of up to {100 * chance:.0f} % in a session"
     )
     if beyond is not None:

@@ -29,7 +29,7 @@ from approval_api.sessions import service as sessions
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.service import Orchestrator
 from approval_api.web.bulkhead import Bulkhead, busy
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
 from dryrun_contract.fact_history import FactHistory
 from dryrun_contract.session import Outcome
@@ -50,7 +50,6 @@ MOST_LOOKS = 300
 """Runs that a fact's history looks at."""
 NO_SCORES = "no-scores"
 type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]
-_MAY_HEAL = frozenset({429, 502, 503, 504})
 
 
 class _TakenError(Exception):
@@ -59,12 +58,7 @@ class _TakenError(Exception):
 
 def unknown_experiment(experiment_id: UUID) -> ProblemError:
     """Return the 404 problem."""
-    return ProblemError(
-        "unknown-experiment",
-        404,
-        f"there is no experiment {experiment_id}; GET /api/v1/dryrun/experiments lists them",
-        title="Unknown experiment",
-    )
+    return unknown("experiment", experiment_id, "/api/v1/dryrun/experiments")
 
 
 class Experiments:
@@ -293,10 +287,9 @@ class Experiments:
         except _TakenError:
             return
         except ProblemError as error:
-            problem = error.problem
-            if problem.status not in _MAY_HEAL:
+            if not error.may_heal:
                 async with self._engine.begin() as connection:
-                    await repository.fail(connection, experiment.id, number, problem.in_one_line())
+                    await repository.fail(connection, experiment.id, number, error.problem.in_one_line())
 
     async def _measure(
         self, experiment_id: UUID, number: int, session_id: UUID, outcome: str, reason: str | None

@@ -9,8 +9,8 @@ from itertools import chain, islice
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from dryrun_contract.kinds import title_of
-from dryrun_contract.text import printable
+from dryrun_contract.kinds import title_of, titles_of
+from dryrun_contract.text import counted, printable
 
 NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
@@ -63,27 +63,6 @@ def count(value: float) -> str:
     ('12', '7.2', '1,234')
     """
     return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Count things.
-
-    >>> plural(1, "session"), plural(2, "session"), plural(0, "discovery", "discoveries")
-    ('1 session', '2 sessions', '0 discoveries')
-    """
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
-def titles_of(kind: str, count: int) -> str:
-    """Return what people call one or several things of a kind.
-
-    >>> titles_of("service", 1), titles_of("service", 2), titles_of("directory", 0)
-    ('service', 'services', 'directories')
-    """
-    title = title_of(kind)
-    if count == 1:
-        return title
-    return f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
 
 
 def ratio(value: float | None) -> str:
@@ -176,10 +155,10 @@ FILTERS = {
     function.__name__: function
     for function in (
         count,
+        counted,
         duration,
         size,
         number,
-        plural,
         ratio,
         spaced,
         moment,

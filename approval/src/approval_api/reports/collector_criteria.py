@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from approval_api.reports.criterion_results import at_least, at_most
+from approval_api.reports.criterion_results import at_least, at_most, holds
 from approval_api.reports.limits import Count, Share
 from dryrun_contract.base import Word
 from dryrun_contract.report import CriterionResult, Report
@@ -38,13 +38,8 @@ def judge_collectors(
         if limit.complete:
             run = runs.get(name)
             complete = None if run is None else run.complete and not run.truncated
-            yield CriterionResult(
-                criterion=f"{place}.complete",
-                status="not_measured" if complete is None else "passed" if complete else "failed",
-                limit=True,
-                measured=complete,
-                detail=(run.reason or "complete") if run else "it did not run",
-            )
+            detail = (run.reason or "complete") if run else "it did not run"
+            yield holds(f"{place}.complete", complete, detail)
 
 
 def _of_scores(place: str, own: CollectorScores | None, limit: CollectorLimits) -> Iterator[CriterionResult]:

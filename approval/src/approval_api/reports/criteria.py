@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError
 
 from approval_api.reports.collector_criteria import CollectorLimits, CollectorName, judge_collectors
-from approval_api.reports.criterion_results import at_least, at_most
+from approval_api.reports.criterion_results import at_least, at_most, holds
 from approval_api.reports.limits import Count, Share
 from approval_api.reports.side_effect_criteria import judge_side_effects
 from approval_api.sessions.stored import StoredSession
@@ -118,29 +118,12 @@ def judge(report: Report, criteria: Criteria) -> Verdict:
 
 def _preconditions(report: Report) -> Iterator[CriterionResult]:
     if not report.scan_over:
-        yield CriterionResult(
-            criterion="scan_over",
-            status="failed",
-            limit=True,
-            measured=False,
-            detail="the scan is not over; figures may still change",
-        )
+        yield holds("scan_over", False, "the scan is not over; figures may still change")
     if not report.history_complete:
-        yield CriterionResult(
-            criterion="history_complete",
-            status="failed",
-            limit=True,
-            measured=False,
-            detail="events of this session were lost; figures cover the rest",
-        )
+        yield holds("history_complete", False, "events of this session were lost; figures cover the rest")
     if report.left_out:
-        yield CriterionResult(
-            criterion="nothing_left_out",
-            status="failed",
-            limit=True,
-            measured=False,
-            detail=f"{report.left_out:,} events exceed the limit of a report; figures cover the others",
-        )
+        left_out = f"{report.left_out:,} events exceed the limit of a report; figures cover the others"
+        yield holds("nothing_left_out", False, left_out)
 
 
 def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
@@ -213,22 +196,10 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     if criteria.complete_scan:
         runs = _counted_runs(report)
         complete = all(run.complete and not run.truncated for run in runs) if runs else None
-        yield CriterionResult(
-            criterion="complete_scan",
-            status="not_measured" if complete is None else "passed" if complete else "failed",
-            limit=True,
-            measured=complete,
-            detail=_complete_detail(report),
-        )
+        yield holds("complete_scan", complete, _complete_detail(report))
     if criteria.scope:
         kept = report.scope.kept if report.scope else None
-        yield CriterionResult(
-            criterion="scope",
-            status="not_measured" if kept is None else "passed" if kept else "failed",
-            limit=True,
-            measured=kept,
-            detail=report.scope.detail if report.scope else "nothing is known of the network",
-        )
+        yield holds("scope", kept, report.scope.detail if report.scope else "nothing is known of the network")
 
 
 def _failed_logins(report: Report, limit: int) -> CriterionResult:

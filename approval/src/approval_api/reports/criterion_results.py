@@ -29,6 +29,17 @@ def at_most(criterion: str, limit: float, measured: float | None) -> CriterionRe
     )
 
 
+def holds(criterion: str, measured: bool | None, detail: str) -> CriterionResult:
+    """Return the result of something that has to be so; None: nothing measured it, so it did not pass."""
+    return CriterionResult(
+        criterion=criterion,
+        status="not_measured" if measured is None else "passed" if measured else "failed",
+        limit=True,
+        measured=measured,
+        detail=detail,
+    )
+
+
 def unmeasured(criterion: str, limit: float) -> CriterionResult:
     """Return the result of a figure that nothing measured: it did not pass."""
     return CriterionResult(

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dryrun_contract.kinds import title_of
+from dryrun_contract.kinds import titles_of
 from dryrun_contract.report import PlaceState
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -46,7 +46,4 @@ def kind_of(block: Any) -> str:
 
 def counted(number: int, kind: str) -> str:
     """Return `1 table`, `3 databases`, `2 directories`."""
-    noun = title_of(kind)
-    if number != 1:
-        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun}"
+    return f"{number:,} {titles_of(kind, number)}"

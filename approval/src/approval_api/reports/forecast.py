@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from dryrun_contract.base import Word
 from dryrun_contract.event import LogPattern
 from dryrun_contract.report import Forecast, ForecastLine, Report
+from dryrun_contract.text import counted
 
 WIDEST_PREFIX = 8
 PACKETS_PER_EMPTY_ADDRESS = 2
@@ -68,7 +69,6 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
     if not targets or scanning is None:
         return None
     hosts, network = question.complete()
-    standing = "1 target" if len(targets) == 1 else f"{len(targets)} targets"
     empty = max(_usable(network) - hosts, 0)
     lines = (
         _line(
@@ -102,7 +102,7 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
             expected=round(scanning * max(1.0, hosts / len(targets)), 1),
             low=round(scanning, 1),
             high=None,
-            basis=f"{scanning:.1f} s of scanning for {standing}",
+            basis=f"{scanning:.1f} s of scanning for {counted(len(targets), 'target')}",
         ),
     )
     answering = f"{hosts} of {_usable(network)} addresses of {network} answer"

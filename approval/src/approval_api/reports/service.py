@@ -23,6 +23,7 @@ from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import Fault
 from dryrun_contract.session import SessionView
+from dryrun_contract.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ def _require_no_other_forecast(stored: StoredSession) -> None:
     known = stored.template.stands_for if stored.template else None
     if known is None or known.census is None:
         return
-    hosts = f"{known.hosts:,} host{'' if known.hosts == 1 else 's'}"
+    hosts = counted(known.hosts, "host")
     raise ProblemError(
         "invalid-request",
         422,

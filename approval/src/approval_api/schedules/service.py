@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository as experiments_repository
 from approval_api.experiments.service import Experiments
+from approval_api.experiments.statistics import UNMEASURED
 from approval_api.schedules import repository
 from approval_api.schedules.due import ScheduleError, check, next_after
 from approval_api.schedules.repository import Due
-from approval_api.web.problems import ProblemError
-from dryrun_contract.experiment import ArmResult, ExperimentRequest, Interval
+from approval_api.web.problems import ProblemError, unknown
+from dryrun_contract.experiment import ArmResult, ExperimentRequest
 from dryrun_contract.problem import Fault
 from dryrun_contract.schedule import (
     MAX_FIRINGS_SHOWN,
@@ -39,7 +40,6 @@ RETRY = timedelta(seconds=30)
 """Between attempts to start one firing."""
 _STARTS_AT_ONCE = 4
 _UNREADABLE = "another version stored it, which this one cannot read"
-_MAY_HEAL = frozenset({429, 502, 503, 504})
 
 
 class _TakenError(Exception):
@@ -48,12 +48,7 @@ class _TakenError(Exception):
 
 def unknown_schedule(schedule_id: UUID) -> ProblemError:
     """Return the 404 problem."""
-    return ProblemError(
-        "unknown-schedule",
-        404,
-        f"there is no schedule {schedule_id}; GET /api/v1/dryrun/schedules lists them",
-        title="Unknown schedule",
-    )
+    return unknown("schedule", schedule_id, "/api/v1/dryrun/schedules")
 
 
 class Schedules:
@@ -214,7 +209,7 @@ class Schedules:
         except ValidationError:
             await self._stop(due.schedule_id, _UNREADABLE)
         except ProblemError as error:
-            if error.problem.status not in _MAY_HEAL:
+            if not error.may_heal:
                 async with self._engine.begin() as connection:
                     await repository.fail(connection, due, error.problem.in_one_line())
 
@@ -225,9 +220,8 @@ def _named(wanted: ExperimentRequest, due_at: datetime) -> ExperimentRequest:
 
 
 def _firing_arm(arm: ArmResult) -> FiringArm:
-    nothing = Interval(value=None, low=None, high=None)
     row = next((row for row in arm.rows if (row.kind, row.attribute) == ("service", None)), None)
-    recall, precision = (row.recall, row.precision) if row else (nothing, nothing)
+    recall, precision = (row.recall, row.precision) if row else (UNMEASURED, UNMEASURED)
     return FiringArm(
         arm=arm.arm,
         services=recall,

@@ -7,22 +7,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.sessions import repository
 from approval_api.sessions.schemas import SessionList
-from approval_api.web.pagination import from_cursor, to_cursor
+from approval_api.web.pagination import cut, from_cursor
+from dryrun_contract.experiment import ExperimentView
+from dryrun_contract.session import SessionView
 
 
 async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> SessionList:
     """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
     found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
-    shown = found[:limit]
-    more = len(found) > limit
-    return SessionList(
-        sessions=tuple(shown),
-        next=to_cursor(shown[-1].requested_at.isoformat(), str(shown[-1].id)) if more else None,
-    )
+    sessions, following = cut(found, limit, key_of)
+    return SessionList(sessions=sessions, next=following)
+
+
+def key_of(row: SessionView | ExperimentView) -> tuple[str, str]:
+    """Return the sort key of a list that has the newest request first."""
+    return row.requested_at.isoformat(), str(row.id)
 
 
 def older_than(key: list[object]) -> tuple[datetime, UUID]:
-    """Read that cursor back. Raises ValueError or OverflowError for any other."""
+    """Read such a key back from a cursor. Raises ValueError or OverflowError for any other."""
     requested_at, session_id = key
     moment = datetime.fromisoformat(str(requested_at))
     if moment.tzinfo is None:

@@ -20,7 +20,7 @@ from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.prepared import prepared_ids
 from approval_api.sessions.stored import JudgedBy
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.pool import Pool
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Session, SessionRequest, SessionView
@@ -55,12 +55,7 @@ class Orchestrator(Protocol):
 
 def unknown_session(session_id: UUID) -> ProblemError:
     """Return the 404 problem."""
-    return ProblemError(
-        "unknown-session",
-        404,
-        f"there is no session {session_id}; GET /api/v1/dryrun/sessions lists them",
-        title="Unknown session",
-    )
+    return unknown("session", session_id, "/api/v1/dryrun/sessions")
 
 
 async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from approval_api.database.storable import storable_text
 from approval_api.web.problems import ProblemError
@@ -36,6 +36,17 @@ def from_cursor[T](cursor: str | None, read: Callable[[list[object]], T]) -> T |
             title="The request is not valid",
             faults=(Fault(where="query.cursor", what="not a cursor of this list"),),
         ) from error
+
+
+def cut[T](
+    found: Sequence[T], limit: int, key_of: Callable[[T], tuple[str | int | None, ...]]
+) -> tuple[tuple[T, ...], str | None]:
+    """Return the first `limit` of rows and the cursor of those after them, None where there are none.
+
+    `found` are one more than `limit`, if there are that many; `key_of` returns the sort key of a row.
+    """
+    shown = tuple(found[:limit])
+    return shown, to_cursor(*key_of(shown[-1])) if len(found) > limit else None
 
 
 def row_id(key: list[object]) -> int:

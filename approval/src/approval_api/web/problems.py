@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
@@ -21,12 +21,28 @@ logger = logging.getLogger(__name__)
 type AnswerBrowser = Callable[[Request, Problem, Mapping[str, str] | None], Response | None]
 """`app.state.answer_browser`: returns a problem as a page for people, None for programs."""
 
+_MAY_HEAL = frozenset({429, 502, 503, 504})
 MAX_FAULTS = 50
 """The most faults that one answer lists."""
 
 
 class ProblemError(RefusedError):
     """An error that is answered as it stands."""
+
+    @property
+    def may_heal(self) -> bool:
+        """Whether the same request may succeed later: too much to do, or another service is away."""
+        return self.problem.status in _MAY_HEAL
+
+
+def unknown(noun: str, which: object, listed_at: str) -> ProblemError:
+    """Return the 404 problem of a thing that there is not; GET `listed_at` lists those that there are."""
+    return ProblemError(
+        f"unknown-{noun}",
+        404,
+        f"there is no {noun} {which}; GET {listed_at} lists them",
+        title=f"Unknown {noun}",
+    )
 
 
 def problem_response(
@@ -88,7 +104,6 @@ def _methods_at(request: Request) -> set[str]:
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     all_faults = error.errors()
-    count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
         Fault(
             where=printable(".".join(map(str, fault["loc"]))),
@@ -102,7 +117,7 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
         type=problem_type("invalid-request"),
         title="The request is not valid",
         status=422,
-        detail=f"{count} in the request; see `faults`",
+        detail=f"{counted(len(all_faults), 'fault')} in the request; see `faults`",
         faults=faults,
     )
     return problem_response(request, problem)

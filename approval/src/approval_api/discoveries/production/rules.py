@@ -19,7 +19,7 @@ from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
 from approval_api.discoveries.production.repository import of_decision
 from approval_api.discoveries.production.rule_matching import matches
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.production import RuleMatch, RulePreview, RuleRequest, RuleView
 
 MOST_RULES = 50
@@ -71,12 +71,7 @@ async def require(connection: AsyncConnection, rule_id: UUID, *, lock: bool = Fa
     found = await connection.execute(query.with_for_update() if lock else query)
     row = found.mappings().one_or_none()
     if row is None:
-        raise ProblemError(
-            "unknown-rule",
-            404,
-            f"there is no rule {rule_id}; GET /api/v1/production/rules lists them",
-            title="Unknown rule",
-        )
+        raise unknown("rule", rule_id, "/api/v1/production/rules")
     return _view(row)
 
 

@@ -20,9 +20,10 @@ from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
 from approval_api.pages.rendering import Pages, see_other
-from approval_api.pages.words import number, plural
+from approval_api.pages.words import number
 from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
+from dryrun_contract.text import counted
 
 PER_PAGE = 50
 SORTS: tuple[str, ...] = get_args(SortOrder.__value__)
@@ -138,7 +139,7 @@ def read_decision(form: Form) -> Decision:
 def decision_message(decision: Decision, decided: Decided) -> str:
     """Return the outcome of a decision as a sentence for the page."""
     words = {"approved": "approved", "rejected": "rejected", "pending": "open again"}
-    sentence = f"{plural(len(decided.decided), 'discovery', 'discoveries')} {words[decision.decision]}."
+    sentence = f"{counted(len(decided.decided), 'discovery', 'discoveries')} {words[decision.decision]}."
     if count := len(decided.changed):
         them = "it" if count == 1 else "them"
         sentence += f" {number(count)} changed after you loaded this page. Review {them} again."

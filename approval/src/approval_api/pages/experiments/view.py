@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from approval_api.experiments.statistics import UNMEASURED
 from approval_api.pages.experiments.rate_charts import Chart, charts
 from dryrun_contract.experiment import ExperimentResults, Interval, RowResult
 from dryrun_contract.side_effects import SIDE_EFFECTS
@@ -89,7 +90,7 @@ def drawn(results: ExperimentResults) -> Drawn:
 
 
 def _cell(row: RowResult | None, *, clear: bool) -> Cell:
-    interval = row.recall if row is not None else Interval(value=None, low=None, high=None)
+    interval = row.recall if row is not None else UNMEASURED
     shade = None if interval.value is None else round(interval.value * _SHADES)
     return Cell(interval, shade, clear)
 

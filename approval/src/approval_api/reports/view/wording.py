@@ -5,6 +5,7 @@ import json
 from pydantic import JsonValue
 
 from approval_api.reports.view.blocks import Quoted, Text, in_a_row, text
+from dryrun_contract.text import counted
 
 _KIB = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -46,9 +47,7 @@ def seconds(value: float | None) -> str:
 
 def times(number: int, noun: str) -> str:
     """Return `1 target`, `2 targets`, `no target`."""
-    if number == 0:
-        return f"no {noun}"
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return counted(number, noun) if number else f"no {noun}"
 
 
 def data(reported: dict[str, JsonValue]) -> Text:
