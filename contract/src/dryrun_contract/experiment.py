@@ -107,6 +107,9 @@ class Interval(Word):
     high: float | None
 
 
+UNMEASURED = Interval(value=None, low=None, high=None)
+
+
 class RowResult(Word):
     """One row of the scores (a kind, or an attribute of one) over all runs of an arm, counts added up."""
 
@@ -274,6 +277,36 @@ class ExperimentResults(Word):
     """Facts of runs beyond what one run may keep."""
     false_positives_left_out: int = 0
     """The same of what was reported falsely."""
+
+    def row_names(self) -> list[tuple[str, str | None]]:
+        """Return kind and attribute of the rows that any arm has, in order."""
+        return sorted(
+            {(row.kind, row.attribute) for arm in self.arms for row in arm.rows},
+            key=lambda name: (name[0], name[1] or ""),
+        )
+
+    def clear_rows(self) -> frozenset[tuple[str, str, str | None]]:
+        """Return arm, kind and attribute of the rows that clearly differ from the baseline's."""
+        return frozenset(
+            (contrast.arm, row.kind, row.attribute)
+            for contrast in self.contrasts
+            for row in contrast.rows
+            if row.is_clear
+        )
+
+    def with_short_names(self) -> Self:
+        """Return a comparison of two sessions, each named by the beginning of its id, and by a collector."""
+        arms = tuple(arm.model_copy(update={"arm": _short(arm.arm)}) for arm in self.arms)
+        contrasts = tuple(
+            each.model_copy(update={"arm": _short(each.arm), "baseline": _short(each.baseline)})
+            for each in self.contrasts
+        )
+        return self.model_copy(update={"arms": arms, "contrasts": contrasts})
+
+
+def _short(name: str) -> str:
+    session, _, collector = name.partition(" ")
+    return f"{session[:8]} {collector}".rstrip()
 
 
 type RunState = Literal["planned", "waiting", "running", "measured", "failed"]

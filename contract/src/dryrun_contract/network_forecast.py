@@ -73,6 +73,19 @@ type Quantity = Literal[
 ]
 
 
+QUANTITIES: dict[Quantity, str] = {
+    "seconds": "duration",
+    "packets": "packets to hosts",
+    "bytes": "bytes to hosts",
+    "answers": "packets from hosts",
+    "connections": "connections in logs",
+    "failed_logins": "failed logins in logs",
+    "log_lines": "lines in logs",
+    "harmed": "hosts harmed",
+}
+"""What people call them."""
+
+
 class QuantityForecast(Word):
     """What a scan of the whole network takes or does; None where nothing was measured."""
 

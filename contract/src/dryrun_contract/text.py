@@ -39,3 +39,12 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 host', '2,000 classes')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def about(value: float) -> str:
+    """Return how many of something are expected, with a decimal where it matters.
+
+    >>> about(12.0), about(7.25), about(1234.5)
+    ('12', '7.2', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"

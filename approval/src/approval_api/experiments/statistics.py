@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import comb
 from operator import mul
 
-from dryrun_contract.experiment import Interval
+from dryrun_contract.experiment import UNMEASURED, Interval
 
 RESAMPLES = 1000
 _SEED = 2026
@@ -21,8 +21,6 @@ _EXACT_PAIRS = 12
 _FLIPS = 10_000
 _EDGE = 0.025
 """Below and above a 95 % interval."""
-
-UNMEASURED = Interval(value=None, low=None, high=None)
 
 
 @dataclass(frozen=True, slots=True)

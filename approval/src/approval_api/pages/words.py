@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from dryrun_contract.kinds import title_of, titles_of
-from dryrun_contract.text import counted, printable
+from dryrun_contract.text import about, counted, printable
 
 NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
@@ -54,15 +54,6 @@ def size(count: float) -> str:
 def number(value: float) -> str:
     """Group digits: 1234567 → `1,234,567`."""
     return f"{value:,.0f}"
-
-
-def count(value: float) -> str:
-    """Show how many of something are expected, with a decimal where it matters.
-
-    >>> count(12.0), count(7.25), count(1234.5)
-    ('12', '7.2', '1,234')
-    """
-    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
 
 
 def ratio(value: float | None) -> str:
@@ -154,7 +145,7 @@ def short_id(value: object) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
-        count,
+        about,
         counted,
         duration,
         size,

@@ -15,12 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository as experiments_repository
 from approval_api.experiments.service import Experiments
-from approval_api.experiments.statistics import UNMEASURED
 from approval_api.schedules import repository
 from approval_api.schedules.due import ScheduleError, check, next_after
 from approval_api.schedules.repository import Due
 from approval_api.web.problems import ProblemError, unknown
-from dryrun_contract.experiment import ArmResult, ExperimentRequest
+from dryrun_contract.experiment import UNMEASURED, ArmResult, ExperimentRequest
 from dryrun_contract.problem import Fault
 from dryrun_contract.schedule import (
     MAX_FIRINGS_SHOWN,

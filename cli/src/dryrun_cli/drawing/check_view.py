@@ -10,15 +10,11 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.narration import counted
-from dryrun_cli.drawing.network_forecast_view import (
-    INTERVAL,
-    KINDS,
-    QUANTITIES,
-    count_text,
-    quantity_text,
-)
+from dryrun_cli.drawing.network_forecast_view import INTERVAL, KINDS, quantity_text
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.check import Check, CheckedGroup, CheckList, Comparison
+from dryrun_contract.network_forecast import QUANTITIES
+from dryrun_contract.text import about
 
 _MOST_GROUPS: Final = 10
 _WHAT: Final = {
@@ -140,8 +136,8 @@ def _cells(group: CheckedGroup, glyphs: Glyphs, *, unknown: bool) -> list[Text]:
     predicted = group.predicted
     beyond = f" (+{group.beyond})" if group.beyond else ""
     return [
-        Text("-" if predicted is None else count_text(predicted.value)),
-        Text("-" if predicted is None else f"{count_text(predicted.low)} to {count_text(predicted.high)}"),
+        Text("-" if predicted is None else about(predicted.value)),
+        Text("-" if predicted is None else f"{about(predicted.low)} to {about(predicted.high)}"),
         *([Text(f"{group.unknown:,}" if group.unknown else "", style="yellow")] if unknown else []),
         Text(f"{group.outcome:,} of {group.total:,}{beyond}"),
         _verdict(group.within, glyphs),

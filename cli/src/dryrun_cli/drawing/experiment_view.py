@@ -14,6 +14,7 @@ from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.experiment import (
+    UNMEASURED,
     ArmResult,
     Contrast,
     Difference,
@@ -84,15 +85,7 @@ def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:
 
 def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableType:
     """Return two sessions side by side; one run of each can show what differs, and not why."""
-    results = results.model_copy(
-        update={
-            "arms": tuple(arm.model_copy(update={"arm": _short_name(arm.arm)}) for arm in results.arms),
-            "contrasts": tuple(
-                each.model_copy(update={"arm": _short_name(each.arm), "baseline": _short_name(each.baseline)})
-                for each in results.contrasts
-            ),
-        }
-    )
+    results = results.with_short_names()
     parts: list[RenderableType] = [_figures(results), *_contrasts(results, glyphs)]
     if any(not each.pairs for each in results.contrasts):
         parts.append(Text(f"{glyphs.warning} They scanned different networks: another template or seed"))
@@ -103,12 +96,6 @@ def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableTyp
         )
     )
     return Group(*parts)
-
-
-def _short_name(name: str) -> str:
-    """Return the beginning of a session's id, and the name of a collector that is seen alone."""
-    session, _, collector = name.partition(" ")
-    return f"{session[:8]} {collector}".rstrip()
 
 
 def time_left(experiment: ExperimentView) -> str:
@@ -133,19 +120,10 @@ def _state(experiment: ExperimentView, glyphs: Glyphs) -> Text:
 def _figures(results: ExperimentResults) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("RECALL", no_wrap=True)
-    clear = {
-        (contrast.arm, row.kind, row.attribute)
-        for contrast in results.contrasts
-        for row in contrast.rows
-        if row.is_clear
-    }
+    clear = results.clear_rows()
     for number, arm in enumerate(results.arms):
         table.add_column(inert(arm.arm) + (" (baseline)" if not number else ""), justify="right")
-    rows = sorted(
-        {(row.kind, row.attribute) for arm in results.arms for row in arm.rows},
-        key=lambda row: (row[0], row[1] or ""),
-    )
-    for kind, attribute in rows:
+    for kind, attribute in results.row_names():
         name = (kind if attribute is None else f"  {attribute}").replace("_", " ")
         cells = []
         for arm in results.arms:
@@ -166,8 +144,7 @@ def _figures(results: ExperimentResults) -> Table:
         table.add_row(Text(name), *(_interval(getattr(arm, field), form) for arm in results.arms))
     for effect in SIDE_EFFECTS:
         if any(effect in arm.side_effects for arm in results.arms):
-            nothing = Interval(value=None, low=None, high=None)
-            cells = [_interval(arm.side_effects.get(effect, nothing), "{:.2f}") for arm in results.arms]
+            cells = [_interval(arm.side_effects.get(effect, UNMEASURED), "{:.2f}") for arm in results.arms]
             table.add_row(Text(effect.replace("_", " ")), *cells)
     if any(arm.judged for arm in results.arms):
         met = (f"{arm.passed} of {arm.judged}" if arm.judged else "-" for arm in results.arms)

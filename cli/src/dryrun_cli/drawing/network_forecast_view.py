@@ -11,23 +11,15 @@ from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.network_forecast import (
     INTERVAL_SHARE,
+    QUANTITIES,
     Expected,
     Group,
     NetworkForecast,
     Quantity,
 )
+from dryrun_contract.text import about
 
 KINDS = {"host": "hosts", "service": "services", "product": "products identified"}
-QUANTITIES: dict[Quantity, str] = {
-    "seconds": "duration",
-    "packets": "packets to hosts",
-    "bytes": "bytes to hosts",
-    "answers": "packets from hosts",
-    "connections": "connections in logs",
-    "failed_logins": "failed logins in logs",
-    "log_lines": "lines in logs",
-    "harmed": "hosts harmed",
-}
 INTERVAL = f"{100 * INTERVAL_SHARE:.0f} % interval"
 _MOST_GROUPS = 8
 
@@ -85,7 +77,7 @@ def quantity_text(name: Quantity, value: float) -> str:
         return duration(value)
     if name == "bytes":
         return byte_count(round(value))
-    return count_text(value) if name == "harmed" else f"{value:,.0f}"
+    return about(value) if name == "harmed" else f"{value:,.0f}"
 
 
 def _is_lacking(group: Group) -> bool:
@@ -95,11 +87,11 @@ def _is_lacking(group: Group) -> bool:
 
 def _cells(group: Group) -> list[Text]:
     missed = group.missed
-    lost = "" if missed is None or missed.value < 0.05 else count_text(missed.value)
+    lost = "" if missed is None or missed.value < 0.05 else about(missed.value)
     return [
         Text(f"{group.total:,}"),
         Text(f"{group.covered:,}", style="dim"),
-        Text("-" if group.found is None else count_text(group.found.value)),
+        Text("-" if group.found is None else about(group.found.value)),
         Text(_interval(group.found), style="dim"),
         Text(lost, style="red"),
         Text(f"{group.unknown:,}" if group.unknown else "", style="yellow"),
@@ -107,12 +99,7 @@ def _cells(group: Group) -> list[Text]:
 
 
 def _interval(expected: Expected | None) -> str:
-    return "-" if expected is None else f"{count_text(expected.low)} to {count_text(expected.high)}"
-
-
-def count_text(value: float) -> str:
-    """Return a number of things, with a decimal where it matters."""
-    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
+    return "-" if expected is None else f"{about(expected.low)} to {about(expected.high)}"
 
 
 def _table(first: str, *others: str) -> Table:

@@ -12,7 +12,6 @@ from approval_api.pages.rendering import page
 from approval_api.reports.listed import ListedSession, with_figures
 from approval_api.sessions import listing
 from approval_api.web.problems import ProblemError
-from dryrun_contract.experiment import ExperimentResults
 from dryrun_contract.problem import problem_type
 from dryrun_contract.session import SessionView
 
@@ -42,7 +41,7 @@ async def show_comparison(
     if is_requested and before is not None and after is not None:
         experiments: Experiments = state.experiments
         try:
-            results = _named(await experiments.compare(before, after))
+            results = (await experiments.compare(before, after)).with_short_names()
         except ProblemError as error:
             if error.problem.type != problem_type(NO_SCORES):
                 raise
@@ -58,21 +57,6 @@ async def show_comparison(
         drawn=None if results is None else drawn(results),
         missing=missing,
     )
-
-
-def _named(results: ExperimentResults) -> ExperimentResults:
-    """Return results whose arms have short names: the beginning of a session's id, and a collector's name."""
-    contrasts = tuple(
-        each.model_copy(update={"arm": _short(each.arm), "baseline": _short(each.baseline)})
-        for each in results.contrasts
-    )
-    arms = tuple(arm.model_copy(update={"arm": _short(arm.arm)}) for arm in results.arms)
-    return results.model_copy(update={"arms": arms, "contrasts": contrasts})
-
-
-def _short(name: str) -> str:
-    session, _, collector = name.partition(" ")
-    return f"{session[:8]} {collector}".rstrip()
 
 
 def _uuid(text: str) -> UUID | None:

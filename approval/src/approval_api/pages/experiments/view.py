@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from approval_api.experiments.statistics import UNMEASURED
 from approval_api.pages.experiments.rate_charts import Chart, charts
-from dryrun_contract.experiment import ExperimentResults, Interval, RowResult
+from dryrun_contract.experiment import UNMEASURED, ExperimentResults, Interval, RowResult
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _SHADES = 10
@@ -53,16 +52,7 @@ class Drawn:
 
 def drawn(results: ExperimentResults) -> Drawn:
     """Return the pictures' coordinates."""
-    clear = {
-        (contrast.arm, row.kind, row.attribute)
-        for contrast in results.contrasts
-        for row in contrast.rows
-        if row.is_clear
-    }
-    names = sorted(
-        {(row.kind, row.attribute) for arm in results.arms for row in arm.rows},
-        key=lambda name: (name[0], name[1] or ""),
-    )
+    clear = results.clear_rows()
     by_arm = {arm.arm: {(row.kind, row.attribute): row for row in arm.rows} for arm in results.arms}
     return Drawn(
         rows=tuple(
@@ -74,7 +64,7 @@ def drawn(results: ExperimentResults) -> Drawn:
                     for arm, rows in by_arm.items()
                 ),
             )
-            for kind, attribute in names
+            for kind, attribute in results.row_names()
         ),
         plots={
             (contrast.arm, row.kind, row.attribute): plot

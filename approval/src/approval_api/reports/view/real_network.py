@@ -22,6 +22,7 @@ from approval_api.reports.view.blocks import (
 from approval_api.reports.view.wording import seconds, size, times
 from dryrun_contract.network_forecast import (
     INTERVAL_SHARE,
+    QUANTITIES,
     Expected,
     Group,
     NetworkForecast,
@@ -30,6 +31,7 @@ from dryrun_contract.network_forecast import (
 )
 from dryrun_contract.report import Report
 from dryrun_contract.template import Levels, StandsFor
+from dryrun_contract.text import about
 
 LEVEL_WORDS: tuple[tuple[str, Tone, str], ...] = (
     ("same_version", "good", "same product and version"),
@@ -38,16 +40,6 @@ LEVEL_WORDS: tuple[tuple[str, Tone, str], ...] = (
     ("banner", "quiet", "a banner or an open port, no software"),
     ("nothing", "bad", "nothing"),
 )
-_QUANTITIES: dict[Quantity, str] = {
-    "seconds": "duration",
-    "packets": "packets to hosts",
-    "bytes": "bytes to hosts",
-    "answers": "packets from hosts",
-    "connections": "connections in logs",
-    "failed_logins": "failed logins in logs",
-    "log_lines": "lines in logs",
-    "harmed": "hosts harmed",
-}
 _FOUND_LEGEND: tuple[tuple[Tone, str], ...] = (
     ("good", "expected found"),
     ("bad", "expected missed"),
@@ -149,7 +141,7 @@ def _groups(
             name(group),
             text(f"{group.total:,}"),
             text(f"{group.covered:,}"),
-            text("-" if group.found is None else _count(group.found.value), strong=True),
+            text("-" if group.found is None else about(group.found.value), strong=True),
             text(_range(group.found)),
             _missed(group),
             text(f"{group.unknown:,}" if group.unknown else "", tone="warn"),
@@ -172,7 +164,7 @@ def _missed(group: Group) -> Text:
     missed = group.missed
     if missed is None or not round(missed.value, 1):
         return text("")
-    return text(_count(missed.value), tone="bad")
+    return text(about(missed.value), tone="bad")
 
 
 def _picture(title: str, groups: Sequence[Group], name: Callable[[Group], Text]) -> Bars:
@@ -192,7 +184,7 @@ def _picture(title: str, groups: Sequence[Group], name: Callable[[Group], Text])
 def _costs(quantities: Sequence[QuantityForecast]) -> Table:
     rows = [
         (
-            text(_QUANTITIES[each.name]),
+            text(QUANTITIES[each.name]),
             text(
                 "not measured" if each.expected is None else quantity(each.name, each.expected.value),
                 strong=True,
@@ -212,7 +204,7 @@ def quantity(name: Quantity, value: float) -> str:
         return seconds(value)
     if name == "bytes":
         return size(value)
-    return _count(value) if name == "harmed" else f"{value:,.0f}"
+    return about(value) if name == "harmed" else f"{value:,.0f}"
 
 
 def _quantity_range(name: Quantity, expected: Expected) -> str:
@@ -225,8 +217,8 @@ def _inside(known: NetworkForecast) -> list[Block]:
     rows = [
         (
             text(Quoted(each.kind), *((f", {each.attribute}",) if each.attribute else ())),
-            text(_count(each.covered)),
-            text(_count(each.found.value), strong=True),
+            text(about(each.covered)),
+            text(about(each.found.value), strong=True),
             text(_range(each.found)),
         )
         for each in known.inside
@@ -241,10 +233,5 @@ def _inside(known: NetworkForecast) -> list[Block]:
     return [table("Inside services", columns, rows, "", note=note)]
 
 
-def _count(value: float) -> str:
-    """Return a number of things; with a decimal where it matters."""
-    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
-
-
 def _range(expected: Expected | None) -> str:
-    return "-" if expected is None else f"{_count(expected.low)} to {_count(expected.high)}"
+    return "-" if expected is None else f"{about(expected.low)} to {about(expected.high)}"
