@@ -11,9 +11,9 @@ from approval_api.audit.transaction import Transaction
 from approval_api.criteria.service import choose
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
-from approval_api.reports.listed import ListedSession, ListedSessions, with_figures
-from approval_api.sessions import listing, service
-from approval_api.sessions.schemas import SessionList
+from approval_api.reports import listed
+from approval_api.reports.listed import ListedSession, ListedSessions
+from approval_api.sessions import service
 from dryrun_contract.session import SessionView, StartRequest
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -48,15 +48,15 @@ async def list_sessions(
     cursor: str | None = None,
 ) -> ListedSessions:
     """List sessions, newest first, with the figures of those that are scored."""
-    return await with_figures(transaction, await listing.page(transaction, limit, cursor))
+    return await listed.page(transaction, limit, cursor)
 
 
 @router.get("/{session_id}")
 async def show_session(session_id: UUID, _: Reader, transaction: Transaction) -> ListedSession:
     """Show one session, with its figures once it is scored."""
     session = await service.require(transaction, session_id)
-    (listed,) = (await with_figures(transaction, SessionList(sessions=(session,), next=None))).sessions
-    return listed
+    (shown,) = await listed.with_figures(transaction, [session])
+    return shown
 
 
 @router.post("/{session_id}/stop", status_code=202)

@@ -1,10 +1,12 @@
 """The list of sessions with the figures of those that are scored, as clients of this API get it."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.reports.figures import Figures
 from approval_api.reports.repository import figures_of
-from approval_api.sessions.schemas import SessionList
+from approval_api.sessions import listing
 from dryrun_contract.base import Word
 from dryrun_contract.session import Phase, SessionView
 
@@ -23,12 +25,19 @@ class ListedSessions(Word):
     next: str | None
 
 
-async def with_figures(connection: AsyncConnection, page: SessionList) -> ListedSessions:
-    """Return the page with stored figures; nothing is computed for it."""
-    ended = [session.id for session in page.sessions if session.phase == Phase.ENDED]
+async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> ListedSessions:
+    """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
+    sessions, following = await listing.page(connection, limit, cursor)
+    return ListedSessions(sessions=await with_figures(connection, sessions), next=following)
+
+
+async def with_figures(
+    connection: AsyncConnection, sessions: Sequence[SessionView]
+) -> tuple[ListedSession, ...]:
+    """Return sessions with stored figures; nothing is computed for it."""
+    ended = [session.id for session in sessions if session.phase == Phase.ENDED]
     found = await figures_of(connection, ended)
     figures = {session_id: each for session_id, each in found.items() if isinstance(each, Figures)}
-    listed = (
-        ListedSession(**session.model_dump(), figures=figures.get(session.id)) for session in page.sessions
+    return tuple(
+        ListedSession(**session.model_dump(), figures=figures.get(session.id)) for session in sessions
     )
-    return ListedSessions(sessions=tuple(listed), next=page.next)

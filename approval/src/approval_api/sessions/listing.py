@@ -6,17 +6,20 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.sessions import repository
-from approval_api.sessions.schemas import SessionList
 from approval_api.web.pagination import cut, from_cursor
 from dryrun_contract.experiment import ExperimentView
 from dryrun_contract.session import SessionView
 
 
-async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> SessionList:
-    """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
+async def page(
+    connection: AsyncConnection, limit: int, cursor: str | None
+) -> tuple[tuple[SessionView, ...], str | None]:
+    """Return a page of the list, and the cursor of the next one.
+
+    Raises a 422 problem for a cursor that this list did not issue.
+    """
     found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
-    sessions, following = cut(found, limit, key_of)
-    return SessionList(sessions=sessions, next=following)
+    return cut(found, limit, key_of)
 
 
 def key_of(row: SessionView | ExperimentView) -> tuple[str, str]:

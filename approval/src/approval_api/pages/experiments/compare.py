@@ -9,8 +9,8 @@ from approval_api.access.permission import Reader
 from approval_api.experiments.service import NO_SCORES, Experiments
 from approval_api.pages.experiments.view import drawn
 from approval_api.pages.rendering import page
-from approval_api.reports.listed import ListedSession, with_figures
-from approval_api.sessions import listing
+from approval_api.reports import listed
+from approval_api.reports.listed import ListedSession
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import problem_type
 from dryrun_contract.session import SessionView
@@ -27,7 +27,7 @@ async def show_comparison(
     """Show what differs between two sessions; without two, let them be chosen."""
     state = request.app.state
     async with state.engine.connect() as connection:
-        latest = await with_figures(connection, await listing.page(connection, _OFFERED, None))
+        latest = await listed.page(connection, _OFFERED, None)
     offered = [each for each in latest.sessions if each.phase == "ended"]
     scored = [each for each in offered if each.figures is not None and each.figures.recall is not None]
     before, after = _uuid(a), _uuid(b)

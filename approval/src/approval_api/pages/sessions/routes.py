@@ -15,8 +15,8 @@ from approval_api.pages.forms import SentForm, validated
 from approval_api.pages.rendering import page, see_other
 from approval_api.pages.sessions.fragments import session_values
 from approval_api.pages.sessions.live import LiveSessions, frames
-from approval_api.reports.listed import with_figures
-from approval_api.sessions import listing, service
+from approval_api.reports import listed
+from approval_api.sessions import service
 from dryrun_contract.session import StartRequest
 
 router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)
@@ -28,13 +28,13 @@ _PER_PAGE = 30
 async def show_sessions(request: Request, visitor: Reader, cursor: str | None = None) -> Response:
     """List sessions, newest first."""
     async with request.app.state.engine.connect() as connection:
-        listed = await with_figures(connection, await listing.page(connection, _PER_PAGE, cursor))
+        found = await listed.page(connection, _PER_PAGE, cursor)
     return page(
         request,
         "sessions/sessions.html",
         visitor,
-        sessions=listed.sessions,
-        next=listed.next,
+        sessions=found.sessions,
+        next=found.next,
         first=cursor is None,
     )
 
