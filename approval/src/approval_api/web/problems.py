@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
-from dryrun_contract.text import counted, printable
+from dryrun_contract.text import printable
 from dryrun_serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,7 @@ def _methods_at(request: Request) -> set[str]:
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     all_faults = error.errors()
+    count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
         Fault(
             where=printable(".".join(map(str, fault["loc"]))),
@@ -117,7 +118,7 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
         type=problem_type("invalid-request"),
         title="The request is not valid",
         status=422,
-        detail=f"{counted(len(all_faults), 'fault')} in the request; see `faults`",
+        detail=f"{count} in the request; see `faults`",
         faults=faults,
     )
     return problem_response(request, problem)
