@@ -32,9 +32,10 @@ class SshSignature:
     signature: bytes
 
 
-def signed_data(document_sha512: bytes, namespace: str = REPORT_NAMESPACE) -> bytes:
+def signed_data(document_sha512: bytes) -> bytes:
     """Return what is signed in place of the document, from the document's SHA-512."""
-    return _MAGIC + _string(namespace.encode()) + _string(b"") + _string(_HASH) + _string(document_sha512)
+    namespace = _string(REPORT_NAMESPACE.encode())
+    return _MAGIC + namespace + _string(b"") + _string(_HASH) + _string(document_sha512)
 
 
 def write_signature(signature: SshSignature, namespace: str = REPORT_NAMESPACE) -> str:
@@ -53,7 +54,7 @@ def write_signature(signature: SshSignature, namespace: str = REPORT_NAMESPACE) 
     return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])
 
 
-def read_signature(text: str, namespace: str = REPORT_NAMESPACE) -> SshSignature:
+def read_signature(text: str) -> SshSignature:
     """Read the text of a `.sig` file. Raises ValueError that says what it is instead."""
     if len(text) > MAX_SIGNATURE_BYTES:
         raise ValueError(f"it is longer than {MAX_SIGNATURE_BYTES} bytes")
@@ -68,8 +69,9 @@ def read_signature(text: str, namespace: str = REPORT_NAMESPACE) -> SshSignature
         raise ValueError("it is not an SSH signature of version 1")
     fields = _strings(blob[len(_MAGIC) + 4 :], 5)
     key, of, _, digest, signature = fields
-    if of != namespace.encode():
-        raise ValueError(f"it was made for {of[:40].decode('ascii', 'replace')!r}, not for {namespace!r}")
+    if of != REPORT_NAMESPACE.encode():
+        made_for = of[:40].decode("ascii", "replace")
+        raise ValueError(f"it was made for {made_for!r}, not for {REPORT_NAMESPACE!r}")
     if digest != _HASH:
         raise ValueError("it is not by SHA-512")
     return SshSignature(_typed(key, _KEY_BYTES), _typed(signature, _SIGNATURE_BYTES))

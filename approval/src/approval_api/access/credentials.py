@@ -12,6 +12,8 @@ from approval_api.people.secret_values import digest
 from approval_api.settings import ProgramToken
 
 _LOOKED_UP_AT_ONCE = 3
+_REMEMBERED_SECONDS = 600.0
+_MOST_REMEMBERED = 10_000
 
 
 class ProgramTokens:
@@ -46,10 +48,8 @@ def _program(token: ProgramToken) -> Person:
 class RecentlyProven:
     """Credentials that were valid minutes ago. They prove nothing now; they are looked up first."""
 
-    def __init__(self, seconds: float = 600, most: int = 10_000) -> None:
-        """Remember up to `most` credentials, each for `seconds`."""
-        self._seconds = seconds
-        self._most = most
+    def __init__(self) -> None:
+        """Begin without any."""
         self._proven: OrderedDict[bytes, float] = OrderedDict()
         self.turns_of_others = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
         """Held while any other credential is looked up: strangers cannot take all database connections."""
@@ -58,9 +58,9 @@ class RecentlyProven:
         """Note that this credential was valid."""
         self._proven[credential] = time.monotonic()
         self._proven.move_to_end(credential)
-        if len(self._proven) > self._most:
+        if len(self._proven) > _MOST_REMEMBERED:
             self._proven.popitem(last=False)
 
     def has(self, credential: bytes) -> bool:
         """Return whether this credential was valid a short time ago."""
-        return time.monotonic() - self._proven.get(credential, float("-inf")) < self._seconds
+        return time.monotonic() - self._proven.get(credential, float("-inf")) < _REMEMBERED_SECONDS

@@ -28,11 +28,11 @@ class Asset:
 class Assets:
     """All files of the folder; few and small enough to be kept."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        """Read `folder`. The style sheet names the font by a relative path, so one digest covers all."""
+    def __init__(self) -> None:
+        """Read the folder. The style sheet names the font by a relative path, so one digest covers all."""
         self._assets = {
-            path.relative_to(folder).as_posix(): Asset(path.read_bytes(), _media_type(path))
-            for path in sorted(folder.rglob("*"))
+            path.relative_to(FOLDER).as_posix(): Asset(path.read_bytes(), _media_type(path))
+            for path in sorted(FOLDER.rglob("*"))
             if path.is_file()
         }
         # The report's style is its renderer's: one and the same for pages and files.

@@ -49,11 +49,9 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
     )
 
 
-def draw_sessions(
-    sessions: Iterable[ListedSession], glyphs: Glyphs, width: int, now: datetime | None = None
-) -> RenderableType:
+def draw_sessions(sessions: Iterable[ListedSession], glyphs: Glyphs, width: int) -> RenderableType:
     """Return one row per session; with when and who started it and why it ended if `width` allows."""
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     started = ["STARTED"] if width >= STARTED_WIDTH else []
     names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", *started, "TOOK"]
     if width >= REASON_WIDTH:
@@ -78,11 +76,11 @@ def draw_sessions(
     return table
 
 
-def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
+def draw_pool(pool: Pool, glyphs: Glyphs) -> RenderableType:
     """Return a row for each template and seed that is kept prepared on a host; below, why some are not."""
     if not pool.lines:
         return Text("Nothing is kept prepared; the operator of the orchestrator sets ORCHESTRATOR_POOL.")
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("TEMPLATE", "READY", "PREPARING", "DEADLINE"):
         justify: Literal["left", "right"] = "right" if name == "PREPARING" else "left"
@@ -106,9 +104,9 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
     return Group(table, Text(""), *notes) if notes else table
 
 
-def draw_session(session: ListedSession, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
+def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
     """Return one session in detail."""
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import (
-    PATIENCE_SECONDS,
     ConnectionLost,
     ConnectionMade,
     EndedWithoutEvent,
@@ -53,7 +52,6 @@ async def watch_session(
     *,
     manner: Manner = Manner.AUTO,
     on_interrupt: Literal["stop", "leave"] = "stop",
-    patience_seconds: float = PATIENCE_SECONDS,
 ) -> WatchOutcome:
     """Show the session on `console` until it has ended, and return its outcome.
 
@@ -62,7 +60,7 @@ async def watch_session(
     the main thread's event loop. Raises ApiRefusedError and ApiUnreachableError as `follow_events` does.
     """
     screen = make_screen(manner, console, session_id, on_interrupt)
-    return await _Watcher(client, session_id, screen, on_interrupt, patience_seconds).watch()
+    return await _Watcher(client, session_id, screen, on_interrupt).watch()
 
 
 class _Watcher:
@@ -72,13 +70,11 @@ class _Watcher:
         session_id: UUID,
         screen: Screen,
         on_interrupt: Literal["stop", "leave"],
-        patience_seconds: float,
     ) -> None:
         self._client = client
         self._session_id = session_id
         self._screen = screen
         self._stops = on_interrupt == "stop"
-        self._patience = patience_seconds
         self._state = WatchedSession()
         self._server_ahead = timedelta(0)
         self._interrupts = 0
@@ -108,7 +104,7 @@ class _Watcher:
         return WatchOutcome(self._state.outcome, self._state.reason, interrupted, self._left_by, self._state)
 
     async def _follow(self) -> None:
-        events = follow_events(self._client, self._session_id, patience_seconds=self._patience)
+        events = follow_events(self._client, self._session_id)
         async with aclosing(events) as items:
             async for item in items:
                 self._take(item)

@@ -1,7 +1,6 @@
 """Third-party software by pin and hash: Python packages of requirements files, browser files from npm."""
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +39,15 @@ class VendoredPackage:
     hashes: tuple[str, ...]
 
 
-def read_pins(file: Path, environment: Mapping[str, str] = _IMAGE_ENVIRONMENT) -> list[PinnedPackage]:
-    """Return the pins of a requirements file that apply in `environment`, by name."""
+def read_pins(file: Path) -> list[PinnedPackage]:
+    """Return the pins of a requirements file that apply in the images, by name."""
     found = []
     for line in file.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
         words, *hashes = line.split(" --hash=sha256:")
         if not words.strip() or words.startswith("#"):
             continue
         requirement = Requirement(words.strip())
-        if requirement.marker is not None and not requirement.marker.evaluate(dict(environment)):
+        if requirement.marker is not None and not requirement.marker.evaluate(_IMAGE_ENVIRONMENT):
             continue
         (pin,) = requirement.specifier
         name = canonicalize_name(requirement.name)

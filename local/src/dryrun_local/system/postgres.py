@@ -67,9 +67,9 @@ def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
     return (*_unprivileged(), str(_program("postgres")), "-D", str(data), *chosen)
 
 
-def url_of(database: str, sockets: Path, user: str = "postgres") -> str:
-    """Return a database's URL for SQLAlchemy with asyncpg."""
-    return f"postgresql+asyncpg://{user}@/{database}?host={quote(str(sockets), safe='/')}"
+def url_of(database: str, sockets: Path) -> str:
+    """Return a database's URL for SQLAlchemy with asyncpg, as its owner."""
+    return f"postgresql+asyncpg://postgres@/{database}?host={quote(str(sockets), safe='/')}"
 
 
 def application_url(owner_url: str) -> str:

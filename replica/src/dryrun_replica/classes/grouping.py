@@ -1,7 +1,7 @@
 """Groups hosts with the same services into classes, and names the kinds of services that they have."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dryrun_contract.base import Word
@@ -104,11 +104,10 @@ def letters_of(number: int) -> str:
     return text
 
 
-def count_kinds(classes: Iterable[HostClass], hosts: Mapping[str, int] | None = None) -> Counter[ServiceKind]:
-    """Return how many services of each kind there are; `hosts` says how many hosts of a class count."""
+def count_kinds(classes: Iterable[HostClass]) -> Counter[ServiceKind]:
+    """Return how many services of each kind there are."""
     counts: Counter[ServiceKind] = Counter()
     for each in classes:
-        number = each.size if hosts is None else hosts.get(each.name, 0)
         for service in each.example.services:
-            counts[ServiceKind.of(service)] += number
+            counts[ServiceKind.of(service)] += each.size
     return counts
