@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.checks.completeness import is_complete
+from approval_api.database.locks import hold
 from approval_api.database.tables import discoveries, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
@@ -17,7 +18,6 @@ from dryrun_contract.production_counts import MAX_FOUND, ProductionCounter, Prod
 MAX_KEPT = 1000
 """Checks of one person; the oldest goes when another one comes."""
 _AT_ONCE = 2000
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecast checks'))")
 
 
 async def production_outcome(
@@ -70,7 +70,7 @@ async def keep(connection: AsyncConnection, check: Check, sessions: Collection[U
     comparison = check.comparison.model_dump(mode="json")
     found = comparison.copy()
     del found["quantities"]
-    await connection.execute(_LOCK)
+    await hold(connection, "forecast checks")
     same = await connection.execute(
         select(forecast_checks)
         .where(

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.locks import hold
 from dryrun_contract.notification import ChannelRequest, ChannelView
 
 _LIST = """
@@ -31,10 +32,7 @@ FROM gateway.channels c WHERE c.id = :id AND c.owner = :owner AND NOT EXISTS (
 
 async def count_of(connection: AsyncConnection, owner: str) -> int:
     """Return how many channels a person has; others that count for them wait for this transaction."""
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtext('channels of ' || CAST(:owner AS text)))"),
-        {"owner": owner},
-    )
+    await hold(connection, f"channels of {owner}")
     counted = await connection.execute(
         text("SELECT count(*) FROM gateway.channels WHERE owner = :owner"), {"owner": owner}
     )

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, case, delete, func, literal, select, text, up
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.locks import hold
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import schedule_firings as firings
 from approval_api.database.tables import schedules
@@ -73,10 +74,7 @@ async def insert_schedule(
 
 async def count_of(connection: AsyncConnection, owner: str) -> int:
     """Return how many schedules a person has; others that count for them wait for this transaction."""
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtext('schedules of ' || CAST(:owner AS text)))"),
-        {"owner": owner},
-    )
+    await hold(connection, f"schedules of {owner}")
     counted = await connection.execute(
         select(func.count()).select_from(schedules).where(schedules.c.owner == owner)
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.locks import hold
 from approval_api.database.tables import published_badges as table
 from approval_api.web.problems import ProblemError
 from dryrun_contract.schedule import MAX_FIRINGS_SHOWN
@@ -139,7 +140,7 @@ def draw(badge: Badge) -> str:
 
 async def publish(connection: AsyncConnection, wanted: PublishRequest, person: str) -> PublishedBadge:
     """Let anybody who knows the address read a badge. Raises ProblemError: 404 for a schedule, 429."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('published badges'))"))
+    await hold(connection, "published badges")
     if (await connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST_PUBLISHED:
         raise ProblemError("too-many-badges", 429, f"{MOST_PUBLISHED} badges are published; withdraw one")
     values = {"id": secrets.token_urlsafe(16), **wanted.model_dump(), "published_by": person}

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
+from approval_api.database.locks import hold
 from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
 from approval_api.discoveries.production.repository import of_decision
@@ -41,7 +42,7 @@ async def create(connection: AsyncConnection, wanted: RuleRequest, made_by: str)
             f"{made_by!r} makes this rule and reports what it would approve; let somebody else make it",
             title="Nobody decides on their own reports by a rule",
         )
-    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('approval rules'))"))
+    await hold(connection, "approval rules")
     if (await connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST_RULES:
         raise ProblemError(
             "too-many-rules", 429, f"there are {MOST_RULES} rules, as many as there may be; remove one"
