@@ -51,6 +51,9 @@ def first_fault(error: ValidationError, title: str) -> ProblemError:
     """Return what is wrong with a form as a problem, in the words of the model that read it."""
     fault = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, fault["loc"]))
-    return ProblemError(
-        "invalid-request", 422, f"{where}: {fault['msg']}. Go back, correct it and send it again", title=title
-    )
+    return wrong(f"{where}: {fault['msg']}", title)
+
+
+def wrong(what: str, title: str) -> ProblemError:
+    """Return the 422 problem of a form, `what` of it is wrong."""
+    return ProblemError("invalid-request", 422, f"{what}. Go back, correct it and send it again", title=title)

@@ -8,9 +8,8 @@ from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, may_remove, removal_in_words
 from approval_api.pages.checks.view import draw
-from approval_api.pages.forms import SentForm
+from approval_api.pages.forms import SentForm, wrong
 from approval_api.pages.rendering import page, see_other
-from approval_api.web.problems import ProblemError
 from dryrun_contract.check import CheckRequest
 
 router = APIRouter(prefix="/dryrun/checks", include_in_schema=False)
@@ -44,8 +43,7 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
     try:
         session_id = UUID(form.one("session"))
     except ValueError:
-        detail = "expected the whole id of a session. Go back, correct it and send it again"
-        raise ProblemError("invalid-request", 422, detail, title="This is not a session") from None
+        raise wrong("expected the whole id of a session", "This is not a session") from None
     check, is_new = await _checks(request).check(session_id, CheckRequest(), visitor.name)
     note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
     return see_other(f"/dryrun/checks/{check.id}")

@@ -10,10 +10,9 @@ from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.criteria import service
-from approval_api.pages.forms import SentForm, first_fault
+from approval_api.pages.forms import SentForm, first_fault, wrong
 from approval_api.pages.rendering import page, see_other
 from approval_api.reports.criteria import Criteria
-from approval_api.web.problems import ProblemError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.named_criteria import BUILT_IN, CriteriaName
 
@@ -52,8 +51,8 @@ async def store_criteria(
     except ValidationError as error:
         raise first_fault(error, "These are not criteria") from error
     except (OutOfBoundsError, ValueError) as error:
-        detail = f"the criteria are not JSON of this size: {error}. Go back, correct it and send it again"
-        raise ProblemError("invalid-request", 422, detail, title="These are not criteria") from error
+        what = f"the criteria are not JSON of this size: {error}"
+        raise wrong(what, "These are not criteria") from error
     note(request, object_=name, detail=criteria.model_dump_json(exclude_defaults=True))
     await service.store(transaction, name, criteria, visitor.name)
     if form.one("default") == "yes":

@@ -13,9 +13,8 @@ from approval_api.experiments import listing
 from approval_api.experiments.service import Experiments
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.experiments.view import drawn
-from approval_api.pages.forms import Form, SentForm, validated
+from approval_api.pages.forms import Form, SentForm, validated, wrong
 from approval_api.pages.rendering import page, see_other
-from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import ExperimentRequest
 
 router = APIRouter(prefix="/dryrun/experiments", include_in_schema=False)
@@ -23,6 +22,7 @@ router = APIRouter(prefix="/dryrun/experiments", include_in_schema=False)
 _PER_PAGE = 20
 _NUMBERS = re.compile(r"[0-9]{1,7}(?:-[0-9]{1,7})?")
 _MOST_NUMBERS = 100
+_NOT_ONE = "This is not an experiment"
 
 
 def _experiments(request: Request) -> Experiments:
@@ -52,7 +52,7 @@ async def list_experiments(
 @router.post("", name="request_experiment")
 async def request_experiment(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Store an experiment and go to its page."""
-    wanted = validated(ExperimentRequest, _request_of(form), "This is not an experiment")
+    wanted = validated(ExperimentRequest, _request_of(form), _NOT_ONE)
     experiment = await _experiments(request).request(wanted, visitor.name)
     note(request, object_=str(experiment.id), detail=wanted.model_dump_json())
     return see_other(f"/dryrun/experiments/{experiment.id}")
@@ -105,11 +105,11 @@ def _numbers(text: str, field: str) -> list[int]:
     numbers: list[int] = []
     for part in re.split(r"[,\s]+", text.strip()) if text.strip() else ():
         if not _NUMBERS.fullmatch(part):
-            raise _wrong(f"{field}: expected numbers such as 0-4, 7")
+            raise wrong(f"{field}: expected numbers such as 0-4, 7", _NOT_ONE)
         first, _, last = part.partition("-")
         span = range(int(first), int(last or first) + 1)
         if len(numbers) + len(span) > _MOST_NUMBERS:
-            raise _wrong(f"{field}: {_MOST_NUMBERS} numbers are the most")
+            raise wrong(f"{field}: {_MOST_NUMBERS} numbers are the most", _NOT_ONE)
         numbers.extend(span)
     return numbers
 
@@ -120,11 +120,8 @@ def _choices(text: str) -> dict[str, list[str]]:
     for line in filter(None, map(str.strip, text.splitlines())):
         name, colon, names = line.partition(":")
         if not colon or name.strip() in choices:
-            raise _wrong("Ways to scan: expected lines such as “ours: network, database”, each name once")
+            raise wrong(
+                "Ways to scan: expected lines such as “ours: network, database”, each name once", _NOT_ONE
+            )
         choices[name.strip()] = [each for each in re.split(r"[,\s]+", names) if each]
     return choices
-
-
-def _wrong(what: str) -> ProblemError:
-    detail = f"{what}. Go back, correct it and send it again"
-    return ProblemError("invalid-request", 422, detail, title="This is not an experiment")

@@ -9,9 +9,8 @@ from approval_api.access.permission import Decider, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.production import rules
-from approval_api.pages.forms import Form, SentForm, validated
+from approval_api.pages.forms import Form, SentForm, validated, wrong
 from approval_api.pages.rendering import page, see_other
-from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.production import RuleRequest
 
@@ -58,13 +57,8 @@ def _attributes(text: str) -> dict[str, object]:
     for line in filter(str.strip, text.splitlines()):
         name, separator, values = line.partition("=")
         if not separator or name.strip() in attributes:
-            raise ProblemError(
-                "invalid-request",
-                422,
-                f"attributes: expected lines such as 'product = nginx, Apache httpd', each name once: "
-                f"{line!r}. Go back, correct it and send it again",
-                title="This is not a rule",
-            )
+            expected = "expected lines such as 'product = nginx, Apache httpd', each name once"
+            raise wrong(f"attributes: {expected}: {line!r}", "This is not a rule")
         accepted = [each.strip() for each in values.split(",") if each.strip()]
         attributes[name.strip()] = "any" if accepted == ["any"] else accepted
     return attributes
