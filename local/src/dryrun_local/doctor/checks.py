@@ -1,6 +1,5 @@
 """What a machine needs for dry-runs. Each check examines one thing and changes nothing."""
 
-import asyncio
 import os
 import shutil
 import sys
@@ -14,7 +13,7 @@ from typing import Any, Final, Literal
 from dryrun_local.doctor.host_rule import HostRule, HostRuleError
 from dryrun_local.images.building import list_images
 from dryrun_local.images.manifest import ManifestError
-from dryrun_local.images.programs import ProgramError
+from dryrun_local.images.programs import ProgramError, capture
 from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError
 from dryrun_local.machine.installation import Installation, from_here
@@ -215,12 +214,16 @@ async def _embedded_postgres(environ: Mapping[str, str]) -> CheckResult:
     if environ.get("APPROVAL_DATABASE_URL"):
         return CheckResult("database", "ok", "the server in APPROVAL_DATABASE_URL")
     if os.geteuid() == 0:
-        code, output = await _last_line("unshare", "--user", "--map-user=65534", "true")
+        try:
+            code, _, said = await capture(["unshare", "--user", "--map-user=65534", "true"], seconds=20)
+        except ProgramError as error:
+            code, said = 1, str(error)
         if code != 0:
+            last_line = said.strip().rpartition("\n")[2]
             return CheckResult(
                 "database",
                 "missing",
-                f"as root the embedded PostgreSQL needs user namespaces: {output}",
+                f"as root the embedded PostgreSQL needs user namespaces: {last_line}",
                 ("run as an ordinary user, or set APPROVAL_DATABASE_URL to a server",),
             )
     return CheckResult("database", "ok", "the embedded PostgreSQL")
@@ -259,26 +262,3 @@ def _running(installation: Installation) -> CheckResult:
         names = ", ".join(f"{name} (process {pid})" for pid, name in leftovers)
         return CheckResult("local services", "note", f"left by a killed run: {names}; the next run ends them")
     return CheckResult("local services", "ok", "not running")
-
-
-async def _last_line(*command: str) -> tuple[int, str]:
-    """Run a program for at most 20 s; return its exit code and the last line of its output."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-    except OSError as error:
-        return 127, f"{command[0]}: {error.strerror}"
-    try:
-        async with asyncio.timeout(20):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return 124, f"{command[0]} did not end within 20 s"
-    lines = output.decode(errors="replace").strip().splitlines()
-    assert process.returncode is not None
-    return process.returncode, lines[-1] if lines else ""
