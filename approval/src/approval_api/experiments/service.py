@@ -78,7 +78,7 @@ class Experiments:
         self._reports = reports
         self._limits = limits
         self.may_run = may_run
-        self._trying = Bulkhead("what an experiment would scan", at_once=1, waiting=4)
+        self._trying = Bulkhead("what an experiment would scan", waiting=4)
         self._failed_at: dict[UUID, float] = {}
         """When an experiment could not be summed up last."""
         self._try_again_at = -math.inf

@@ -35,7 +35,7 @@ class WorkerProcess:
         self._what = what
         self._seconds = seconds
         self._answer_bytes = answer_bytes
-        self._bulkhead = Bulkhead(what, at_once=1, waiting=waiting)
+        self._bulkhead = Bulkhead(what, waiting=waiting)
         self._process: asyncio.subprocess.Process | None = None
 
     async def call(self, *task: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Bounds slow work: a number of callers at work, a number waiting; the next one is refused."""
+"""Bounds slow work: one caller at work, a number waiting; the next one is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,19 +21,19 @@ def busy(what: str) -> ProblemError:
 
 
 class Bulkhead:
-    """Lets `at_once` callers work and `waiting` more wait; any other is refused immediately."""
+    """Lets one caller work and `waiting` more wait; any other is refused immediately."""
 
-    def __init__(self, what: str, *, at_once: int, waiting: int) -> None:
+    def __init__(self, what: str, *, waiting: int) -> None:
         """Start empty; `what` names the work in the refusal."""
         self._what = what
-        self._most = at_once + waiting
+        self._waiting = waiting
         self._inside = 0
-        self._free = asyncio.Semaphore(at_once)
+        self._free = asyncio.Lock()
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
         """Wait for a place and hold it. Raises ProblemError: 503 `busy` when too many are waiting."""
-        if self._inside >= self._most:
+        if self._inside > self._waiting:
             raise busy(self._what)
         self._inside += 1
         try:

@@ -203,9 +203,9 @@ def text(*pieces: Piece, tone: Tone = "", strong: bool = False) -> Text:
     return Text(pieces, tone, strong)
 
 
-def quoted(value: object, *, limit: int = 200, tone: Tone = "", prose: bool = False) -> Text:
+def quoted(value: object, *, limit: int = 200, prose: bool = False) -> Text:
     """Return `value` as quoted text; blank for nothing."""
-    return Text((Quoted(str(value), limit, prose),) if value not in (None, "") else (), tone)
+    return Text((Quoted(str(value), limit, prose),) if value not in (None, "") else ())
 
 
 def table(
