@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -20,7 +19,7 @@ from pydantic import (
 from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
-from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, read_settings
 from dryrun_serving.telemetry import CollectorUrl
 
 PREFIX = "APPROVAL_"
@@ -52,17 +51,7 @@ class DatabaseSettings(BaseModel):
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment. Raises SettingsError that names every variable that is wrong."""
-        try:
-            return cls.model_validate(read_environment(PREFIX, environ))
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            raise SettingsError("; ".join(_told(fault["loc"], fault["msg"]) for fault in faults)) from None
-
-
-def _told(location: tuple[int | str, ...], message: str) -> str:
-    if not location:
-        return message
-    return f"{PREFIX}{'.'.join(map(str, location)).upper()}: {message}"
+        return read_settings(cls, PREFIX, environ)
 
 
 @dataclass(frozen=True, slots=True)

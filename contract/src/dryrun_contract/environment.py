@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 
 class SettingsError(ValueError):
@@ -49,3 +49,21 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}: cannot read {path!r}: {error}") from error
     return found
+
+
+def read_settings[Settings: BaseModel](
+    model: type[Settings], prefix: str, environ: Mapping[str, str]
+) -> Settings:
+    """Read the environment as `model`. Raises SettingsError that names every variable that is wrong."""
+    try:
+        return model.model_validate(read_environment(prefix, environ))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise SettingsError(
+            "; ".join(_sentence(prefix, each["loc"], each["msg"]) for each in faults)
+        ) from None
+
+
+def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:
+    """Return a fault with its variable; one of several settings together names them itself."""
+    return f"{prefix}{'.'.join(map(str, location)).upper()}: {message}" if location else message

@@ -8,11 +8,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, field_validator
 
 from approval_api.egress.hosts import HostList, NotAllowedError, Place
 from approval_api.egress.mail import MailServer
-from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, read_settings
 
 PREFIX = "DELIVERY_"
 
@@ -123,9 +123,4 @@ class DeliverySettings(BaseModel):
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment. Raises SettingsError that names every variable that is wrong."""
-        try:
-            return cls.model_validate(read_environment(PREFIX, environ))
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            listed = (f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in faults)
-            raise SettingsError("; ".join(listed)) from None
+        return read_settings(cls, PREFIX, environ)
