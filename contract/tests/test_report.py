@@ -121,7 +121,8 @@ def test_what_is_not_json_is_refused_with_the_command_that_writes_a_report(conte
     ids=["depth", "values", "size", "key"],
 )
 def test_a_report_is_measured_before_it_is_parsed(content, ceiling, monkeypatch):
-    monkeypatch.delattr("dryrun_contract.report._REPORT")
+    monkeypatch.delattr("dryrun_contract.report._Head")
+    monkeypatch.delattr("dryrun_contract.report.Report")
     with pytest.raises(UnreadableReportError, match=ceiling):
         read_report(content)
 

@@ -65,10 +65,10 @@ def read_json(text: bytes, bounds: JsonBounds) -> JsonValue:
     return value
 
 
-def read_model[T](adapter: TypeAdapter[T], text: bytes, bounds: JsonBounds) -> T:
+def read_model[T](model: type[T] | TypeAdapter[T], text: bytes, bounds: JsonBounds) -> T:
     """Return the model that `text` describes. Raises OutOfBoundsError, or pydantic.ValidationError."""
     check_bounds(text, bounds)
-    return adapter.validate_json(text)
+    return (model if isinstance(model, TypeAdapter) else TypeAdapter(model)).validate_json(text)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
@@ -292,8 +292,6 @@ class _Head(Word):
     version: int = Field(ge=0, le=1_000_000)
 
 
-_HEAD = TypeAdapter(_Head)
-_REPORT = TypeAdapter(Report)
 _MOST_FAULTS = 1_000
 """Describing a fault takes a kilobyte, and each value of a foreign document may be one."""
 
@@ -305,8 +303,8 @@ def read_report(text: bytes) -> Report:
     """
     try:
         check_bounds(text, REPORT_BOUNDS)
-        _check_version(_HEAD.validate_json(text, extra="ignore"))
-        return _REPORT.validate_json(text, extra="ignore")
+        _check_version(_Head.model_validate_json(text, extra="ignore"))
+        return Report.model_validate_json(text, extra="ignore")
     except OutOfBoundsError as error:
         raise UnreadableReportError(f"it is {error}; no report is that large") from None
     except ValidationError as error:
@@ -316,8 +314,8 @@ def read_report(text: bytes) -> Report:
 def to_report(value: JsonValue) -> Report:
     """Return the report in a JSON value that was read within bounds. Raises UnreadableReportError."""
     try:
-        _check_version(_HEAD.validate_python(value, extra="ignore"))
-        return _REPORT.validate_python(value, extra="ignore")
+        _check_version(_Head.model_validate(value, extra="ignore"))
+        return Report.model_validate(value, extra="ignore")
     except ValidationError as error:
         raise _unreadable(error) from None
 

@@ -3,8 +3,6 @@
 import json
 import zlib
 
-from pydantic import TypeAdapter
-
 from approval_api.experiments.alone import for_comparison, runs_alone
 from approval_api.experiments.measure import Measured, measure
 from approval_api.experiments.plan import planned_run
@@ -13,8 +11,6 @@ from approval_api.experiments.runs import Run
 from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.report import Report
-
-_MEASURED = TypeAdapter(Measured)
 
 
 def measure_kept(kept: bytes) -> tuple[bytes, ...]:
@@ -31,7 +27,7 @@ def sum_up(request: bytes, measured: bytes) -> tuple[bytes, ...]:
         number, _, text = line.partition(b" ")
         plan = planned_run(wanted, int(number))
         runs.append(
-            Run(plan.arm.name, plan.template, plan.seed, plan.repetition, _MEASURED.validate_json(text))
+            Run(plan.arm.name, plan.template, plan.seed, plan.repetition, Measured.model_validate_json(text))
         )
     return (json.dumps(summarize(wanted, runs).model_dump(mode="json")).encode(),)
 

@@ -38,13 +38,6 @@ _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 """Of every answer except events; the largest are a template with its ground truth, and their list."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
-_TEMPLATE = TypeAdapter(Template)
-_SESSION = TypeAdapter(Session)
-_PAGE = TypeAdapter(EventPage)
-_SNAPSHOT = TypeAdapter(Snapshot)
-_POOL = TypeAdapter(Pool)
-_FLEET = TypeAdapter(Fleet)
-_PROBLEM = TypeAdapter(Problem)
 
 
 class OrchestratorError(ProblemError):
@@ -178,15 +171,15 @@ class OrchestratorClient:
         """
         params: dict[str, str | int] = {"seed": seed, "scan": scan.model_dump_json()}
         body = await self._ask("GET", f"/templates/{template_id}", params=params)
-        return _parse(_TEMPLATE, body)
+        return _parse(Template, body)
 
     async def pool(self) -> Pool:
         """Return what is prepared; requesting the id of a prepared session claims it."""
-        return _parse(_POOL, await self._ask("GET", "/pool"))
+        return _parse(Pool, await self._ask("GET", "/pool"))
 
     async def fleet(self) -> Fleet:
         """Return the hosts of the fleet; none where there is no fleet."""
-        return _parse(_FLEET, await self._ask("GET", "/hosts"))
+        return _parse(Fleet, await self._ask("GET", "/hosts"))
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""
@@ -197,14 +190,14 @@ class OrchestratorClient:
                 json=request.model_dump(mode="json"),
                 headers={**asker.headers(), **trace},
             )
-        return _parse(_SESSION, body)
+        return _parse(Session, body)
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
         """Request a session's end; it has ended only when its last event says so."""
         with self._traced(session_id, "POST", "/sessions/{id}/stop") as trace:
             headers = {**asker.headers(), **trace}
             body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=headers)
-        return _parse(_SESSION, body)
+        return _parse(Session, body)
 
     def trace_request(self, session: SessionView) -> None:
         """Record the first span of a session's trace: from its request until the orchestrator took it."""
@@ -248,10 +241,10 @@ class OrchestratorClient:
             "GET", "/events", params=params, timeout=_POLL_DEADLINE, ceiling=SNAPSHOT_BOUNDS.size
         )
         if answer.status == httpx2.codes.GONE:
-            return _parse(_SNAPSHOT, answer.body, SNAPSHOT_BOUNDS)
+            return _parse(Snapshot, answer.body, SNAPSHOT_BOUNDS)
         body = _checked("GET", "/events", answer)
         try:
-            return read_model(_PAGE, body, PAGE_BOUNDS)
+            return read_model(EventPage, body, PAGE_BOUNDS)
         except OutOfBoundsError as error:
             raise PageRefusedError(str(error), read_head(body)) from error
         except ValidationError as error:
@@ -308,7 +301,7 @@ def _checked(method: str, path: str, answer: _Answer) -> bytes:
     if httpx2.codes.is_success(status):
         return answer.body
     try:
-        problem = read_model(_PROBLEM, answer.body, _BOUNDS)
+        problem = read_model(Problem, answer.body, _BOUNDS)
     except ValueError:
         problem = None
     if status == httpx2.codes.UNAUTHORIZED:
@@ -325,9 +318,9 @@ def _checked(method: str, path: str, answer: _Answer) -> bytes:
     )
 
 
-def _parse[T](adapter: TypeAdapter[T], body: bytes, bounds: JsonBounds = _BOUNDS) -> T:
+def _parse[T](model: type[T] | TypeAdapter[T], body: bytes, bounds: JsonBounds = _BOUNDS) -> T:
     try:
-        return read_model(adapter, body, bounds)
+        return read_model(model, body, bounds)
     except OutOfBoundsError as error:
         raise OrchestratorUnavailableError(f"the orchestrator's answer is {error}") from error
     except ValidationError as error:

@@ -18,7 +18,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from pydantic import BaseModel, ConfigDict, HttpUrl, TypeAdapter
+from pydantic import BaseModel, ConfigDict, HttpUrl
 
 from approval_api.identity.openid_settings import OpenIdSettings, is_plain_loopback
 from approval_api.identity.roles import Role
@@ -73,9 +73,6 @@ class _Discovery(BaseModel):
                     f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a "
                     "host with a domain; nothing is sent there"
                 )
-
-
-_DISCOVERY = TypeAdapter(_Discovery)
 
 
 _PRIVATE_DOMAINS = frozenset({"internal", "local", "lan", "home"})
@@ -221,7 +218,7 @@ class OpenIdProvider:
                 timeout=_SECONDS, transport=self.transport, headers=HEADERS, event_hooks=HOOKS
             ) as http:
                 answer = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-                discovery = read_model(_DISCOVERY, answer.raise_for_status().content, BOUNDS)
+                discovery = read_model(_Discovery, answer.raise_for_status().content, BOUNDS)
                 discovery.require_sound(issuer)
                 keys = await http.get(str(discovery.jwks_uri))
                 key_set: Any = read_json(keys.raise_for_status().content, BOUNDS)

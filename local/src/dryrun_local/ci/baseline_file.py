@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from dryrun_cli.errors import WrongUseError
 from dryrun_contract.baseline import BASELINE_BOUNDS, Baseline
@@ -14,7 +14,6 @@ from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.text import printable
 from dryrun_local.images.building import write_atomically
 
-_BASELINE = TypeAdapter(Baseline)
 _MOST_FAULTS = 50
 UPDATE = "to measure it again: dryrun-local ci … --update-baseline, then commit the file"
 
@@ -32,7 +31,7 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise WrongUseError(f"cannot read the baseline {path}: {error.strerror or error}") from error
     try:
-        return read_model(_BASELINE, content, BASELINE_BOUNDS)
+        return read_model(Baseline, content, BASELINE_BOUNDS)
     except OutOfBoundsError as error:
         raise WrongUseError(f"{path} is not a baseline: it is {error}") from None
     except ValidationError as error:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated, BinaryIO, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.text import printable
@@ -67,9 +67,6 @@ class _Index(_Part):
     kind: str = Field(max_length=40)
     about: JsonValue
     files: dict[Annotated[str, Field(pattern=_NAME, max_length=_LONGEST_NAME)], StoredFile]
-
-
-_INDEX: Final = TypeAdapter(_Index)
 
 
 class ArchiveWriter:
@@ -255,7 +252,7 @@ def _checked(
     file.seek(offset)
     ceilings = JsonBounds(size=bounds.index_size, values=20 * bounds.files + 10_000)
     try:
-        index = read_model(_INDEX, file.read(size), ceilings)
+        index = read_model(_Index, file.read(size), ceilings)
     except OutOfBoundsError as error:
         raise ArchiveError(f"{place}: {INDEX} is {error}") from None
     except ValidationError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.text import printable
@@ -70,11 +70,6 @@ class _Row(BaseModel):
     ground_truth: tuple[JsonValue, ...]
 
 
-_ABOUT: Final = TypeAdapter(_About)
-_ROW: Final = TypeAdapter(_Row)
-_PLAN: Final = TypeAdapter(Plan)
-
-
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle whose every part but the images' contents was read and found to fit together."""
@@ -98,7 +93,7 @@ class Bundle:
 
 def read_bundle(archive: Archive, path: Path) -> Bundle:
     """Return what an open archive holds. Raises ArchiveError; none of it is used then."""
-    about = _validated(_ABOUT, archive.about, f"{path}: about")
+    about = _validated(_About, archive.about, f"{path}: about")
     strange = [name for name in archive.files if not _belongs(name)]
     if strange:
         raise ArchiveError(f"{path} has {strange[0]}, which is not part of a network")
@@ -107,7 +102,7 @@ def read_bundle(archive: Archive, path: Path) -> Bundle:
         raise ArchiveError(f"{path}: {CARD} is not the card of a network")
     card = dict(card)
     card.pop("installed_at", None)
-    plan = _validated(_PLAN, card.get("plan"), f"{path}: {CARD}: plan")
+    plan = _validated(Plan, card.get("plan"), f"{path}: {CARD}: plan")
     ids = [each.id for each in plan.templates]
     hosts = card.get("images")
     if plan.name != about.name or not isinstance(hosts, dict) or card.get("templates") != ids:
@@ -170,7 +165,7 @@ def _rows(archive: Archive, path: Path) -> dict[str, Mapping[str, Any]]:
     if not isinstance(rows, dict) or len(rows) > _MOST_IMAGES:
         raise ArchiveError(f"{path}: {ROWS} has no rows of images")
     for name, row in rows.items():
-        _validated(_ROW, row, f"{path}: {ROWS}: {printable(name, limit=80)}")
+        _validated(_Row, row, f"{path}: {ROWS}: {printable(name, limit=80)}")
     return {name: row for name, row in rows.items() if isinstance(row, dict)}
 
 
@@ -181,9 +176,9 @@ def _json(archive: Archive, path: Path, name: str, bounds: JsonBounds) -> JsonVa
         raise ArchiveError(f"{path}: {name} is {error}") from None
 
 
-def _validated[T](adapter: TypeAdapter[T], value: object, where: str) -> T:
+def _validated[Model: BaseModel](model: type[Model], value: object, where: str) -> Model:
     try:
-        return adapter.validate_json(json.dumps(value))
+        return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = printable(".".join(map(str, fault["loc"]))) or "the whole"

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -33,7 +32,6 @@ router = APIRouter(prefix="/sign-in/openid", include_in_schema=False, dependenci
 
 _ATTEMPT_SECONDS = 600
 _ACTION = "sign_in_openid"
-_KEPT_ATTEMPT = TypeAdapter(Attempt)
 _ATTEMPT_BOUNDS = JsonBounds(size=16 * 1024, values=8, depth=1)
 
 
@@ -117,7 +115,7 @@ async def finish_openid(
 def _attempt(request: Request) -> Attempt | None:
     try:
         cookie = request.cookies.get(_cookie_name(request), "")
-        return read_model(_KEPT_ATTEMPT, base64.urlsafe_b64decode(cookie), _ATTEMPT_BOUNDS)
+        return read_model(Attempt, base64.urlsafe_b64decode(cookie), _ATTEMPT_BOUNDS)
     except ValueError:
         return None
 
