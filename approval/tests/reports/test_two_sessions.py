@@ -10,6 +10,7 @@ from scripted_session import ScriptedSession
 
 from approval_api.experiments import measure as measuring
 from approval_api.experiments.worker import compare_two
+from approval_api.pages.experiments import compare
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.experiment import ExperimentResults
@@ -131,3 +132,26 @@ async def test_the_page_shows_both_and_says_when_there_is_nothing_to_compare(api
         answer = await api.client.get(f"/dryrun/compare{query}", headers=HTML)
         chosen = re.findall(r'value="([^"]+)" selected', answer.text)
         assert (answer.status_code, chosen, "only now" in answer.text) == (200, [before, after], bool(query))
+
+
+async def test_a_requested_session_is_chosen_although_it_is_not_among_those_offered(
+    api, orchestrator, monkeypatch, eventually
+):
+    monkeypatch.setattr(compare, "_OFFERED", 2)
+    old, ended = [await api.start() for _ in range(2)]
+    for session in (old, ended):
+        orchestrator.tell(UUID(session), words.SessionEnded(outcome="stopped", reason="enough"))
+    running = await api.start()
+
+    async def both_ended():
+        listed = (await api.get("/sessions")).json()["sessions"]
+        return [each["phase"] for each in listed][1:] == 2 * ["ended"]
+
+    await eventually(both_ended)
+    page = await api.client.get(f"/dryrun/compare?a={old}&b={running}", headers=HTML)
+    assert re.findall(r'value="([^"]+)" selected', page.text) == [old, running]
+    assert "did not end yet" in page.text
+    page = await api.client.get(f"/dryrun/compare?b={running}", headers=HTML)
+    assert "No earlier session of this template has scores" in page.text
+    page = await api.client.get(f"/dryrun/compare?b={OTHER}", headers=HTML)
+    assert (page.status_code, "Unknown session" in page.text) == (404, True)

@@ -11,6 +11,7 @@ from approval_api.pages.experiments.view import drawn
 from approval_api.pages.rendering import page
 from approval_api.reports import listed
 from approval_api.reports.listed import ListedSession
+from approval_api.sessions import service as sessions
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import problem_type
 from dryrun_contract.session import SessionView
@@ -24,13 +25,20 @@ _OFFERED = 100
 async def show_comparison(
     request: Request, visitor: Reader, _turn: ReportTurn, a: str = "", b: str = ""
 ) -> Response:
-    """Show what differs between two sessions; without two, let them be chosen."""
+    """Show what differs between two sessions; without two, let them be chosen.
+
+    Raises a 404 problem for a session that does not exist.
+    """
     state = request.app.state
+    before, after = _uuid(a), _uuid(b)
     async with state.engine.connect() as connection:
         latest = await listed.page(connection, _OFFERED, None)
-    offered = [each for each in latest.sessions if each.phase == "ended"]
-    scored = [each for each in offered if each.figures is not None and each.figures.recall is not None]
-    before, after = _uuid(a), _uuid(b)
+        ended = [each for each in latest.sessions if each.phase == "ended"]
+        known = {each.id for each in ended}
+        requested = {each for each in (before, after) if each is not None and each not in known}
+        others = [await sessions.require(connection, each) for each in requested]
+    offered = [*ended, *sorted(others, key=lambda each: each.requested_at, reverse=True)]
+    scored = [each for each in ended if each.figures is not None and each.figures.recall is not None]
     is_requested = after is not None
     if after is None and before is None:
         after = next((each.id for each in scored if _earlier(scored, each)), None)
@@ -38,6 +46,8 @@ async def show_comparison(
         later = next((each for each in offered if each.id == after), None)
         before = _earlier(scored, later) if later is not None else None
     results, missing = None, ""
+    if is_requested and before is None:
+        missing = "No earlier session of this template has scores; choose one to compare with"
     if is_requested and before is not None and after is not None:
         experiments: Experiments = state.experiments
         try:
