@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.faults import first_fault
 
 VARIABLE = "DISCOVERY_CONFIG"
 MAX_PARTS = 8
@@ -144,9 +145,7 @@ def from_environment(environ: Mapping[str, str]) -> CollectorConfig:
     try:
         return CollectorConfig.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        raise ConfigError(f"{VARIABLE}: {where}: {first['msg']}") from None
+        raise ConfigError(f"{VARIABLE}: {first_fault(error)}") from None
 
 
 def configuration_digest(config: CollectorConfig) -> str:

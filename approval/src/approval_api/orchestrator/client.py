@@ -15,6 +15,7 @@ from approval_api.orchestrator.page_head import PageHead, read_head
 from approval_api.web.problems import ProblemError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
+from dryrun_contract.faults import first_fault
 from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
@@ -248,7 +249,7 @@ class OrchestratorClient:
         except OutOfBoundsError as error:
             raise PageRefusedError(str(error), read_head(body)) from error
         except ValidationError as error:
-            raise PageRefusedError(_first_fault(error), read_head(body)) from error
+            raise PageRefusedError(first_fault(error), read_head(body)) from error
 
     async def _ask(
         self,
@@ -325,12 +326,6 @@ def _parse[T](model: type[T] | TypeAdapter[T], body: bytes, bounds: JsonBounds =
         raise OrchestratorUnavailableError(f"the orchestrator's answer is {error}") from error
     except ValidationError as error:
         raise OrchestratorUnavailableError(
-            f"the orchestrator's answer does not follow the contract: {_first_fault(error)}; "
+            f"the orchestrator's answer does not follow the contract: {first_fault(error)}; "
             "both services need to have the same version"
         ) from error
-
-
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"])) or "the document"
-    return f"{where}: {first['msg']}"

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from approval_api.web.problems import ProblemError
+from dryrun_contract.faults import first_fault
 
 
 class Form:
@@ -44,14 +45,7 @@ def validated[Model: BaseModel](model: type[Model], given: Mapping[str, object],
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise first_fault(error, title) from error
-
-
-def first_fault(error: ValidationError, title: str) -> ProblemError:
-    """Return what is wrong with a form as a problem, in the words of the model that read it."""
-    fault = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, fault["loc"]))
-    return wrong(f"{where}: {fault['msg']}", title)
+        raise wrong(first_fault(error, ""), title) from error
 
 
 def wrong(what: str, title: str) -> ProblemError:

@@ -6,6 +6,7 @@ from dryrun_cli.errors import ApiUnreachableError
 from dryrun_contract.base import Word
 from dryrun_contract.event import Event
 from dryrun_contract.experiment import Experiment
+from dryrun_contract.faults import first_fault
 from dryrun_contract.pool import Pool
 from dryrun_contract.report import Report, UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
@@ -99,8 +100,6 @@ def read_word[W: Word](model: type[W], answer: JsonValue, name: str) -> W:
     try:
         return model.model_validate(answer, extra="ignore")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
         raise ApiUnreachableError(
-            f"the API's answer is not {name} ({where}: {first['msg']}); {SAME_VERSION}"
+            f"the API's answer is not {name} ({first_fault(error)}); {SAME_VERSION}"
         ) from None

@@ -19,6 +19,7 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
+from dryrun_contract.faults import first_fault
 
 _SHOWN: Final = 50
 
@@ -38,9 +39,7 @@ async def add_destination(
     try:
         wanted = DestinationRequest.model_validate(given)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise WrongUseError(f"{where}: {fault['msg']}".removeprefix(": Value error, ")) from None
+        raise WrongUseError(first_fault(error, "").removeprefix(": Value error, ")) from None
     answer = await api.add_destination(client, wanted)
     if common.json_output:
         write_json(answer)

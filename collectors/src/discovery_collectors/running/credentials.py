@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from dryrun_contract.collector_config import ConfigError, Credential
+from dryrun_contract.faults import first_fault
 
 _CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 
@@ -22,9 +23,7 @@ def read_credentials(path: Path | None) -> tuple[Credential, ...]:
         # Only the place: the text around it may be a password.
         raise ConfigError(f"{path} is not JSON: line {error.lineno}, column {error.colno}") from None
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "the document"
-        raise ConfigError(f"{path}: {where}: {problem['msg']}") from None
+        raise ConfigError(f"{path}: {first_fault(error)}") from None
 
 
 def withheld(credential: Credential) -> str:

@@ -19,7 +19,7 @@ from typing import IO, Annotated, BinaryIO, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
-from dryrun_contract.text import printable
+from dryrun_contract.faults import first_fault
 from dryrun_local.machine.errors import LocalError
 
 INDEX: Final = "index.json"
@@ -256,9 +256,7 @@ def _checked(
     except OutOfBoundsError as error:
         raise ArchiveError(f"{place}: {INDEX} is {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = printable(".".join(map(str, first["loc"]))) or "the whole"
-        raise ArchiveError(f"{place}: {INDEX}: {where}: {first['msg']}") from None
+        raise ArchiveError(f"{place}: {INDEX}: {first_fault(error, 'the whole')}") from None
     if index.kind != kind:
         raise ArchiveError(f"{place} is an archive of another kind ({index.kind!r}), not {kind!r}")
     said = {name: stored.size for name, stored in index.files.items()}

@@ -13,7 +13,7 @@ from typing import Annotated, Any, BinaryIO, Final
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from dryrun_contract.text import printable
+from dryrun_contract.faults import first_fault
 from dryrun_local.images import programs
 from dryrun_local.images.archive import (
     Archive,
@@ -176,9 +176,7 @@ def _read_images(archive: Archive, path: Path) -> dict[str, StoredImage]:
     try:
         entries = _ABOUT.validate_python(archive.about)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = printable(".".join(map(str, first["loc"]))) or "the whole"
-        raise ArchiveError(f"{path}: about: {where}: {first['msg']}") from None
+        raise ArchiveError(f"{path}: about: {first_fault(error, 'the whole')}") from None
     stored = {name: read_config(archive, path, name, entry) for name, entry in entries.items()}
     needed = {place_of(blob) for image in stored.values() for blob in image.blobs}
     if needed != archive.files.keys():

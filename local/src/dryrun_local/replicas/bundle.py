@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.faults import first_fault
 from dryrun_contract.text import printable
 from dryrun_local.images.archive import Archive, ArchiveBounds, ArchiveError
 from dryrun_local.images.installed_rows import STAND_IN
@@ -180,6 +181,4 @@ def _validated[Model: BaseModel](model: type[Model], value: object, where: str) 
     try:
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = printable(".".join(map(str, fault["loc"]))) or "the whole"
-        raise ArchiveError(f"{where}: {place}: {fault['msg']}") from None
+        raise ArchiveError(f"{where}: {first_fault(error, 'the whole')}") from None

@@ -10,10 +10,11 @@ from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.criteria import service
-from approval_api.pages.forms import SentForm, first_fault, wrong
+from approval_api.pages.forms import SentForm, wrong
 from approval_api.pages.rendering import page, see_other
 from approval_api.reports.criteria import Criteria
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.faults import first_fault
 from dryrun_contract.named_criteria import BUILT_IN, CriteriaName
 
 router = APIRouter(prefix="/dryrun/criteria", include_in_schema=False)
@@ -49,7 +50,7 @@ async def store_criteria(
         name = _NAME.validate_python(form.one("name"))
         criteria = Criteria.model_validate(read_json(form.raw("criteria").encode(), _BOUNDS))
     except ValidationError as error:
-        raise first_fault(error, "These are not criteria") from error
+        raise wrong(first_fault(error, ""), "These are not criteria") from error
     except (OutOfBoundsError, ValueError) as error:
         what = f"the criteria are not JSON of this size: {error}"
         raise wrong(what, "These are not criteria") from error

@@ -22,6 +22,7 @@ from approval_api.pages.forms import Form
 from approval_api.pages.rendering import Pages, see_other
 from approval_api.pages.words import number
 from approval_api.web.problems import ProblemError
+from dryrun_contract.faults import first_fault
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.text import counted
 
@@ -127,11 +128,10 @@ def read_decision(form: Form) -> Decision:
             }
         )
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
         raise ProblemError(
             "invalid-request",
             422,
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}; load the list again and repeat it",
+            f"{first_fault(error, '')}; load the list again and repeat it",
             title="The decision could not be read",
         ) from error
 
