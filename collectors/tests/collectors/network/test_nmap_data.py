@@ -140,3 +140,14 @@ def test_the_installed_nmaps_files_have_the_places_that_are_amended(folder):
     assert amended.count(b"\ntotalwaitms 3000\n") == 4
     assert amended.count(b"\ntotalwaitms 1000\n") > 50
     assert amended.count(b"-NOAUTH Authentication required") == 1
+
+
+def test_an_answer_of_nscas_length_is_nsca_only_if_it_begins_at_random():
+    nsca = b"match nagios-nsca m|^.{128}[\\x52-\\x7F]...$|s p/Nagios NSCA/\n"
+    banner = b"match ssh m|^SSH-2| p/OpenSSH/\n"
+    amended = amend_probes(PROBES.replace(banner, banner + nsca), 1500, 3000)
+    pattern = re.search(rb"^match nagios-nsca m\|(.+)\|s p/Nagios NSCA/$", amended, re.MULTILINE)
+    assert pattern is not None
+    matches = re.compile(pattern[1], re.DOTALL).match
+    assert matches(b"\x9a\0" * 64 + b"\x66\0\0\0")
+    assert not matches(b"HTTP/1.1 404 Not Found\r\n".ljust(128) + b"page")

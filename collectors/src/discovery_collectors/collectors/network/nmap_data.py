@@ -28,6 +28,10 @@ _MARIADB = (
     rb" cpe:/a:mariadb:mariadb:$2/"
 )
 """Distributions append words to MariaDB's version (`… from Debian`), at which nmap 7.95 gives up."""
+_NSCA = rb"match nagios-nsca m|^.{128}"
+_RANDOM_NSCA = rb"match nagios-nsca m|^(?![\t\r\n -~]{8}).{128}"
+"""NSCA begins with 128 random bytes and the time. nmap 7.95 takes any answer of that length for it: a web
+server's refusal, for instance."""
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
 probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
@@ -113,7 +117,7 @@ def port_names() -> Mapping[int, str]:
 def amend_probes(
     probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, turn_ms: int = 0, hurry: bool = False
 ) -> bytes:
-    """Return nmap's probes file with the waits set, and with matches for MariaDB, AMQP and a protected Redis.
+    """Return nmap's probes file with waits set and matches for MariaDB, AMQP, NSCA and a protected Redis.
 
     `turn_ms`: how long a question may wait until its packets have their turn.
 
@@ -128,6 +132,7 @@ def amend_probes(
         own, separator, rest = body.partition(b"\nProbe UDP")
         if start[1] == b"NULL":
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
+            own = own.replace(_NSCA, _RANDOM_NSCA)
         else:
             brief_ms = min(answer_wait_ms, answer_wait_ms // 3 + turn_ms)
             wait_ms = answer_wait_ms if start[1] in _THOUGHTFUL else brief_ms
