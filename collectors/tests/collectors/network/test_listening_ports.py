@@ -55,6 +55,9 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("Modbus", 502),
         ("Bareos", 9102),
         ("Performance Co-Pilot", 44321),
+        ("NNTP", 119),
+        ("Netatalk", 548),
+        ("RRDtool rrdcached", 42217),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):
