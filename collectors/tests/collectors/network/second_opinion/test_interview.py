@@ -322,6 +322,70 @@ async def test_what_speaks_first_is_heard_where_a_question_breaks_the_connection
         assert await ask(number) == Finding("nbd", "Network Block Device server")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<p>"couchdb":"Welcome" is what CouchDB says</p>',
+        b'<p>{"tagline" : "You Know, for Search"} was Elasticsearch</p>',
+        b"<p>missing authentication token for REST request?</p>",
+        b'<p>{"kind":"Status","apiVersion":"v1"}',
+        b'<pre># HELP x\nfoo_build_info{version="1.2"} 1\n</pre>',
+        b"<p>Powered by Gitea? We moved away.</p>",
+        b'<a href="/varz">varz</a> <b>Apt-Cacher NG Usage Information</b>',
+        b"<p>Tor is not an HTTP Proxy, they said.</p>",
+        b"<title>Nexus Exporter GmbH</title>export goods",
+        b"<title>Why we left Jira</title>",
+        b"<title>How to install GitLab</title>",
+    ],
+)
+async def test_a_page_that_mentions_a_product_is_not_it(body):
+    async with listening(speaking(b"GET / ", b"HTTP/1.1 200 OK\r\n\r\n" + body)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
+    assert (found.name, found.product, found.version) == ("http", "", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "product", "version"),
+    [
+        (b'{"couchdb":"Welcome","version":"3.4.2"}', "CouchDB httpd", "3.4.2"),
+        (b'# TYPE a gauge\nfoo_build_info{version="1.2"} 1\n', "foo", "1.2"),
+        (
+            b'<footer class="page-footer">\n<div>\n<a href="https://about.gitea.com">Powered by Gitea',
+            "Gitea",
+            "",
+        ),
+        (b"<title>System Dashboard - Jira</title>", "Jira", ""),
+        (
+            b"<a href=/varz>General</a>\n<a href=/jsz>JetStream</a>\n<a href=/connz>Connections</a>",
+            "NATS server",
+            "",
+        ),
+        (
+            (
+                b'<?xml version="1.0" encoding="UTF-8"?>\n<config-auth client="vpn" type="auth-request">\n'
+                b'<version who="sg">0.1(1)</version>\n<auth id="main">'
+            ),
+            "ocserv OpenConnect VPN server",
+            "",
+        ),
+        (
+            (
+                b'<?xml version=\'1.0\'?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN" "x">\n'
+                b"<html xmlns='http://www.w3.org/1999/xhtml' xml:lang='en' lang='en'><head>"
+                b"<meta http-equiv='Content-Type' content='text/html; charset=utf-8'/></head>"
+            ),
+            "ejabberd httpd",
+            "",
+        ),
+        (b'<title>SNMP Exporter</title><a href="/metrics">', "Prometheus exporter SNMP Exporter", ""),
+    ],
+)
+async def test_a_page_of_the_products_own_is(content, product, version):
+    async with listening(speaking(b"GET / ", b"HTTP/1.1 200 OK\r\n\r\n" + content)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
+    assert (found.name, found.product, found.version) == ("http", product, version)
+
+
 async def test_a_handshake_of_four_bytes_is_no_port_mapper():
     async with listening(speaking(b"\0\1n", b"\0\0\0\1")) as number:
         found = await ask(number, answer=0.2, seconds=2)

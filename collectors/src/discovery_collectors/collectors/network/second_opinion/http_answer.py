@@ -86,10 +86,19 @@ class HttpAnswer:
             protocol=_PROTOCOLS.get(content[:4], "http"),
         )
 
+    @property
+    def is_markup(self) -> bool:
+        """Whether the body is a page of HTML or XML, which may quote what others say of themselves."""
+        return self.body.lstrip("\ufeff \t\r\n").startswith("<")
+
     def part(self, where: str) -> str:
-        """Return the part that a sign looks at: `body`, `title`, `generator`, or a header's name."""
+        """Return the part that a sign looks at, as `HttpSign.where` has it."""
         if where == "body":
             return self.body
+        if where == "json":
+            return self.body if self.body.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else ""
+        if where == "text":
+            return "" if self.is_markup else self.body
         if where == "title":
             return self.title
         return self.generator if where == "generator" else self.headers.get(where, "")

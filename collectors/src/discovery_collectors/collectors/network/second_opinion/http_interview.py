@@ -9,6 +9,7 @@ from discovery_collectors.collectors.network.second_opinion.http_answer import H
 from discovery_collectors.collectors.network.second_opinion.http_signs import (
     BUILD_INFO,
     EXPORTER,
+    METRICS,
     SIGNS,
     HttpSign,
 )
@@ -99,9 +100,11 @@ async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] 
     exporter = EXPORTER.match(page.title)
     if exporter is not None and "build_info" not in page.body:
         answer = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
-        info = BUILD_INFO.search(answer.body) if answer is not None else None
-        return f"Prometheus exporter {exporter['product']}", info["version"] if info is not None else ""
-    info = BUILD_INFO.search(page.body)
+        metrics = answer.part("text") if answer is not None else ""
+        if METRICS.search(metrics) or METRICS.search(page.body):
+            info = BUILD_INFO.search(metrics)
+            return f"Prometheus exporter {exporter['product']}", info["version"] if info is not None else ""
+    info = BUILD_INFO.search(page.part("text"))
     return None if info is None else (info["product"], info["version"])
 
 

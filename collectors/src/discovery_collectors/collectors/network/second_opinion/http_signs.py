@@ -15,7 +15,8 @@ class HttpSign(NamedTuple):
 
     product: str
     where: str
-    """`body`, `title`, `generator` (meta tag), or a header's name in lower case."""
+    """`body`; `json` and `text`: the body where it is JSON, or no page of HTML (which may quote either);
+    `title`, `generator` (meta tag), or a header's name in lower case."""
     pattern: str
     """With a group `version` where the same place states it."""
     version: str = ""
@@ -32,44 +33,44 @@ _ROWS: tuple[HttpSign, ...] = (
     # Databases and search.
     HttpSign(
         "OpenSearch REST API",
-        "body",
+        "json",
         r'"distribution"\s{0,4}:\s{0,4}"opensearch"',
         rf'"number"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
     ),
     HttpSign(
         "Elasticsearch REST API",
-        "body",
+        "json",
         r'"tagline"\s{0,4}:\s{0,4}"You Know, for Search"',
         rf'"number"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
     ),
     HttpSign("Elasticsearch REST API", "x-elastic-product", r"^Elasticsearch"),
     HttpSign(
-        "Elasticsearch REST API", "body", r"missing authentication (?:credentials|token) for REST request"
+        "Elasticsearch REST API", "json", r"missing authentication (?:credentials|token) for REST request"
     ),
     HttpSign("Elasticsearch Kibana", "kbn-version", rf"^{_VERSION}"),
     HttpSign("Elasticsearch Kibana", "kbn-name", r"."),
     HttpSign("OpenSearch Dashboards", "osd-name", r".", rf"&quot;version&quot;:&quot;{_VERSION}&quot;"),
-    HttpSign("CouchDB httpd", "body", r'"couchdb"\s{0,4}:\s{0,4}"Welcome"', _IN_JSON),
+    HttpSign("CouchDB httpd", "json", r'"couchdb"\s{0,4}:\s{0,4}"Welcome"', _IN_JSON),
     HttpSign("InfluxDB http admin", "x-influxdb-version", rf"^{_VERSION}"),
     HttpSign("ClickHouse", "x-clickhouse-summary", r"."),
-    HttpSign("Neo4j", "body", rf'"neo4j_version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
+    HttpSign("Neo4j", "json", rf'"neo4j_version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
     HttpSign("ArangoDB", "server", r"^ArangoDB", _IN_JSON, "/_api/version"),
-    HttpSign("Qdrant", "body", r'"title"\s{0,4}:\s{0,4}"qdrant - vector search engine"', _IN_JSON),
+    HttpSign("Qdrant", "json", r'"title"\s{0,4}:\s{0,4}"qdrant - vector search engine"', _IN_JSON),
     HttpSign(
         "Weaviate",
-        "body",
+        "json",
         r'"documentationHref"\s{0,4}:\s{0,4}"https://(?:www\.)?weaviate\.io',
         _IN_JSON,
         "/v1/meta",
     ),
-    HttpSign("Meilisearch", "body", r'"status"\s{0,4}:\s{0,4}"Meilisearch is running"'),
+    HttpSign("Meilisearch", "json", r'"status"\s{0,4}:\s{0,4}"Meilisearch is running"'),
     HttpSign("Apache Solr", "title", r"^Solr Admin"),
     HttpSign("RethinkDB", "title", r"^RethinkDB Administration Console"),
     HttpSign("CockroachDB", "title", r"^Cockroach Console"),
     HttpSign("YugabyteDB", "title", r"^YugabyteDB"),
     HttpSign("Tarantool", "server", rf"^Tarantool http(?: \(tarantool {_VERSION}\))?"),
-    HttpSign("etcd", "body", rf'"etcdserver"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
-    HttpSign("TiDB", "body", rf'"version"\s{{0,4}}:\s{{0,4}}"[\d.]{{1,12}}-TiDB-{_VERSION}"'),
+    HttpSign("etcd", "json", rf'"etcdserver"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
+    HttpSign("TiDB", "json", rf'"version"\s{{0,4}}:\s{{0,4}}"[\d.]{{1,12}}-TiDB-{_VERSION}"'),
     HttpSign("Webdis", "server", r"^Webdis"),
     # Metrics, logs, traces.
     HttpSign(
@@ -86,7 +87,7 @@ _ROWS: tuple[HttpSign, ...] = (
         rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"',
         "/metrics",
     ),
-    HttpSign("VictoriaMetrics", "body", rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"'),
+    HttpSign("VictoriaMetrics", "text", rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"'),
     HttpSign("Grafana http", "title", r"^Grafana$", _IN_JSON, "/api/health"),
     HttpSign("Jaeger", "title", r"^Jaeger UI"),
     HttpSign("Zipkin", "title", r"^Zipkin"),
@@ -96,7 +97,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("NetData embedded httpd", "server", rf"^Netdata Embedded HTTP Server(?: {_VERSION})?"),
     HttpSign("Icinga 2", "server", r"^Icinga/[rv]?(?P<version>\d[\w.-]{0,30})"),
     HttpSign("monit httpd", "server", rf"^monit {_VERSION}"),
-    HttpSign("collectd", "body", r"^# HELP collectd_\w+ write_prometheus plugin"),
+    HttpSign("collectd", "text", r"^# HELP collectd_\w+ write_prometheus plugin"),
     HttpSign("Glances", "title", r"^Glances\b"),
     HttpSign("Performance Co-Pilot pmproxy", "body", rf"<i>pmproxy/{_VERSION}</i>"),
     HttpSign("Uptime Kuma", "title", r"^Uptime Kuma"),
@@ -105,7 +106,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Docker remote API", "server", rf"^Docker/{_VERSION}"),
     HttpSign(
         "Kubernetes API server",
-        "body",
+        "json",
         r'"kind"\s{0,4}:\s{0,4}"Status",\s{0,8}"apiVersion"\s{0,4}:\s{0,4}"v1"',
         rf'"gitVersion"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
         "/version",
@@ -134,8 +135,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Privoxy http proxy", "body", r"\AInvalid header received from client\.\s{0,4}\Z"),
     HttpSign("Privoxy http proxy", "body", r"<title>[^<]{0,80}Privoxy"),
     HttpSign("Apt-Cacher NG", "server", r"^Debian Apt-Cacher NG(?:/(?P<version>\d[\w.-]{0,20}))?"),
-    HttpSign("Apt-Cacher NG", "body", r">Apt-Cacher NG Usage Information<"),
-    HttpSign("Tor SOCKS proxy", "body", r"Tor is not an HTTP Proxy"),
+    HttpSign("Apt-Cacher NG", "body", r"<h1>Apt-Cacher NG Usage Information<"),
+    HttpSign("Tor SOCKS proxy", "body", r"<title>Tor is not an HTTP Proxy"),
     HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
     HttpSign("i2pd", "title", r"\bI2Pd?\b"),
     # Names and addresses.
@@ -147,14 +148,14 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("dnsdist", "title", r"^dnsdist"),
     HttpSign("PowerDNS", "www-authenticate", r'realm="PowerDNS"'),
     HttpSign(
-        "Kea DHCP control agent", "body", r'\A\{\s{0,4}"result"\s{0,4}:\s{0,4}\d{3},\s{0,4}"text"\s{0,4}:'
+        "Kea DHCP control agent", "json", r'\A\{\s{0,4}"result"\s{0,4}:\s{0,4}\d{3},\s{0,4}"text"\s{0,4}:'
     ),
     # Version control and builds.
     HttpSign("Jenkins", "x-jenkins", rf"^{_VERSION}"),
     HttpSign("GitLab", "x-gitlab-meta", r"."),
-    HttpSign("GitLab", "title", r"\bGitLab$"),
-    HttpSign("Gitea", "body", r"Powered by Gitea", _IN_JSON, "/api/v1/version"),
-    HttpSign("Forgejo", "body", r"Powered by Forgejo", _IN_JSON, "/api/v1/version"),
+    HttpSign("GitLab", "title", r"(?:^|· )GitLab$"),
+    HttpSign("Gitea", "body", r"<footer\b[\s\S]{0,400}?Powered by Gitea", _IN_JSON, "/api/v1/version"),
+    HttpSign("Forgejo", "body", r"<footer\b[\s\S]{0,400}?Powered by Forgejo", _IN_JSON, "/api/v1/version"),
     HttpSign("Gogs", "body", r"Gogs Version: (?P<version>\d[\d.]{0,20})"),
     HttpSign(
         "Gerrit Code Review", "title", r"^Gerrit Code Review", rf'"{_VERSION}"', "/config/server/version"
@@ -164,7 +165,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("JFrog Artifactory", "x-jfrog-version", rf"^Artifactory/{_VERSION}"),
     HttpSign("JFrog Artifactory", "server", rf"^Artifactory/{_VERSION}"),
     HttpSign("TeamCity", "teamcity-node-id", r"."),
-    HttpSign("Jira", "title", r"\bJira$", rf'data-version="{_VERSION}"'),
+    HttpSign("Jira", "title", r"(?:^|- )Jira$", rf'data-version="{_VERSION}"'),
     HttpSign(
         "Confluence", "x-confluence-request-time", r".", rf'name="ajs-version-number" content="{_VERSION}"'
     ),
@@ -177,15 +178,21 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("RabbitMQ", "title", r"^RabbitMQ Management"),
     HttpSign(
         "RabbitMQ",
-        "body",
+        "text",
         r'^rabbitmq_build_info\{[^}\n]{0,400}?rabbitmq_version="(?P<version>\d[\w.-]{0,30})"',
     ),
     HttpSign("Apache ActiveMQ Artemis", "title", r"^Apache ActiveMQ Artemis", rf"Artemis/{_VERSION}"),
     HttpSign("Apache ActiveMQ", "title", r"^Apache ActiveMQ"),
     HttpSign("Apache ActiveMQ", "www-authenticate", r'realm="ActiveMQRealm"'),
-    HttpSign("NATS server", "body", r"<a href=[\"']?\.?/?varz\b", _IN_JSON, "/varz"),
+    HttpSign(
+        "NATS server",
+        "body",
+        r"<a href=[\"']?\.?/?varz\b[\s\S]{0,400}?<a href=[\"']?\.?/?connz\b",
+        _IN_JSON,
+        "/varz",
+    ),
     HttpSign("Apache Flink", "title", r"^Apache Flink Web Dashboard"),
-    HttpSign("Apache Airflow", "title", r"\bAirflow$"),
+    HttpSign("Apache Airflow", "title", r"(?:^|- )Airflow$"),
     HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
     HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
     # Storage and backup.
@@ -194,7 +201,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Ceph Dashboard", "title", r"^Ceph"),
     HttpSign("Syncthing Web UI", "x-syncthing-version", rf"^{_VERSION}"),
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
-    HttpSign("Nextcloud", "title", r"\bNextcloud$"),
+    HttpSign("Nextcloud", "title", r"(?:^|[-\u2013] )Nextcloud$"),
     # Chat, directory, identity.
     HttpSign("Matrix Synapse", "server", rf"^Synapse/{_VERSION}"),
     HttpSign("Matrix Synapse", "title", r"^Synapse is running"),
@@ -203,6 +210,13 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("ZNC IRC bouncer httpd", "server", r"^ZNC(?: |/)?(?:[^\d]{0,20}(?P<version>\d[\w.-]{0,20}))?"),
     HttpSign("Prosody XMPP BOSH httpd", "body", r"<p>Whatever you were looking for is not here\. "),
     HttpSign("Prosody XMPP BOSH httpd", "title", r"^Prosody (?:BOSH|WebSocket) endpoint"),
+    HttpSign("ejabberd httpd", "www-authenticate", r'realm="ejabberd"'),
+    HttpSign(
+        "ejabberd httpd",
+        "body",
+        r"\A<\?xml version='1\.0'\?>\s<!DOCTYPE html PUBLIC [^>]{0,200}>\s"
+        r"<html xmlns='http://www\.w3\.org/1999/xhtml' xml:lang='en' lang='en'><head><meta http-equiv",
+    ),
     HttpSign("Keycloak", "title", r"^(?:Welcome to )?Keycloak"),
     HttpSign("Vaultwarden", "title", r"^Vaultwarden"),
     # Controllers and consoles.
@@ -214,6 +228,12 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Cockpit web service", "body", r"data-cockpit|cockpit/login|<base href=\"/cockpit"),
     HttpSign("Cockpit web service", "title", r"^Cockpit"),
     HttpSign("Apache Guacamole", "title", r"^Apache Guacamole"),
+    HttpSign(
+        "ocserv OpenConnect VPN server",
+        "body",
+        # Cisco's own states the version of the device.
+        r'<config-auth client="vpn" type="auth-request">\s{0,4}<version who="sg">0\.1\(1\)</version>',
+    ),
     HttpSign("ShellInABox", "title", r"^Shell In A Box"),
     HttpSign("phpMyAdmin", "title", r"^phpMyAdmin"),
     HttpSign("pgAdmin", "title", r"^pgAdmin 4"),
@@ -242,6 +262,8 @@ _ROWS: tuple[HttpSign, ...] = (
 )
 EXPORTER = re.compile(r"^(?P<product>[A-Za-z][\w .-]{0,40}?[ _-]?Exporter)\b", re.IGNORECASE)
 """Title of the landing page that Prometheus's exporters have; the version is in their metrics."""
+METRICS = re.compile(r"^# (?:HELP|TYPE) [a-zA-Z_:]|\bhref=[\"']?[\w./-]{0,60}metrics\b", re.MULTILINE)
+"""What an exporter serves, or its landing page leads to; without it, a title is that of somebody's site."""
 BUILD_INFO = re.compile(
     rf'^(?!go_|scrape_)(?P<product>[a-z]\w{{1,40}}?)_build_info\{{[^}}\n]{{0,400}}?\bversion="{_VERSION}"',
     re.MULTILINE,

@@ -12,7 +12,7 @@ _SIGNED_CHARACTERS = 4000
 _PART = re.compile(r"\s+[-|·•:\u2013\u2014]\s+|:\s+")
 _TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
 _SOFTWARE = re.compile(
-    r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|exporter|gateway|"
+    r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|gateway|"
     r"interface|management|manager|monitor|proxy|queue|registry|repositor\w+|resolver|server|status|tracker|"
     r"web ?(?:client|console|dav|interface|ui))\b",
     re.IGNORECASE,
