@@ -64,7 +64,7 @@ def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
         address, _, port = said["key"].removesuffix("/tcp").partition(":")
         product = said["data"].get("product", "")
         place = (network.addresses.get(address) or address, int(port))
-        found[place] = product or found.get(place, "")
+        found[place] = product
     return Scan(seconds, found)
 
 

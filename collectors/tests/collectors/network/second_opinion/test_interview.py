@@ -322,6 +322,31 @@ async def test_what_speaks_first_is_heard_where_a_question_breaks_the_connection
         assert await ask(number) == Finding("nbd", "Network Block Device server")
 
 
+async def test_one_of_the_many_that_speak_postgresqls_protocol_is_not_called_postgresql():
+    refusal = b"E\0\0\x003SFATAL\0C08006\0MTarget database not identified\0\0"
+    async with listening(speaking(b"\0\0\0\x09\0\3", refusal)) as number:
+        nmaps = Port(number, "postgresql", probed=True, product="PostgreSQL DB", cpes=("cpe:/a:postgresql",))
+        reported = improved(nmaps, await ask(number, nmaps, answer=0.2, seconds=2))
+    assert (reported.name, reported.product, reported.extra, reported.cpes) == ("postgresql", "", "", ())
+
+
+async def test_it_is_asked_further_and_heard_when_it_speaks_after_all():
+    async def serve(reader, writer):
+        try:
+            said = await asyncio.wait_for(reader.read(64), 0.2)
+            if said.startswith(b"\0\0\0\x09\0\3"):
+                writer.write(b"E\0\0\x003SFATAL\0C08006\0MTarget database not identified\0\0")
+        except TimeoutError:
+            writer.write(b"HSQLDB JDBC Network Listener.\nUse JDBC driver with")
+        await writer.drain()
+        writer.close()
+
+    async with listening(serve) as number:
+        nmaps = Port(number, "postgresql", probed=True, product="PostgreSQL DB")
+        reported = improved(nmaps, await ask(number, nmaps))
+    assert (reported.name, reported.product) == ("jdbc", "HSQLDB JDBC")
+
+
 @pytest.mark.parametrize(
     "body",
     [

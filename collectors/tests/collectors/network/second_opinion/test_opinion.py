@@ -77,6 +77,8 @@ async def test_what_nmap_named_is_not_asked():
         (Port(5432, "postgresql", probed=True, product="PostgreSQL DB", version="9.6.0 or later"), True),
         (Port(5432, "postgresql", probed=True, product="PostgreSQL DB"), False),
         (Port(6379, "redis", probed=True, product="Redis key-value store", version="7.2.4"), False),
+        (Port(5060, "sip", probed=True, product="kamailio (6.0.1 (x86_64/linux))"), False),
+        (Port(5060, "sip", probed=True, product="SIP proxy", version="1.0"), True),
     ],
 )
 def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):

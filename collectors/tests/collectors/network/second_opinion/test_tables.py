@@ -10,6 +10,7 @@ from discovery_collectors.collectors.network.second_opinion import (
     http_signs,
     protocol_questions,
 )
+from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
@@ -28,6 +29,9 @@ HOSTILE = [
     b"\n" * 65536,
     (b"a" * 200 + b"\n") * 300,
     b"Gophered by " * 5000,
+    b"<footer>" * 8000,
+    b"<a href=/varz" * 5000,
+    b"E\0\0\0\0SFATAL\0" * 6000,
 ]
 
 
@@ -57,13 +61,13 @@ def test_a_question_sent_back_answers_nothing(question):
 def test_an_answer_may_begin_with_a_short_question():
     zookeeper = protocol_questions.named("zookeeper")
     refusal = b"srvr is not executed because it is not in the whitelist.\n"
-    assert protocol_questions.read(zookeeper, refusal) == ("zookeeper", "Zookeeper", "")
+    assert protocol_questions.read(zookeeper, refusal) == Finding("zookeeper", "Zookeeper")
 
 
 def test_mongodb_answers_the_request_that_was_sent():
     mongodb = protocol_questions.named("mongodb")
     head = struct.pack("<IIII", 100, 5, 1, 2013)
-    assert protocol_questions.read(mongodb, head) == ("mongodb", "MongoDB", "")
+    assert protocol_questions.read(mongodb, head) == Finding("mongodb", "MongoDB")
     assert protocol_questions.read(mongodb, struct.pack("<IIII", 100, 5, 2, 2013)) is None
 
 
@@ -75,6 +79,17 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b"\0\0\0\1\0\1\0\0\0\0\0\x30\0\0\0,invalid command (code=12064", "Sphinx Search", ""),
         (b"RPRT -1\nset_channel: TP/1.0/RPRT -2\n", "Hamlib", ""),
         (b'huh? Invalid command "GET"\n', "LCDproc", ""),
+        (b"-1 Unknown command: GET\n-1 Unknown command: \n", "RRDtool rrdcached", ""),
+        (
+            b"\0\0\0\0\0\0\0\5"
+            + "90047".encode("utf-16-be")
+            + b"\0\0\0\x4b"
+            + 'Version mismatch, driver version is "11957"'.encode("utf-16-be"),
+            "H2 Database",
+            "",
+        ),
+        (b"HSQLDB JDBC Network Listener.\nUse JDBC driver with", "HSQLDB JDBC", ""),
+        (b"Tarantool 2.6.0 (Binary) 1f8a\n", "Tarantool", "2.6.0"),
         (b":localhost NOTICE * :BitlBee-IRCd initialized, please go on\r\n", "BitlBee IRCd", ""),
         (b"SSH-2.0-OpenSSH_10.0p2 Debian-7\r\n", "OpenSSH", "10.0p2"),
         (b"server: info: a connection {main.c:173}\nSSH-2.0-tinyssh 1A5a392Q\r\n", "TinySSH", ""),
@@ -112,11 +127,57 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
             "",
         ),
         ("quassel", b"\0\0\0\2", "Quassel IRC core", ""),
+        ("fastcgi", b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6), "PHP-FPM", ""),
+        (
+            "fastcgi",
+            b"\1\x0a\0\0\0\x33\5\0\x0e\1FCGI_MAX_CONNS1\x0d\1FCGI_MAX_REQS1\x0f\1FCGI_MPXS_CONNS0",
+            "",
+            "",
+        ),
+        ("rpcbind", b"\x80\0\0\x18disc\0\0\0\1" + bytes(16), "rpcbind", ""),
+        (
+            "libvirt-rpc",
+            b"\0\0\0\x24\x20\0\x80\x86\0\0\0\1\0\0\0\x42\0\0\0\1" + bytes(16),
+            "libvirt",
+            "",
+        ),
+        (
+            "postgresql",
+            (
+                b"E\0\0\0\x9fSFATAL\0VFATAL\0C28000\0Mkein Benutzername\0Fbackend_startup.c\0L752\0"
+                b"RProcessStartupPacket\0\0"
+            ),
+            "PostgreSQL DB",
+            "",
+        ),
     ],
 )
 def test_a_protocols_answer_names_its_product(name, answer, product, version):
     question = protocol_questions.named(name)
-    assert protocol_questions.read(question, answer) == (name, product, version)
+    assert protocol_questions.read(question, answer) == Finding(name, product, version)
+
+
+@pytest.mark.parametrize("greeting", [b"huh? what\r\n", b"Tarantool 2.0 fan chat\r\n"])
+def test_a_word_of_another_service_names_nothing(greeting):
+    assert banner_signs.recognise(greeting) is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "product"),
+    [
+        (b"E\0\0\x003SFATAL\0C08006\0MTarget database not identified\0\0", ""),
+        (
+            (
+                b"E\0\0\0_SFATAL\0C28000\0Mno PostgreSQL user name specified in startup packet\0"
+                b"Fprotocol/child.c\0L774\0\0"
+            ),
+            "Pgpool-II",
+        ),
+    ],
+)
+def test_who_refuses_otherwise_than_postgresql_is_not_it(refusal, product):
+    found = protocol_questions.read(protocol_questions.named("postgresql"), refusal)
+    assert found == Finding("postgresql", product, refuted="PostgreSQL DB")
 
 
 def test_every_banner_that_asks_further_names_a_question():

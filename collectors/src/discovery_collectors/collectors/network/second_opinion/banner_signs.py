@@ -8,6 +8,9 @@ _SSH = rb"(?:(?!SSH-|HTTP/)[^\r\n]{0,200}\r?\n){0,4}SSH-"
 """A server may send other lines before its version (RFC 4253, section 4.2), but none of HTTP."""
 
 
+_UTF_16_MISMATCH = "Version mismatch, driver version".encode("utf-16-be")
+
+
 class BannerSign(NamedTuple):
     """One sign. The pattern is matched at the beginning of what came; the first row that fits holds."""
 
@@ -24,7 +27,7 @@ _ROWS: tuple[BannerSign, ...] = (
     # Speak first.
     BannerSign("nats", "NATS server", rb'INFO \{[^\r\n]{0,2000}?"version":"' + _VERSION),
     BannerSign("nats", "NATS server", rb"INFO \{[^\r\n]{0,2000}?\"server_id\""),
-    BannerSign("tarantool", "Tarantool", rb"Tarantool " + _VERSION),
+    BannerSign("tarantool", "Tarantool", rb"Tarantool " + _VERSION + rb" \("),
     BannerSign("rsync", "rsync", rb"@RSYNCD: \d"),
     BannerSign("munin", "Munin", rb"# munin node at ", "munin"),
     BannerSign("mpd", "Music Player Daemon", rb"OK MPD " + _VERSION),
@@ -38,6 +41,7 @@ _ROWS: tuple[BannerSign, ...] = (
         rb"[\s\S]{4}\x01ActiveMQ[\s\S]{0,400}?ProviderVersion[\s\S]{1,4}?" + _VERSION,
     ),
     BannerSign("openwire", "Apache ActiveMQ", rb"[\s\S]{4}\x01ActiveMQ"),
+    BannerSign("jdbc", "HSQLDB JDBC", rb"HSQLDB JDBC Network Listener\.\n"),
     BannerSign("gpsd", "gpsd", rb'\{"class":"VERSION","release":"' + _VERSION),
     BannerSign(
         "mysql",
@@ -94,7 +98,9 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
     BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),
-    BannerSign("lcdproc", "LCDproc", rb"huh\? "),
+    BannerSign("lcdproc", "LCDproc", rb"huh\? Invalid command \""),
+    BannerSign("rrdcached", "RRDtool rrdcached", rb"-1 Unknown command: GET\n"),
+    BannerSign("h2", "H2 Database", rb"\0{7}\x05(?:\0\d){5}\0\0\0[\s\S]" + _UTF_16_MISMATCH),
     BannerSign("hamlib", "Hamlib", rb"(?:RPRT -\d{1,3}\n|set_\w{1,30}: )"),
     BannerSign("cvspserver", "CVS pserver", rb"cvs \[(?:pserver|server) aborted\]: bad auth protocol start"),
     BannerSign("elasticsearch", "Elasticsearch binary API", rb"This is not an? HTTP port"),

@@ -19,14 +19,18 @@ class Finding:
     version: str = ""
     extra: str = ""
     tls: bool = False
+    refuted: str = ""
+    """The product that it is not, though nmap may say so."""
 
 
 def improved(port: Port, finding: Finding) -> Port | None:
     """Return `port` with what `finding` adds; None when it adds nothing."""
     # TLS alone says less than what nmap heard in it.
     only_tls = finding.name == _TLS and not finding.product and port.probed and port.name not in _SAYS_NOTHING
-    product = _cleaned(finding.product) or (port.product if port.probed else "")
+    stands = port.probed and port.product != finding.refuted
+    product = _cleaned(finding.product) or (port.product if stands else "")
     same_product = product == port.product
+    was_called = port.product if stands else ""
     found = replace(
         port,
         name=port.name if only_tls else finding.name or port.name,
@@ -34,7 +38,7 @@ def improved(port: Port, finding: Finding) -> Port | None:
         confidence=10,
         product=product,
         version=_cleaned(finding.version) or (port.version if same_product else ""),
-        extra=_cleaned(finding.extra) or (port.extra if same_product else port.product),
+        extra=_cleaned(finding.extra) or (port.extra if same_product else was_called),
         tls=port.tls or finding.tls,
         cpes=port.cpes if same_product else (),
     )

@@ -1,6 +1,7 @@
 """The order of questions to one port: what it is meant for, HTTP, TLS, then the other protocols."""
 
 import asyncio
+from dataclasses import replace
 from itertools import batched
 
 from discovery_collectors.collectors.network.nmap_xml import Port
@@ -26,10 +27,13 @@ _PLAINEST = b"GET / HTTP/1.0\r\n\r\n"
 async def interview(questioner: Questioner, port: Port) -> Finding | None:
     """Return what the service at `port` gives away; None when it stays unknown."""
     questioner.tls = port.tls or (port.probed and port.name in _TLS_NAMES)
+    unnamed: Finding | None = None
     for question in _expected(port):
         found = await _ask(questioner, question)
-        if found is not None:
+        if found is not None and (found.product or not found.refuted):
             return found
+        # Another product that speaks the protocol: what it says otherwise may name it.
+        unnamed = unnamed or found
     is_http = port.probed and port.name in _HTTP_NAMES
     first = await _open(questioner, is_http=is_http)
     if first.ending is Ending.CLOSED and not first.content and not questioner.tls:
@@ -44,8 +48,8 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
         else:
             found = await _understand(questioner, first, is_http=True)
     if found is None and first.ending is not Ending.UNREACHABLE:
-        found = await _ask_in_turn(questioner, port, first)
-    return found
+        found = unnamed or await _ask_in_turn(questioner, port, first)
+    return found if found is not None and (found.product or unnamed is None) else unnamed
 
 
 def _expected(port: Port) -> list[ProtocolQuestion]:
@@ -117,7 +121,4 @@ async def _ask(
 ) -> Finding | None:
     answer = await questioner.ask(*question.send, whole=question.whole, in_a_hurry=in_a_hurry)
     read = protocol_questions.read(question, answer.content) if answer.content else None
-    if read is None:
-        return None
-    protocol, product, version = read
-    return Finding(protocol, product, version, tls=questioner.tls)
+    return None if read is None else replace(read, tls=questioner.tls)

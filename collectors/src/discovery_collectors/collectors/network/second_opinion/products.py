@@ -76,6 +76,8 @@ _ASKED_FOR_VERSION = frozenset(
 nmap takes PgBouncer for PostgreSQL."""
 _TAKEN_FOR = frozenset({"Redis key-value store"})
 """What nmap calls others too, with the version that they state for old clients: Valkey, KeyDB, Dragonfly."""
+_HEADER_IS_PRODUCT = frozenset({"sip", "sip-proxy"})
+"""Where nmap calls the whole header `Server`, its version too, the product."""
 _PLATFORMS = frozenset({"python", "debian", "linux", "posix", "unix", "upnp", "dlnadoc"})
 """What a Server header may name before the product: `Linux/6.12, UPnP/1.0, Gerbera/2.5`."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
@@ -94,7 +96,7 @@ def is_settled(port: Port) -> bool:
     """Return whether nmap's answer needs no second opinion."""
     if not port.probed or port.name in _SAYS_NOTHING or not port.product or is_library(port.product):
         return False
-    if port.product in _TAKEN_FOR:
+    if port.product in _TAKEN_FOR or (port.name in _HEADER_IS_PRODUCT and not port.version):
         return False
     return bool(port.version) or port.product not in _ASKED_FOR_VERSION
 

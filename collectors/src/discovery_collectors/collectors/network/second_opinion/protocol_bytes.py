@@ -86,6 +86,14 @@ def nrpe() -> bytes:
     return struct.pack("!hhIh1024s2x", 2, 1, zlib.crc32(packet), 0, b"_NRPE_CHECK")
 
 
+_MANAGED = (b"FCGI_MAX_CONNS", b"FCGI_MAX_REQS", b"FCGI_MPXS_CONNS")
+_WANTED = b"".join(bytes([len(name), 0]) + name for name in _MANAGED)
+FASTCGI = struct.pack("!BBHHBB", 1, 9, 0, len(_WANTED), 0, 0) + _WANTED
+"""FCGI_GET_VALUES (FastCGI, section 4.1): what an application says of itself before any request."""
+RPCBIND = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100000, 4, 0, 0, 0, 0, 0)
+"""Procedure 0, which does nothing, of version 4 (RFC 1833)."""
+LIBVIRT = struct.pack("!7I", 28, 0x20008086, 1, 66, 0, 0, 0)
+"""REMOTE_PROC_AUTH_LIST: by which ways clients might log in."""
 DNS = bytes.fromhex("001e4a4a000000010000000000000776657273696f6e0462696e640000100003")
 SIP = (
     b"OPTIONS sip:discovery SIP/2.0\r\nVia: SIP/2.0/TCP discovery;branch=z9hG4bKdisco\r\n"

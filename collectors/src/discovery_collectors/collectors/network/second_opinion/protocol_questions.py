@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS, ProtocolQuestion
 
 _BY_NAME = {name: each for each in QUESTIONS for name in (each.name, *each.aliases)}
@@ -29,8 +30,8 @@ def in_order(port: int, *, again: bool) -> Iterator[ProtocolQuestion]:
     yield from (each for each in QUESTIONS if port not in each.ports and each.anywhere)
 
 
-def read(question: ProtocolQuestion, content: bytes) -> tuple[str, str, str] | None:
-    """Return protocol, product and version that the answer shows, the last two maybe empty.
+def read(question: ProtocolQuestion, content: bytes) -> Finding | None:
+    """Return the protocol that the answer shows, with product and version where it names them.
 
     None when the answer is of another protocol, or the question sent back.
     """
@@ -40,5 +41,10 @@ def read(question: ProtocolQuestion, content: bytes) -> tuple[str, str, str] | N
         fits = _PATTERNS[reading].search(content)
         if fits is not None:
             version = fits.groupdict().get("version") or b""
-            return reading.protocol or question.name, reading.product, version.decode("ascii", "replace")
+            return Finding(
+                reading.protocol or question.name,
+                reading.product,
+                version.decode("ascii", "replace"),
+                refuted=reading.refuted,
+            )
     return None

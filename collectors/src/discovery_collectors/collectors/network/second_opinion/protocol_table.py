@@ -20,6 +20,8 @@ class Reading(NamedTuple):
     """With a group `version` where the answer states it."""
     protocol: str = ""
     """Where one question serves several protocols: which it is."""
+    refuted: str = ""
+    """The product that does not answer so, whatever nmap takes it for."""
 
 
 class ProtocolQuestion(NamedTuple):
@@ -81,8 +83,15 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
                 "PgFoundry PgBouncer PostgreSQL connection pooler",
                 rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,40}?M(?:no username supplied|bad startup packet)",
             ),
+            Reading(
+                "Pgpool-II",
+                rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,300}?\0F(?:protocol/)?child\.c\0",
+                refuted="PostgreSQL DB",
+            ),
             Reading("PostgreSQL DB", rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,60}?Mno PostgreSQL user name"),
-            Reading("", rb"^E[\s\S]{4}S(?:FATAL|ERROR)\0"),
+            # In other languages; without it, one of the many others that speak the protocol.
+            Reading("PostgreSQL DB", rb"^E[\s\S]{4}S[\s\S]{0,600}?\0RProcessStartupPacket\0"),
+            Reading("", rb"^E[\s\S]{4}S(?:FATAL|ERROR)\0", refuted="PostgreSQL DB"),
         ),
         _ports(5432, 5433, 6432),
         aliases=frozenset({"pgbouncer"}),
@@ -262,6 +271,30 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ),
         _ports(3050),
         aliases=frozenset({"gds_db"}),
+    ),
+    ProtocolQuestion(
+        "fastcgi",
+        (protocol_bytes.FASTCGI,),
+        (
+            # PHP alone knows but one of the three.
+            Reading("PHP-FPM", rb"^\x01\x0a\0\0\0\x12[\s\S]\0\x0f\x01FCGI_MPXS_CONNS0"),
+            Reading("", rb"^\x01\x0a\0\0[\s\S]{4}[\s\S]{0,60}?FCGI_M"),
+        ),
+        _ports(9000),
+    ),
+    ProtocolQuestion(
+        "rpcbind",
+        (protocol_bytes.RPCBIND,),
+        (Reading("rpcbind", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),),
+        _ports(111),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "libvirt-rpc",
+        (protocol_bytes.LIBVIRT,),
+        (Reading("libvirt", rb"^\0\0[\s\S]{2}\x20\0\x80\x86\0\0\0\x01\0\0\0\x42\0\0\0\x01"),),
+        _ports(16509, 16514),
+        anywhere=False,
     ),
     ProtocolQuestion(
         "erlang-node",
