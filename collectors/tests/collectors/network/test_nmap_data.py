@@ -151,3 +151,22 @@ def test_an_answer_of_nscas_length_is_nsca_only_if_it_begins_at_random():
     matches = re.compile(pattern[1], re.DOTALL).match
     assert matches(b"\x9a\0" * 64 + b"\x66\0\0\0")
     assert not matches(b"HTTP/1.1 404 Not Found\r\n".ljust(128) + b"page")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"),
+    [
+        (rb"^HTTP/1\.[01] 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n$", False),
+        (rb"^HTTP/1\.0 404 Not Found\r\n\r\nNot Found$", False),
+        (rb"^HTTP/1\.1 404 Not Found\r\nDate: .*\r\nContent-Length: 0\r\n\r\n$", False),
+        (rb"^HTTP/1\.1 200 OK\r\nX-Powered-By: Express\r\nContent-Type: text/html\r\n", True),
+        (rb"^HTTP/1\.0 404 NON-EXISTENT BACKEND\r\n\r\n$", True),
+        (rb"^HTTP/1\.0 200 OK\r\nServer: Boa/(.*)\r\n", True),
+    ],
+)
+def test_what_every_web_server_may_answer_names_no_product(pattern, kept):
+    row = b"match http m|" + pattern + b"| p/A television/ v/1/\n"
+    page = b"Probe TCP GetRequest q|GET / HTTP/1.0\\r\\n\\r\\n|\n"
+    amended = amend_probes(PROBES.replace(page, page + row), 1500, 3000)
+    assert (b"\n" + row in amended) is kept
+    assert (b"\nsoftmatch http m|" + pattern + b"|\n" in amended) is not kept

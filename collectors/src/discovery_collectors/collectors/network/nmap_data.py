@@ -35,6 +35,27 @@ server's refusal, for instance."""
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
 probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
+_REASON = (
+    rb"(?:OK|Bad Request|Unauthorized|Forbidden|Not Found|Method Not (?:Allowed|Implemented)|"
+    rb"Internal Server Error|Not Implemented|Service Unavailable)"
+)
+_EVERYBODYS = (
+    rb"\\r\\n(?:Date|Content-Length|Content-Type|Connection|Last-Modified|ETag|Accept-Ranges): ?"
+    rb"(?:\.\*(?: GMT)?|\\d\+|\d{1,3}|close|keep-alive|bytes|text/(?:html|plain)(?:; ?charset=[\w-]+)?)?"
+)
+_END = rb"(?:(?:\\r\\n){1,2}(?: ?(?:\d{3} )?" + _REASON + rb")?(?:\\n)?)?\$?"
+_BARE = re.compile(
+    rb"^match (http m\|\^HTTP/1(?:\\\.|\.)(?:[01]|\[01\]) \d{3} "
+    + _REASON
+    + rb"(?:"
+    + _EVERYBODYS
+    + rb"){0,6}"
+    + _END
+    + rb"\|s?) p.*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Matches by a status, its usual reason and headers that every server may send: with them a refusal of gevent
+is the `Ajenti http control panel`, others are televisions, set-top boxes and PLCs."""
 _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version", } }\n'
 """Version detection would run 47 scripts, some of which ask every web server for paths such as `/sdk` and
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
@@ -142,6 +163,7 @@ def amend_probes(
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
+        own = _BARE.sub(rb"softmatch \1", own)
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own
         parts += [start[0], own, separator, rest]
