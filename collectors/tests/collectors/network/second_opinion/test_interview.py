@@ -358,6 +358,7 @@ async def test_it_is_asked_further_and_heard_when_it_speaks_after_all():
         b"<p>Powered by Gitea? We moved away.</p>",
         b'<a href="/varz">varz</a> <b>Apt-Cacher NG Usage Information</b>',
         b"<p>Tor is not an HTTP Proxy, they said.</p>",
+        b"<h2>How we use VictoriaMetrics</h2>",
         b"<title>Nexus Exporter GmbH</title>export goods",
         b"<title>Why we left Jira</title>",
         b"<title>How to install GitLab</title>",
@@ -380,6 +381,7 @@ async def test_a_page_that_mentions_a_product_is_not_it(body):
             "",
         ),
         (b"<title>System Dashboard - Jira</title>", "Jira", ""),
+        (b"<h2>Single-node VictoriaMetrics</h2></br>", "VictoriaMetrics", ""),
         (
             b"<a href=/varz>General</a>\n<a href=/jsz>JetStream</a>\n<a href=/connz>Connections</a>",
             "NATS server",
@@ -409,6 +411,14 @@ async def test_a_page_of_the_products_own_is(content, product, version):
     async with listening(speaking(b"GET / ", b"HTTP/1.1 200 OK\r\n\r\n" + content)) as number:
         found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
     assert (found.name, found.product, found.version) == ("http", product, version)
+
+
+async def test_a_web_server_that_leaves_a_request_without_headers_unanswered_is_heard():
+    async with listening(
+        speaking(b"GET / HTTP/1.1", b"HTTP/1.0 200 OK\r\nServer: owhttpd\r\n\r\n")
+    ) as number:
+        found = await ask(number, answer=0.4)
+    assert found == Finding("http", "owhttpd")
 
 
 async def test_a_handshake_of_four_bytes_is_no_port_mapper():

@@ -96,6 +96,7 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b"to whom it may concern:\r\n" * 4 + b"SSH-2.0-Go\r\n", "", ""),
         (b"i[/]\tTITLE\tnull.host\t1\r\ni Gophered by Gophernicus/3.1.1 on\r\n", "Gophernicus", "3.1.1"),
         (b"200 Leafnode NNTP daemon, version 1.12.0 at news\r\n", "Leafnode nntpd", "1.12.0"),
+        (b"220 b24 Python SMTP 1.4.6\r\n", "aiosmtpd", "1.4.6"),
         (b"503 Leafnode must have a unique fully-qualified domain name.\r\n", "Leafnode nntpd", ""),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
@@ -127,6 +128,7 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
             "",
         ),
         ("quassel", b"\0\0\0\2", "Quassel IRC core", ""),
+        ("domain", bytes(12) + b"\xc0\x0c\0\x10\0\3" + bytes(5) + b"\x08\x07gdnsd/3", "gdnsd", "3"),
         ("fastcgi", b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6), "PHP-FPM", ""),
         (
             "fastcgi",
@@ -210,7 +212,12 @@ def test_a_sign_that_asks_for_a_page_has_a_pattern_for_it():
         ("TornadoServer/6.4.2", ("Tornado httpd", "6.4.2")),
         ("Python/3.13 aiohttp/3.11.16", ("aiohttp", "3.11.16")),
         ("Caddy", ("Caddy httpd", "")),
+        ("Mojolicious (Perl)", ("Mojolicious httpd", "")),
         ("Linux/6.12, UPnP/1.0, Gerbera/2.5.0", ("Gerbera", "2.5.0")),
+        (
+            "Linux/6.18.44, UPnP/1.0, Portable SDK for UPnP devices/17.2.0",
+            ("Portable SDK for UPnP", "17.2.0"),
+        ),
         ("Unheard-Of/3.1 (x)", ("Unheard-Of", "3.1")),
         ("", ("", "")),
         ("\x1b[31m", ("", "")),
@@ -221,7 +228,18 @@ def test_a_servers_own_name_becomes_the_one_that_nmap_uses(header, expected):
 
 
 @pytest.mark.parametrize(
-    "product", ["Golang net/http server", "Werkzeug httpd", "Node.js Express framework", "Jetty"]
+    "product",
+    [
+        "Golang net/http server",
+        "Werkzeug httpd",
+        "Node.js Express framework",
+        "Jetty",
+        "TwistedWeb httpd",
+        "BaseHTTPServer",
+        "SimpleHTTPServer",
+        "Mojolicious httpd",
+        "Portable SDK for UPnP",
+    ],
 )
 def test_a_library_is_not_the_last_word(product):
     assert is_library(product)

@@ -74,6 +74,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
     BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
+    BannerSign("smtp", "aiosmtpd", rb"220[ -]\S{1,200} Python SMTP " + _VERSION),
     BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),

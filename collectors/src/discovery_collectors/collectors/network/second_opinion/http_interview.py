@@ -28,10 +28,10 @@ _WANTS_TLS = re.compile(
 _GO_NOT_FOUND = "404 page not found\n"
 
 
-async def ask_page(questioner: Questioner, path: str = "/") -> Answer:
+async def ask_page(questioner: Questioner, path: str = "/", *, in_a_hurry: bool = False) -> Answer:
     """Request one page."""
     question = http_answer.request(questioner.address, questioner.port, path)
-    return await questioner.ask(question, whole=http_answer.is_whole)
+    return await questioner.ask(question, whole=http_answer.is_whole, in_a_hurry=in_a_hurry)
 
 
 def wants_tls(page: HttpAnswer) -> bool:

@@ -83,7 +83,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign(
         "VictoriaMetrics",
         "body",
-        r"VictoriaMetrics</h2>",
+        r"<h2>Single-node VictoriaMetrics</h2>",
         rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"',
         "/metrics",
     ),
@@ -248,6 +248,7 @@ _ROWS: tuple[HttpSign, ...] = (
         "Jellyfin", "title", r"^Jellyfin", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/System/Info/Public"
     ),
     HttpSign("Plex Media Server", "x-plex-protocol", r"."),
+    HttpSign("Gerbera", "title", r"^Gerbera\b"),
     HttpSign("MiniDLNA", "server", rf"MiniDLNA/{_VERSION}"),
     HttpSign("Mopidy", "title", r"^Mopidy"),
     HttpSign("Transmission BitTorrent management httpd", "server", r"^Transmission"),

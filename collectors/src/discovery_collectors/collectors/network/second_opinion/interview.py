@@ -113,6 +113,11 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
         found = next((each for each in await asyncio.gather(*answers) if each is not None), None)
         if found is not None:
             return found
+    # Some leave a request without headers unanswered.
+    page = None if first.content else await http_interview.ask_page(questioner, in_a_hurry=True)
+    late = None if page is None else HttpAnswer.read(page.content)
+    if late is not None and late.protocol == "http":
+        return await http_interview.identify(questioner, late)
     return Finding("ssl", tls=True) if questioner.tls else None
 
 

@@ -34,6 +34,7 @@ NAMES = {
     "minio": "MinIO S3-compatible object store",
     "miniserv": "MiniServ",
     "mochiweb": "MochiWeb Erlang HTTP library",
+    "mojolicious": "Mojolicious httpd",
     "netdata embedded http server": "NetData embedded httpd",
     "nexus": "Sonatype Nexus Repository",
     "pve-api-daemon": "Proxmox Virtual Environment",
@@ -52,11 +53,11 @@ NAMES = {
 """First word of a Server header, in lower case → the product as nmap calls it. Others keep their own name."""
 
 _LIBRARIES = re.compile(
-    r"(?:golang net/http|node\.?js|express|jetty|werkzeug|basehttp|simplehttp|wsgiserver|tornado|twisted|"
-    r"aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|akka|kestrel|"
-    r"microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|boost\.beast|"
-    r"undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|gsoap|cpp-httplib|"
-    r"medusa|apache tomcat/coyote)\b",
+    r"(?:golang net/http|node\.?js|express|jetty|werkzeug|(?:base|simple)http(?:server)?|wsgiserver|tornado|"
+    r"twisted(?:web)?|aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|"
+    r"akka|kestrel|microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|"
+    r"boost\.beast|undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|"
+    r"gsoap|cpp-httplib|medusa|mojolicious|portable sdk for upnp|apache tomcat/coyote)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of HTTP libraries and application servers. Where a program in front of one names
@@ -78,6 +79,8 @@ _TAKEN_FOR = frozenset({"Redis key-value store"})
 """What nmap calls others too, with the version that they state for old clients: Valkey, KeyDB, Dragonfly."""
 _HEADER_IS_PRODUCT = frozenset({"sip", "sip-proxy"})
 """Where nmap calls the whole header `Server`, its version too, the product."""
+_SDK = re.compile(r"Portable SDK for UPnP(?: devices)?(?:/(?P<version>\d[\w.+~-]{0,30}))?", re.IGNORECASE)
+"""A name of several words, and a library: other headers' first word is the name."""
 _PLATFORMS = frozenset({"python", "debian", "linux", "posix", "unix", "upnp", "dlnadoc"})
 """What a Server header may name before the product: `Linux/6.12, UPnP/1.0, Gerbera/2.5`."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
@@ -107,6 +110,9 @@ def read_server(header: str) -> tuple[str, str]:
     >>> read_server("Apache/2.4.68 (Debian)"), read_server("Python/3.13 aiohttp/3.11.16")
     (('Apache httpd', '2.4.68'), ('aiohttp', '3.11.16'))
     """
+    sdk = _SDK.match(header)
+    if sdk is not None:
+        return "Portable SDK for UPnP", sdk["version"] or ""
     found = _SERVER.match(header)
     if found is None:
         return "", ""

@@ -132,6 +132,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading("PowerDNS Recursor", _IN_TXT + rb"PowerDNS Recursor " + _VERSION),
             Reading("PowerDNS Authoritative Server", _IN_TXT + rb"PowerDNS Authoritative Server " + _VERSION),
             Reading("cz.nic Knot DNS", _IN_TXT + rb"Knot DNS " + _VERSION),
+            Reading("gdnsd", _IN_TXT + rb"gdnsd/" + _VERSION),
             Reading("NLnet Labs NSD", _IN_TXT + rb"NSD " + _VERSION),
             Reading("ISC BIND", _IN_TXT + rb"(?P<version>9\.\d{1,2}\.\d{1,3}[\w.+~-]{0,30})"),
             Reading("", rb"^[\s\S]{2}JJ[\x80-\xff]"),
