@@ -112,6 +112,35 @@ def test_garbage_is_collected_from_when_it_serves_and_not_among_what_was_there_b
     assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
 
 
+LOOP = """
+import asyncio, sys
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+import uvloop
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.server import create_server
+
+@asynccontextmanager
+async def lifespan(_):
+    print(type(asyncio.get_running_loop()).__module__)
+    server.stop()
+    yield
+
+app = Starlette(lifespan=lifespan)
+server = create_server(
+    app, ("127.0.0.1", 0), connections=Ceiling(8, 8), head_seconds=5, begin_stop=lambda: None
+)
+sys.exit(server.run_to_its_end())
+"""
+
+
+def test_the_event_loop_does_not_depend_on_what_is_installed():
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "asyncio.unix_events\n"), done.stderr
+
+
 class Failing:
     """An application whose work fails when told to, and which takes its time to clean up."""
 

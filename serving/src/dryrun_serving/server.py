@@ -171,6 +171,8 @@ def create_server(
         # uvicorn only calls it.
         http=cast("type[asyncio.Protocol]", bounded.protocol),
         ws="none",
+        # uvicorn takes uvloop where it is installed: beside a guard, in tests, but not in a deployment.
+        loop="asyncio",
         lifespan="on",
         log_config=None,
         access_log=False,
