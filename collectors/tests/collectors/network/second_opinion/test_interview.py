@@ -381,6 +381,11 @@ async def test_a_page_that_mentions_a_product_is_not_it(body):
             "",
         ),
         (b"<title>System Dashboard - Jira</title>", "Jira", ""),
+        (
+            b'<td class="title" style="width:580px;">Apt-Cacher NG Usage Information</td>',
+            "Apt-Cacher NG",
+            "",
+        ),
         (b"<h2>Single-node VictoriaMetrics</h2></br>", "VictoriaMetrics", ""),
         (
             b"<a href=/varz>General</a>\n<a href=/jsz>JetStream</a>\n<a href=/connz>Connections</a>",

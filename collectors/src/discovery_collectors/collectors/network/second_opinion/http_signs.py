@@ -135,7 +135,9 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Privoxy http proxy", "body", r"\AInvalid header received from client\.\s{0,4}\Z"),
     HttpSign("Privoxy http proxy", "body", r"<title>[^<]{0,80}Privoxy"),
     HttpSign("Apt-Cacher NG", "server", r"^Debian Apt-Cacher NG(?:/(?P<version>\d[\w.-]{0,20}))?"),
-    HttpSign("Apt-Cacher NG", "body", r"<h1>Apt-Cacher NG Usage Information<"),
+    HttpSign(
+        "Apt-Cacher NG", "body", r"<(?:h1|td class=\"title\"[^>]{0,100})>Apt-Cacher NG Usage Information<"
+    ),
     HttpSign("Tor SOCKS proxy", "body", r"<title>Tor is not an HTTP Proxy"),
     HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
     HttpSign("i2pd", "title", r"\bI2Pd?\b"),
