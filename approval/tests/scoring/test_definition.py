@@ -45,6 +45,14 @@ def named(finding):
     return joined(ADDRESSES.get(host, host), names), host in ADDRESSES
 
 
+def surest_of_each(said):
+    """Return what each collector is surest of; its other reports are replaced by those."""
+    surest = {}
+    for one in said:
+        surest[one.collector] = max(surest.get(one.collector, 0), one.discovery.confidence)
+    return [one for one in said if one.discovery.confidence == surest[one.collector]]
+
+
 def by_definition(truth, findings, *, hard=True):
     facts = {(fact.kind, joined(*parts(fact.key))): fact for fact in truth}
     things = {}
@@ -53,7 +61,7 @@ def by_definition(truth, findings, *, hard=True):
 
     def value(said, attribute):
         ranked = sorted(
-            said,
+            surest_of_each(said),
             key=lambda one: (
                 -one.discovery.confidence,
                 one.collector,
@@ -169,8 +177,10 @@ def worlds(draw):
     for fact in draw(st.lists(st.sampled_from(truth), max_size=8)) if truth else ():
         host, _, rest = fact.key.partition(":")
         key = addresses.get(host, "10.0.0.9") + (f":{rest}" if rest else "")
-        data = draw(st.one_of(st.just(dict(fact.data)), DATA))
-        findings.append(Finding("network", Discovery(kind=fact.kind, key=key, data=data)))
+        reported = st.tuples(st.one_of(st.just(dict(fact.data)), DATA), st.sampled_from([0.5, 1.0]))
+        for data, sure in draw(st.lists(reported, min_size=1, max_size=2)):
+            found = Discovery(kind=fact.kind, key=key, data=data, confidence=sure)
+            findings.append(Finding("network", found))
     return truth, findings
 
 

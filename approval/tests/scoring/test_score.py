@@ -144,6 +144,22 @@ def test_the_most_confident_collector_wins_attribute_by_attribute():
     assert found.collectors == ("database", "network")
 
 
+def test_what_a_collector_takes_back_in_a_surer_report_is_not_its_answer():
+    key = "10.0.0.2:5432/tcp"
+    findings = [
+        said("service", key, confidence=0.9, name="postgresql", product="PostgreSQL DB", version="17.2"),
+        said("service", key, confidence=0.93, name="postgresql"),
+        said("service", key, confidence=0.3, collector="other", product="MySQL"),
+    ]
+    (found,) = score(TRUTH, findings, ADDRESSES).found
+    assert found.data == {"name": "postgresql", "product": "MySQL"}
+    assert [(one.collector, one.confidence) for one in found.evidence] == [
+        ("network", 0.93),
+        ("network", 0.9),
+        ("other", 0.3),
+    ]
+
+
 def test_facts_inside_a_service_that_refused_are_not_evaluable():
     findings = [said("service", "10.0.0.2:5432/tcp", access="refused")]
     scores = score(TRUTH, findings, ADDRESSES)

@@ -80,7 +80,12 @@ def merge(findings: Iterable[Placed]) -> dict[tuple[tuple[str, str], bool], Merg
     for ((kind, key), named), reported in together.items():
         ranked = _ranked(reported)
         data: dict[str, JsonValue] = {}
+        surest: dict[str, float] = {}
         for finding in ranked:
+            sure = finding.discovery.confidence
+            # A surer report replaces the collector's own, also where it says less: it took something back.
+            if sure < surest.setdefault(finding.collector, sure):
+                continue
             for name, value in finding.discovery.data.items():
                 if has_value(value):
                     data.setdefault(name, value)
