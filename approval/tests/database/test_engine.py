@@ -15,12 +15,17 @@ class Relay:
     def __init__(self, server):
         self._server = server
         self._forgotten = 0
+        self._silenced = 0
         self._opened = 0
         self.requests = 0
 
     def forget(self):
         """Answer the next byte of every connection there is by a reset, as a firewall does."""
         self._forgotten = self._opened
+
+    def silence(self):
+        """Drop whatever the connections there are send from now on."""
+        self._silenced = self._opened
 
     async def serve(self, reader, writer):
         self._opened += 1
@@ -36,7 +41,8 @@ class Relay:
         try:
             while (data := await reader.read(65536)) and number > self._forgotten:
                 self.requests += 1
-                to_server.write(data)
+                if number > self._silenced:
+                    to_server.write(data)
         finally:
             answering.cancel()
             writer.transport.abort()
@@ -76,6 +82,16 @@ async def test_one_that_was_idle_and_does_not_answer_is_replaced(relayed, monkey
     first = await _server_process(pool)
     relay.forget()
     assert await _server_process(pool) != first
+
+
+async def test_one_that_was_idle_and_leads_nowhere_is_replaced_within_seconds(relayed, monkeypatch):
+    monkeypatch.setattr(pools, "PING_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(pools, "PING_SECONDS", 0.2)
+    relay, pool = relayed
+    first = await _server_process(pool)
+    relay.silence()
+    async with asyncio.timeout(5):
+        assert await _server_process(pool) != first
 
 
 async def test_a_transaction_of_one_statement_takes_three_round_trips(relayed):

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from approval_api.database.errors import keep_values_out_of_errors
+from approval_api.database.errors import DRIVER_ERRORS, keep_values_out_of_errors
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,8 @@ STATEMENT_SECONDS = 15
 CONNECTIONS = 10
 PING_AFTER_SECONDS = 10.0
 """How long a connection may be idle before it has to answer a ping. Whatever cuts idle ones takes minutes."""
+PING_SECONDS = 3.0
+"""How long the answer may take: what cuts idle connections drops every byte, and says nothing."""
 
 APP_ROLE = "approval_app"
 """The application's role, whichever role it logs in as; `migrations` grant its rights."""
@@ -67,7 +69,7 @@ def _replace_dead_connections(engine: AsyncEngine) -> None:
     The driver sees at once when the server closes one. SQLAlchemy's own `pool_pre_ping` asks the server each
     time instead, in three round trips: as many as a transaction of one statement takes.
     """
-    pool, dialect = engine.sync_engine.pool, engine.dialect
+    pool = engine.sync_engine.pool
 
     @event.listens_for(pool, "checkin")
     def note_return(_connection: object, record: Any) -> None:
@@ -82,8 +84,10 @@ def _replace_dead_connections(engine: AsyncEngine) -> None:
             raise InvalidatePoolError("the server closed the connection")
         if time.monotonic() - returned_at > PING_AFTER_SECONDS:
             try:
-                dialect.do_ping(connection)
-            except (dialect.loaded_dbapi.Error, OSError) as error:
+                connection.run_async(lambda driver: driver.execute(";", timeout=PING_SECONDS))
+            except (*DRIVER_ERRORS, OSError) as error:
+                # To close it, the driver would wait for the server too.
+                connection.driver_connection.terminate()
                 raise InvalidatePoolError(f"the connection did not answer: {error}") from error
 
 
