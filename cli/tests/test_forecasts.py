@@ -89,6 +89,11 @@ def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_co
     file.write_text(written([*LINES, *LINES]))
     run("report", "last", "--check-against", file)
     assert api.questions[-1]["outcome"]["complete"] is True
+    says_less = {"type": "discovery", "kind": "service", "key": "10.213.0.1:22/tcp", "confidence": 1.0}
+    unsure = [{**line, "confidence": 0.5} if line["type"] == "discovery" else line for line in LINES]
+    file.write_text(written([*unsure, says_less, {"type": "end", "discoveries": 1}]))
+    run("report", "last", "--check-against", file)
+    assert api.questions[-1]["outcome"]["products"] == {"OpenSSH": 1}
     for cut in (LINES[:-1], [*LINES, LINES[1]], [LINES[1], {"type": "end", "discoveries": 2}], []):
         file.write_text(written(cut))
         _, out, _ = run("report", "last", "--check-against", file)

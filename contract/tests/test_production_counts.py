@@ -15,10 +15,12 @@ def service(key, confidence=1.0, **data):
     return Discovery(kind="service", key=key, data=data, confidence=confidence)
 
 
-def counts_of(found):
+def counts_of(*collectors):
     counted = ProductionCounter()
-    for each in found:
-        counted.add(each)
+    for found in collectors:
+        for each in found:
+            counted.add(each)
+        counted.next_collector()
     return counted.counts(complete=True)
 
 
@@ -27,13 +29,23 @@ def test_a_resource_reported_twice_counts_once_with_the_surest_product():
         Discovery(kind="host", key="10.213.0.9"),
         service("10.213.0.1:80/tcp", 0.5, product="Apache"),
         service("10.213.0.1:80/tcp", 0.9, product="nginx"),
-        service("10.213.0.1:80/tcp", 1.0),
         service("10.213.0.2:80/tcp"),
         Discovery(kind="web_app", key="10.213.0.2:80/tcp"),
     ]
-    counted = counts_of(found)
+    counted = counts_of(found, [service("10.213.0.1:80/tcp", 1.0)])
     assert (counted.hosts, counted.places, counted.products) == (3, {"80/tcp": 2}, {"nginx": 1})
     assert "10.213" not in counted.model_dump_json()
+
+
+def test_a_product_that_a_collector_took_back_is_not_counted():
+    found = [
+        service("10.213.0.1:5432/tcp", 0.9, product="PostgreSQL DB"),
+        service("10.213.0.1:5432/tcp", 0.93),
+        service("10.213.0.2:5432/tcp", 0.9),
+        service("10.213.0.2:5432/tcp", 0.9, product="PostgreSQL DB"),
+    ]
+    assert counts_of(found).products == {"PostgreSQL DB": 1}
+    assert counts_of([service("10.213.0.1:5432/tcp", 0.3, product="H2")], found[:2]).products == {"H2": 1}
 
 
 def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds():

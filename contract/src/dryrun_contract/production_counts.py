@@ -42,11 +42,14 @@ class ProductionCounts(Word):
 
 
 class ProductionCounter:
-    """Counts discoveries, each thing once."""
+    """Counts discoveries, each thing once, collector by collector."""
 
     def __init__(self) -> None:
         self._hosts: set[str] = set()
         self._services: dict[tuple[str, str], tuple[float, str]] = {}
+        """The surest product of the collectors before."""
+        self._own: dict[tuple[str, str], tuple[float, str]] = {}
+        """What the collector says whose reports are added now; "" where its surest names no product."""
         self.overflowed = False
         """Whether something was beyond `MAX_FOUND` and left out."""
 
@@ -67,14 +70,23 @@ class ProductionCounter:
         said = (
             printable(product, limit=_MAX_PRODUCT)[:_MAX_PRODUCT].strip() if isinstance(product, str) else ""
         )
-        known = self._services.get(service, (-1.0, ""))
-        # The surest report that names a product, as scores merge them.
-        self._services[service] = max(known, (found.confidence if said else -1.0, said))
+        self._services.setdefault(service, (-1.0, ""))
+        known = self._own.get(service, (-1.0, ""))
+        # As scores merge them: a surer report of the same collector takes its product back.
+        self._own[service] = max(known, (found.confidence, said))
+
+    def next_collector(self) -> None:
+        """Take what is added from now on for another collector's."""
+        for service, (confidence, said) in self._own.items():
+            if said:
+                self._services[service] = max(self._services[service], (confidence, said))
+        self._own.clear()
 
     def counts(
         self, *, complete: bool, seconds: float | None = None, packets: int | None = None
     ) -> ProductionCounts:
         """Return the counts."""
+        self.next_collector()
         places = Counter(place for _, place in self._services)
         products = Counter(product for _, product in self._services.values() if product)
         shown = dict(places.most_common(MAX_COUNTED_PLACES))

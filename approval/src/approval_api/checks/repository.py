@@ -49,6 +49,8 @@ async def production_outcome(
         async for row in rows.mappings():
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
+            # Of one collector, production holds one report of each thing.
+            counted.next_collector()
     return counted.counts(complete=complete, seconds=seconds, packets=packets)
 
 

@@ -38,6 +38,7 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> P
         elif isinstance(line, EndLine):
             whole = whole and line.discoveries == since_end
             since_end, ends = 0, ends + 1
+            counted.next_collector()
     return counted.counts(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
 
 
