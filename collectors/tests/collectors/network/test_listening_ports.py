@@ -75,6 +75,11 @@ def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_m
     assert not rarer & most_common_ports(MOST_COMMON)
 
 
+def test_quick_does_not_look_where_any_text_is_a_command_to_a_radio():
+    # Hamlib's rigctld reads "GET /" as commands to the transmitter that it controls.
+    assert 4532 not in rarer_ports(tcp_ports()) | most_common_ports(MOST_COMMON)
+
+
 @pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
 def test_real_nmap_scans_exactly_these_ports():
     rarer = rarer_ports(tcp_ports())
