@@ -84,6 +84,15 @@ async def test_one_that_was_idle_and_does_not_answer_is_replaced(relayed, monkey
     assert await _server_process(pool) != first
 
 
+async def test_one_that_was_idle_and_answers_is_kept_for_one_round_trip_more(relayed, monkeypatch):
+    monkeypatch.setattr(pools, "PING_AFTER_SECONDS", 0.0)
+    relay, pool = relayed
+    first = await _server_process(pool)
+    relay.requests = 0
+    assert [await _server_process(pool) for _ in range(5)] == 5 * [first]
+    assert relay.requests == 5 * 4
+
+
 async def test_one_that_was_idle_and_leads_nowhere_is_replaced_within_seconds(relayed, monkeypatch):
     monkeypatch.setattr(pools, "PING_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(pools, "PING_SECONDS", 0.2)

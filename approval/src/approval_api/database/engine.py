@@ -84,7 +84,7 @@ def _replace_dead_connections(engine: AsyncEngine) -> None:
             raise InvalidatePoolError("the server closed the connection")
         if time.monotonic() - returned_at > PING_AFTER_SECONDS:
             try:
-                connection.run_async(lambda driver: driver.execute(";", timeout=PING_SECONDS))
+                connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING_SECONDS))
             except (*DRIVER_ERRORS, OSError) as error:
                 # To close it, the driver would wait for the server too.
                 connection.driver_connection.terminate()
