@@ -82,10 +82,11 @@ def test_a_process_that_is_stopped_twice_has_not_failed():
     assert "failed" not in done.stdout
 
 
-GARBAGE = """
-import gc, sys
+LOOKING = """
+import asyncio, gc, sys
 from contextlib import asynccontextmanager
 from starlette.applications import Starlette
+import uvloop
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.server import create_server
 
@@ -93,7 +94,7 @@ gc.disable()
 
 @asynccontextmanager
 async def lifespan(_):
-    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+    print(eval(sys.argv[1]))
     server.stop()
     yield
 
@@ -103,42 +104,23 @@ server = create_server(
 )
 sys.exit(server.run_to_its_end())
 """
+
+
+def look_at(expression):
+    """Return what an expression is in a process that begins to serve."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKING, expression], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_garbage_is_collected_from_when_it_serves_and_not_among_what_was_there_before():
-    done = subprocess.run(
-        [sys.executable, "-c", GARBAGE], capture_output=True, text=True, timeout=20, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
-
-
-LOOP = """
-import asyncio, sys
-from contextlib import asynccontextmanager
-from starlette.applications import Starlette
-import uvloop
-from dryrun_serving.ceiling import Ceiling
-from dryrun_serving.server import create_server
-
-@asynccontextmanager
-async def lifespan(_):
-    print(type(asyncio.get_running_loop()).__module__)
-    server.stop()
-    yield
-
-app = Starlette(lifespan=lifespan)
-server = create_server(
-    app, ("127.0.0.1", 0), connections=Ceiling(8, 8), head_seconds=5, begin_stop=lambda: None
-)
-sys.exit(server.run_to_its_end())
-"""
+    assert look_at("gc.isenabled(), gc.get_freeze_count() > 10_000") == "(True, True)"
 
 
 def test_the_event_loop_does_not_depend_on_what_is_installed():
-    done = subprocess.run(
-        [sys.executable, "-c", LOOP], capture_output=True, text=True, timeout=20, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "asyncio.unix_events\n"), done.stderr
+    assert look_at("type(asyncio.get_running_loop()).__module__") == "asyncio.unix_events"
 
 
 class Failing:
