@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from asyncpg import InterfaceError, InternalClientError
 from asyncpg.exceptions import ConnectionDoesNotExistError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import approval_api
 from approval_api.database import rounds
@@ -57,6 +58,35 @@ async def test_a_piece_of_a_round_says_that_the_database_is_away(error):
 
     with pytest.raises(type(error)):
         await rounds.apart(work(), "tests")
+
+
+@pytest.mark.parametrize("state", ["57P01", "57P03", "53300"])
+async def test_a_piece_says_that_the_server_turned_it_away(engine, state):
+    async def work():
+        async with engine.connect() as connection:
+            await connection.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
+
+    with pytest.raises(DBAPIError):
+        await rounds.apart(work(), "tests")
+
+
+async def test_a_piece_says_that_its_connection_was_ended(engine):
+    async def work():
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(DBAPIError):
+        await rounds.apart(work(), "tests")
+
+
+async def test_a_statement_that_takes_too_long_is_no_other_pieces_concern(engine, caplog):
+    async def work():
+        async with engine.connect() as connection:
+            await connection.execute(text("SET LOCAL statement_timeout = 10"))
+            await connection.execute(text("SELECT pg_sleep(5)"))
+
+    await rounds.apart(work(), "a piece too slow")
+    assert "the work of a piece too slow failed" in caplog.text
 
 
 async def test_a_piece_of_a_round_fails_alone():

@@ -18,6 +18,8 @@ connection that closes at the wrong moment raises `InterfaceError: connection is
 DATABASE_ERRORS = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
 """What is raised while a database is away, starts, ends or is cut off."""
 
+_AWAY = ("08", "53300", "57P")
+"""SQLSTATEs of connections that broke, of a server with none left, and of one that ends or starts."""
 _DATA_EXCEPTION = "22"
 """PostgreSQL's class of errors that a value causes; their messages quote it (`invalid input syntax …`)."""
 _NOT_ENCODED = "22000"
@@ -36,6 +38,14 @@ def is_data_exception(error: BaseException | None) -> bool:
     of range.
     """
     return (getattr(error, "sqlstate", None) or "").startswith(_DATA_EXCEPTION)
+
+
+def says_away(error: BaseException | None) -> bool:
+    """Return whether the server says that it is away; `error` is `DBAPIError.orig`.
+
+    SQLAlchemy has no class for these: they are plain `DBAPIError`, like a deadline that a statement missed.
+    """
+    return (getattr(error, "sqlstate", None) or "").startswith(_AWAY)
 
 
 def _strip(context: ExceptionContext) -> None:

@@ -5,9 +5,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from approval_api.database.errors import DATABASE_ERRORS, DRIVER_ERRORS
+from approval_api.database.errors import DATABASE_ERRORS, DRIVER_ERRORS, says_away
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ async def apart(work: Coroutine[None, None, None], what: str, **named: str) -> N
     except (InterfaceError, OperationalError, OSError, *DRIVER_ERRORS):
         raise
     except Exception as error:
+        if isinstance(error, DBAPIError) and says_away(error.orig):
+            raise
         if _is_news((what, *named.values(), type(error).__name__)):
             logger.exception("the work of %s failed; it is tried again", what, extra=named)
 
