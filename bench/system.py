@@ -15,12 +15,15 @@ from dryrun_cli.api.reading import read_session
 from dryrun_contract.event import Event, PhaseChanged
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Phase, SessionRequest
+from dryrun_local.machine.added_folders import gather
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
 from dryrun_local.system.launch import System, running_system
 from dryrun_local.terminal.timings import Timings
 
 ROOT = Path(__file__).resolve().parents[1]
+OWN_FOLDER = ROOT / "bench" / "own_folder"
+"""What the bench adds to what is installed, as `dryrun-local up --add` does."""
 LIMIT = timedelta(minutes=10)
 _POLL_SECONDS = 0.5
 """Times are those of the events. Asked ten times a second, the API took a fifth of a processor from what is
@@ -87,8 +90,9 @@ def last(events: list[Event], wanted: Callable[[Event], bool]) -> float | None:
 @asynccontextmanager
 async def running_sessions(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Sessions]:
     """Run the services during the block. `make demo` once before builds the images."""
-    installation = Installation.here()
+    installation = Installation.here((OWN_FOLDER,))
     with held(installation):
+        gather(installation)
         async with (
             running_system(
                 installation, timings=Timings(), prepare_images=_nothing, environ=environ

@@ -30,11 +30,11 @@ their documentation shows it, those of `large` with `LONG=1` only.
 What a session adds has two causes, and the tables state the size of each. *The order*: its proof is one more
 container, and no target starts before the verdict; only the targets' creation fits beside it. *The
 processors*: guard, journal, API and database use what the engine needs (without the latter two, see
-[Targets in a session](#targets-in-a-session)). A session is removed once its scan has ended, as most are: its
-targets are left, as of the others. The ratios called the limit are those of the bare loop: where a
-bound is near or beyond them, there is little or nothing left to gain."""
-_SCAN = ScanChoice(collectors=("network",))
-"""The one collector that needs no other."""
+[Targets in a session](#targets-in-a-session)). A session is removed once its scan has ended, as most are
+(this one has nothing to ask): its targets are left, as of the others. The ratios called the limit are
+those of the bare loop: where a bound is near or beyond them, there is little or nothing left to gain."""
+_SCAN = ScanChoice(collectors=("no-question",))
+"""It is over at once: no time of these includes a scan."""
 OURS, COMPOSE, BARE = "a session", "docker compose", "a bare parallel loop"
 HEALTHY = "healthy"
 ONE_BY_ONE, TESTCONTAINERS = "docker-py, one by one", "testcontainers-python"
