@@ -18,8 +18,8 @@ STEP = re.compile(
 
 
 @pytest.fixture(scope="module")
-def check() -> HealthCheck:
-    return HealthCheck()
+def check(tmp_path_factory: pytest.TempPathFactory) -> HealthCheck:
+    return HealthCheck(tmp_path_factory.mktemp("healthy"))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The health check of images/healthy, compiled for tests with the compiler's checks of memory."""
 
 import subprocess
-import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "images/healthy/healthy.c"
@@ -11,8 +10,7 @@ _CHECKED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 class HealthCheck:
     """The program, with a question file of its own."""
 
-    def __init__(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="dryrun-healthy-"))
+    def __init__(self, folder: Path) -> None:
         self.question, self.program = folder / "question", folder / "healthy"
         own = f'-DQUESTION="{self.question}"'
         command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", *_CHECKED, own, "-o", str(self.program), str(SOURCE)]

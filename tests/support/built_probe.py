@@ -46,8 +46,14 @@ def configs_program() -> Path:
     return _compiled("configs", *_CHECKED, "-DCONFIGS", MEANINGS, SOURCE / "config.c")
 
 
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return this process's folder of programs, which is removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="dryrun-probe-")
+
+
 def _compiled(name: str, *parts: str | Path) -> Path:
-    program = Path(tempfile.mkdtemp(prefix="dryrun-probe-")) / name
+    program = Path(_folder().name) / name
     command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{SOURCE}", "-o", str(program), *map(str, parts)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
