@@ -108,3 +108,19 @@ def test_global_options_stand_before_or_after_the_command(run, api):
     before = run("--json", "--api-url", api.url, "list", **elsewhere)
     after = run("list", "--json", "--api-url", api.url, **elsewhere)
     assert before == after == (0, "[]\n", "")
+
+
+def test_help_imports_no_command_and_each_command_is_there():
+    program = (
+        "import pkgutil, sys, dryrun_cli.main\n"
+        "from dryrun_cli import commands\n"
+        "print(sorted(each for each in sys.modules if each.startswith('dryrun_cli.commands.')))\n"
+        "print('httpx2' in sys.modules or 'yaml' in sys.modules)\n"
+        "for each in pkgutil.iter_modules(commands.__path__):\n"
+        "    assert getattr(commands, each.name).__name__ == f'dryrun_cli.commands.{each.name}'\n"
+        "print(hasattr(commands, '__wrapped__'))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert told.stdout.splitlines() == ["[]", "False", "False"]

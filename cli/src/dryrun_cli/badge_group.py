@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -15,10 +16,8 @@ ScheduleOption = Annotated[str | None, typer.Option("--schedule", metavar="ID", 
 @badge_app.command("show")
 def show_badge(common: Common, template: TemplateArgument = None, schedule: ScheduleOption = None) -> Running:
     """Show the result of the newest measured session of a template, or run of a schedule."""
-    from dryrun_cli.commands import badges
-
     _require_one(template, schedule)
-    return badges.show(common, template, schedule)
+    return commands.badges.show(common, template, schedule)
 
 
 @badge_app.command("publish")
@@ -26,18 +25,14 @@ def publish_badge(
     common: Common, template: TemplateArgument = None, schedule: ScheduleOption = None
 ) -> Running:
     """Publish a badge: whoever knows its address reads it without signing in (administrators)."""
-    from dryrun_cli.commands import badges
-
     _require_one(template, schedule)
-    return badges.publish(common, template, schedule)
+    return commands.badges.publish(common, template, schedule)
 
 
 @badge_app.command("list")
 def list_badges(common: Common) -> Running:
     """List published badges, newest first (administrators)."""
-    from dryrun_cli.commands import badges
-
-    return badges.list_all(common)
+    return commands.badges.list_all(common)
 
 
 @badge_app.command("withdraw")
@@ -46,9 +41,7 @@ def withdraw_badge(
     badge: Annotated[str, typer.Argument(metavar="ID", help="As `dryrun badge list` shows it.")],
 ) -> Running:
     """Withdraw a published badge (administrators)."""
-    from dryrun_cli.commands import badges
-
-    return badges.withdraw(common, badge)
+    return commands.badges.withdraw(common, badge)
 
 
 def _require_one(template: str | None, schedule: str | None) -> None:

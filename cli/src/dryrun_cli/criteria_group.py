@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import ApiUrlOption, CommandGroup, JsonOption, Running, run
 
@@ -22,25 +23,19 @@ def show_default(
     """Print the default criteria, as a file to start from; or store, list and choose criteria by name."""
     context.obj = Common(json_output, api_url).or_else(context.obj)
     if context.invoked_subcommand is None:
-        from dryrun_cli.commands import criteria
-
-        run(criteria.show_default(context.obj))
+        run(commands.criteria.show_default(context.obj))
 
 
 @criteria_app.command("list")
 def list_criteria(common: Common) -> Running:
     """List the stored criteria."""
-    from dryrun_cli.commands import criteria
-
-    return criteria.list_sets(common)
+    return commands.criteria.list_sets(common)
 
 
 @criteria_app.command("show")
 def show_criteria(common: Common, name: NameArgument) -> Running:
     """Print stored criteria, as a file."""
-    from dryrun_cli.commands import criteria
-
-    return criteria.show_set(common, name)
+    return commands.criteria.show_set(common, name)
 
 
 @criteria_app.command("store")
@@ -53,22 +48,16 @@ def store_criteria(
     ] = False,
 ) -> Running:
     """Store criteria, or replace those of that name. Sessions keep the criteria of their start."""
-    from dryrun_cli.commands import criteria
-
-    return criteria.store(common, name, file, default=default)
+    return commands.criteria.store(common, name, file, default=default)
 
 
 @criteria_app.command("default")
 def choose_default(common: Common, name: NameArgument) -> Running:
     """Judge new sessions by these criteria unless they name others; `built-in` are those of the version."""
-    from dryrun_cli.commands import criteria
-
-    return criteria.choose_default(common, name)
+    return commands.criteria.choose_default(common, name)
 
 
 @criteria_app.command("remove")
 def remove_criteria(common: Common, name: NameArgument) -> Running:
     """Delete stored criteria; sessions keep the criteria that they were judged by."""
-    from dryrun_cli.commands import criteria
-
-    return criteria.remove(common, name)
+    return commands.criteria.remove(common, name)

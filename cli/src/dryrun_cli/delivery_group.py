@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -35,41 +36,31 @@ def add_destination(
     ] = None,
 ) -> Running:
     """Add a destination for approved discoveries."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.add_destination(common, name, kind, url, credential, only or ())
+    return commands.deliveries.add_destination(common, name, kind, url, credential, only or ())
 
 
 @destination_app.command("list")
 def list_destinations(common: Common) -> Running:
     """List destinations."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.list_destinations(common)
+    return commands.deliveries.list_destinations(common)
 
 
 @destination_app.command("remove")
 def remove_destination(common: Common, name: DestinationArgument) -> Running:
     """Remove a destination with its deliveries; nothing is deleted there."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.remove_destination(common, name)
+    return commands.deliveries.remove_destination(common, name)
 
 
 @delivery_app.command("preview")
 def preview(common: Common, name: DestinationArgument) -> Running:
     """Show what would be created, changed, removed and left alone; nothing is sent."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.preview(common, name)
+    return commands.deliveries.preview(common, name)
 
 
 @delivery_app.command("list")
 def list_deliveries(common: Common) -> Running:
     """List deliveries, newest first."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.list_all(common)
+    return commands.deliveries.list_all(common)
 
 
 @delivery_app.command("show")
@@ -81,33 +72,25 @@ def show_delivery(
     ] = None,
 ) -> Running:
     """Show the progress of a delivery, and what the destination answered."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.show(common, delivery, state)
+    return commands.deliveries.show(common, delivery, state)
 
 
 @delivery_app.command("approve")
 def approve(common: Common, delivery: DeliveryArgument) -> Running:
     """Approve a previewed delivery, so that it is sent."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.change(common, delivery, "approve")
+    return commands.deliveries.change(common, delivery, "approve")
 
 
 @delivery_app.command("discard")
 def discard(common: Common, delivery: DeliveryArgument) -> Running:
     """Discard a preview."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.change(common, delivery, "discard")
+    return commands.deliveries.change(common, delivery, "discard")
 
 
 @delivery_app.command("resend")
 def resend(common: Common, delivery: DeliveryArgument) -> Running:
     """Send again what was given up."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.change(common, delivery, "resend")
+    return commands.deliveries.change(common, delivery, "resend")
 
 
 @delivery_app.command("fetch")
@@ -122,6 +105,4 @@ def fetch(
     ] = None,
 ) -> Running:
     """Save an approved delivery as a file."""
-    from dryrun_cli.commands import deliveries
-
-    return deliveries.fetch(common, delivery, form, output)
+    return commands.deliveries.fetch(common, delivery, form, output)

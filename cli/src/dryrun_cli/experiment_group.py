@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running, SessionArgument
 
@@ -27,9 +28,7 @@ def run_experiment(
     ] = True,
 ) -> Running:
     """Run an experiment, and show what it found."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.run(common, file, watch=watch_it)
+    return commands.experiments.run(common, file, watch=watch_it)
 
 
 @experiment_app.command("history")
@@ -43,17 +42,13 @@ def show_history(
     ] = None,
 ) -> Running:
     """Show which versions of the collectors found a fact, and which did not."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.history(common, template, kind, key, attribute)
+    return commands.experiments.history(common, template, kind, key, attribute)
 
 
 @experiment_app.command("list")
 def list_experiments(common: Common) -> Running:
     """List experiments, newest first."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.list_newest(common)
+    return commands.experiments.list_newest(common)
 
 
 @experiment_app.command("show")
@@ -63,9 +58,7 @@ def show_experiment(
     watch_it: Annotated[bool, typer.Option("--watch", "-w", help="Wait until it has ended.")] = False,
 ) -> Running:
     """Show an experiment's results so far."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.show(common, experiment, watch=watch_it)
+    return commands.experiments.show(common, experiment, watch=watch_it)
 
 
 @experiment_app.command("compare")
@@ -77,22 +70,16 @@ def compare_sessions(
     ] = "last",
 ) -> Running:
     """Show two sessions as an experiment of two arms."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.compare(common, baseline, session)
+    return commands.experiments.compare(common, baseline, session)
 
 
 @experiment_app.command("stop")
 def stop_experiment(common: Common, experiment: ExperimentArgument) -> Running:
     """Stop an experiment: none of its sessions starts any more."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.stop(common, experiment)
+    return commands.experiments.stop(common, experiment)
 
 
 @experiment_app.command("continue")
 def continue_experiment(common: Common, experiment: ExperimentArgument) -> Running:
     """Continue a stopped experiment."""
-    from dryrun_cli.commands import experiments
-
-    return experiments.go_on(common, experiment)
+    return commands.experiments.go_on(common, experiment)

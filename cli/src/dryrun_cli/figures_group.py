@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli import completion
+from dryrun_cli import commands, completion
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -28,11 +28,9 @@ def forecast(
     ] = None,
 ) -> Running:
     """Forecast the real network that templates stand for, from several sessions together."""
-    from dryrun_cli.commands import forecasts
-
     if sessions and experiment is not None:
         raise typer.BadParameter("name sessions or an experiment, not both", param_hint="'--experiment'")
-    return forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm)
+    return commands.forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm)
 
 
 @figures_app.command()
@@ -44,11 +42,9 @@ def checks(
     ] = None,
 ) -> Running:
     """Show how well forecasts of real networks agreed with production."""
-    from dryrun_cli.commands import forecasts
-
     if remove is not None:
-        return forecasts.remove_check(common, remove)
-    return forecasts.list_checks(common)
+        return commands.forecasts.remove_check(common, remove)
+    return commands.forecasts.list_checks(common)
 
 
 @figures_app.command()
@@ -66,16 +62,12 @@ def trend(
     ] = None,
 ) -> Running:
     """Show what sessions of a template measured over time, and where a collector's image changed."""
-    from dryrun_cli.commands import trends
-
     if (template is None) == (schedule is None):
         raise typer.BadParameter("name a template or a schedule", param_hint="'TEMPLATE', '--schedule'")
-    return trends.show(common, template=template, collector=collector, schedule=schedule)
+    return commands.trends.show(common, template=template, collector=collector, schedule=schedule)
 
 
 @figures_app.command()
 def retention(common: Common) -> Running:
     """Show how long data is kept, and what was removed recently. Administrators only."""
-    from dryrun_cli.commands import retention as retention_commands
-
-    return retention_commands.show(common)
+    return commands.retention.show(common)

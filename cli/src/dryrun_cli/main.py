@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dryrun_cli import __version__, completion
+from dryrun_cli import __version__, commands, completion
 from dryrun_cli.badge_group import badge_app
 from dryrun_cli.criteria_group import criteria_app
 from dryrun_cli.delivery_group import delivery_app, destination_app
@@ -65,9 +65,7 @@ def _root(
 @app.command()
 def templates(common: Common) -> Running:
     """List the templates: simulated networks to rehearse on."""
-    from dryrun_cli.commands import sessions
-
-    return sessions.list_templates(common)
+    return commands.sessions.list_templates(common)
 
 
 @app.command()
@@ -118,13 +116,11 @@ def start(
     plain: PlainOption = False,
 ) -> Running:
     """Start a session; print its id, or watch it."""
-    from dryrun_cli.commands import watching
-
     if criteria is not None and not watch_it:
         raise typer.BadParameter("it needs --watch, which judges at the end", param_hint="'--criteria'")
     if criteria is not None and judged_by is not None:
         raise typer.BadParameter("choose one: a file, or stored criteria", param_hint="'--judged-by'")
-    return watching.start(
+    return commands.watching.start(
         common,
         {
             "template": template,
@@ -142,9 +138,7 @@ def start(
 @app.command()
 def watch(common: Common, session: SessionArgument = "last", plain: PlainOption = False) -> Running:
     """Watch a running session. Ctrl-C leaves it running."""
-    from dryrun_cli.commands import watching
-
-    return watching.watch(common, session, plain=plain)
+    return commands.watching.watch(common, session, plain=plain)
 
 
 @app.command("list")
@@ -158,19 +152,15 @@ def list_(
     ] = False,
 ) -> Running:
     """List sessions, newest first."""
-    from dryrun_cli.commands import sessions
-
     if pool:
-        return sessions.list_pool(common)
-    return sessions.list_sessions(common, limit=limit)
+        return commands.sessions.list_pool(common)
+    return commands.sessions.list_sessions(common, limit=limit)
 
 
 @app.command()
 def show(common: Common, session: SessionArgument) -> Running:
     """Show one session."""
-    from dryrun_cli.commands import sessions
-
-    return sessions.show_session(common, session)
+    return commands.sessions.show_session(common, session)
 
 
 @app.command()
@@ -183,20 +173,14 @@ def events(
 ) -> Running:
     """Print a session's events, one line each."""
     if follow:
-        from dryrun_cli.commands import watching
-
-        return watching.follow_events(common, session)
-    from dryrun_cli.commands import sessions
-
-    return sessions.events(common, session)
+        return commands.watching.follow_events(common, session)
+    return commands.sessions.events(common, session)
 
 
 @app.command()
 def stop(common: Common, session: SessionArgument) -> Running:
     """Stop a session and remove its network."""
-    from dryrun_cli.commands import sessions
-
-    return sessions.stop(common, session)
+    return commands.sessions.stop(common, session)
 
 
 # Without a name: its commands are commands of `dryrun`.

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -49,12 +50,10 @@ def report_scan(
     ] = False,
 ) -> Running:
     """Report a scan of production with what it covered: a complete one proves what is gone."""
-    from dryrun_cli.commands import production
-
-    scan = production.Scan(
+    scan = commands.production.Scan(
         file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings, began
     )
-    return production.report(common, scan)
+    return commands.production.report(common, scan)
 
 
 @production_app.command("list")
@@ -72,9 +71,7 @@ def list_discoveries(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
 ) -> Running:
     """List production discoveries that wait for a decision, newest first."""
-    from dryrun_cli.commands import production
-
-    return production.list_discoveries(common, change, None if any_status else status, limit)
+    return commands.production.list_discoveries(common, change, None if any_status else status, limit)
 
 
 SeenArgument = Annotated[
@@ -87,33 +84,25 @@ NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="The rea
 @production_app.command("approve")
 def approve(common: Common, seen: SeenArgument, note: NoteOption = "") -> Running:
     """Approve discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
-    from dryrun_cli.commands import production
-
-    return production.decide(common, "approved", tuple(seen), note)
+    return commands.production.decide(common, "approved", tuple(seen), note)
 
 
 @production_app.command("reject")
 def reject(common: Common, seen: SeenArgument, note: NoteOption = "") -> Running:
     """Reject discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
-    from dryrun_cli.commands import production
-
-    return production.decide(common, "rejected", tuple(seen), note)
+    return commands.production.decide(common, "rejected", tuple(seen), note)
 
 
 @production_app.command("reopen")
 def reopen(common: Common, seen: SeenArgument) -> Running:
     """Take decisions back: the discoveries wait again."""
-    from dryrun_cli.commands import production
-
-    return production.decide(common, "pending", tuple(seen), "")
+    return commands.production.decide(common, "pending", tuple(seen), "")
 
 
 @production_app.command("scans")
 def list_scans(common: Common) -> Running:
     """List the newest scans of production: what each covered, missed, and proved gone."""
-    from dryrun_cli.commands import production
-
-    return production.list_scans(common)
+    return commands.production.list_scans(common)
 
 
 @production_app.command("changes")
@@ -122,6 +111,4 @@ def summarize_changes(
     days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="Of the last N days.")] = 1,
 ) -> Running:
     """Count what is new, changed, gone or back in production, by kind."""
-    from dryrun_cli.commands import production
-
-    return production.summarize(common, days)
+    return commands.production.summarize(common, days)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, CriteriaOption, Running, SessionArgument
 from dryrun_cli.whole_help import WholeHelpGroup
@@ -91,28 +92,26 @@ def report(
     ] = None,
 ) -> Running:
     """Show a session's report: scores, differences, harm to targets."""
-    from dryrun_cli.commands import reports
-
     if check_against is not None or check_production:
-        from dryrun_cli.commands import forecasts
-
         if check_against is not None and check_production:
             raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
-        production = forecasts.Production(check_against, took_seconds, packets)
-        return forecasts.check(common, session, production, more or [], require_within=require_within)
+        production = commands.forecasts.Production(check_against, took_seconds, packets)
+        return commands.forecasts.check(
+            common, session, production, more or [], require_within=require_within
+        )
     if more or took_seconds is not None or packets is not None or require_within:
         raise typer.BadParameter(
             "they belong to --check-against and --check-production",
             param_hint="'--with', '--took', '--packets', '--require-within'",
         )
 
-    if form is not None and form not in reports.FORMS:
-        forms = ", ".join(reports.FORMS)
+    if form is not None and form not in commands.reports.FORMS:
+        forms = ", ".join(commands.reports.FORMS)
         raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
     if criteria is not None and judged:
         raise typer.BadParameter("choose one: a file, or the session's criteria", param_hint="'--judged'")
-    question = reports.Question(forecast_hosts, forecast_cidr, judged=judged)
-    return reports.report(
+    question = commands.reports.Question(forecast_hosts, forecast_cidr, judged=judged)
+    return commands.reports.report(
         common, session, form=form, criteria_file=criteria, output=output, question=question
     )
 
@@ -128,6 +127,4 @@ def verify_report(
     show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
 ) -> Running:
     """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
-    from dryrun_cli.commands import verification
-
-    return verification.verify_report(common, file, key_file=key, show=show)
+    return commands.verification.verify_report(common, file, key_file=key, show=show)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -18,25 +19,19 @@ def add_rule(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What it approves (YAML or JSON).")],
 ) -> Running:
     """Make a rule. It is off until it is switched on."""
-    from dryrun_cli.commands import rules
-
-    return rules.add(common, file)
+    return commands.rules.add(common, file)
 
 
 @rule_app.command("list")
 def list_rules(common: Common) -> Running:
     """List rules, by name."""
-    from dryrun_cli.commands import rules
-
-    return rules.list_all(common)
+    return commands.rules.list_all(common)
 
 
 @rule_app.command("preview")
 def preview_rule(common: Common, rule: RuleArgument) -> Running:
     """Show what a rule would approve now, and the digest that `on` needs."""
-    from dryrun_cli.commands import rules
-
-    return rules.preview(common, rule)
+    return commands.rules.preview(common, rule)
 
 
 @rule_app.command("on")
@@ -48,22 +43,16 @@ def switch_rule_on(
     ],
 ) -> Running:
     """Switch a rule on: what its preview showed is approved now."""
-    from dryrun_cli.commands import rules
-
-    return rules.switch_on(common, rule, preview)
+    return commands.rules.switch_on(common, rule, preview)
 
 
 @rule_app.command("off")
 def switch_rule_off(common: Common, rule: RuleArgument) -> Running:
     """Switch a rule off; what it approved stays approved."""
-    from dryrun_cli.commands import rules
-
-    return rules.switch_off(common, rule)
+    return commands.rules.switch_off(common, rule)
 
 
 @rule_app.command("remove")
 def remove_rule(common: Common, rule: RuleArgument) -> Running:
     """Delete a rule; what it approved stays approved."""
-    from dryrun_cli.commands import rules
-
-    return rules.remove(common, rule)
+    return commands.rules.remove(common, rule)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, Running
 
@@ -27,46 +28,34 @@ def add_schedule(
     ] = "UTC",
 ) -> Running:
     """Repeat an experiment at the times of a cron expression."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.add(common, file, cron, timezone)
+    return commands.schedules.add(common, file, cron, timezone)
 
 
 @schedule_app.command("list")
 def list_schedules(common: Common) -> Running:
     """List schedules, those that are due next first."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.list_all(common)
+    return commands.schedules.list_all(common)
 
 
 @schedule_app.command("show")
 def show_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Show a schedule and the outcome of each run."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.show(common, schedule)
+    return commands.schedules.show(common, schedule)
 
 
 @schedule_app.command("pause")
 def pause_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Pause a schedule; what it has started continues."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.change(common, schedule, "pause")
+    return commands.schedules.change(common, schedule, "pause")
 
 
 @schedule_app.command("resume")
 def resume_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Resume a paused schedule."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.change(common, schedule, "resume")
+    return commands.schedules.change(common, schedule, "resume")
 
 
 @schedule_app.command("remove")
 def remove_schedule(common: Common, schedule: ScheduleArgument) -> Running:
     """Delete a schedule; its experiments stay."""
-    from dryrun_cli.commands import schedules
-
-    return schedules.remove(common, schedule)
+    return commands.schedules.remove(common, schedule)
