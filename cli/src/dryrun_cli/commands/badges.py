@@ -7,67 +7,59 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.commands.command import command, make_console, write_json, write_removed
+from dryrun_cli.commands.command import command, make_console, write_removed, wrote_json
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_cli.errors import WrongUseError
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
 
 
 @command
-async def show(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> ExitCode:
+async def show(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> None:
     """`dryrun badge show TEMPLATE`."""
     wanted = await _wanted(client, template, schedule)
     answer = await client.badge(wanted)
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         badge = read_word(Badge, answer, "a badge")
         sys.stdout.write(f"{inert(badge.label)}: {inert(badge.message)}\n")
-    return ExitCode.OK
 
 
 @command
-async def publish(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> ExitCode:
+async def publish(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> None:
     """`dryrun badge publish TEMPLATE`."""
     answer = await client.publish_badge(await _wanted(client, template, schedule))
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     badge = read_word(PublishedBadge, answer, "a badge")
     sys.stdout.write(f"{client.url}{inert(badge.path)}\n")
     sys.stderr.write("Whoever knows this address reads it without signing in.\n")
-    return ExitCode.OK
 
 
 @command
-async def list_all(client: ApiClient, common: Common) -> ExitCode:
+async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun badge list`."""
     answer = await client.badges()
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     table = listing("ID", "OF", "PUBLISHED", "BY", give_way={"OF", "BY"})
     for each in read_word(PublishedBadges, answer, "published badges").badges:
         of = each.template or f"schedule {str(each.schedule_id)[:8]}"
         published = when(each.published_at).rpartition(":")[0]
         table.add_row(shown(each.id), folded(of, 50), published, folded(each.published_by, 30))
     make_console().print(table if table.row_count else Text("No badge is published."))
-    return ExitCode.OK
 
 
 @command
-async def withdraw(client: ApiClient, common: Common, badge: str) -> ExitCode:
+async def withdraw(client: ApiClient, common: Common, badge: str) -> None:
     """`dryrun badge withdraw ID`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", badge):
         raise WrongUseError(f"{badge!r} is not a badge's id; see: dryrun badge list")
     await client.withdraw_badge(badge)
-    return write_removed(common, badge, "It is withdrawn: its address answers 404.")
+    write_removed(common, badge, "It is withdrawn: its address answers 404.")
 
 
 async def _wanted(client: ApiClient, template: str | None, schedule: str | None) -> PublishRequest:

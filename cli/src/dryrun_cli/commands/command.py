@@ -34,14 +34,17 @@ def make_console() -> Console:
 
 
 def command[**P](
-    body: Callable[Concatenate[ApiClient, Common, P], Awaitable[ExitCode]],
+    body: Callable[Concatenate[ApiClient, Common, P], Awaitable[ExitCode | None]],
 ) -> Command[P]:
-    """Return `body` as a command: it gets a client, and its errors become messages and exit codes."""
+    """Return `body` as a command: it gets a client, and its errors become messages and exit codes.
+
+    One that returns None has done what was asked for.
+    """
 
     async def run(common: Common, /, *args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
             async with open_client(read_settings(os.environ, common.api_url)) as client:
-                return await body(client, common, *args, **kwargs)
+                return await body(client, common, *args, **kwargs) or ExitCode.OK
         except CliError as error:
             complain(error, json_output=common.json_output)
             return error.code
@@ -78,23 +81,24 @@ def complain(error: CliError, *, json_output: bool) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
 
 
-def write(common: Common, answer: JsonValue, draw: Callable[[Glyphs], RenderableType]) -> ExitCode:
-    """Write an answer of the API to standard output: as JSON, or as `draw` draws it. Returns OK."""
-    if common.json_output:
-        write_json(answer)
-    else:
+def write(common: Common, answer: JsonValue, draw: Callable[[Glyphs], RenderableType]) -> None:
+    """Write an answer of the API to standard output: as JSON, or as `draw` draws it."""
+    if not wrote_json(common, answer):
         console = make_console()
         console.print(draw(glyphs_for(console.encoding)))
-    return ExitCode.OK
 
 
-def write_removed(common: Common, what: str, sentence: str) -> ExitCode:
-    """Write the id or the name of what was removed as JSON, or else a sentence about it. Returns OK."""
-    if common.json_output:
-        write_json({"removed": what})
-    else:
+def write_removed(common: Common, what: str, sentence: str) -> None:
+    """Write the id or the name of what was removed as JSON, or else a sentence about it."""
+    if not wrote_json(common, {"removed": what}):
         sys.stdout.write(f"{sentence}\n")
-    return ExitCode.OK
+
+
+def wrote_json(common: Common, answer: JsonValue) -> bool:
+    """Write an answer as JSON if that is asked for; return whether it is."""
+    if common.json_output:
+        write_json(answer)
+    return common.json_output
 
 
 def write_json_line(value: JsonValue) -> None:

@@ -10,11 +10,10 @@ from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
-from dryrun_cli.commands.command import command, make_console, write_json, write_removed
+from dryrun_cli.commands.command import command, make_console, write_removed, wrote_json
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.drawing.safe_text import inert, inert_lines, shown
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.named_criteria import CriteriaName
 
@@ -22,19 +21,17 @@ _NAME: TypeAdapter[str] = TypeAdapter(CriteriaName)
 
 
 @command
-async def show_default(client: ApiClient, common: Common) -> ExitCode:
+async def show_default(client: ApiClient, common: Common) -> None:
     """`dryrun criteria`: all criteria of the default set, as a file to start from."""
     _print(common, read_object(await client.criteria(), "criteria"))
-    return ExitCode.OK
 
 
 @command
-async def list_sets(client: ApiClient, common: Common) -> ExitCode:
+async def list_sets(client: ApiClient, common: Common) -> None:
     """`dryrun criteria list`."""
     answer = await client.criteria_sets()
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, at_least in (("NAME", 12), ("DEFAULT", 7), ("STORED BY", 9)):
         table.add_column(title, no_wrap=True, overflow="ellipsis", min_width=at_least)
@@ -47,19 +44,17 @@ async def list_sets(client: ApiClient, common: Common) -> ExitCode:
             shown(str(one.get("stored_by") or "-"), limit=20),
         )
     make_console().print(table)
-    return ExitCode.OK
 
 
 @command
-async def show_set(client: ApiClient, common: Common, name: str) -> ExitCode:
+async def show_set(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria show NAME`."""
     answer = read_object(await client.criteria_set(checked_name(name)), "criteria")
     _print(common, read_object(answer.get("criteria"), "criteria"))
-    return ExitCode.OK
 
 
 @command
-async def store(client: ApiClient, common: Common, name: str, file: Path, *, default: bool) -> ExitCode:
+async def store(client: ApiClient, common: Common, name: str, file: Path, *, default: bool) -> None:
     """`dryrun criteria store NAME FILE`."""
     criteria = read_criteria(file)
     try:
@@ -70,30 +65,24 @@ async def store(client: ApiClient, common: Common, name: str, file: Path, *, def
         raise
     if default:
         await client.choose_default_criteria(name)
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         also = ", the default for new sessions" if default else f"; to use them: --judged-by {inert(name)}"
         sys.stdout.write(f"Stored {inert(name)}{also}.\n")
-    return ExitCode.OK
 
 
 @command
-async def choose_default(client: ApiClient, common: Common, name: str) -> ExitCode:
+async def choose_default(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria default NAME`."""
     await client.choose_default_criteria(checked_name(name))
-    if common.json_output:
-        write_json({"default": name})
-    else:
+    if not wrote_json(common, {"default": name}):
         sys.stdout.write(f"New sessions are judged by {inert(name)} unless they name others.\n")
-    return ExitCode.OK
 
 
 @command
-async def remove(client: ApiClient, common: Common, name: str) -> ExitCode:
+async def remove(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria remove NAME`."""
     await client.remove_criteria(checked_name(name))
-    return write_removed(common, name, f"Removed {inert(name)}.")
+    write_removed(common, name, f"Removed {inert(name)}.")
 
 
 def checked_name(name: str) -> str:
@@ -108,7 +97,5 @@ def checked_name(name: str) -> str:
 
 
 def _print(common: Common, criteria: JsonObject) -> None:
-    if common.json_output:
-        write_json(criteria)
-    else:
+    if not wrote_json(common, criteria):
         sys.stdout.write(inert_lines(yaml.safe_dump(criteria, sort_keys=False, allow_unicode=False)))

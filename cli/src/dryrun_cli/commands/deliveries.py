@@ -11,12 +11,11 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api import deliveries as api
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_object, read_word
-from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed
+from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed, wrote_json
 from dryrun_cli.commands.ids import find_id
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
 from dryrun_cli.drawing.safe_text import inert_lines
 from dryrun_cli.errors import WrongUseError
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
 from dryrun_contract.faults import first_fault
@@ -33,7 +32,7 @@ async def add_destination(
     url: str | None,
     credential: str | None,
     kinds: Sequence[str],
-) -> ExitCode:
+) -> None:
     """`dryrun destination add NAME --kind KIND`."""
     given = {"name": name, "kind": kind, "url": url, "credential": credential, "kinds": list(kinds)}
     try:
@@ -41,49 +40,44 @@ async def add_destination(
     except ValidationError as error:
         raise WrongUseError(first_fault(error, "").removeprefix(": Value error, ")) from None
     answer = await api.add_destination(client, wanted)
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
-    return ExitCode.OK
 
 
 @command
-async def list_destinations(client: ApiClient, common: Common) -> ExitCode:
+async def list_destinations(client: ApiClient, common: Common) -> None:
     """`dryrun destination list`."""
     answer = await api.destinations(client)
-    return write(common, answer, lambda _: draw_destinations(_destinations(answer)))
+    write(common, answer, lambda _: draw_destinations(_destinations(answer)))
 
 
 @command
-async def remove_destination(client: ApiClient, common: Common, name: str) -> ExitCode:
+async def remove_destination(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun destination remove NAME`."""
     await api.remove_destination(client, await _destination(client, name))
-    return write_removed(common, name, f"{name} is removed with its deliveries; nothing is deleted there.")
+    write_removed(common, name, f"{name} is removed with its deliveries; nothing is deleted there.")
 
 
 @command
-async def preview(client: ApiClient, common: Common, name: str) -> ExitCode:
+async def preview(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun delivery preview DESTINATION`."""
     answer = await api.preview(client, await _destination(client, name))
     view = read_word(DeliveryView, answer, "a delivery")
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     await _draw(client, view, None)
     sys.stderr.write(f"Nothing is sent yet. To send it: dryrun delivery approve {view.id}\n")
-    return ExitCode.OK
 
 
 @command
-async def list_all(client: ApiClient, common: Common) -> ExitCode:
+async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun delivery list`."""
     answer = await api.deliveries(client)
-    return write(common, answer, lambda _: draw_deliveries(_deliveries(answer)))
+    write(common, answer, lambda _: draw_deliveries(_deliveries(answer)))
 
 
 @command
-async def show(client: ApiClient, common: Common, text: str, state: str | None) -> ExitCode:
+async def show(client: ApiClient, common: Common, text: str, state: str | None) -> None:
     """`dryrun delivery show ID`."""
     delivery_id = await _find(client, text)
     answer = await api.delivery(client, delivery_id)
@@ -92,27 +86,22 @@ async def show(client: ApiClient, common: Common, text: str, state: str | None) 
         write_json({**read_object(answer, "a delivery"), **items})
     else:
         await _draw(client, read_word(DeliveryView, answer, "a delivery"), state)
-    return ExitCode.OK
 
 
 @command
 async def change(
     client: ApiClient, common: Common, text: str, how: Literal["approve", "discard", "resend"]
-) -> ExitCode:
+) -> None:
     """`dryrun delivery approve ID`, `discard ID` and `resend ID`."""
     answer = await api.change(client, await _find(client, text), how)
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         await _draw(client, read_word(DeliveryView, answer, "a delivery"), None)
-    return ExitCode.OK
 
 
 @command
-async def fetch(client: ApiClient, _: Common, text: str, form: str | None, output: Path | None) -> ExitCode:
+async def fetch(client: ApiClient, _: Common, text: str, form: str | None, output: Path | None) -> None:
     """`dryrun delivery fetch ID`."""
     _write(await api.file(client, await _find(client, text), form), output)
-    return ExitCode.OK
 
 
 def _write(content: bytes, output: Path | None) -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_experiment, read_word
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import command, write, write_json
+from dryrun_cli.commands.command import command, write, write_json, wrote_json
 from dryrun_cli.commands.ids import find_id
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.experiment_view import (
@@ -88,10 +88,10 @@ def _in_words(fault: ErrorDetails) -> str:
 
 
 @command
-async def list_newest(client: ApiClient, common: Common) -> ExitCode:
+async def list_newest(client: ApiClient, common: Common) -> None:
     """`dryrun experiment list`."""
     answer = await client.experiments(LISTED)
-    return write(common, answer, lambda glyphs: draw_experiments(_views(answer), glyphs))
+    write(common, answer, lambda glyphs: draw_experiments(_views(answer), glyphs))
 
 
 @command
@@ -104,11 +104,11 @@ async def show(client: ApiClient, common: Common, text: str, *, watch: bool) -> 
 
 
 @command
-async def compare(client: ApiClient, common: Common, baseline: str, session: str) -> ExitCode:
+async def compare(client: ApiClient, common: Common, baseline: str, session: str) -> None:
     """`dryrun experiment compare BASELINE SESSION`."""
     first, second = [await find_session_id(client, text) for text in (baseline, session)]
     answer = await client.compare_sessions(first, second)
-    return write(
+    write(
         common,
         answer,
         lambda glyphs: draw_comparison(read_word(ExperimentResults, answer, "a comparison"), glyphs),
@@ -118,10 +118,10 @@ async def compare(client: ApiClient, common: Common, baseline: str, session: str
 @command
 async def history(
     client: ApiClient, common: Common, template: str, kind: str, key: str, attribute: str | None
-) -> ExitCode:
+) -> None:
     """`dryrun experiment history TEMPLATE KIND KEY`."""
     answer = await client.fact_history(template, kind, key, attribute)
-    return write(
+    write(
         common,
         answer,
         lambda glyphs: draw_history(read_word(FactHistory, answer, "a fact's history"), glyphs),
@@ -129,33 +129,29 @@ async def history(
 
 
 @command
-async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def stop(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun experiment stop ID`."""
     answer = await client.stop_experiment(await find_experiment_id(client, text))
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         experiment = read_experiment(answer)
         left = experiment.runs - experiment.measured - experiment.failed
         sys.stdout.write(
             f"No more of its sessions start; {left} of {experiment.runs} are left. "
             f"To go on: dryrun experiment continue {experiment.id}\n"
         )
-    return ExitCode.OK
 
 
 @command
-async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def go_on(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun experiment continue ID`."""
     answer = await client.continue_experiment(await find_experiment_id(client, text))
-    if common.json_output:
-        write_json(answer)
-    elif (experiment := read_experiment(answer)).state == "done":
+    if wrote_json(common, answer):
+        return
+    if (experiment := read_experiment(answer)).state == "done":
         sys.stdout.write("No session is left to start, and failed ones do not run again. To repeat all: ")
         sys.stdout.write("dryrun experiment run FILE\n")
     else:
         sys.stdout.write(f"Its sessions start again. To watch: dryrun experiment show {experiment.id} -w\n")
-    return ExitCode.OK
 
 
 async def find_experiment_id(client: ApiClient, text: str) -> UUID:

@@ -9,7 +9,7 @@ from uuid import UUID
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
 from dryrun_cli.api.session_ids import find_session_id, short
-from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed
+from dryrun_cli.commands.command import command, make_console, write, write_removed, wrote_json
 from dryrun_cli.commands.experiments import find_experiment_id
 from dryrun_cli.commands.production_output import read_outcome
 from dryrun_cli.drawing.check_view import draw_check, draw_checks
@@ -37,21 +37,19 @@ class Production:
 @command
 async def forecast(
     client: ApiClient, common: Common, sessions: list[str], *, experiment: str | None, arm: str | None
-) -> ExitCode:
+) -> None:
     """`dryrun forecast SESSION…`, or of an experiment's arm."""
     if experiment is not None:
         answer = await client.experiment_forecast(await find_experiment_id(client, experiment), arm)
     else:
         first, *more = [await find_session_id(client, text) for text in sessions]
         answer = await client.forecast(first, more)
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     known = read_word(NetworkForecast, answer, "a forecast")
     console = make_console()
     for part in draw_network_forecast(known):
         console.print(part)
-    return ExitCode.OK
 
 
 @command
@@ -89,11 +87,11 @@ def _code(made: Check) -> ExitCode:
 
 
 @command
-async def remove_check(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def remove_check(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun checks --remove ID`."""
     check_id = await _find_check_id(client, text.strip().lower())
     await client.remove_check(check_id)
-    return write_removed(common, str(check_id), f"Removed the check {short(check_id)}.")
+    write_removed(common, str(check_id), f"Removed the check {short(check_id)}.")
 
 
 async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
@@ -110,7 +108,7 @@ async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
 
 
 @command
-async def list_checks(client: ApiClient, common: Common) -> ExitCode:
+async def list_checks(client: ApiClient, common: Common) -> None:
     """`dryrun checks`: how well rehearsals have predicted."""
     answer = await client.checks()
-    return write(common, answer, lambda _: draw_checks(read_word(CheckList, answer, "the list of checks")))
+    write(common, answer, lambda _: draw_checks(read_word(CheckList, answer, "the list of checks")))

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_each, read_list, read_object, read_word
-from dryrun_cli.commands.command import command, write, write_json
+from dryrun_cli.commands.command import command, write, wrote_json
 from dryrun_cli.commands.production_output import read_lines
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
@@ -90,7 +90,7 @@ class _Lines:
 
 
 @command
-async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
+async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
     try:
         start = ScanStart.model_validate(
@@ -123,9 +123,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
         "POST", f"/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
     view = read_word(ScanView, answer, "a scan")
-    if common.json_output:
-        write_json({**counts, "scan": answer})
-        return ExitCode.OK
+    if wrote_json(common, {**counts, "scan": answer}):
+        return
     approved = counts.pop("approved")
     by_rules = f"; {approved} of them approved by rules" if approved else ""
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
@@ -138,13 +137,12 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
             f"The collector warned {lines.warnings} times of what it could not inspect: nothing counts as "
             "missed. To count all the same: --despite-warnings\n"
         )
-    return ExitCode.OK
 
 
 @command
 async def list_discoveries(
     client: ApiClient, common: Common, change: str | None, status: str | None, limit: int
-) -> ExitCode:
+) -> None:
     """`dryrun production list`."""
     found: list[JsonValue] = []
     params: dict[str, str | int] = {"limit": min(limit, _PAGE)}
@@ -157,9 +155,7 @@ async def list_discoveries(
             break
         params["cursor"] = following
     shown = found[:limit]
-    return write(
-        common, shown, lambda _: draw_discoveries([read_object(each, "a discovery") for each in shown])
-    )
+    write(common, shown, lambda _: draw_discoveries([read_object(each, "a discovery") for each in shown]))
 
 
 @command
@@ -175,9 +171,7 @@ async def decide(
     answer = await client.production("POST", "/discoveries/decisions", body=body)
     decided = read_object(answer, "a decision")
     changed, unknown = (read_list(decided, name) for name in ("changed", "unknown"))
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         count = len(read_list(decided, "decided"))
         sys.stdout.write(f"{count} {'open again' if decision == 'pending' else decision}.\n")
         for each in changed:
@@ -190,19 +184,19 @@ async def decide(
 
 
 @command
-async def list_scans(client: ApiClient, common: Common) -> ExitCode:
+async def list_scans(client: ApiClient, common: Common) -> None:
     """`dryrun production scans`."""
     answer = await client.production("GET", "/scans")
-    return write(common, answer, lambda _: draw_scans(read_each(ScanView, answer, "scans", "a scan")))
+    write(common, answer, lambda _: draw_scans(read_each(ScanView, answer, "scans", "a scan")))
 
 
 @command
-async def summarize(client: ApiClient, common: Common, days: int) -> ExitCode:
+async def summarize(client: ApiClient, common: Common, days: int) -> None:
     """`dryrun production changes`."""
     since = datetime.now(UTC) - timedelta(days=days)
     params = {"since": since.isoformat(timespec="seconds")}
     answer = await client.production("GET", "/discoveries/summary", params=params)
-    return write(common, answer, lambda _: draw_changes(read_word(ChangeSummary, answer, "changes")))
+    write(common, answer, lambda _: draw_changes(read_word(ChangeSummary, answer, "changes")))
 
 
 def _seen(text: str) -> JsonObject:

@@ -7,18 +7,17 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_word
-from dryrun_cli.commands.command import command, write, write_json, write_removed
+from dryrun_cli.commands.command import command, write, write_removed, wrote_json
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import WrongUseError
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.production import RulePreview, RuleRequest, RuleView
 
 
 @command
-async def add(client: ApiClient, common: Common, path: Path) -> ExitCode:
+async def add(client: ApiClient, common: Common, path: Path) -> None:
     """`dryrun rule add FILE`. The file is checked completely before anything is sent."""
     loaded = read_mapping(path, "rule", "expected NAME, COLLECTORS, REPORTERS, KINDS, SUBNETS, …")
     loaded.setdefault("name", path.stem)
@@ -31,64 +30,57 @@ async def add(client: ApiClient, common: Common, path: Path) -> ExitCode:
         ]
         raise WrongUseError("\n".join([f"{path} is not a rule:", *faults])) from None
     answer = await client.production("POST", "/rules", body=wanted.model_dump(mode="json"))
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     view = read_word(RuleView, answer, "a rule")
     sys.stdout.write(f"{view.id}\n")
     name = inert(view.request.name)
     sys.stderr.write(f"It is off. To see what it would approve: dryrun rule preview {name}\n")
-    return ExitCode.OK
 
 
 @command
-async def list_all(client: ApiClient, common: Common) -> ExitCode:
+async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun rule list`."""
     answer = await client.production("GET", "/rules")
-    return write(common, answer, lambda _: draw_rules(_views(answer)))
+    write(common, answer, lambda _: draw_rules(_views(answer)))
 
 
 @command
-async def preview(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def preview(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule preview NAME`."""
     rule = await _find(client, text)
     answer = await client.production("GET", f"/rules/{rule.id}/preview")
-    return write(common, answer, lambda _: draw_preview(rule, read_word(RulePreview, answer, "a preview")))
+    write(common, answer, lambda _: draw_preview(rule, read_word(RulePreview, answer, "a preview")))
 
 
 @command
-async def switch_on(client: ApiClient, common: Common, text: str, digest: str) -> ExitCode:
+async def switch_on(client: ApiClient, common: Common, text: str, digest: str) -> None:
     """`dryrun rule on NAME --preview DIGEST`."""
     rule = await _find(client, text)
     answer = await client.production("POST", f"/rules/{rule.id}/on", body={"preview": digest})
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     view = read_word(RuleView, answer, "a rule")
     now = view.approved - rule.approved
     sys.stdout.write(f"{inert(view.request.name)} is on; it approved {now}.\n")
-    return ExitCode.OK
 
 
 @command
-async def switch_off(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def switch_off(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule off NAME`."""
     rule = await _find(client, text)
     answer = await client.production("POST", f"/rules/{rule.id}/off")
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         sys.stdout.write(f"{inert(rule.request.name)} is off.\n")
-    return ExitCode.OK
 
 
 @command
-async def remove(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def remove(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule remove NAME`."""
     rule = await _find(client, text)
     await client.production("DELETE", f"/rules/{rule.id}")
     name = inert(rule.request.name)
-    return write_removed(common, str(rule.id), f"{name} is removed; what it approved stays approved.")
+    write_removed(common, str(rule.id), f"{name} is removed; what it approved stays approved.")
 
 
 async def _find(client: ApiClient, text: str) -> RuleView:

@@ -9,12 +9,11 @@ from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_word
-from dryrun_cli.commands.command import command, write, write_json, write_removed
+from dryrun_cli.commands.command import command, write, write_removed, wrote_json
 from dryrun_cli.commands.experiments import read_request
 from dryrun_cli.commands.ids import find_id
 from dryrun_cli.drawing.schedule_view import draw_schedule, draw_schedules
 from dryrun_cli.errors import WrongUseError
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.schedule import Schedule, ScheduleRequest, ScheduleView
 
@@ -22,7 +21,7 @@ _WORDS: Final = {"pause": "fires no more", "resume": "fires again"}
 
 
 @command
-async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone: str) -> ExitCode:
+async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone: str) -> None:
     """`dryrun schedule add FILE --cron EXPRESSION`. The file is an experiment's."""
     experiment = read_request(path)
     try:
@@ -33,50 +32,43 @@ async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone
             f"{option}: expected five fields such as '30 2 * * 1-5', and a name such as Europe/Berlin"
         ) from None
     answer = await client.create_schedule(wanted)
-    if common.json_output:
-        write_json(answer)
-        return ExitCode.OK
+    if wrote_json(common, answer):
+        return
     view = read_word(ScheduleView, answer, "a schedule")
     due = "" if view.next_at is None else f" It is due at {view.next_at:%Y-%m-%d %H:%M} UTC."
     sys.stdout.write(f"{view.id}\n")
     sys.stderr.write(f"Scheduled.{due}\nTo see it: dryrun schedule show {view.id}\n")
-    return ExitCode.OK
 
 
 @command
-async def list_all(client: ApiClient, common: Common) -> ExitCode:
+async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun schedule list`."""
     answer = await client.schedules()
-    return write(common, answer, lambda glyphs: draw_schedules(_views(answer), glyphs))
+    write(common, answer, lambda glyphs: draw_schedules(_views(answer), glyphs))
 
 
 @command
-async def show(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def show(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun schedule show ID`."""
     answer = await client.schedule(await find_schedule(client, text))
-    return write(
-        common, answer, lambda glyphs: draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs)
-    )
+    write(common, answer, lambda glyphs: draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs))
 
 
 @command
-async def change(client: ApiClient, common: Common, text: str, how: Literal["pause", "resume"]) -> ExitCode:
+async def change(client: ApiClient, common: Common, text: str, how: Literal["pause", "resume"]) -> None:
     """`dryrun schedule pause ID` and `resume ID`."""
     answer = await client.change_schedule(await find_schedule(client, text), how)
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         view = read_word(ScheduleView, answer, "a schedule")
         sys.stdout.write(f"{view.id} {_WORDS[how]}.\n")
-    return ExitCode.OK
 
 
 @command
-async def remove(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def remove(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun schedule remove ID`."""
     schedule_id = await find_schedule(client, text)
     await client.remove_schedule(schedule_id)
-    return write_removed(common, str(schedule_id), f"{schedule_id} is removed; its experiments stay.")
+    write_removed(common, str(schedule_id), f"{schedule_id} is removed; its experiments stay.")
 
 
 async def find_schedule(client: ApiClient, text: str) -> UUID:

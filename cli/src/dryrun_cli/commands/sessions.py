@@ -9,11 +9,10 @@ from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
 from dryrun_cli.api.reading import read_event, read_listed, read_pool, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
-from dryrun_cli.commands.command import command, make_console, write, write_json
+from dryrun_cli.commands.command import command, make_console, write, write_json, wrote_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.drawing.tables import draw_pool, draw_session, draw_sessions, draw_templates
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_cli.live.screens import Manner, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
@@ -21,14 +20,14 @@ from dryrun_contract.session import Phase
 
 
 @command
-async def list_templates(client: ApiClient, common: Common) -> ExitCode:
+async def list_templates(client: ApiClient, common: Common) -> None:
     """`dryrun templates`."""
     answer = await client.templates()
-    return write(common, answer, lambda _: draw_templates(map(read_template, answer)))
+    write(common, answer, lambda _: draw_templates(map(read_template, answer)))
 
 
 @command
-async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> ExitCode:
+async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> None:
     """`dryrun list`, the newest `limit` sessions."""
     if common.json_output:
         raw: list[JsonValue] = []
@@ -42,41 +41,39 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Exi
         console = make_console()
         found = await newest_sessions(client, limit)
         console.print(draw_sessions(found, glyphs_for(console.encoding), console.width))
-    return ExitCode.OK
 
 
 @command
-async def list_pool(client: ApiClient, common: Common) -> ExitCode:
+async def list_pool(client: ApiClient, common: Common) -> None:
     """`dryrun list --pool`."""
     answer = await client.pool()
-    return write(common, answer, lambda glyphs: draw_pool(read_pool(answer), glyphs))
+    write(common, answer, lambda glyphs: draw_pool(read_pool(answer), glyphs))
 
 
 @command
-async def show_session(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def show_session(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun show ID`."""
     answer = await client.session(await find_session_id(client, text))
-    return write(common, answer, lambda glyphs: draw_session(read_listed(answer), glyphs))
+    write(common, answer, lambda glyphs: draw_session(read_listed(answer), glyphs))
 
 
 @command
-async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def stop(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun stop ID`."""
     session_id = await find_session_id(client, text)
     before = read_session(await client.session(session_id))
     answer = await client.stop_session(session_id)
-    if common.json_output:
-        write_json(answer)
-    elif before.phase == Phase.ENDED:
+    if wrote_json(common, answer):
+        return
+    if before.phase == Phase.ENDED:
         ended = inert(before.outcome or "no outcome")
         sys.stdout.write(f"Session {session_id} has already ended ({ended}).\n")
     else:
         sys.stdout.write(f"Stopping session {session_id}.\nTo watch its cleanup: dryrun watch {session_id}\n")
-    return ExitCode.OK
 
 
 @command
-async def events(client: ApiClient, common: Common, text: str) -> ExitCode:
+async def events(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun events ID`: the events so far."""
     session_id = await find_session_id(client, text)
     manner = Manner.JSON if common.json_output else Manner.PLAIN
@@ -88,4 +85,3 @@ async def events(client: ApiClient, common: Common, text: str) -> ExitCode:
             if event:
                 state.read(event)
             screen.received(Received(raw, event), state)
-    return ExitCode.OK

@@ -5,7 +5,6 @@ from dryrun_cli.api.reading import read_word
 from dryrun_cli.commands.command import command, write
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.trend_view import draw_trend
-from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.trend import Trend
 
@@ -13,10 +12,10 @@ from dryrun_contract.trend import Trend
 @command
 async def show(
     client: ApiClient, common: Common, *, template: str | None, collector: str | None, schedule: str | None
-) -> ExitCode:
+) -> None:
     """`dryrun trend TEMPLATE` and `dryrun trend --schedule ID`."""
     if template is not None:
         answer = await client.trend(template, collector)
     else:
         answer = await client.schedule_trend(await find_schedule(client, schedule or ""))
-    return write(common, answer, lambda _: draw_trend(read_word(Trend, answer, "a trend")))
+    write(common, answer, lambda _: draw_trend(read_word(Trend, answer, "a trend")))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_object, read_session
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import command, make_console, write_json, write_json_line
+from dryrun_cli.commands.command import command, make_console, write_json_line, wrote_json
 from dryrun_cli.commands.criteria_file import read_checked
 from dryrun_cli.commands.reports import Question, conclude, verdict_code
 from dryrun_cli.drawing.safe_text import inert
@@ -65,9 +65,7 @@ async def start(
     if watch:
         judge = _Judge(criteria, own=request.criteria is not None)
         return await _watch_to_report(client, common, session.id, judge, plain=plain, on_interrupt="stop")
-    if common.json_output:
-        write_json(answer)
-    else:
+    if not wrote_json(common, answer):
         sys.stdout.write(f"{session.id}\n")
         if sys.stdout.isatty():
             sys.stderr.write(f"Started. To watch it: dryrun watch {session.id}\n")
