@@ -2,14 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dryrun_local.command_line import AddOption, group, run_work
-
-if TYPE_CHECKING:
-    from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.command_line import AddOption, Here, group, run_work
 
 app = group("Add someone else's scanner, whose image is on this machine.")
 
@@ -35,18 +32,20 @@ def add_collector(
     Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to fix it, or
     the trial was not complete.
     """
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.trial import add_and_try
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    installation = Installation.here(add or ())
     mounts = tuple(tmpfs or ())
     run_work(
-        lambda interruption: add_and_try(
-            installation, screen, interruption, image=image, manifest=manifest, tmpfs=mounts, trial=trial
+        lambda here: add_and_try(
+            here.installation,
+            here.screen,
+            here.interruption,
+            image=image,
+            manifest=manifest,
+            tmpfs=mounts,
+            trial=trial,
         ),
-        screen,
+        add=add,
     )
 
 
@@ -55,12 +54,9 @@ def remove_collector(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its manifest's name.")],
 ) -> None:
     """Uninstall a scanner that was added; its image stays in the engine."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.trial import remove
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: remove(Installation.here(), screen, name), screen)
+    run_work(lambda here: remove(here.installation, here.screen, name))
 
 
 @app.command("command")
@@ -84,16 +80,12 @@ def show_production_command(
     Exit codes: 0 it is printed, and nothing was run; 1 the report does not cover it, with every difference.
     """
     from dryrun_local.collectors.production import production_command
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    installation = Installation.here(add or ())
-
-    async def work(_: "Interruption") -> int:
+    async def work(here: Here) -> int:
         command = production_command(
-            installation, name, rehearsed, targets=targets, exclude=exclude or (), max_rate=max_rate
+            here.installation, name, rehearsed, targets=targets, exclude=exclude or (), max_rate=max_rate
         )
         sys.stdout.write(f"{command}\n")
         return 0
 
-    run_work(work, Screen(to_error=True))
+    run_work(work, add=add, to_error=True)

@@ -1,7 +1,8 @@
 """Options that several commands share, and how a command runs."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from dryrun_cli.whole_help import WholeHelpGroup
 
 if TYPE_CHECKING:
+    from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.interruption import Interruption
     from dryrun_local.terminal.screen import Screen
 
@@ -30,16 +32,38 @@ def group(help_text: str) -> typer.Typer:
     return typer.Typer(cls=WholeHelpGroup, help=help_text, no_args_is_help=True, rich_markup_mode=None)
 
 
-def run_work(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:
-    """Run a command's work and end with its exit code; an error that says what to do ends with 1."""
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What every command works with."""
+
+    installation: "Installation"
+    screen: "Screen"
+    interruption: "Interruption"
+
+
+def run_work(
+    work: Callable[[Here], Coroutine[Any, Any, int]],
+    *,
+    add: Sequence[Path] | None = None,
+    to_error: bool = False,
+) -> None:
+    """Run a command's work and end with its exit code; an error that says what to do ends with 1.
+
+    `add`: the folders of AddOption. `to_error`: print to standard error, since the output is for programs.
+    """
     from dryrun_cli.errors import CliError
     from dryrun_local.machine.errors import LocalError
+    from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.interruption import run
+    from dryrun_local.terminal.screen import Screen
 
     # Ctrl-C ends child processes before asyncio does, and asyncio would log that each has gone already.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+    screen = Screen(to_error=to_error)
     try:
-        code = run(work, screen.note)
+        code = run(
+            lambda interruption: work(Here(Installation.here(add or ()), screen, interruption)), screen.note
+        )
     except (LocalError, CliError) as error:
         screen.warn(str(error))
         code = 1

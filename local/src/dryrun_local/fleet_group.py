@@ -19,10 +19,8 @@ FileOption = Annotated[
 def list_hosts(file: FileOption) -> None:
     """List the hosts of the fleet file with what sessions may take of each."""
     from dryrun_local.fleet.commands import show
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: show(file, screen), screen)
+    run_work(lambda here: show(file, here.screen))
 
 
 @app.command("drain")
@@ -32,17 +30,13 @@ def drain_host(host: HostArgument, file: FileOption) -> None:
     Changes `drained` in the file, which the orchestrator reads again within seconds.
     """
     from dryrun_local.fleet.commands import drain
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: drain(file, host, screen), screen)
+    run_work(lambda here: drain(file, host, here.screen))
 
 
 @app.command("undrain")
 def undrain_host(host: HostArgument, file: FileOption) -> None:
     """Let a drained host take sessions again."""
     from dryrun_local.fleet.commands import undrain
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: undrain(file, host, screen), screen)
+    run_work(lambda here: undrain(file, host, here.screen))

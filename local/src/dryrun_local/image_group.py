@@ -1,14 +1,11 @@
 """The commands `dryrun-local images`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dryrun_local.command_line import AddOption, JsonOption, group, run_work
-
-if TYPE_CHECKING:
-    from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.command_line import AddOption, Here, JsonOption, group, run_work
 
 app = group("Build and list the images that sessions run.")
 
@@ -20,33 +17,26 @@ def build_images(
 ) -> None:
     """Build the images whose folder changed, and pin them in the allowlist."""
     from dryrun_local.images.commands import build
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: build(Installation.here(add or ()), screen, force=force), screen)
+    run_work(lambda here: build(here.installation, here.screen, force=force), add=add)
 
 
 @app.command("services")
 def build_service_images() -> None:
     """Build the services' own images, for a deployment by deploy/compose.yaml."""
     from dryrun_local.images.commands import build_services
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: build_services(Installation.here(), screen), screen)
+    run_work(lambda here: build_services(here.installation, here.screen))
 
 
 @app.command("list")
 def list_images(add: AddOption = None, json_output: JsonOption = False) -> None:
     """List the images, their sizes and whether they are current."""
     from dryrun_local.images.commands import show
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen(to_error=json_output)
-    run_work(lambda _: show(Installation.here(add or ()), screen, as_json=json_output), screen)
+    run_work(
+        lambda here: show(here.installation, here.screen, as_json=json_output), add=add, to_error=json_output
+    )
 
 
 @app.command("export")
@@ -64,19 +54,15 @@ def export_images(
     from dryrun_cli.commands.experiments import read_request
     from dryrun_local.images.commands import export
     from dryrun_local.images.needed import for_experiment, images_of
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen, installation = Screen(), Installation.here(add or ())
+    async def work(here: Here) -> int:
+        needed = None
+        if experiment is not None:
+            request = read_request(experiment)
+            needed = images_of(for_experiment(here.installation, request), request.templates, request.seeds)
+        return await export(here.installation, here.screen, file, needed)
 
-    async def work(_: "Interruption") -> int:
-        if experiment is None:
-            return await export(installation, screen, file, None)
-        request = read_request(experiment)
-        needed = images_of(for_experiment(installation, request), request.templates, request.seeds)
-        return await export(installation, screen, file, needed)
-
-    run_work(work, screen)
+    run_work(work, add=add)
 
 
 @app.command("import")
@@ -86,11 +72,8 @@ def import_images(
 ) -> None:
     """Load the images that this machine lacks from a file, compared by digest, and pin them."""
     from dryrun_local.images.commands import take
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: take(Installation.here(add or ()), screen, file), screen)
+    run_work(lambda here: take(here.installation, here.screen, file), add=add)
 
 
 @app.command("distribute")
@@ -102,8 +85,5 @@ def distribute_images(
 ) -> None:
     """Copy the images that other hosts lack to their engines, and compare their ids."""
     from dryrun_local.images.commands import spread
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: spread(Installation.here(), screen, hosts), screen)
+    run_work(lambda here: spread(here.installation, here.screen, hosts))

@@ -2,16 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dryrun_cli.whole_help import WholeHelpGroup
 from dryrun_local import collector_group, fleet_group, image_group, network_group
-from dryrun_local.command_line import AddOption, JsonOption, run_work
-
-if TYPE_CHECKING:
-    from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
 
 app = typer.Typer(
     cls=WholeHelpGroup,
@@ -65,26 +62,25 @@ def demo(
     from dryrun_local.terminal.timings import Timings
 
     timings = Timings()
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.demo import Demo, Options
-    from dryrun_local.terminal.screen import Screen
 
     timings.mark("program loaded")
     options = Options(template, seed, keep, plain, json_output, show_timings, criteria)
-    screen = Screen(to_error=json_output)
-    run_work(Demo(Installation.here(add or ()), options, screen, timings).run, screen)
+    run_work(
+        lambda here: Demo(here.installation, options, here.screen, timings).run(here.interruption),
+        add=add,
+        to_error=json_output,
+    )
 
 
 @app.command()
 def up(add: AddOption = None) -> None:
     """Run all services until Ctrl-C, and print how to use them."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.up import up as serve
-    from dryrun_local.terminal.screen import Screen
     from dryrun_local.terminal.timings import Timings
 
-    screen, timings = Screen(), Timings()
-    run_work(lambda interruption: serve(Installation.here(add or ()), screen, timings, interruption), screen)
+    timings = Timings()
+    run_work(lambda here: serve(here.installation, here.screen, timings, here.interruption), add=add)
 
 
 @app.command()
@@ -119,50 +115,39 @@ def ci(
     or the baseline does not fit; 3 it could not be measured; 130 Ctrl-C.
     """
     from dryrun_local.ci.command import Ci, Options
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
     from dryrun_local.terminal.timings import Timings
 
     options = Options(experiment, baseline, criteria, junit, summary, json_file, update_baseline)
-    screen = Screen()
-    run_work(Ci(Installation.here(add or ()), options, screen, Timings()).run, screen)
+    run_work(
+        lambda here: Ci(here.installation, options, here.screen, Timings()).run(here.interruption), add=add
+    )
 
 
 @app.command()
 def check(add: AddOption = None) -> None:
     """Check images, templates and collector manifests: all faults at once, nothing has to be built."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.check import check as check_files
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
+    async def work(here: Here) -> int:
+        return check_files(here.installation, here.screen)
 
-    async def work(_: "Interruption") -> int:
-        return check_files(Installation.here(add or ()), screen)
-
-    run_work(work, screen)
+    run_work(work, add=add)
 
 
 @app.command()
 def doctor(json_output: JsonOption = False) -> None:
     """List what this machine lacks for dry-runs, and how to get it. Exit code 1 if anything is missing."""
     from dryrun_local.doctor.examination import examine
-    from dryrun_local.machine.installation import Installation
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen(to_error=json_output)
-    run_work(lambda _: examine(Installation.here(), screen, as_json=json_output), screen)
+    run_work(lambda here: examine(here.installation, here.screen, as_json=json_output), to_error=json_output)
 
 
 @app.command()
 def reset() -> None:
     """Remove the state of local runs (sessions, database, secrets, logs); images and engine stay."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.reset import reset as remove
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: remove(Installation.here(), screen), screen)
+    run_work(lambda here: remove(here.installation, here.screen))
 
 
 def main() -> None:

@@ -59,49 +59,47 @@ def import_network(
     """
     if json_output and not plan:
         raise typer.BadParameter("only a plan can be JSON; add --plan", param_hint="--json")
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.importing import import_network as make
     from dryrun_local.replicas.moving import import_bundle, is_bundle
     from dryrun_local.replicas.planning import ImportOptions, plan_only
-    from dryrun_local.terminal.screen import Screen
 
     if is_bundle(tuple(files)):
         if plan or all_hosts or keep_names or seed or name or file_format:
             raise typer.BadParameter("a bundle is installed as it is; leave the other options out")
-        bundle = Screen()
-        run_work(lambda _: import_bundle(Installation.here(), bundle, files[0], sha256=sha256), bundle)
+        run_work(lambda here: import_bundle(here.installation, here.screen, files[0], sha256=sha256))
         return
     if name is None or sha256 is not None:
         why = "an inventory needs --name NAME" if name is None else "--sha256 is for bundles"
         raise typer.BadParameter(why)
     options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
-    screen = Screen(to_error=json_output)
     if plan:
-        run_work(lambda _: plan_only(Installation.here(), options, screen, as_json=json_output), screen)
+        run_work(
+            lambda here: plan_only(here.installation, options, here.screen, as_json=json_output),
+            to_error=json_output,
+        )
     else:
-        run_work(lambda _: make(Installation.here(), options, screen), screen)
+        run_work(lambda here: make(here.installation, options, here.screen))
 
 
 @app.command("list")
 def list_networks(json_output: JsonOption = False) -> None:
     """List the networks that templates stand for."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.commands import list_replicas
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen(to_error=json_output)
-    run_work(lambda _: list_replicas(Installation.here(), screen, as_json=json_output), screen)
+    run_work(
+        lambda here: list_replicas(here.installation, here.screen, as_json=json_output), to_error=json_output
+    )
 
 
 @app.command("show")
 def show_network(name: NetworkName, json_output: JsonOption = False) -> None:
     """Show what a network was made from, and what stands for what."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.commands import show_replica
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen(to_error=json_output)
-    run_work(lambda _: show_replica(Installation.here(), screen, name, as_json=json_output), screen)
+    run_work(
+        lambda here: show_replica(here.installation, here.screen, name, as_json=json_output),
+        to_error=json_output,
+    )
 
 
 @app.command("export")
@@ -116,33 +114,25 @@ def export_network(
     ] = None,
 ) -> None:
     """Write a network with its images to a file, for `network import` on another machine."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.moving import export_network as export
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: export(Installation.here(), screen, name, output, present), screen)
+    run_work(lambda here: export(here.installation, here.screen, name, output, present))
 
 
 @app.command("layers")
 def list_network_layers() -> None:
     """Print the layers that this machine's engine has, for `network export --present` on another machine."""
     from dryrun_local.replicas.moving import list_layers
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: list_layers(screen), screen)
+    run_work(lambda here: list_layers(here.screen))
 
 
 @app.command("remove")
 def remove_network(name: NetworkName) -> None:
     """Uninstall the templates of a network; its images stay in the engine."""
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.commands import remove_replica
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: remove_replica(Installation.here(), screen, name), screen)
+    run_work(lambda here: remove_replica(here.installation, here.screen, name))
 
 
 @template_app.command("verify")
@@ -151,9 +141,6 @@ def verify_template(name: NetworkName) -> None:
 
     Exit codes: 0 every fact is true; 1 the faults are listed.
     """
-    from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.commands import verify_replica
-    from dryrun_local.terminal.screen import Screen
 
-    screen = Screen()
-    run_work(lambda _: verify_replica(Installation.here(), screen, name), screen)
+    run_work(lambda here: verify_replica(here.installation, here.screen, name))
