@@ -54,16 +54,26 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
 def read_settings[Settings: BaseModel](
     model: type[Settings], prefix: str, environ: Mapping[str, str]
 ) -> Settings:
-    """Read the environment as `model`. Raises SettingsError that names every variable that is wrong."""
+    """Read the environment as `model`. Raises SettingsError as `checked_settings` does."""
+    return checked_settings(model, prefix, read_environment(prefix, environ))
+
+
+def checked_settings[Settings: BaseModel](
+    model: type[Settings], prefix: str, found: Mapping[str, str]
+) -> Settings:
+    """Return what `read_environment` found as `model`.
+
+    Raises SettingsError that names every variable that is wrong, each in a line of its own.
+    """
     try:
-        return model.model_validate(read_environment(prefix, environ))
+        return model.model_validate(found)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise SettingsError(
-            "; ".join(_sentence(prefix, each["loc"], each["msg"]) for each in faults)
-        ) from None
+        lines = "\n".join(_sentence(prefix, each["loc"], each["msg"]) for each in faults)
+        raise SettingsError(lines) from None
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:
     """Return a fault with its variable; one of several settings together names them itself."""
-    return f"{prefix}{'.'.join(map(str, location)).upper()}: {message}" if location else message
+    words = message.removeprefix("Value error, ")
+    return f"{prefix}{'.'.join(map(str, location)).upper()}: {words}" if location else words

@@ -17,11 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, SettingsError, checked_settings, read_environment
 from dryrun_contract.pool import ANY_TEMPLATE, MAX_PREPARED, PREPARED_FOR
 from dryrun_contract.session import MAX_SEED
 from dryrun_serving.telemetry import CollectorUrl
 
+PREFIX = "ORCHESTRATOR_"
 PROBE_IMAGE = "discovery/test-collector-probe:1.0"
 MAX_SESSION = timedelta(minutes=30)
 CLEANUP_LEAD = timedelta(seconds=60)
@@ -208,7 +209,7 @@ class Settings(BaseModel):
         `DOCKER_HOST`, `DOCKER_TLS_VERIFY` (any value means TLS) and `DOCKER_CERT_PATH` mean what they mean
         to the `docker` command.
         """
-        found = read_environment("ORCHESTRATOR_", environ)
+        found = read_environment(PREFIX, environ)
         if "DOCKER_HOST" in environ:
             found.setdefault("docker_host", environ["DOCKER_HOST"])
         if environ.get("DOCKER_TLS_VERIFY") and found.get("docker_host", "").startswith("tcp://"):
@@ -218,16 +219,4 @@ class Settings(BaseModel):
                     "cert.pem and key.pem"
                 )
             found["docker_cert_path"] = environ["DOCKER_CERT_PATH"]
-        try:
-            return cls.model_validate(found)
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            raise SettingsError(
-                "\n".join(_sentence(fault["loc"], fault["msg"]) for fault in faults)
-            ) from None
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    """Return a fault with its variable; one of several settings together names them itself."""
-    words = message.removeprefix("Value error, ")
-    return f"ORCHESTRATOR_{str(location[0]).upper()}: {words}" if location else words
+        return checked_settings(cls, PREFIX, found)
