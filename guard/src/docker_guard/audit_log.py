@@ -91,13 +91,8 @@ class AuditLog:
     Both the gate's and the keeper's thread write.
     """
 
-    def __init__(
-        self,
-        write: Callable[[bytes], int] | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, write: Callable[[bytes], int] | None = None) -> None:
         self._write = write or writing_to(1)
-        self._now = now
         self._waiting = bytearray()
         self._lock = threading.RLock()
 
@@ -136,7 +131,7 @@ class AuditLog:
 
     def line(self, what: str, **fields: Any) -> bool:
         """Record any other event. Returns whether every line is written."""
-        moment = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": moment, "type": what, **fields}).encode() + b"\n"
         with self._lock:
             if len(self._waiting) + len(line) > _MOST_WAITING_BYTES and not self.flush():

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from pathlib import Path
 class AuditLog:
     """Appends JSON lines; a line is on disk when `write` returns."""
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._now = now
 
     async def write(
         self,
@@ -28,7 +27,7 @@ class AuditLog:
         """Append one line. `actor` is the name the caller asserted, None for a caller without the token."""
         line = json.dumps(
             {
-                "at": self._now().isoformat(timespec="milliseconds"),
+                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "actor": actor,
                 "command": command,
                 "arguments": dict(arguments or {}),

@@ -5,10 +5,10 @@ from pathlib import Path
 MEMINFO = Path("/proc/meminfo")
 
 
-def available_bytes(meminfo: Path = MEMINFO) -> int | None:
+def available_bytes() -> int | None:
     """Return the kernel's estimate, `MemAvailable` of proc(5); None where there is none."""
     try:
-        with meminfo.open(encoding="ascii") as lines:
+        with MEMINFO.open(encoding="ascii") as lines:
             for line in lines:
                 name, _, value = line.partition(":")
                 if name == "MemAvailable":

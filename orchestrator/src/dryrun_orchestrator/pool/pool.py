@@ -65,12 +65,11 @@ class Pool:
         hosts: Hosts,
         settings: Settings,
         now: Callable[[], datetime],
-        memory: Callable[[], int | None] = available_bytes,
     ) -> None:
         self._journal = journal
         self._files = files
         self._grounds: Grounds = (
-            OneHost(hosts.only.isolation, settings, memory)
+            OneHost(hosts.only.isolation, settings, available_bytes)
             if hosts.fleet is None
             else EachHost(hosts, settings)
         )

@@ -154,7 +154,7 @@ class SessionContext:
         return None if stirred is None else frozenset(stirred)
 
 
-def last_words(stderr: bytes, *, lines: int = 3) -> str:
-    """Return the last lines of a program's output as one printable line, for an error message."""
+def last_words(stderr: bytes) -> str:
+    """Return the last three lines of a program's output as one printable line, for an error message."""
     said = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    return " | ".join(printable(line.strip(), limit=160) for line in said[-lines:])
+    return " | ".join(printable(line.strip(), limit=160) for line in said[-3:])
