@@ -48,6 +48,8 @@ from approval_api.api.sessions import router as sessions_router
 from approval_api.api.templates import router as templates_router
 from approval_api.api.trends import router as trends_router
 from approval_api.audit.log import AuditLog
+from approval_api.buttons import dryrun_router as dryrun_buttons_router
+from approval_api.buttons import router as buttons_router
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
@@ -198,7 +200,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         channels_router,
     ):
         table.include_router(router, prefix=API_PATH)
-    for router in page_routers(dryrun=dryrun):
+    for router in (*page_routers(dryrun=dryrun), buttons_router):
         table.include_router(router)
     if not dryrun:
         for prefix in (DRYRUN_PATH, "/dryrun"):
@@ -222,6 +224,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
     ):
         table.include_router(router, prefix=DRYRUN_PATH)
     table.include_router(open_badges_router)
+    table.include_router(dryrun_buttons_router)
     return tuple(table.routes)
 
 

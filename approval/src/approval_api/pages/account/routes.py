@@ -1,7 +1,6 @@
 """Pages of one's own account: password and tokens."""
 
 import re
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -73,10 +72,3 @@ async def make_own_token(
     )
     made = await accounts.make_token(request, transaction, visitor, wanted)
     return await _account_page(request, visitor, transaction, made=made)
-
-
-@router.post("/tokens/{token_id}/remove", name="remove_token")
-async def remove_own_token(token_id: UUID, visitor: AccountOwner, transaction: Transaction) -> Response:
-    """Remove one of one's own tokens."""
-    await accounts.remove_token(transaction, accounts.own_id(visitor), token_id)
-    return see_other("/account")

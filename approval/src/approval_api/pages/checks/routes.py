@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.checks.service import Checks, making_in_words, may_remove, removal_in_words
+from approval_api.checks.service import Checks, making_in_words, may_remove
 from approval_api.pages.checks.view import draw
 from approval_api.pages.forms import SentForm, wrong
 from approval_api.pages.rendering import page, see_other
@@ -56,11 +56,3 @@ async def show_check(check_id: UUID, request: Request, visitor: Reader) -> Respo
     return page(
         request, "checks/check.html", visitor, drawn=draw(check), removable=may_remove(visitor, check)
     )
-
-
-@router.post("/{check_id}/remove", name="remove_check")
-async def remove_check(check_id: UUID, request: Request, visitor: Runner) -> Response:
-    """Delete it; it counts no more."""
-    check = await _checks(request).remove(check_id, visitor)
-    note(request, object_=str(check_id), detail=removal_in_words(check))
-    return see_other("/dryrun/checks")

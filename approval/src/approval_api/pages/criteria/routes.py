@@ -68,13 +68,6 @@ async def choose_default_criteria(name: _Name, _: Runner, transaction: Transacti
     return see_other("/dryrun/criteria")
 
 
-@router.post("/{name}/remove", name="remove_criteria")
-async def remove_criteria(name: _Name, _: Runner, transaction: Transaction) -> Response:
-    """Delete a set; sessions keep what they are judged by."""
-    await service.remove(transaction, name)
-    return see_other("/dryrun/criteria")
-
-
 def _limits(criteria: Criteria) -> list[tuple[str, str]]:
     """Return what is required, by the names that a report gives to it."""
     found: list[tuple[str, str]] = []

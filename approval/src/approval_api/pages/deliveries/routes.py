@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from approval_api.access.large_answers import ListTurn
-from approval_api.access.permission import Administrator, Decider, Reader
+from approval_api.access.permission import Administrator, Reader
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.deliveries import repository, service
@@ -61,26 +61,6 @@ async def add_destination(
     return see_other("/production/deliveries")
 
 
-@router.post("/destinations/{destination_id}/remove", name="remove_destination")
-async def remove_destination(
-    destination_id: UUID, request: Request, _: Administrator, transaction: Transaction
-) -> Response:
-    """Remove a destination with its deliveries; nothing is deleted there."""
-    note(request, object_=f"destination {destination_id}")
-    await service.remove_destination(transaction, destination_id)
-    return see_other("/production/deliveries")
-
-
-@router.post("/destinations/{destination_id}/preview", name="preview_delivery")
-async def preview_delivery(
-    destination_id: UUID, request: Request, visitor: Decider, transaction: Transaction
-) -> Response:
-    """Freeze what differs and go to its page; nothing is sent."""
-    delivery = await service.preview(transaction, destination_id, visitor.name)
-    note(request, object_=f"delivery {delivery.id}", detail=f"preview for {delivery.destination}")
-    return see_other(f"/production/deliveries/{delivery.id}")
-
-
 @router.get("/deliveries/{delivery_id}")
 async def show_delivery(
     delivery_id: UUID, request: Request, visitor: Reader, _turn: ListTurn, cursor: str | None = None
@@ -101,33 +81,3 @@ async def show_delivery(
         state=state,
         is_file=delivery.kind in FILE_KINDS,
     )
-
-
-@router.post("/deliveries/{delivery_id}/approve", name="approve_delivery")
-async def approve_delivery(
-    delivery_id: UUID, request: Request, visitor: Decider, transaction: Transaction
-) -> Response:
-    """Approve a delivery, which is then sent."""
-    delivery = await service.approve(transaction, delivery_id, visitor.name)
-    note(request, object_=f"delivery {delivery_id}", detail=delivery.counts.model_dump_json())
-    return see_other(f"/production/deliveries/{delivery_id}")
-
-
-@router.post("/deliveries/{delivery_id}/discard", name="discard_delivery")
-async def discard_delivery(
-    delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
-) -> Response:
-    """Give the preview up."""
-    note(request, object_=f"delivery {delivery_id}")
-    await service.discard(transaction, delivery_id)
-    return see_other(f"/production/deliveries/{delivery_id}")
-
-
-@router.post("/deliveries/{delivery_id}/resend", name="resend_delivery")
-async def resend_delivery(
-    delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
-) -> Response:
-    """Send again what was given up."""
-    note(request, object_=f"delivery {delivery_id}")
-    await service.resend(transaction, delivery_id)
-    return see_other(f"/production/deliveries/{delivery_id}")

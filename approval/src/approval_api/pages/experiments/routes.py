@@ -71,22 +71,6 @@ async def show_experiment(experiment_id: UUID, request: Request, visitor: Reader
     )
 
 
-@router.post("/{experiment_id}/stop", name="stop_experiment")
-async def stop_experiment(experiment_id: UUID, request: Request, _: Runner) -> Response:
-    """Start no more of its sessions."""
-    note(request, object_=str(experiment_id))
-    await _experiments(request).stop(experiment_id)
-    return see_other(f"/dryrun/experiments/{experiment_id}")
-
-
-@router.post("/{experiment_id}/continue", name="continue_experiment")
-async def continue_experiment(experiment_id: UUID, request: Request, _: Runner) -> Response:
-    """Continue a stopped experiment."""
-    note(request, object_=str(experiment_id))
-    await _experiments(request).go_on(experiment_id)
-    return see_other(f"/dryrun/experiments/{experiment_id}")
-
-
 def _request_of(form: Form) -> dict[str, object]:
     return {
         "name": form.one("name"),

@@ -1,7 +1,6 @@
 """Page: one's own channels of notifications, and a form for another one."""
 
 from typing import get_args
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -50,26 +49,6 @@ async def add_channel(
     if made.signing_key is None:
         return see_other("/notifications")
     return await _page(request, visitor, transaction, made)
-
-
-@router.post("/{channel_id}/test", name="test_channel")
-async def test_channel(
-    channel_id: UUID, request: Request, visitor: AccountOwner, transaction: Transaction
-) -> Response:
-    """Send a test."""
-    note(request, object_=f"channel {channel_id}")
-    await service.test(transaction, channel_id, visitor.name)
-    return see_other("/notifications")
-
-
-@router.post("/{channel_id}/remove", name="remove_channel")
-async def remove_channel(
-    channel_id: UUID, request: Request, visitor: AccountOwner, transaction: Transaction
-) -> Response:
-    """Remove one's own channel."""
-    note(request, object_=f"channel {channel_id}")
-    await service.remove(transaction, channel_id, visitor.name)
-    return see_other("/notifications")
 
 
 async def _page(

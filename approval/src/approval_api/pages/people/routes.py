@@ -108,12 +108,3 @@ async def invite_person_page(
     """Make a new one-time link and show it."""
     invitation = await accounts.invite(request, transaction, person_id)
     return await _person_page(person_id, request, visitor, transaction, invitation)
-
-
-@router.post("/people/{person_id}/tokens/{token_id}/remove", name="remove_token_of")
-async def remove_token_page(
-    person_id: UUID, token_id: UUID, _: Administrator, transaction: Transaction
-) -> Response:
-    """Remove somebody's token."""
-    await accounts.remove_token(transaction, person_id, token_id)
-    return see_other(f"/people/{person_id}")

@@ -84,21 +84,3 @@ async def switch_rule_on(
     rule = await rules.require(transaction, rule_id)
     note(request, object_=f"rule {rule.request.name} {rule_id}", detail=f"{count} approved")
     return see_other(f"/production/rules/{rule_id}")
-
-
-@router.post("/{rule_id}/off", name="switch_rule_off")
-async def switch_rule_off(
-    rule_id: UUID, request: Request, visitor: Decider, transaction: Transaction
-) -> Response:
-    """Switch a rule off; what it approved stays approved."""
-    rule = await rules.switch_off(transaction, rule_id, f"switched off by {visitor.name}")
-    note(request, object_=f"rule {rule.request.name} {rule_id}")
-    return see_other(f"/production/rules/{rule_id}")
-
-
-@router.post("/{rule_id}/remove", name="remove_rule")
-async def remove_rule(rule_id: UUID, request: Request, _: Decider, transaction: Transaction) -> Response:
-    """Delete it; what it approved stays approved."""
-    rule = await rules.remove(transaction, rule_id)
-    note(request, object_=f"rule {rule.request.name} {rule_id}", detail=rule.request.model_dump_json())
-    return see_other("/production/rules")

@@ -84,27 +84,3 @@ async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader, _t
         charts=charts(of_schedule(schedule)),
         published=[each for each in known if each.schedule_id == schedule_id],
     )
-
-
-@router.post("/{schedule_id}/pause", name="pause_schedule")
-async def pause_schedule(schedule_id: UUID, request: Request, visitor: Runner) -> Response:
-    """Start nothing more until it is resumed."""
-    note(request, object_=str(schedule_id))
-    await _schedules(request).pause(schedule_id, visitor.name)
-    return see_other(f"/dryrun/schedules/{schedule_id}")
-
-
-@router.post("/{schedule_id}/resume", name="resume_schedule")
-async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> Response:
-    """Continue with its next time."""
-    note(request, object_=str(schedule_id))
-    await _schedules(request).resume(schedule_id)
-    return see_other(f"/dryrun/schedules/{schedule_id}")
-
-
-@router.post("/{schedule_id}/remove", name="remove_schedule")
-async def remove_schedule(schedule_id: UUID, request: Request, _: Runner) -> Response:
-    """Delete it; its experiments stay."""
-    note(request, object_=str(schedule_id))
-    await _schedules(request).remove(schedule_id)
-    return see_other("/dryrun/schedules")

@@ -81,14 +81,6 @@ async def show_session(session_id: UUID, request: Request, visitor: Reader) -> R
         )
 
 
-@router.post("/{session_id}/stop", name="stop_session")
-async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> Response:
-    """Stop a session and return to its page, which shows when everything is removed."""
-    state = request.app.state
-    await service.stop(state.engine, state.orchestrator, session_id, _asker(request, visitor))
-    return see_other(f"/dryrun/sessions/{session_id}")
-
-
 @router.get("/{session_id}/live")
 async def follow_session(
     session_id: UUID,
