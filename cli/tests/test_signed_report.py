@@ -76,6 +76,11 @@ def test_a_genuine_report_says_who_signed_it_and_what_it_says(verify):
     assert "template small" in stdout
 
 
+def test_its_help_lists_no_address_of_an_api_that_it_never_calls(run):
+    assert "--api-url" not in run("report", "verify", "--help")[1]
+    assert "--api-url" in run("report", "show", "--help")[1]
+
+
 def test_programs_read_the_same_as_json(verify):
     code, stdout, _ = verify(archive(files()), "--json")
     answer = json.loads(stdout)

@@ -24,6 +24,8 @@ ApiUrlOption = Annotated[
         help="Address of the approval API; default: DRYRUN_API_URL, else 127.0.0.1:8470.",
     ),
 ]
+UnusedApiUrlOption = Annotated[str | None, typer.Option("--api-url", hidden=True)]
+"""Taken by every command, so that scripts may pass it to all; not listed by one that works offline."""
 PlainOption = Annotated[bool, typer.Option("--plain", help="Print one line per event, even on a terminal.")]
 SessionArgument = Annotated[
     str,
@@ -55,14 +57,18 @@ class CommandGroup(typer.Typer):
         super().__init__(cls=cls, help=help_text, rich_markup_mode=None, **more)
 
     def command(  # type: ignore[override]  # of functions that Typer alone could not call
-        self, *named: str, **more: Any
+        self, *named: str, offline: bool = False, **more: Any
     ) -> Callable[[Callable[..., Running]], object]:
-        """Register a function that gets `Common` first and returns the command, which is then run."""
+        """Register a function that gets `Common` first and returns the command, which is then run.
+
+        The help of one that works `offline` lists no address of the API.
+        """
         register = super().command(*named, **more)
-        return lambda function: register(_with_common_options(function))
+        api_url = UnusedApiUrlOption if offline else ApiUrlOption
+        return lambda function: register(_with_common_options(function, api_url))
 
 
-def _with_common_options(function: Callable[..., Running]) -> Callable[..., NoReturn]:
+def _with_common_options(function: Callable[..., Running], api_url_option: Any) -> Callable[..., NoReturn]:
     def called(context: typer.Context, json_output: bool, api_url: str | None, **own: Any) -> NoReturn:
         run(function(Common(json_output, api_url).or_else(context.obj), **own))
 
@@ -74,7 +80,7 @@ def _with_common_options(function: Callable[..., Running]) -> Callable[..., NoRe
         parameter("context", typer.Context),
         *(parameter(each.name, each.annotation, each.default) for each in own),
         parameter("json_output", JsonOption, False),
-        parameter("api_url", ApiUrlOption, None),
+        parameter("api_url", api_url_option, None),
     ]
     # Typer reads both.
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

@@ -116,7 +116,7 @@ def report(
     )
 
 
-@report_app.command("verify")
+@report_app.command("verify", offline=True)
 def verify_report(
     common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip).")],
