@@ -359,9 +359,17 @@ async def test_a_session_that_is_not_there_or_has_no_scores_is_not_compared(api,
     started = (await api.post("/sessions", json={"template": "small"})).json()["id"]
     answer = await api.get("/experiments/comparison", params={"baseline": started, "session": started})
     assert (answer.status_code, "no-scores" in answer.json()["type"]) == (409, True)
-    assert answer.json()["detail"].startswith(f"{started[:8]} did not end yet, and has no scores; ")
+    running = f"Session {started[:8]} did not end yet, and has no scores. Choose another, or compare it later"
+    assert answer.json()["detail"] == running
     orchestrator.tell(UUID(started), SessionEnded(outcome="failed", reason="no room"))
     while (await api.get(f"/sessions/{started}")).json()["phase"] != "ended":
         await asyncio.sleep(0.02)
     answer = await api.get("/experiments/comparison", params={"baseline": started, "session": started})
-    assert (answer.status_code, "its report says why" in answer.json()["detail"]) == (409, True)
+    failed = f"Session {started[:8]} has no scores: no collector has run"
+    assert (answer.status_code, answer.json()["detail"]) == (409, f"{failed}. Choose another")
+    other = (await api.post("/sessions", json={"template": "small"})).json()["id"]
+    answer = await api.get("/experiments/comparison", params={"baseline": other, "session": started})
+    assert answer.json()["detail"] == (
+        f"Session {other[:8]} did not end yet, and has no scores. {failed}. "
+        "Choose others, or compare them later"
+    )

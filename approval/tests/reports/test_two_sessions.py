@@ -127,7 +127,8 @@ async def test_the_page_shows_both_and_says_when_there_is_nothing_to_compare(api
     assert "db:5432/tcp/shop/public/orders" in shown
     assert before[:8] in shown
     shown = await api.client.get(f"/dryrun/compare?a={failed}&b={after}", headers=HTML)
-    assert (shown.status_code, "has no scores" in shown.text) == (200, True)
+    why = f"Session {failed[:8]} has no scores: no collector has run. Choose another."
+    assert (shown.status_code, why in shown.text) == (200, True)
     for query in (f"?b={after}", ""):
         answer = await api.client.get(f"/dryrun/compare{query}", headers=HTML)
         chosen = re.findall(r'value="([^"]+)" selected', answer.text)

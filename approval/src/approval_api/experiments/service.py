@@ -35,7 +35,9 @@ from dryrun_contract.fact_history import FactHistory
 from dryrun_contract.session import Outcome
 
 logger = logging.getLogger(__name__)
-_RESULTS: TypeAdapter[ExperimentResults | None] = TypeAdapter(ExperimentResults | None)
+type _WithoutScores = list[tuple[UUID, str]]
+"""Sessions, and why they have none."""
+_COMPARED: TypeAdapter[ExperimentResults | _WithoutScores] = TypeAdapter(ExperimentResults | _WithoutScores)
 _MEASURED: TypeAdapter[Measured | None] = TypeAdapter(Measured | None)
 
 _WORK_SECONDS = 60.0
@@ -50,6 +52,20 @@ MOST_LOOKS = 300
 """Runs that a fact's history looks at."""
 NO_SCORES = "no-scores"
 type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]
+
+
+def _why_not_comparable(without: _WithoutScores, running: set[UUID]) -> str:
+    """Return which sessions have no scores, why, and what to do."""
+    reasons = dict(without)
+    faults = [
+        f"Session {str(each)[:8]} did not end yet, and has no scores"
+        if each in running
+        else f"Session {str(each)[:8]} has no scores: {reason}"
+        for each, reason in reasons.items()
+    ]
+    another, it = ("another", "it") if len(reasons) == 1 else ("others", "them")
+    later = f", or compare {it} later" if reasons.keys() & running else ""
+    return ". ".join([*faults, f"Choose {another}{later}"])
 
 
 class _TakenError(Exception):
@@ -153,16 +169,11 @@ class Experiments:
             raise ProblemError(
                 "not-comparable", 503, f"the sessions could not be compared: {error}", title="Not comparable"
             ) from error
-        results = _RESULTS.validate_json(answer)
-        if results is None:
-            running = sorted({str(view.id)[:8] for view, _ in written if view.phase != "ended"})
-            what = (
-                f"{' and '.join(running)} did not end yet, and has no scores; compare another, or it later"
-                if running
-                else "one of the sessions has no scores, so it has no recall; its report says why"
-            )
-            raise ProblemError(NO_SCORES, 409, what, title="No scores")
-        return results
+        compared = _COMPARED.validate_json(answer)
+        if isinstance(compared, list):
+            running = {view.id for view, _ in written if view.phase != "ended"}
+            raise ProblemError(NO_SCORES, 409, _why_not_comparable(compared, running), title="No scores")
+        return compared
 
     async def observations(self, experiment_id: UUID, arm: str | None) -> list[bytes]:
         """Return what a forecast needs of each measured run of an arm, the baseline by default.

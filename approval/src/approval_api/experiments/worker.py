@@ -33,15 +33,21 @@ def sum_up(request: bytes, measured: bytes) -> tuple[bytes, ...]:
 
 
 def compare_two(*kept: bytes) -> tuple[bytes, ...]:
-    """Return two reports, which are compressed, as an experiment of two arms; `null` without scores."""
+    """Return two reports, which are compressed, as an experiment of two arms.
+
+    Where scores are missing, return a list of the sessions without: the id of each, and why.
+    """
     reports = [Report.model_validate_json(zlib.decompress(each)) for each in kept]
-    runs = []
+    runs, without = [], []
     for report in reports:
         measured = measure(report)
         if measured is None:
-            return (b"null",)
+            without.append((str(report.session.id), report.scores_missing or "its report does not say why"))
+            continue
         template = report.template
         runs.append(Run(str(report.session.id), template.id, template.seed, 0, measured))
+    if without:
+        return (json.dumps(without).encode(),)
     before, after = reports
     first, second = runs
     alone = [runs_alone(before, after, name) for name in for_comparison(*reports)]
