@@ -101,6 +101,16 @@ def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, mo
     assert stdout.count("the orchestrator does not answer; it is asked again") == 1
 
 
+def test_a_session_in_the_orchestrators_queue_shows_what_it_waits_for(run, api, monkeypatch):
+    monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
+    session = api.add_session(phase="queued", outcome=None, reason="4d2a63f1 (kept, by ada) holds the places")
+    api.record_all(session, recorded_session.small()[:1])
+    api.end_after(session, 3)
+    code, stdout, _ = run("watch", session["id"])
+    assert code == 1
+    assert stdout.count("4d2a63f1 (kept, by ada) holds the places") == 1
+
+
 def test_lost_connections_are_reported_and_restored(run, api):
     session = api.add_session()
     api.record_all(session, recorded_session.small())

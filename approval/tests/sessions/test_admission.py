@@ -4,12 +4,14 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from approval_api.app import create_app
 from approval_api.sessions.admission import Limits
-from dryrun_contract.event import SessionEnded
-from dryrun_contract.session import Outcome
+from dryrun_contract.event import NetworkCreated, PhaseChanged, SessionEnded
+from dryrun_contract.session import Outcome, Phase
 
+HTML = {"Accept": "text/html"}
 BOB = {"Authorization": "Bearer another-token-of-the-tests"}
 
 
@@ -62,6 +64,65 @@ async def test_a_place_that_becomes_free_goes_to_the_oldest(api, orchestrator, e
     assert fourth["id"] not in asked(orchestrator)
     puts = [request for request in orchestrator.requests if third["id"] in request.url.path]
     assert puts[-1].headers["x-actor"] == "program:ada"
+
+
+async def kept(api, orchestrator, eventually, *sessions):
+    """Have these sessions kept after their scan, as far as the API knows."""
+    for session in sessions:
+        orchestrator.tell(
+            UUID(session["id"]),
+            NetworkCreated(
+                name=f"dryrun-{session['id']}", subnet="10.213.0.0/27", expires_at="2026-11-30T10:30:01Z"
+            ),
+        )
+        orchestrator.tell(UUID(session["id"]), PhaseChanged(phase=Phase.KEPT))
+
+    async def are_kept():
+        return [phase for phase, _ in await states(api, *sessions)] == ["kept"] * len(sessions)
+
+    await eventually(are_kept)
+
+
+async def test_who_waits_is_told_which_sessions_hold_the_places_and_how_to_free_one(
+    api, orchestrator, eventually
+):
+    bobs = await start(api, BOB)
+    first, second = sorted([await start(api), await start(api)], key=lambda session: session["id"])
+    await kept(api, orchestrator, eventually, bobs, first, second)
+    waiting = await start(api)
+
+    reason = (await api.get(f"/sessions/{waiting['id']}")).json()["reason"]
+    assert reason == (
+        "waiting for a free place; "
+        f"{first['id'][:8]} (kept until 10:30 UTC, by program:ada), "
+        f"{second['id'][:8]} (kept until 10:30 UTC, by program:ada) and "
+        f"{bobs['id'][:8]} (kept until 10:30 UTC, by program:bob) hold the places; "
+        f"to free one: dryrun stop {first['id'][:8]}"
+    )
+    assert {each["id"]: each["reason"] for each in (await api.get("/sessions")).json()["sessions"]} == {
+        waiting["id"]: reason,
+        **{each["id"]: None for each in (bobs, first, second)},
+    }
+    page = (await api.client.get(f"/dryrun/sessions/{waiting['id']}", headers=HTML)).text
+    links = [f'<a href="/dryrun/sessions/{each["id"]}">' for each in (first, second, bobs)]
+    assert [link in page for link in links] == [True] * 3
+
+
+async def test_who_waits_at_the_orchestrator_is_told_it_as_well(api, orchestrator, engine, eventually):
+    holds, waits = await start(api), await start(api)
+    await kept(api, orchestrator, eventually, holds)
+
+    async def reason():
+        return (await api.get(f"/sessions/{waits['id']}")).json()["reason"]
+
+    # One that starts at once waits for nobody.
+    assert await reason() is None
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE gateway.dryrun_sessions SET accepted_at = now() - interval '3 s' WHERE id = :id"),
+            {"id": waits["id"]},
+        )
+    assert f"{holds['id'][:8]} (kept until 10:30 UTC, by program:ada) holds the places" in await reason()
 
 
 async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(api, orchestrator):

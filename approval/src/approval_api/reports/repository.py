@@ -108,7 +108,9 @@ class KeptReport:
 
 
 def _digest(view: SessionView, upto: int, *, history_complete: bool) -> bytes:
-    shown = view.model_copy(update={"queue_position": None}).model_dump_json()
+    # What a session waits for changes with other sessions, and is in no report.
+    of_others = {"queue_position": None} | ({} if view.queue_position is None else {"reason": None})
+    shown = view.model_copy(update=of_others).model_dump_json()
     words = f"{REVISION} {upto} {history_complete} {shown}"
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
 

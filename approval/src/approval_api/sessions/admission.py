@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.web.problems import ProblemError
 
-WAITING_REASON = "waiting for a free place; it starts automatically"
-
 _LOCK = text("SELECT pg_advisory_xact_lock(1886151011)")  # "plac"
 
 waiting = and_(table.c.phase == "requested", table.c.admitted_at.is_(None))

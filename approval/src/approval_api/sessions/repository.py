@@ -1,18 +1,19 @@
 """Rows of `dryrun_sessions`. Every function works inside the caller's transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, func, literal, select, tuple_, update
+from sqlalchemy import RowMapping, and_, case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions as table
-from approval_api.sessions.admission import WAITING_REASON, waiting
+from approval_api.sessions.admission import waiting
+from approval_api.sessions.held_places import WAITING_REASON, HeldPlace, held_places, waiting_reason
 from approval_api.sessions.stored import JudgedBy, StoredSession
 from dryrun_contract.named_criteria import BUILT_IN
 from dryrun_contract.scan_choice import ScanChoice
@@ -34,12 +35,20 @@ _queue_position = case(
 ).label("queue_position")
 """Among sessions that wait for a place here and those that the orchestrator has not started yet."""
 
+_SURELY_QUEUED = timedelta(seconds=2)
+"""The orchestrator takes less to start a session that finds a place."""
+_waits = or_(
+    waiting, and_(table.c.phase == "queued", table.c.accepted_at < func.now() - _SURELY_QUEUED)
+).label("waits")
+"""It found no place, here or at the orchestrator."""
+
 _MOST_REASON = 2000
 _LEFT_OUT = {"template_snapshot", "history_complete", "reason", "criteria"}
 _COLUMNS = [
     *(column for column in table.c if column.name not in _LEFT_OUT),
     func.left(table.c.reason, _MOST_REASON).label("reason"),
     _queue_position,
+    _waits,
 ]
 """The orchestrator writes reasons of any length; lists have up to 200 sessions."""
 
@@ -55,7 +64,15 @@ class UnacceptedSession:
     """It was retried for as long as the settings allow."""
 
 
-def _view(row: RowMapping) -> SessionView:
+async def _views(
+    connection: AsyncConnection, rows: Sequence[RowMapping]
+) -> list[tuple[SessionView, Sequence[HeldPlace]]]:
+    """Return sessions. One that waits for a place comes with those that hold the places, and says so."""
+    held = await held_places(connection) if any(row["waits"] for row in rows) else []
+    return [(_view(row, held), held) if row["waits"] else (_view(row), ()) for row in rows]
+
+
+def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
     return SessionView(
         id=row["id"],
         template=row["template"],
@@ -69,7 +86,7 @@ def _view(row: RowMapping) -> SessionView:
         accepted_at=row["accepted_at"],
         phase=row["phase"],
         outcome=row["outcome"],
-        reason=row["reason"],
+        reason=waiting_reason(held, row["requested_by"]) if held else row["reason"],
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         prepared_at=row["prepared_at"],
@@ -124,8 +141,8 @@ async def take_prepared(connection: AsyncConnection, session_id: UUID, prepared:
 async def find(connection: AsyncConnection, session_id: UUID) -> SessionView | None:
     """Return the session, or None."""
     result = await connection.execute(select(*_COLUMNS).where(table.c.id == session_id))
-    row = result.mappings().one_or_none()
-    return _view(row) if row is not None else None
+    found = await _views(connection, result.mappings().all())
+    return found[0][0] if found else None
 
 
 async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSession | None:
@@ -136,11 +153,13 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
     if row is None:
         return None
     snapshot = row["template_snapshot"]
+    ((view, held),) = await _views(connection, [row])
     return StoredSession(
-        view=_view(row),
+        view=view,
         template=Template.model_validate(snapshot) if snapshot is not None else None,
         history_complete=row["history_complete"],
         criteria=row["criteria"],
+        held_places=tuple(held),
     )
 
 
@@ -161,7 +180,8 @@ async def page(
     query = select(*_COLUMNS).order_by(table.c.requested_at.desc(), table.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(table.c.requested_at, table.c.id) < before)
-    return [_view(row) for row in (await connection.execute(query)).mappings()]
+    rows = (await connection.execute(query)).mappings().all()
+    return [view for view, _ in await _views(connection, rows)]
 
 
 async def mark_accepted(connection: AsyncConnection, session_id: UUID) -> bool:

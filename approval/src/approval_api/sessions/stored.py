@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from approval_api.sessions.held_places import HeldPlace
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import Template
 
@@ -27,3 +28,5 @@ class StoredSession:
     history_complete: bool
     criteria: Mapping[str, JsonValue] | None = None
     """What it is judged by, as stored at its start; None for the built-in criteria."""
+    held_places: tuple[HeldPlace, ...] = ()
+    """The sessions whose places it waits for; none when it does not wait."""

@@ -25,7 +25,7 @@ from dryrun_cli.api.reading import read_session
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_cli.live.screens import Manner, Screen, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
-from dryrun_contract.session import Outcome
+from dryrun_contract.session import Outcome, Phase
 
 EXPLAIN_SECONDS: Final = 3.0
 STOP_ATTEMPTS: Final = 5
@@ -137,18 +137,22 @@ class _Watcher:
             await asyncio.sleep(0.25)
 
     async def _explain_waiting(self) -> None:
-        """Show what a session waits for before the orchestrator accepts it: there are no events yet."""
+        """Show what a session waits for, here or in the orchestrator's queue: no event says it."""
         before = ""
-        while not self._state.phases:
+        while self._waits:
             await asyncio.sleep(EXPLAIN_SECONDS)
             with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower reports these
                 session = read_session(await self._client.session(self._session_id))
-                waits = session.phase == "requested" and not self._state.phases
+                waits = session.phase in {"requested", Phase.QUEUED} and self._waits
                 reason = session.reason or "" if waits else ""
                 if reason != before:
                     self._screen.show_message("waiting", reason)
                 before = reason
         self._screen.show_message("waiting", "")
+
+    @property
+    def _waits(self) -> bool:
+        return self._state.phase in {None, Phase.QUEUED}
 
     @contextlib.contextmanager
     def _signals(self, follow: asyncio.Task[None]) -> Iterator[None]:

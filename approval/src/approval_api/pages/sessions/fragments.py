@@ -6,6 +6,7 @@ from approval_api.pages.rendering import Pages
 from approval_api.pages.sessions.live import LiveSessions
 from approval_api.pages.shown_session import Arrival, ShownSession
 from approval_api.pages.topology import draw
+from approval_api.sessions.held_places import named_first
 from approval_api.sessions.stored import StoredSession
 
 LIVE_FRAGMENTS = ("status", "network", "collectors", "targets", "tally", "notes", "outcome")
@@ -28,8 +29,11 @@ def live_sessions(pages: Pages) -> LiveSessions:
 def session_values(stored: StoredSession, state: ShownSession) -> dict[str, Any]:
     """Return what the parts of a session's page show."""
     session = stored.view
+    held, more_held = named_first(stored.held_places, session.requested_by)
     return {
         "session": session,
+        "held_places": held,
+        "more_held": more_held,
         "template": stored.template,
         "state": state,
         "drawing": draw(stored.template.services) if stored.template else None,
