@@ -9,7 +9,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from approval_api.access.authentication import current_person
-from approval_api.access.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
 from approval_api.access.turns import turn_of
 from approval_api.identity.person import Person, Proof
 from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
@@ -18,6 +17,13 @@ from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds
 from dryrun_serving.bodies import Sender
+
+SMALL_BODY = JsonBounds(size=64 * 1024, values=4_000)
+"""The default of every route: 500 decisions in one request are 1,500 values."""
+REPORT_BODY = JsonBounds(size=4 * 1024 * 1024, values=100_000)
+"""One report from a collector; at most 500 discoveries."""
+MAX_FIELDS = 1_000
+"""The most fields of a form."""
 
 # These only describe the credentials in OpenAPI; `find_person` reads them.
 _bearer = HTTPBearer(auto_error=False, description="A personal token, or one of APPROVAL_TOKENS.")
