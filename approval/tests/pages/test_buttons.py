@@ -169,9 +169,11 @@ async def test_a_button_of_another_site_or_of_what_is_not_there_changes_nothing(
     )
     assert unknown.status_code == 404
     assert "Unknown rule" in unknown.text
+    no_id = await ada.client.post("/production/rules/x/remove", data={"csrf_token": ada.csrf})
+    assert (no_id.status_code, no_id.json()["faults"][0]["where"]) == (422, "path.rule_id")
     assert len((await ada.ask("GET", "/production/rules")).json()["rules"]) == 1
     async with engine.connect() as connection:
         lines = await connection.execute(
             text("SELECT outcome FROM gateway.audit_log WHERE action = 'remove_rule'")
         )
-        assert [line.outcome for line in lines] == ["refused", "refused"]
+        assert [line.outcome for line in lines] == ["refused"] * 3
