@@ -23,6 +23,8 @@ async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
         await delivering(receiver, other).work()
         (item,) = await items_of(engine, delivery.id)
         assert "shown nowhere else" in item.answer
+        where = other.url("")
+        assert item.answer.endswith(f"one for {where} is written NAME@{where}=… in DELIVERY_CREDENTIALS")
     assert other.connections == 0
 
 

@@ -30,9 +30,11 @@ def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
             raise RefusedError(
                 f"this process has no credential {destination.credential!r}; see DELIVERY_CREDENTIALS"
             )
-        if Place.of(destination.url) != credential.place:
+        place = Place.of(destination.url)
+        if place != credential.place:
             raise NotAllowedError(
-                f"the credential {destination.credential!r} is for {credential.place} and shown nowhere else"
+                f"the credential {destination.credential!r} is for {credential.place} and shown nowhere "
+                f"else; one for {place} is written NAME@{place}=… in DELIVERY_CREDENTIALS"
             )
         value = credential.secret.get_secret_value()
         # A signing secret is never sent, whoever names it for a destination that is sent its credential.
