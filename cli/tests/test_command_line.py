@@ -1,3 +1,4 @@
+import re
 import resource
 import socket
 import subprocess
@@ -97,6 +98,12 @@ def groups_in(name, command):
         yield name, command
         for below, each in command.commands.items():
             yield from groups_in(f"{name} {below}", each)
+
+
+def test_a_command_of_a_group_is_named_where_it_is(run):
+    assert re.search(r"There is: \w+ experiment compare$", run("compare", "last")[2].strip())
+    assert re.search(r"There is: \w+ production approve or \w+ delivery approve$", run("approve")[2].strip())
+    assert "There is" not in run("nowhere")[2]
 
 
 def test_the_version_is_printed(run):

@@ -12,3 +12,12 @@ def test_a_fault_that_the_detail_states_is_not_repeated(capsys):
         "       seed: too large",
         "       (refused with 422 refused)",
     ]
+
+
+def test_a_fault_that_is_the_detail_is_not_repeated_with_its_place(capsys):
+    detail = "'61 * * * *' is not a cron expression: Bad minute"
+    problem = Problem(
+        title="refused", status=422, detail=detail, faults=(Fault(where="body.cron", what=detail),)
+    )
+    complain(ApiRefusedError(problem), json_output=False)
+    assert capsys.readouterr().err.splitlines() == [f"error: {detail}", "       (refused with 422 refused)"]

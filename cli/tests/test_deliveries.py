@@ -33,6 +33,12 @@ def test_a_destination_is_added_listed_and_removed(run, api, destination):
     assert "No destinations yet" in run("destination", "list")[1]
 
 
+def test_an_address_that_is_none_is_refused_in_a_sentence(run):
+    address = ("--url", "ftp://hooks.example.com/x", "--credential", "hook")
+    code, _, err = run("destination", "add", "cmdb", "--kind", "webhook", *address)
+    assert (code, err) == (2, "error: URL scheme should be 'http' or 'https'\n")
+
+
 def test_a_removal_is_json_on_request(run, api, destination):
     assert json.loads(run("destination", "remove", "cmdb", "--json")[1]) == {"removed": "cmdb"}
 

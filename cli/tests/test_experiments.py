@@ -166,6 +166,13 @@ def test_two_sessions_are_compared_as_an_experiment_of_two_arms(run, api):
     assert run("experiment", "compare", "nothing", second)[0] != 0
 
 
+def test_a_session_is_not_compared_with_itself(run, api):
+    session = api.add_session()["id"]
+    code, out, err = run("experiment", "compare", session)
+    assert (code, out) == (2, "")
+    assert err == f"error: both are session {session}; give another one as BASELINE (see: dryrun list)\n"
+
+
 def test_a_fact_is_shown_over_the_versions_of_the_collectors(run, api):
     code, out, _ = run("experiment", "history", "small", "service", "web:80/tcp", "--attribute", "version")
     assert code == 0

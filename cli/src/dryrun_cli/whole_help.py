@@ -24,6 +24,21 @@ class WholeHelpGroup(TyperGroup):
             code = error.exit_code
         sys.exit(code)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command; one that only groups have is named where it is."""
+        try:
+            return super().resolve_command(ctx, args)
+        except TyperException as error:
+            groups = [
+                name
+                for name, command in self.commands.items()
+                if isinstance(command, TyperGroup) and args[0] in command.commands
+            ]
+            if groups:
+                elsewhere = " or ".join(f"{ctx.command_path} {name} {args[0]}" for name in groups)
+                error.message = f"{error.message} There is: {elsewhere}"
+            raise
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with their summaries."""
         named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))

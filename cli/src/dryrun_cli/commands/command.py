@@ -71,7 +71,7 @@ def complain(error: CliError, *, json_output: bool) -> None:
                 "       set DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE) to a token of the approval API"
             )
         # Several services sum their faults up in the detail.
-        faults = [f"{fault.where}: {fault.what}" for fault in problem.faults]
+        faults = [f"{fault.where}: {fault.what}" for fault in problem.faults if fault.what != str(error)]
         lines += [f"       {inert(fault, 1200)}" for fault in faults if fault not in str(error)]
         request = f", request {inert(problem.request_id)}" if problem.request_id else ""
         lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")

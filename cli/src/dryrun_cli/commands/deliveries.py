@@ -38,7 +38,8 @@ async def add_destination(
     try:
         wanted = DestinationRequest.model_validate(given)
     except ValidationError as error:
-        raise WrongUseError(first_fault(error, "").removeprefix(": Value error, ")) from None
+        fault = first_fault(error, "").removeprefix(": ").removeprefix("Value error, ")
+        raise WrongUseError(fault) from None
     answer = await api.add_destination(client, wanted)
     if not wrote_json(common, answer):
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")

@@ -107,6 +107,8 @@ async def show(client: ApiClient, common: Common, text: str, *, watch: bool) -> 
 async def compare(client: ApiClient, common: Common, baseline: str, session: str) -> None:
     """`dryrun experiment compare BASELINE SESSION`."""
     first, second = [await find_session_id(client, text) for text in (baseline, session)]
+    if first == second:
+        raise WrongUseError(f"both are session {first}; give another one as BASELINE (see: dryrun list)")
     answer = await client.compare_sessions(first, second)
     write(
         common,
