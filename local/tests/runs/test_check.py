@@ -89,11 +89,28 @@ def test_names_that_are_taken_are_refused(tmp_path: Path, mine: Path) -> None:
 
 def test_a_folder_with_nothing_to_add_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder in (tmp_path / "empty", tmp_path / "none"):
-        with pytest.raises(
-            AddedFolderError, match="none of the folders images, templates, manifests, readers"
-        ):
-            require_folders(installation(tmp_path, folder))
+    (tmp_path / "file").touch()
+    for name, why in {
+        "empty": "has none of the folders images, templates, manifests, readers",
+        "none": "does not exist",
+        "file": "is a file, not a folder",
+    }.items():
+        with pytest.raises(AddedFolderError, match=f"{name} {why}"):
+            require_folders(installation(tmp_path, tmp_path / name))
+
+
+def test_a_grant_that_no_image_gets_is_said_once_and_what_was_not_checked(tmp_path: Path, mine: Path) -> None:
+    (mine / "images/mine/image.yml").write_text(IMAGE + "capabilities: [SYS_ADMIN]\n")
+    found = [f"{fault.where}: {fault.what}" for fault in find_faults(installation(tmp_path, mine))]
+    assert len(found) == 2
+    assert found[0].startswith(f"{mine}/images/mine/image.yml: capabilities: SYS_ADMIN cannot be granted")
+    assert found[1] == "manifests and templates: were not checked: they need valid images"
+
+
+def test_a_parent_that_is_misspelt_is_named(tmp_path: Path, mine: Path) -> None:
+    (mine / "images/mine/image.yml").write_text(IMAGE.replace("from: quiet", "from: quite"))
+    found = [f"{fault.where}: {fault.what}" for fault in find_faults(installation(tmp_path, mine))]
+    assert "there is no folder images/quite; did you mean quiet? Known are " in found[0]
 
 
 def test_files_are_gathered_and_follow_their_changes(tmp_path: Path, mine: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -299,7 +300,9 @@ def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) ->
     yield from _problems_of_grants(manifest, where)
     for parent in manifest.parents:
         if parent not in found and not (root / "images" / parent / "image.yml").is_file():
-            yield f"{where}: from: there is no folder images/{parent}; known are {', '.join(sorted(found))}"
+            close = get_close_matches(parent, found, n=1)
+            hint = f"did you mean {close[0]}? Known" if close else "known"
+            yield f"{where}: from: there is no folder images/{parent}; {hint} are {', '.join(sorted(found))}"
     parts = manifest.python or PythonParts()
     if parts.requirements is not None and not (root / parts.requirements).is_file():
         yield f"{where}: python.requirements: there is no file {parts.requirements}"

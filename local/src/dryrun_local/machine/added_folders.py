@@ -35,6 +35,11 @@ class AddedFolderError(LocalError):
 def require_folders(installation: Installation) -> None:
     """Raise AddedFolderError for a folder that holds nothing to add."""
     for folder in installation.added:
+        if not folder.is_dir():
+            what = "is a file, not a folder" if folder.exists() else "does not exist"
+            raise AddedFolderError(
+                f"{folder} {what}; --add takes a folder that has one of: {', '.join(_PARTS)}"
+            )
         if not any((folder / part).is_dir() for part in _PARTS):
             raise AddedFolderError(
                 f"{folder} has none of the folders {', '.join(_PARTS)}; nothing can be added from it"

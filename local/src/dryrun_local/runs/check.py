@@ -55,10 +55,11 @@ def find_faults(installation: Installation) -> Iterator[Fault]:
     """Yield the faults of image folders, then of reader tables, collector manifests and templates."""
     root = installation.root
     folders: Mapping[str, ImageFolder]
+    are_valid = True
     try:
         folders = load_folders(root, added=installation.added)
     except ManifestError as error:
-        folders = error.found
+        folders, are_valid = error.found, False
         for problem in error.problems:
             where, _, what = problem.partition(": ")
             yield Fault(where=where, what=what)
@@ -72,8 +73,11 @@ def find_faults(installation: Installation) -> Iterator[Fault]:
                 TEMPLATES: _copied(installation, TEMPLATES, draft / TEMPLATES),
             }
         except OperatorFileError as error:
-            # Grants above the ceilings: said above, with the image's own place.
-            yield Fault(where="images", what=f"no manifest and no template was checked: {error.heading}")
+            # Grants above the ceilings were said above, with the image's own place; rows of what is installed
+            # were not.
+            rows = "; ".join(f"{fault.where}: {fault.what}" for fault in error.faults)
+            why = f"the allowlist would be invalid: {rows}" if are_valid else "they need valid images"
+            yield Fault(where="manifests and templates", what=f"were not checked: {why}")
             return
         except AddedFolderError as error:
             yield Fault(where="added folders", what=str(error))
