@@ -177,3 +177,17 @@ async def test_a_button_of_another_site_or_of_what_is_not_there_changes_nothing(
             text("SELECT outcome FROM gateway.audit_log WHERE action = 'remove_rule'")
         )
         assert [line.outcome for line in lines] == ["refused"] * 3
+
+
+async def test_a_refusal_that_is_shown_as_a_part_of_a_page_is_no_done_command(browsers, engine):
+    eve = await browsers("eve", Role.VIEWER)
+    scripted = {"Accept": "text/html", "HX-Request": "true"}
+    answer = await eve.client.post(
+        f"/production/rules/{uuid4()}/remove", data={"csrf_token": eve.csrf}, headers=scripted
+    )
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (200, "#toast")
+    async with engine.connect() as connection:
+        lines = await connection.execute(
+            text("SELECT outcome, detail FROM gateway.audit_log WHERE action = 'remove_rule'")
+        )
+        assert [tuple(line) for line in lines] == [("refused", "urn:dryrun:problem:forbidden")]

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
 from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.identity.roles import Permission
+from dryrun_contract.problem import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,10 @@ class AuditLog:
         if scope.get("audited") or not _is_command(scope):
             return
         scope["audited"] = True
+        problem: Problem | None = scope.get("problem")
+        if problem is not None:
+            # A part of a page that shows it is answered with 200.
+            status = problem.status
         outcome = (
             AuditOutcome.DONE
             if status < 400
@@ -87,7 +92,7 @@ class AuditLog:
             else AuditOutcome.FAILED
         )
         request = Request(scope)
-        entry = _entry(request, outcome, scope.get("problem"))
+        entry = _entry(request, outcome, problem.type if problem else None)
         engine: AsyncEngine = request.app.state.engine
         try:
             async with engine.begin() as connection:

@@ -49,7 +49,7 @@ def problem_response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the answer of `problem`, completed with the request's path and id; a browser gets a page."""
-    request.scope["problem"] = problem.type
+    request.scope["problem"] = problem
     completed = problem.model_copy(
         update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
     )
