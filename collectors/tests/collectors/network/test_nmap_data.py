@@ -56,6 +56,11 @@ def test_only_what_may_take_thought_waits_the_whole_time():
     assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
 
 
+def test_nothing_is_sent_where_any_text_moves_an_antenna_or_a_transmitter():
+    amended = amend_probes(PROBES, 1500, 3000)
+    assert amended.startswith(b"Exclude T:4532-4533,9100-9107\n")
+
+
 @pytest.mark.parametrize(("rate", "wait_ms"), [(3, 2333), (15, 1266), (300, 1013), (1, 3000), (None, 1000)])
 def test_a_question_also_waits_until_its_packets_have_their_turn(monkeypatch, tmp_path, rate, wait_ms):
     (tmp_path / nmap_data.PROBES).write_bytes(PROBES)
@@ -100,6 +105,7 @@ def test_changes_nothing_else():
     amended = amend_probes(PROBES, 6000, 3000)
     added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
     assert [line.split()[0] for line in added] == [
+        b"Exclude",
         b"match",
         b"totalwaitms",
         b"match",
@@ -108,7 +114,7 @@ def test_changes_nothing_else():
         b"match",
         b"totalwaitms",
     ]
-    replaced = (b"totalwaitms 5000", b"totalwaitms 11000")
+    replaced = (b"Exclude T:9100-9107", b"totalwaitms 5000", b"totalwaitms 11000")
     kept = [line for line in PROBES.splitlines() if line not in replaced]
     assert [line for line in amended.splitlines() if line not in added] == kept
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from discovery_collectors.collectors.network.printers import RADIOS
+
 PROBES = "nmap-service-probes"
 SERVICES = "nmap-services"
 DATA_FOLDERS = (Path("/usr/share/nmap"), Path("/usr/local/share/nmap"))
@@ -32,6 +34,7 @@ _NSCA = rb"match nagios-nsca m|^.{128}"
 _RANDOM_NSCA = rb"match nagios-nsca m|^(?![\t\r\n -~]{8}).{128}"
 """NSCA begins with 128 random bytes and the time. nmap 7.95 takes any answer of that length for it: a web
 server's refusal, for instance."""
+_EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
 probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
@@ -145,6 +148,7 @@ def amend_probes(
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
     follow it until the next `Probe` line.
     """
+    probes = _EXCLUDED.sub(b"Exclude T:%d-%d," % (RADIOS.start, RADIOS.stop - 1), probes, count=1)
     starts = list(_PROBE.finditer(probes))
     parts = [probes[: starts[0].start()] if starts else probes]
     for start, following in zip(starts, [*starts[1:], None], strict=True):

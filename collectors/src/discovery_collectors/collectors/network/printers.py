@@ -1,4 +1,4 @@
-"""Where printers print whatever arrives, so that no question is sent there."""
+"""Where printers print whatever arrives, and radios do it, so that no question is sent there."""
 
 from collections.abc import Collection
 
@@ -6,12 +6,14 @@ PERHAPS_PRINTED = range(9101, 9108)
 """Where a printer's host prints what arrives: to be asked once all its open ports are known."""
 PRINTER_SIGNS = frozenset({515, 631})
 """LPD and IPP: a host with either may be a printer."""
-_NEVER_WRITTEN = 9100
+RADIOS = range(4532, 4534)
+"""Hamlib's `rigctld` and `rotctld`: letters of any text are commands to a transmitter or a mast."""
+_PRINTED = 9100
 """What arrives here (on print servers up to 9107) is printed; nmap excludes them as well."""
 
 
 def may_write(number: int, open_ports: Collection[int]) -> bool:
-    """Return whether a question may be sent: never where it would be printed."""
-    if number == _NEVER_WRITTEN:
+    """Return whether a question may be sent: never where it would be printed, or be a command."""
+    if number == _PRINTED or number in RADIOS:
         return False
     return number not in PERHAPS_PRINTED or PRINTER_SIGNS.isdisjoint(open_ports)

@@ -89,6 +89,9 @@ def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
     ("number", "open_ports", "may"),
     [
         (9100, (), False),
+        (4532, (), False),
+        (4533, (), False),
+        (4534, (), True),
         (9104, (9104,), True),
         (9104, (515,), False),
         (9104, (631,), False),
