@@ -56,6 +56,14 @@ def test_only_what_may_take_thought_waits_the_whole_time():
     assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
 
 
+def test_a_command_that_every_irc_server_does_not_know_names_none():
+    sure = rb"match irc m|(^:[-.\w]+) 421 \* OPTIONS :Unknown command\r\n| p/Webmaster Conferenceroom/ h/$1/"
+    probes = PROBES + b"Probe TCP HTTPOptions q|OPTIONS / HTTP/1.0|\n" + sure + b"\n"
+    amended = amend_probes(probes, 1500, 3000)
+    assert rb"softmatch irc m|(^:[-.\w]+) 421 \* OPTIONS :Unknown command\r\n|" + b"\n" in amended
+    assert b"Conferenceroom" not in amended
+
+
 def test_nothing_is_sent_where_any_text_moves_an_antenna_or_a_transmitter():
     amended = amend_probes(PROBES, 1500, 3000)
     assert amended.startswith(b"Exclude T:4532-4533,9100-9107\n")

@@ -34,6 +34,10 @@ _NSCA = rb"match nagios-nsca m|^.{128}"
 _RANDOM_NSCA = rb"match nagios-nsca m|^(?![\t\r\n -~]{8}).{128}"
 """NSCA begins with 128 random bytes and the time. nmap 7.95 takes any answer of that length for it: a web
 server's refusal, for instance."""
+_ANY_IRC = re.compile(
+    rb"^match (irc m\|\(\^:\[-\.\\w\]\+\) 421 \\\* OPTIONS :Unknown command\\r\\n\|) p.*$", re.MULTILINE
+)
+"""Numeric 421 (RFC 1459, section 6.1) and its usual text, which nmap takes for one server's."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
@@ -167,7 +171,7 @@ def amend_probes(
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
-        own = _BARE.sub(rb"softmatch \1", own)
+        own = _ANY_IRC.sub(rb"softmatch \1", _BARE.sub(rb"softmatch \1", own))
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own
         parts += [start[0], own, separator, rest]
