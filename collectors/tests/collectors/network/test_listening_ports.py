@@ -58,6 +58,8 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("NNTP", 119),
         ("Netatalk", 548),
         ("RRDtool rrdcached", 42217),
+        ("NTS key establishment", 4460),
+        ("mtail", 3903),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):
