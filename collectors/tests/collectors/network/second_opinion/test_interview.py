@@ -410,6 +410,7 @@ async def test_a_page_that_mentions_a_product_is_not_it(body):
             "",
         ),
         (b'<title>SNMP Exporter</title><a href="/metrics">', "Prometheus exporter SNMP Exporter", ""),
+        (b"<title>mtail on [::]:13903</title>\n<p>Build: mtail version 3.0.9 git revision", "mtail", "3.0.9"),
     ],
 )
 async def test_a_page_of_the_products_own_is(content, product, version):

@@ -97,6 +97,21 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b"i[/]\tTITLE\tnull.host\t1\r\ni Gophered by Gophernicus/3.1.1 on\r\n", "Gophernicus", "3.1.1"),
         (b"200 Leafnode NNTP daemon, version 1.12.0 at news\r\n", "Leafnode nntpd", "1.12.0"),
         (b"220 b24 Python SMTP 1.4.6\r\n", "aiosmtpd", "1.4.6"),
+        (
+            b'"IMPLEMENTATION" "Cyrus timsieved 3.10.2-Debian"\r\n"VERSION" "1.0"\r\n',
+            "Cyrus timsieved",
+            "3.10.2-Debian",
+        ),
+        (b'"IMPLEMENTATION" "Dovecot Pigeonhole"\r\n', "Dovecot Pigeonhole", ""),
+        (b'"IMPLEMENTATION" "Sieve of mine"\r\n', "", ""),
+        (bytes.fromhex("00000014 00007000 00000000 00000000 02010e44"), "Performance Co-Pilot pmcd", ""),
+        (
+            b"error\x01Generic bzr smart protocol error: bad request 'GET / HTTP/1.0\r'\n",
+            "Bazaar smart server",
+            "",
+        ),
+        (b"\2\x80\2\x82pb\4\x82none", "Twisted Perspective Broker", ""),
+        (b":bnc.example 421 * GET :Unknown command\r\n", "", ""),
         (b"503 Leafnode must have a unique fully-qualified domain name.\r\n", "Leafnode nntpd", ""),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
@@ -128,6 +143,20 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
             "",
         ),
         ("quassel", b"\0\0\0\2", "Quassel IRC core", ""),
+        (
+            "zabbix-trapper",
+            b'ZBXD\1\x31\0\0\0\0\0\0\0{"response":"failed","info":"Permission denied."}',
+            "Zabbix",
+            "",
+        ),
+        (
+            "openvpn",
+            bytes.fromhex("001a 40 42ec99b52c0aed58 01 00000000") + b"discover" + bytes(4),
+            "OpenVPN",
+            "",
+        ),
+        ("irc", b":bnc CAP * LS :setname soju.im/bouncer-networks sasl=PLAIN batch\r\n", "soju", ""),
+        ("irc", b":irc CAP * LS :setname soju.im/webpush sasl=PLAIN batch\r\n", "", ""),
         ("domain", bytes(12) + b"\xc0\x0c\0\x10\0\3" + bytes(5) + b"\x08\x07gdnsd/3", "gdnsd", "3"),
         ("fastcgi", b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6), "PHP-FPM", ""),
         (
@@ -157,6 +186,16 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
 def test_a_protocols_answer_names_its_product(name, answer, product, version):
     question = protocol_questions.named(name)
     assert protocol_questions.read(question, answer) == Finding(name, product, version)
+
+
+def test_a_zabbix_agent_that_knows_no_such_item_is_no_server():
+    refusal = b"ZBXD\1\x13\0\0\0\0\0\0\0ZBX_NOTSUPPORTED\0{}"
+    assert protocol_questions.read(protocol_questions.named("zabbix-trapper"), refusal) is None
+
+
+def test_openvpn_answers_the_session_that_was_opened():
+    another = bytes.fromhex("001a 40 42ec99b52c0aed58 01 00000000") + b"elsewher" + bytes(4)
+    assert protocol_questions.read(protocol_questions.named("openvpn"), another) is None
 
 
 @pytest.mark.parametrize("greeting", [b"huh? what\r\n", b"Tarantool 2.0 fan chat\r\n"])

@@ -87,6 +87,14 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("imap", "", rb"\* OK [^\r\n]{0,600}?IMAP4"),
     BannerSign("pop3", "Dovecot pop3d", rb"\+OK [^\r\n]{0,200}?Dovecot"),
     BannerSign(
+        "sieve", "Cyrus timsieved", rb'"IMPLEMENTATION" "Cyrus timsieved v?(?P<version>\d[\w.+~-]{0,30})'
+    ),
+    BannerSign("sieve", "Dovecot Pigeonhole", rb'"IMPLEMENTATION" "Dovecot Pigeonhole'),
+    BannerSign("sieve", "", rb'"IMPLEMENTATION" "'),
+    # Its first message offers what it can do: an error that is none, from nobody.
+    BannerSign("pcp", "Performance Co-Pilot pmcd", rb"\0\0\0\x14\0\0\x70\0\0{4}\0{4}"),
+    BannerSign("pb", "Twisted Perspective Broker", rb"\x02\x80\x02\x82pb\x04\x82none"),
+    BannerSign(
         "telnet",
         "BSD-derived telnetd",
         rb"(?:\xff[\xfb-\xfe][\x00-\x30]){0,4}?\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27",
@@ -128,8 +136,11 @@ _ROWS: tuple[BannerSign, ...] = (
     ),
     BannerSign("irc", "ngircd", rb":\S{1,100} NOTICE [^\r\n]{0,300}ngircd"),
     BannerSign("irc", "BitlBee IRCd", rb":\S{1,100} NOTICE \S{1,40} :BitlBee-IRCd initialized"),
-    BannerSign("irc", "", rb"ERROR :Closing [Ll]ink"),
-    BannerSign("irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |451 \S{1,40} :)"),
+    BannerSign("irc", "", rb"ERROR :Closing [Ll]ink", "irc"),
+    BannerSign(
+        "irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |4(?:21 \S{1,40} \S{1,40}|51 \S{1,40}) :)", "irc"
+    ),
+    BannerSign("bzr", "Bazaar smart server", rb"error\x01Generic bzr smart protocol error: bad request "),
     BannerSign("xmpp", "", rb"<\?xml version='1\.0'\?><stream:", "xmpp"),
     BannerSign("http2", "", rb"\0\0[\s\S]\x04\0\0\0\0\0"),
 )

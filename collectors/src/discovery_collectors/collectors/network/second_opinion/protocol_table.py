@@ -176,7 +176,14 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (b"ZBXD\x01\x0d\0\0\0\0\0\0\0agent.version",),
         (Reading("Zabbix agent", rb"^ZBXD\x01[\s\S]{8}" + _VERSION), Reading("Zabbix", rb"^ZBXD\x01")),
         _ports(10050, 10051),
-        aliases=frozenset({"zabbix-agent", "zabbix-trapper"}),
+        aliases=frozenset({"zabbix-agent"}),
+    ),
+    # Servers and proxies know no items; they state their numbers, or refuse to.
+    ProtocolQuestion(
+        "zabbix-trapper",
+        (b'ZBXD\x01\x1a\0\0\0\0\0\0\0{"request":"zabbix.stats"}',),
+        (Reading("Zabbix", rb'^ZBXD\x01[\s\S]{8}\{"response":"'),),
+        _ports(10051),
     ),
     ProtocolQuestion(
         "nrpe",
@@ -256,6 +263,22 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (b"\x05\x01\0",),
         (Reading("", rb"^\x05[\0\xff]$"),),
         _ports(1080, 9050),
+    ),
+    ProtocolQuestion(
+        "openvpn",
+        (protocol_bytes.OPENVPN,),
+        (Reading("OpenVPN", rb"^\0[\x1a-\x3f]\x40[\s\S]{8}\x01\0{4}discover"),),
+        _ports(1194),
+    ),
+    ProtocolQuestion(
+        "irc",
+        (b"CAP LS 302\r\n",),
+        (
+            Reading("soju", rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?\bsoju\.im/bouncer-networks\b"),
+            Reading("", rb"^:\S{1,100} CAP \* LS "),
+        ),
+        _ports(6667, 6697),
+        anywhere=False,
     ),
     ProtocolQuestion(
         "epmd",
