@@ -108,6 +108,18 @@ async def test_who_waits_is_told_which_sessions_hold_the_places_and_how_to_free_
     assert [link in page for link in links] == [True] * 3
 
 
+async def test_a_report_names_neither_the_sessions_that_hold_the_places_nor_a_position(
+    api, orchestrator, eventually
+):
+    held = [await start(api), await start(api)]
+    await kept(api, orchestrator, eventually, *held)
+    waiting = await start(api)
+    assert held[0]["id"][:8] in (await api.get(f"/sessions/{waiting['id']}")).json()["reason"]
+    answer = await api.get(f"/sessions/{waiting['id']}/report")
+    session = answer.json()["session"]
+    assert (session["phase"], session["reason"], session["queue_position"]) == ("requested", None, None)
+
+
 async def test_who_waits_at_the_orchestrator_is_told_it_as_well(api, orchestrator, engine, eventually):
     holds, waits = await start(api), await start(api)
     await kept(api, orchestrator, eventually, holds)

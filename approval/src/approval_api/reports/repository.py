@@ -5,7 +5,7 @@ Events leave the database as one text: this process neither parses nor holds the
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
@@ -108,9 +108,7 @@ class KeptReport:
 
 
 def _digest(view: SessionView, upto: int, *, history_complete: bool) -> bytes:
-    # What a session waits for changes with other sessions, and is in no report.
-    of_others = {"queue_position": None} | ({} if view.queue_position is None else {"reason": None})
-    shown = view.model_copy(update=of_others).model_dump_json()
+    shown = view.model_dump_json()
     words = f"{REVISION} {upto} {history_complete} {shown}"
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
 
@@ -121,6 +119,10 @@ async def find_state(connection: AsyncConnection, session_id: UUID) -> SessionSt
     stored = await sessions.find_stored(connection, session_id)
     if stored is None:
         return None
+    if stored.view.queue_position is not None:
+        # What it waits for changes with other sessions, and is in no report: none is computed for that.
+        view = stored.view.model_copy(update={"queue_position": None, "reason": None})
+        stored = replace(stored, view=view, held_places=())
     newest = select(func.max(dryrun_events.c.seq)).where(dryrun_events.c.session_id == session_id)
     upto = (await connection.execute(newest)).scalar_one() or 0
     return SessionState(stored, upto, (await _last_digests(connection, [session_id])).get(session_id))
