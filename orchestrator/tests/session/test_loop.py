@@ -200,6 +200,9 @@ async def test_a_session_is_cleaned_up_before_its_deadline(stage):
         session_id = await stage.start(keep=True)
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.EXPIRED
+        assert session.reason == (
+            "its time was up: a network stands for 5 s at most, the last 1.7 s of which are for its removal"
+        )
         assert session.ended_at < session.expires_at
         assert not stage.left(session_id)
 

@@ -200,7 +200,13 @@ class SessionLoop:
             if record.expires_at is not None and deadline.has_passed(
                 record.expires_at - settings.cleanup_lead
             ):
-                reason = f"reached its deadline, {settings.session_duration} after its network was made"
+                whole, last = _in_words(settings.session_duration), _in_words(settings.cleanup_lead)
+                reason = (
+                    f"its time was up: a network stands for {whole} at most, the last {last} of which are "
+                    "for its removal"
+                )
+                if record.phase is not Phase.KEPT:
+                    reason += "; fewer collectors, a quicker profile or a smaller template take less"
                 return _Verdict(Phase.CLEANING_UP, Outcome.EXPIRED, reason)
             try:
                 async with asyncio.timeout(DEADLINE_LOOK_SECONDS):
@@ -297,6 +303,13 @@ class SessionLoop:
             held_overlay=held_overlay,
         )
         metrics.SESSIONS_ENDED.labels(outcome=outcome).inc()
+
+
+def _in_words(duration: timedelta) -> str:
+    """Return a duration in minutes, if it is several whole ones, or in seconds."""
+    minutes, seconds = divmod(duration.total_seconds(), 60)
+    whole = minutes > 1 and not seconds
+    return f"{minutes:g} minutes" if whole else f"{round(duration.total_seconds(), 1):g} s"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
