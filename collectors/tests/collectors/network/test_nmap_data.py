@@ -64,9 +64,9 @@ def test_a_command_that_every_irc_server_does_not_know_names_none():
     assert b"Conferenceroom" not in amended
 
 
-def test_nothing_is_sent_where_any_text_moves_an_antenna_or_a_transmitter():
+def test_nmap_sends_nothing_where_any_text_is_a_command_or_ends_the_server():
     amended = amend_probes(PROBES, 1500, 3000)
-    assert amended.startswith(b"Exclude T:4532-4533,9100-9107\n")
+    assert amended.startswith(b"Exclude T:1704-1705,4532-4533,9100-9107\n")
 
 
 @pytest.mark.parametrize(("rate", "wait_ms"), [(3, 2333), (15, 1266), (300, 1013), (1, 3000), (None, 1000)])

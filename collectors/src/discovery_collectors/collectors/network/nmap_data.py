@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from discovery_collectors.collectors.network.printers import RADIOS
+from discovery_collectors.collectors.network.printers import FRAGILE, RADIOS
 
 PROBES = "nmap-service-probes"
 SERVICES = "nmap-services"
@@ -39,6 +39,7 @@ _ANY_IRC = re.compile(
 )
 """Numeric 421 (RFC 1459, section 6.1) and its usual text, which nmap takes for one server's."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
+_SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in (FRAGILE, RADIOS))
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
 probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
@@ -152,7 +153,7 @@ def amend_probes(
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
     follow it until the next `Probe` line.
     """
-    probes = _EXCLUDED.sub(b"Exclude T:%d-%d," % (RADIOS.start, RADIOS.stop - 1), probes, count=1)
+    probes = _EXCLUDED.sub(b"Exclude T:" + _SPARED, probes, count=1)
     starts = list(_PROBE.finditer(probes))
     parts = [probes[: starts[0].start()] if starts else probes]
     for start, following in zip(starts, [*starts[1:], None], strict=True):

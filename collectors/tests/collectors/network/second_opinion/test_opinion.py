@@ -89,6 +89,8 @@ def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
     ("number", "open_ports", "may"),
     [
         (9100, (), False),
+        (1704, (), False),
+        (1705, (), False),
         (4532, (), False),
         (4533, (), False),
         (4534, (), True),
