@@ -108,11 +108,13 @@ class ProgramToken(BaseModel):
                 "expected name:token, name/role+role:token or name/role+role/collector+collector:token, "
                 "comma separated"
             )
+        if len(token.strip()) < MIN_TOKEN_CHARACTERS:
+            # What stands before the colon may be the token: of an entry written backwards, or cut at a comma.
+            whose = repr(name) if len(who) < MIN_TOKEN_CHARACTERS else "an entry, after its colon,"
+            raise ValueError(f"the token of {whose} is shorter than {MIN_TOKEN_CHARACTERS} characters")
         unknown = sorted(set(roles.split("+")) - set(Role)) if slash else []
         if unknown:
             raise ValueError(f"{name!r} has no known role {unknown[0]!r}; roles are {', '.join(Role)}")
-        if len(token.strip()) < MIN_TOKEN_CHARACTERS:
-            raise ValueError(f"the token of {name!r} is shorter than {MIN_TOKEN_CHARACTERS} characters")
         if not name.isascii() or not name.isprintable():
             raise ValueError(f"the name {name!r} is sent in a header; use printable ASCII")
         chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
