@@ -62,6 +62,19 @@ async def test_no_token_makes_tokens(browsers, api):
     assert (await ask(api, secret, "/people")).status_code == 200
 
 
+async def test_a_token_is_told_what_would_help_it(browsers, api):
+    """Not other roles, where they allow it: another token, or no token."""
+    ada = await browsers("ada", Role.ADMIN)
+    secret = (await make(ada))["secret"]
+    for path, way in (
+        ("/people", "this token's scopes; make one with it"),
+        ("/me/tokens", "sign in in a browser"),
+    ):
+        refused = await ask(api, secret, path)
+        assert refused.status_code == 403
+        assert refused.json()["detail"].endswith(way)
+
+
 async def test_an_expired_token_is_refused(browsers, engine, api):
     ada = await browsers("ada", Role.VIEWER)
     secret = (await make(ada))["secret"]

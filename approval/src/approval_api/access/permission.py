@@ -99,13 +99,14 @@ def require(person: Person, permission: Permission) -> None:
     if person.may(permission):
         return
     if permission in permissions_of(person.roles) & LOGIN_ONLY:
-        detail = f"this needs the permission {permission.value!r}, which no token has; sign in in a browser"
+        why = ", which no token has; sign in in a browser"
     elif permission in permissions_of(person.roles):
-        detail = f"this needs the permission {permission.value!r}, which is not among this token's scopes"
+        why = ", which is not among this token's scopes; make one with it"
     else:
         roles = ", ".join(sorted(person.roles)) or "none"
-        detail = f"this needs the permission {permission.value!r}; your roles ({roles}) do not give it"
-    raise ProblemError("forbidden", 403, f"{detail}. An administrator can change roles", title="Not allowed")
+        why = f"; your roles ({roles}) do not give it. An administrator can change roles"
+    detail = f"this needs the permission {permission.value!r}{why}"
+    raise ProblemError("forbidden", 403, detail, title="Not allowed")
 
 
 def require_no_token(person: Person) -> None:
