@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from approval_api.database.tables import dryrun_sessions as table
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 
 WAITING_REASON = "waiting for a free place; it starts automatically"
 
-_STANDING = {phase: place for place, phase in enumerate(("kept", "waiting", "scanning", "provisioning"))}
+_STANDING = ("kept", "waiting", "scanning", "provisioning")
 """Phases in which a session can be stopped; first those in which it stays until somebody does."""
 _NAMED = 3
 
@@ -37,15 +33,13 @@ class HeldPlace:
         return f"{what}{until}, by {printable(self.requested_by, limit=40)}"
 
 
-async def held_places(connection: AsyncConnection) -> list[HeldPlace]:
-    """Return every session that holds a place of the orchestrator, those first that are kept."""
-    found = await connection.execute(
-        select(table.c.id, table.c.phase, table.c.requested_by, table.c.expires_at).where(
-            table.c.phase.in_((*_STANDING, "cleaning_up"))
-        )
-    )
-    held = [HeldPlace(*row) for row in found]
-    return sorted(held, key=lambda place: (_STANDING.get(place.phase, len(_STANDING)), str(place.id)))
+HOLDING = (*_STANDING, "cleaning_up")
+"""Phases in which a session holds a place of the orchestrator."""
+
+
+def kept_first(held: Iterable[HeldPlace]) -> list[HeldPlace]:
+    """Return the places, those first whose session stays until somebody stops it."""
+    return sorted(held, key=lambda place: (HOLDING.index(place.phase), str(place.id)))
 
 
 def named_first(held: Iterable[HeldPlace], person: str) -> tuple[list[HeldPlace], int]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import waiting
-from approval_api.sessions.held_places import WAITING_REASON, HeldPlace, held_places, waiting_reason
+from approval_api.sessions.held_places import HOLDING, WAITING_REASON, HeldPlace, kept_first, waiting_reason
 from approval_api.sessions.stored import JudgedBy, StoredSession
 from dryrun_contract.named_criteria import BUILT_IN
 from dryrun_contract.scan_choice import ScanChoice
@@ -68,8 +68,17 @@ async def _views(
     connection: AsyncConnection, rows: Sequence[RowMapping]
 ) -> list[tuple[SessionView, Sequence[HeldPlace]]]:
     """Return sessions. One that waits for a place comes with those that hold the places, and says so."""
-    held = await held_places(connection) if any(row["waits"] for row in rows) else []
+    held = await _held_places(connection) if any(row["waits"] for row in rows) else []
     return [(_view(row, held), held) if row["waits"] else (_view(row), ()) for row in rows]
+
+
+async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
+    found = await connection.execute(
+        select(table.c.id, table.c.phase, table.c.requested_by, table.c.expires_at).where(
+            table.c.phase.in_(HOLDING)
+        )
+    )
+    return kept_first(HeldPlace(*row) for row in found)
 
 
 def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
