@@ -11,12 +11,12 @@ from discovery_collectors.collectors.network.amqp_version import AmqpError
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.collectors.network.printers import PERHAPS_PRINTED, PRINTER_SIGNS, may_write
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.certificate_signs import named_by
 from discovery_collectors.collectors.network.second_opinion.findings import improved
 from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, SecondOpinion
+from discovery_collectors.collectors.network.spared_ports import PERHAPS_PRINTED, PRINTER_SIGNS, may_write
 from discovery_collectors.installed import udp_probes
 from discovery_collectors.protocols.certificates import (
     HANDSHAKE_SECONDS,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from discovery_collectors.collectors.network.printers import FRAGILE, RADIOS
+from discovery_collectors.collectors.network.spared_ports import FRAGILE, RADIOS
 
 PROBES = "nmap-service-probes"
 SERVICES = "nmap-services"

@@ -8,8 +8,8 @@ from discovery_collectors.collectors.network.listening_ports import MOST_COMMON,
 from discovery_collectors.collectors.network.nmap_data import most_common_ports, port_names
 from discovery_collectors.collectors.network.nmap_process import Found, OpenPort, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, HostUp, Port, Progress
-from discovery_collectors.collectors.network.printers import PRINTER_SIGNS
 from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.spared_ports import PRINTER_SIGNS
 from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 

@@ -1,6 +1,6 @@
 """Asks open ports again that nmap could not name: bounded questions, a few at a time, HTTP and TLS first.
 
-No question offers a login, and none is written to a port where printers print whatever arrives.
+No question offers a login, and none is written to a port where anything does harm.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.collectors.network.printers import may_write
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
+from discovery_collectors.collectors.network.spared_ports import may_write
 from discovery_collectors.running.scope import ScopedAddress
 
 CONFIDENCE = 0.93
