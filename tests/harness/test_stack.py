@@ -50,9 +50,9 @@ async def test_an_orchestrator_that_was_killed_finishes_its_sessions_in_their_tr
 ):
     stack = await start_stack(**exporting_to(receiver), **quick)
     session_id = await stack.start_session("quick")
-    await stack.wait_for_phase(session_id, "waiting", "scanning")
-    # What a killed process has not sent is lost; its spans are sent every second.
-    await arrived(receiver, session_id, "phase provisioning")
+    await stack.wait_for_phase(session_id, "scanning")
+    # What a killed process has not sent is lost; its spans are sent every second, and a scan takes longer.
+    await arrived(receiver, session_id, "phase waiting")
 
     await stack.orchestrator.kill()
     await stack.orchestrator.start()
