@@ -22,10 +22,24 @@ GOALS = (
     Goal("healthy-bare-large", "until healthy, to a bare parallel loop: `large`", "at most", 1.15),
     Goal("healthy-compose-small", "until healthy, to `docker compose up --wait`: `small`", "at most", 0.85),
     Goal("healthy-compose-large", "until healthy, to `docker compose up --wait`: `large`", "at most", 0.95),
-    Goal("network-bare-small", "the same, on a prepared network: to the bare loop, `small`", "at most", 1.15),
-    Goal("network-bare-large", "the same, on a prepared network: to the bare loop, `large`", "at most", 1.15),
-    Goal("network-compose-small", "the same, on a prepared network: to Compose, `small`", "at most", 0.85),
-    Goal("network-compose-large", "the same, on a prepared network: to Compose, `large`", "at most", 0.95),
+    Goal(
+        "network-bare-small",
+        "on a prepared network until healthy, to the bare loop: `small`",
+        "at most",
+        1.15,
+    ),
+    Goal(
+        "network-bare-large",
+        "on a prepared network until healthy, to the bare loop: `large`",
+        "at most",
+        1.15,
+    ),
+    Goal(
+        "network-compose-small", "on a prepared network until healthy, to Compose: `small`", "at most", 0.85
+    ),
+    Goal(
+        "network-compose-large", "on a prepared network until healthy, to Compose: `large`", "at most", 0.95
+    ),
     Goal(
         "pool-compose", "claimed from the warm pool, to `docker compose up --wait`: `small`", "at most", 0.10
     ),
@@ -33,8 +47,8 @@ GOALS = (
     Goal("removal-large", "removal, to `docker compose down -t 0`: `large`", "at most", 0.75),
     Goal("decision-small", "click to decision page, cleanup included: `small`", "at most", 8, "s"),
     Goal("decision-large", "click to decision page, cleanup included: `large`", "at most", 25, "s"),
-    Goal("decision-pool-small", "the same from the warm pool: `small`", "at most", 6, "s"),
-    Goal("decision-pool-large", "the same from the warm pool: `large`", "at most", 20, "s"),
+    Goal("decision-pool-small", "click to decision page from the warm pool: `small`", "at most", 6, "s"),
+    Goal("decision-pool-large", "click to decision page from the warm pool: `large`", "at most", 20, "s"),
     Goal("quick-small", "`quick` to plain `nmap -sV`: targets of `small`", "at most", 0.35),
     Goal("quick-large", "`quick` to plain `nmap -sV`: targets of `large`", "at most", 0.35, long_only=True),
     Goal("quick-odd-ports", "`quick` to plain `nmap -sV`: odd ports", "at most", 0.35),

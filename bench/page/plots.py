@@ -76,7 +76,9 @@ def ratios(path: Path, title: str, rows: Sequence[Ratio]) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks([0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        _rows(axes, [each.name.replace("`", "") for each in rows])
+        # As in the table of goals: several parts have ratios of the same name.
+        names = [bounds[each.goal].row if each.goal in bounds else each.name for each in rows]
+        _rows(axes, [name.replace("`", "") for name in names])
 
 
 def bars(path: Path, title: str, rows: Sequence[Bar]) -> None:
