@@ -7,6 +7,7 @@ from scripted_session import ScriptedSession
 from site_map import PLACES
 from sqlalchemy import text
 from stored_check import store_check
+from wanted_rule import RULE
 
 from approval_api.app import create_app
 from approval_api.settings import ProgramToken
@@ -48,16 +49,8 @@ async def filled(admin, orchestrator, eventually):
 
     await eventually(has_ended)
     wanted = {"name": "one", "templates": ["small"]}
-    rule = {
-        "name": "lab",
-        "collectors": ["network"],
-        "reporters": ["program:lab"],
-        "kinds": ["service"],
-        "subnets": ["192.0.2.0/24"],
-        "min_confidence": 0.9,
-    }
     return {
-        "rule": (await admin.client.post("/api/v1/production/rules", json=rule)).json()["id"],
+        "rule": (await admin.client.post("/api/v1/production/rules", json=RULE)).json()["id"],
         "experiment": (await admin.post("/experiments", json=wanted)).json()["id"],
         "schedule": (
             await admin.post("/schedules", json={"cron": "30 2 * * *", "experiment": wanted})

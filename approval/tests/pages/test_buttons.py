@@ -6,6 +6,7 @@ import pytest
 from made_deliveries import add_destination, approve_discoveries
 from sqlalchemy import text
 from stored_check import store_check
+from wanted_rule import RULE
 
 from approval_api.identity.roles import Role
 
@@ -15,14 +16,6 @@ CHANNEL = {
     "kind": "webhook",
     "address": "https://hooks.example.com/x",
     "occasions": ["session_failed"],
-}
-RULE = {
-    "name": "lab",
-    "collectors": ["network"],
-    "reporters": ["program:lab"],
-    "kinds": ["service"],
-    "subnets": ["192.0.2.0/24"],
-    "min_confidence": 0.9,
 }
 
 
