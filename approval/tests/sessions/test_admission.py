@@ -108,6 +108,16 @@ async def test_who_waits_is_told_which_sessions_hold_the_places_and_how_to_free_
     assert [link in page for link in links] == [True] * 3
 
 
+async def test_who_waits_behind_others_is_told_it(api, orchestrator, eventually):
+    """The place that is freed goes to the first."""
+    held = [await start(api), await start(api)]
+    await kept(api, orchestrator, eventually, *held)
+    first, second = await start(api), await start(api)
+    reasons = [(await api.get(f"/sessions/{each['id']}")).json()["reason"] for each in (first, second)]
+    assert reasons[0].startswith("waiting for a free place; ")
+    assert reasons[1] == reasons[0].replace("place;", "place as number 2 in the queue;")
+
+
 async def test_a_report_names_neither_the_sessions_that_hold_the_places_nor_a_position(
     api, orchestrator, eventually
 ):
@@ -135,6 +145,8 @@ async def test_who_waits_at_the_orchestrator_is_told_it_as_well(api, orchestrato
             {"id": waits["id"]},
         )
     assert f"{holds['id'][:8]} (kept until 10:30 UTC, by program:ada) holds the places" in await reason()
+    page = (await api.client.get(f"/dryrun/sessions/{waits['id']}", headers=HTML)).text
+    assert ("Waiting for <time" in page, "Running for" in page) == (True, False)
 
 
 async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(api, orchestrator):

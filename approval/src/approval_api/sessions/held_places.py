@@ -51,8 +51,11 @@ def named_first(held: Iterable[HeldPlace], person: str) -> tuple[list[HeldPlace]
     return ordered[:_NAMED], max(0, len(ordered) - _NAMED)
 
 
-def waiting_reason(held: Sequence[HeldPlace], person: str) -> str:
-    """Return what a session of `person` waits for, in words: until one of `held`, at least one, ends."""
+def waiting_reason(held: Sequence[HeldPlace], person: str, position: int | None = None) -> str:
+    """Return what a session of `person` waits for, in words: until one of `held`, at least one, ends.
+
+    `position`: where it stands in the queue. The place that becomes free goes to the first.
+    """
     named, more = named_first(held, person)
     listed = [f"{str(place.id)[:8]} ({place.state})" for place in named]
     if more:
@@ -61,4 +64,5 @@ def waiting_reason(held: Sequence[HeldPlace], person: str) -> str:
     verb = "holds" if len(held) == 1 else "hold"
     stoppable = next((place for place in named if place.phase in _STANDING), None)
     how = f"; to free one: dryrun stop {str(stoppable.id)[:8]}" if stoppable else ""
-    return f"waiting for a free place; {places} {verb} the places{how}"
+    queue = f" as number {position} in the queue" if position and position > 1 else ""
+    return f"waiting for a free place{queue}; {places} {verb} the places{how}"

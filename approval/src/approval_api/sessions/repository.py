@@ -82,6 +82,7 @@ async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
 
 
 def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
+    position = row.get("queue_position")
     return SessionView(
         id=row["id"],
         template=row["template"],
@@ -91,11 +92,11 @@ def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
         scan=ScanChoice.model_validate(row["scan"]),
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
-        queue_position=row.get("queue_position"),
+        queue_position=position,
         accepted_at=row["accepted_at"],
         phase=row["phase"],
         outcome=row["outcome"],
-        reason=waiting_reason(held, row["requested_by"]) if held else row["reason"],
+        reason=waiting_reason(held, row["requested_by"], position) if held else row["reason"],
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         prepared_at=row["prepared_at"],
