@@ -112,6 +112,9 @@ def test_mongodb_answers_the_request_that_was_sent():
         ),
         (b"\2\x80\2\x82pb\4\x82none", "Twisted Perspective Broker", ""),
         (b":bnc.example 421 * GET :Unknown command\r\n", "", ""),
+        (b":irc.example 421 you GET :Unknown command\r\n", "", ""),
+        (b":irc.example 451 GET :You have not registered\r\n", "", ""),
+        (b"451 * :You have not registered\r\n", "", ""),
         (b"503 Leafnode must have a unique fully-qualified domain name.\r\n", "Leafnode nntpd", ""),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
@@ -198,7 +201,16 @@ def test_openvpn_answers_the_session_that_was_opened():
     assert protocol_questions.read(protocol_questions.named("openvpn"), another) is None
 
 
-@pytest.mark.parametrize("greeting", [b"huh? what\r\n", b"Tarantool 2.0 fan chat\r\n"])
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"huh? what\r\n",
+        b"Tarantool 2.0 fan chat\r\n",
+        b"421 Server busy :-(\r\n",
+        b"421 4.7.0 mx.example :timeout\r\n",
+        b"451 busy :-(\r\n",
+    ],
+)
 def test_a_word_of_another_service_names_nothing(greeting):
     assert banner_signs.recognise(greeting) is None
 

@@ -137,9 +137,9 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("irc", "ngircd", rb":\S{1,100} NOTICE [^\r\n]{0,300}ngircd"),
     BannerSign("irc", "BitlBee IRCd", rb":\S{1,100} NOTICE \S{1,40} :BitlBee-IRCd initialized"),
     BannerSign("irc", "", rb"ERROR :Closing [Ll]ink", "irc"),
-    BannerSign(
-        "irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |4(?:21 \S{1,40} \S{1,40}|51 \S{1,40}) :)", "irc"
-    ),
+    # Whoever has no name yet is `*`; servers of mail and files begin with 421 and 451 as well.
+    BannerSign("irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |4(?:21 \* \S{1,40}|51 \*) :)", "irc"),
+    BannerSign("irc", "", rb":\S{1,100} 4(?:21 \S{1,40} \S{1,40}|51 \S{1,40}) :", "irc"),
     BannerSign("bzr", "Bazaar smart server", rb"error\x01Generic bzr smart protocol error: bad request "),
     BannerSign("xmpp", "", rb"<\?xml version='1\.0'\?><stream:", "xmpp"),
     BannerSign("http2", "", rb"\0\0[\s\S]\x04\0\0\0\0\0"),
