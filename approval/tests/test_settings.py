@@ -47,6 +47,22 @@ def test_reads_secrets_from_files(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "entry",
+    [
+        "ada/{}:operator+approver",
+        "{}/operatr:operator+approver",
+        "ada/operator/{}!:fedcba9876543210",
+        "{}é:operator+approver",
+    ],
+)
+def test_no_error_shows_a_token_that_stands_elsewhere(entry):
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({**GOOD, "APPROVAL_TOKENS": entry.format("0123456789abcdef")})
+    assert "APPROVAL_TOKENS" in str(caught.value)
+    assert "0123456789abcdef" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"APPROVAL_TOKENS": "ada"}, "name:token"),

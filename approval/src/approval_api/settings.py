@@ -112,19 +112,25 @@ class ProgramToken(BaseModel):
             # What stands before the colon may be the token: of an entry written backwards, or cut at a comma.
             whose = repr(name) if len(who) < MIN_TOKEN_CHARACTERS else "an entry, after its colon,"
             raise ValueError(f"the token of {whose} is shorter than {MIN_TOKEN_CHARACTERS} characters")
+        shown = _quoted(name)
         unknown = sorted(set(roles.split("+")) - set(Role)) if slash else []
         if unknown:
-            raise ValueError(f"{name!r} has no known role {unknown[0]!r}; roles are {', '.join(Role)}")
+            raise ValueError(f"{shown} has no known role {_quoted(unknown[0])}; roles are {', '.join(Role)}")
         if not name.isascii() or not name.isprintable():
-            raise ValueError(f"the name {name!r} is sent in a header; use printable ASCII")
+            raise ValueError(f"the name {shown} is sent in a header; use printable ASCII")
         chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
         as_collectors = frozenset(collectors.split("+")) if names_collectors else frozenset[str]()
         wrong = sorted(each for each in as_collectors if not re.fullmatch(COLLECTOR_NAME, each))
         if wrong:
             raise ValueError(
-                f"{name!r} names {wrong[0]!r}, which is not a collector's name: {COLLECTOR_NAME}"
+                f"{shown} names {_quoted(wrong[0])}, which is not a collector's name: {COLLECTOR_NAME}"
             )
         return cls(name=name, token=SecretStr(token.strip()), collectors=as_collectors, **chosen)
+
+
+def _quoted(part: str) -> str:
+    """Return what an error says of a part of an entry; what is as long as a token may be one."""
+    return repr(part) if len(part) < MIN_TOKEN_CHARACTERS else "(not shown, since it is as long as a token)"
 
 
 class Settings(DatabaseSettings):
