@@ -17,7 +17,7 @@ BOB = {"Authorization": "Bearer another-token-of-the-tests"}
 
 @pytest.fixture
 async def api(settings, orchestrator, serving):
-    few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 4}
+    few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 4, "heartbeat_seconds": 15}
     app = create_app(settings.model_copy(update=few), orchestrator_transport=orchestrator)
     async with serving(app) as api:
         yield api
@@ -116,6 +116,26 @@ async def test_who_waits_behind_others_is_told_it(api, orchestrator, eventually)
     reasons = [(await api.get(f"/sessions/{each['id']}")).json()["reason"] for each in (first, second)]
     assert reasons[0].startswith("waiting for a free place; ")
     assert reasons[1] == reasons[0].replace("place;", "place as number 2 in the queue;")
+
+
+async def test_an_open_page_of_a_session_that_waits_follows_those_that_hold_the_places(
+    api, orchestrator, eventually
+):
+    """Nothing happens to the session itself meanwhile."""
+    held = [await start(api), await start(api)]
+    waiting = await start(api)
+    status = ""
+    async with (
+        asyncio.timeout(10),
+        api.client.stream("GET", f"/dryrun/sessions/{waiting['id']}/live") as answer,
+    ):
+        async for line in answer.aiter_lines():
+            status += line
+            if "The places are held by" in status:
+                break
+            if 'data-phase="requested"' in line:
+                await kept(api, orchestrator, eventually, *held)
+    assert held[0]["id"] in status
 
 
 async def test_a_report_names_neither_the_sessions_that_hold_the_places_nor_a_position(

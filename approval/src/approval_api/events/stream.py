@@ -22,6 +22,8 @@ class News:
     """The session has ended: nothing follows."""
     more: bool = False
     """More can be read without waiting."""
+    again_seconds: float | None = None
+    """After how long to read again where no notification comes, if before the next heartbeat."""
 
 
 async def stream(
@@ -51,7 +53,7 @@ async def stream(
                 continue
             if news.ended:
                 return
-            if not await _wait(woken, heartbeat_seconds):
+            if not await _wait(woken, min(news.again_seconds or heartbeat_seconds, heartbeat_seconds)):
                 yield ": still here\n\n"
 
 

@@ -23,6 +23,8 @@ from approval_api.sessions.stored import StoredSession
 
 QUIET_SECONDS = 0.15
 """Events that come closer together than this travel in one message: a person sees no difference."""
+_WAITING_SECONDS = 3.0
+"""After how long a session in the queue is read again: what it waits for happens to other sessions."""
 _KEPT = 16
 _KEPT_SECONDS = 30.0
 """How many sessions stay in memory when nobody watches them, and how long; reading one again costs more."""
@@ -62,6 +64,11 @@ class LiveSession:
     def is_old(self) -> bool:
         """Return whether the next viewer should read everything again."""
         return time.monotonic() - self._made_at > _KEPT_SECONDS
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the session has a position in the queue."""
+        return self.stored is not None and self.stored.view.queue_position is not None
 
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _messages: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -187,7 +194,8 @@ async def frames(
             # The element that holds the connection goes: what is not in the page does not reconnect.
             message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
         revision, after = live.revision, max(after, seq)
-        return News(_frame(seq, message) if message else "", live.ended)
+        again = _WAITING_SECONDS if live.waits else None
+        return News(_frame(seq, message) if message else "", live.ended, again_seconds=again)
 
     news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
     with live_sessions.watched(session_id) as live:
