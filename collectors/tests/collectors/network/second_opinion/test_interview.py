@@ -362,6 +362,7 @@ async def test_it_is_asked_further_and_heard_when_it_speaks_after_all():
         b"<title>Nexus Exporter GmbH</title>export goods",
         b"<title>Why we left Jira</title>",
         b"<title>How to install GitLab</title>",
+        b"<title>mtail on http://blog.example:8080/ and why</title>",
     ],
 )
 async def test_a_page_that_mentions_a_product_is_not_it(body):

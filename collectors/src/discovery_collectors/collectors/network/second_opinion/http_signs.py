@@ -99,7 +99,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("monit httpd", "server", rf"^monit {_VERSION}"),
     HttpSign("collectd", "text", r"^# HELP collectd_\w+ write_prometheus plugin"),
     HttpSign("Glances", "title", r"^Glances\b"),
-    HttpSign("mtail", "title", r"^mtail on \S*:\d", rf"<p>Build: mtail version {_VERSION}"),
+    HttpSign("mtail", "title", r"^mtail on \S*:\d{1,5}$", rf"<p>Build: mtail version {_VERSION}"),
     HttpSign("Performance Co-Pilot pmproxy", "body", rf"<i>pmproxy/{_VERSION}</i>"),
     HttpSign("Uptime Kuma", "title", r"^Uptime Kuma"),
     # Containers and secrets.
