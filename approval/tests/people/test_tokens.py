@@ -75,6 +75,19 @@ async def test_a_token_is_told_what_would_help_it(browsers, api):
         assert refused.json()["detail"].endswith(way)
 
 
+async def test_a_program_is_told_what_would_help_it(api):
+    """No administrator can change its roles, and none of them would give its token what no token has."""
+    for refused, way in (
+        (
+            await api.get("/people"),
+            "; this program's roles (operator) do not give it. They are set in APPROVAL_TOKENS",
+        ),
+        (await api.post("/people", json={}), ", which no token has; sign in in a browser"),
+    ):
+        assert refused.status_code == 403
+        assert refused.json()["detail"].endswith(way)
+
+
 async def test_an_expired_token_is_refused(browsers, engine, api):
     ada = await browsers("ada", Role.VIEWER)
     secret = (await make(ada))["secret"]

@@ -98,12 +98,15 @@ def require(person: Person, permission: Permission) -> None:
     """Raise a 403 problem when `person` lacks `permission`."""
     if person.may(permission):
         return
-    if permission in permissions_of(person.roles) & LOGIN_ONLY:
+    roles = ", ".join(sorted(person.roles)) or "none"
+    is_program = person.proof is Proof.SETTING
+    if permission in LOGIN_ONLY and (is_program or permission in permissions_of(person.roles)):
         why = ", which no token has; sign in in a browser"
     elif permission in permissions_of(person.roles):
         why = ", which is not among this token's scopes; make one with it"
+    elif is_program:
+        why = f"; this program's roles ({roles}) do not give it. They are set in APPROVAL_TOKENS"
     else:
-        roles = ", ".join(sorted(person.roles)) or "none"
         why = f"; your roles ({roles}) do not give it. An administrator can change roles"
     detail = f"this needs the permission {permission.value!r}{why}"
     raise ProblemError("forbidden", 403, detail, title="Not allowed")
