@@ -79,10 +79,10 @@ async def test_a_program_is_told_what_would_help_it(api):
     """No administrator can change its roles, and none of them would give its token what no token has."""
     for refused, way in (
         (
-            await api.get("/people"),
+            await api.client.get("/api/v1/people"),
             "; this program's roles (operator) do not give it. They are set in APPROVAL_TOKENS",
         ),
-        (await api.post("/people", json={}), ", which no token has; sign in in a browser"),
+        (await api.client.post("/api/v1/people", json={}), ", which no token has; sign in in a browser"),
     ):
         assert refused.status_code == 403
         assert refused.json()["detail"].endswith(way)
