@@ -14,6 +14,9 @@ from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.preflight import Preflight
 
 PULSE_SECONDS: Final = 5.0
+"""How often a host is asked whether it answers."""
+ANSWER_SECONDS: Final = 5.0
+"""A host that takes longer for that has not answered."""
 ABSENT_SECONDS: Final = 12.0
 """A host that has not answered for so long gets no new session."""
 _NO_SESSION: Final = f"{labels.SESSION_ID}=none"
@@ -120,10 +123,10 @@ class Host:
 async def _fault_of(call: Callable[[], Awaitable[object]]) -> str | None:
     """Return why a call failed; None when it did not."""
     try:
-        async with asyncio.timeout(PULSE_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             await call()
     except (EngineError, TimeoutError) as error:
-        return str(error) or f"no answer within {PULSE_SECONDS:g} s"
+        return str(error) or f"no answer within {ANSWER_SECONDS:g} s"
     return None
 
 

@@ -1,8 +1,10 @@
 """A fleet of three hosts in memory."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from attended_clock import AttendedClock
 from engine_in_memory.engine import FakeEngine, FakeSwarm
 from fleet_stage import resize
 from stage import Stage, images
@@ -10,6 +12,7 @@ from stage import Stage, images
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.session import scanning
 
 
 @pytest.fixture
@@ -24,10 +27,17 @@ async def fleet(tmp_path):
 
 
 @pytest.fixture
-def impatient(monkeypatch):
-    """Take seconds for tenths."""
+async def impatient(monkeypatch):
+    """Take seconds of silence for tenths, and count none in which a host that is up had no turn to answer."""
+    clock = AttendedClock()
+    for module in (host_module, scanning):
+        monkeypatch.setattr(module, "time", clock)
     for name, seconds in {"PULSE_SECONDS": 0.05, "ABSENT_SECONDS": 0.2, "LOST_SECONDS": 0.5}.items():
         monkeypatch.setattr(host_module, name, seconds)
+    counting = asyncio.create_task(clock.run())
+    yield
+    counting.cancel()
+    await asyncio.gather(counting, return_exceptions=True)
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """Several managers of a fleet: any of them is asked for an overlay, and a lost one costs no session."""
 
+import asyncio
+import time
+
 import pytest
-from fleet_stage import left, resize
+from fleet_stage import left, resize, scan_until
 from prometheus_client import REGISTRY
-from stage import NETWORK, NETWORK_OUTPUT
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError
 from dryrun_orchestrator.fleet_view import overlay_state, show_fleet
-
-from engine_in_memory.engine import FakeImage  # isort: skip
 
 
 @pytest.fixture
@@ -41,16 +41,26 @@ async def test_the_other_managers_stand_in_for_one_that_is_lost(managed, impatie
         assert not left(managed, after)
 
 
-async def test_a_scan_goes_on_as_long_as_one_manager_answers(managed, monkeypatch):
-    monkeypatch.setattr(host_module, "PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(host_module, "ABSENT_SECONDS", 0.2)
-    for engine, _, _ in managed.fleet.values():
-        engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
+async def test_a_machine_that_was_busy_with_something_else_finds_no_host_silent(managed, impatient):
+    async with managed.running():
+        hosts = managed.supervisor._hosts.all
+        await managed.eventually(lambda: all(host.obstacle is None for host in hosts))
+        time.sleep(3 * host_module.LOST_SECONDS)  # noqa: ASYNC251 - nobody has a turn meanwhile
+        assert [host.silence_since(0) for host in hosts] == [None] * 3
+        asked = len(managed.engine.calls_of("ping"))
+        await managed.eventually(lambda: len(managed.engine.calls_of("ping")) > asked + 1)
+        assert [host.silence_since(0) for host in hosts] == [None] * 3
+
+
+async def test_a_scan_goes_on_as_long_as_one_manager_answers(managed, impatient):
+    over = asyncio.Event()
+    scan_until(managed, over)
     async with managed.running():
         session_id = await managed.start()
         await managed.until(session_id, Phase.SCANNING)
         managed.fleet["a"][0].go_down()
         await managed.eventually(lambda: managed.supervisor._hosts.all[0].silent_seconds > 0.3)
+        over.set()
         session = await managed.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
         assert not left(managed, session_id)

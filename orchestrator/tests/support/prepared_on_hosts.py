@@ -3,6 +3,7 @@
 import asyncio
 
 from prepared_sessions import rows
+from stage import LONGEST_SECONDS
 
 from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.journal.records import PoolState
@@ -14,7 +15,7 @@ async def lines(stage):
 
 async def ready(stage, *hosts):
     """Wait until exactly these hosts have one ready, and none prepares; return the ids by host."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_SECONDS):
         while True:
             found = await lines(stage)
             having = {host: line.ready[0].id for host, line in found.items() if line.ready}
@@ -30,7 +31,7 @@ def host_of(row):
 
 async def filled(stage, **counts):
     """Wait until each host has as many ready, and none prepares or is being removed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_SECONDS):
         while True:
             found = await lines(stage)
             moving = await rows(stage, PoolState.PREPARING, PoolState.DROPPING)

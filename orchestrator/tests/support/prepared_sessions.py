@@ -2,13 +2,15 @@
 
 import asyncio
 
+from stage import LONGEST_SECONDS
+
 from dryrun_contract.session import SessionRequest
 from dryrun_orchestrator.journal.records import PoolState
 
 
 async def ready(stage, count=1):
     """Wait until so many are ready and nothing is being prepared; return their ids."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_SECONDS):
         while True:
             (line,) = (await stage.supervisor.show_pool()).lines
             if len(line.ready) == count and not line.preparing:
@@ -21,7 +23,7 @@ async def rows(stage, *states):
 
 
 async def dropped(stage, cause):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_SECONDS):
         while not (found := [r for r in await rows(stage, PoolState.DROPPED) if r.drop_cause is cause]):
             await asyncio.sleep(0.01)
     return found[0]

@@ -11,6 +11,7 @@ from engine_in_memory.engine import FakeEngine, FakeImage, stdout
 
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
+from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.fleet.engine import one_of_fleet
@@ -23,6 +24,8 @@ from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.supervisor import Supervisor
 
+LONGEST_SECONDS = 60
+"""Whatever a test waits for takes a second, and several on a busy machine."""
 CONFIG_KEYS = ["DISCOVERY_CONFIG", *(f"DISCOVERY_CONFIG_{part}" for part in range(1, 8))]
 
 
@@ -140,8 +143,8 @@ class Stage:
                 "allowlist": self.folder / "allowlist.json",
                 "reaper_seconds": 0.1,
                 "engine_wait_seconds": 5,
-                "provisioning_seconds": 5,
-                "waiting_seconds": 5,
+                "provisioning_seconds": 30,
+                "waiting_seconds": 30,
                 **self.changes,
             }
         )
@@ -192,7 +195,8 @@ class Stage:
         for name, (engine, _, _) in self.fleet.items():
             named = one_of_fleet(name, engine, managers)
             isolation = Isolation(named, files, settings, self.journal.id)
-            hosts.append(Host(name, engine, named, isolation, Preflight(named), name in managers))
+            now = host_module.time.monotonic()
+            hosts.append(Host(name, engine, named, isolation, Preflight(named), name in managers, now, now))
         file = FleetFile(rows, managers, encrypted=False, drained=frozenset(self.drained))
         return Hosts(hosts, files, settings, lambda: datetime.now(UTC), file)
 
@@ -202,23 +206,25 @@ class Stage:
         return session_id
 
     async def until(self, session_id, *phases):
-        async with asyncio.timeout(15):
-            while (session := await self.supervisor.show(session_id)).phase not in phases:
+        """Wait until the session is in one of `phases`; AssertionError when it ends elsewhere."""
+        async with asyncio.timeout(LONGEST_SECONDS):
+            while True:
                 signal = self.journal.signal()
-                if (session := await self.supervisor.show(session_id)).phase in phases:
-                    break
+                session = await self.supervisor.show(session_id)
+                if session.phase in phases:
+                    return session
+                assert session.phase is not Phase.ENDED, f"ended ({session.outcome}: {session.reason})"
                 await signal.wait()
-        return session
 
     async def until_stored(self, session_id, *types):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONGEST_SECONDS):
             while not await self.events_of(session_id, *types):
                 await asyncio.sleep(0.01)
 
     @staticmethod
     async def eventually(condition):
         """Wait for what no event reports."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONGEST_SECONDS):
             while not (found := condition()):
                 await asyncio.sleep(0.01)
         return found
