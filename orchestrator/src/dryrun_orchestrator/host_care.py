@@ -68,4 +68,5 @@ class HostCare:
         self._host.is_followed = up
         if not up:
             self._host.isolation.doubt()
+            self._host.preflight.forget()
         metrics.ENGINE_UP.set(all(host.is_followed for host in self._hosts.all))

@@ -64,7 +64,7 @@ class HostCheck:
 
     async def _check(self) -> None:
         try:
-            if self._host.fault is not None or self._host.isolation.last is None:
+            if self._host.fault is not None or not self._host.preflight.is_recent:
                 await self._host.preflight.check()
             begun = self._now()
             await self._host.isolation.check_host()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from dryrun_contract.trace_context import TraceContext
+from dryrun_orchestrator.engine import docker as docker_module
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -53,6 +54,7 @@ class Played:
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     traces: list[str | None] = field(default_factory=list)
+    answered: int = 0
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -61,6 +63,7 @@ class Played:
             return web.Response(text=self.version, content_type="application/json")
         self.traces.append(request.headers.get("traceparent"))
         await asyncio.sleep(self.pause)
+        self.answered += 1
         return web.Response(
             status=self.status, text=self.body, content_type=self.content_type, headers=self.headers
         )
@@ -251,6 +254,32 @@ async def test_what_a_filter_let_through_is_checked_again(played, engine):
     )
     assert [container.id for container in await engine.list_containers("s=1")] == ["y"]
     assert [container.id for container in await engine.list_containers("s")] == ["x", "y"]
+
+
+@pytest.mark.parametrize("kind", ["network", "container"])
+async def test_a_create_that_is_cancelled_ends_once_the_engine_has_answered(played, engine, kind):
+    played.status, played.body, played.pause = 201, '{"Id": "x"}', 0.5
+    create = engine.create_network(NETWORK) if kind == "network" else engine.create_container(SPEC)
+    task = asyncio.create_task(create)
+    while f"POST /v1.45/{kind}s/create" not in played.asked:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.2)
+    assert not task.done()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
+    assert played.answered == 1
+
+
+async def test_a_create_that_is_cancelled_waits_for_no_engine_that_hangs(played, engine, monkeypatch):
+    monkeypatch.setattr(docker_module, "_CANCELLED_SECONDS", 0.1)
+    played.pause = 30
+    task = asyncio.create_task(engine.create_network(NETWORK))
+    while "POST /v1.45/networks/create" not in played.asked:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task}, timeout=1)
+    assert task.cancelled()
 
 
 async def test_hides_environment_values_that_an_engine_repeats(played, engine, caplog):

@@ -76,6 +76,30 @@ async def test_refuses_an_overlapping_subnet(bench):
         await bench.engine.create_network(bench.network_spec(subnet=str(inside)))
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.003, 0.01, 0.03, 0.1])
+async def test_a_create_that_is_cancelled_leaves_nothing_to_appear_later(bench, seconds):
+    _, network = await bench.network()
+    creates = [
+        bench.engine.create_network(bench.network_spec()),
+        bench.engine.create_container(bench.container_spec("idle", network)),
+    ]
+    tasks = [asyncio.create_task(create) for create in creates]
+    await asyncio.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def made() -> set[str]:
+        networks, containers = await asyncio.gather(
+            bench.engine.list_networks(bench.label), bench.engine.list_containers(bench.label)
+        )
+        return {thing.id for thing in (*networks, *containers)}
+
+    known = await made()
+    await asyncio.sleep(1)
+    assert await made() == known
+
+
 async def test_compares_a_label_value_as_a_whole(bench):
     key, value = bench.label.split("=")
     network_id, network = await bench.network()

@@ -47,6 +47,25 @@ async def test_a_flag_that_went_missing_later_is_named_before_a_target_starts(st
         assert len(stage.engine.calls_of("create_network")) == networks
 
 
+async def test_a_flag_that_a_proxy_lost_as_it_started_anew_is_named_before_anything_exists(stage):
+    async with stage.running():
+        await stage.ended(await stage.start())
+        (host,) = stage.supervisor._hosts.all
+        stage.engine.faults.fail(
+            "remove_network", ForbiddenError("the proxy refuses remove_network"), times=None
+        )
+        # The check is the slower of the two: a network that was made beside it would be there first.
+        stage.engine.faults.delay("remove_container", 0.3, times=None)
+        stage.engine.cut_streams()
+        await stage.eventually(lambda: not host.is_followed)
+        networks = len(stage.engine.calls_of("create_network"))
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "the proxy refuses remove_network" in session.reason
+        assert len(stage.engine.calls_of("create_network")) == networks
+
+
 async def test_a_missing_image_is_named_and_nothing_is_left(stage):
     async with stage.running():
         await asyncio.sleep(0.2)
@@ -149,12 +168,26 @@ async def test_a_create_that_lands_after_the_end_is_reaped(stage):
     async with stage.running() as supervisor:
         await asyncio.sleep(0.2)
         session_id = await stage.start()
-        stage.engine.faults.delay("create_container", 0.5, times=None)
+        stage.engine.faults.lose("create_container", lands_after=0.5, times=None)
         await stage.eventually(lambda: stage.engine.networks)
         await supervisor.stop(session_id)
         await stage.ended(session_id)
         stage.engine.faults.clear()
         await asyncio.sleep(1.2)
+        assert not stage.left(session_id)
+
+
+@pytest.mark.parametrize("call", ["create_network", "create_container"])
+async def test_a_create_that_a_stop_interrupts_is_removed_before_the_session_has_ended(stage, call):
+    async with stage.running() as supervisor:
+        await stage.eventually(lambda: stage.isolation.last and not stage.isolation.checking)
+        stage.changes["reaper_seconds"] = 3600
+        before = len(stage.engine.calls_of(call))
+        stage.engine.faults.delay(call, 0.5, times=None)
+        session_id = await stage.start()
+        await stage.eventually(lambda: len(stage.engine.calls_of(call)) > before)
+        await supervisor.stop(session_id)
+        await stage.ended(session_id)
         assert not stage.left(session_id)
 
 

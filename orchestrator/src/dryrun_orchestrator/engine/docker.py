@@ -1,11 +1,13 @@
 """Docker Engine over HTTP, possibly behind a proxy: the calls of `protocol.Engine`, and no others."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from dryrun_orchestrator.engine.docker_answers import (
     container_detail_from,
@@ -37,6 +39,8 @@ from dryrun_orchestrator.engine.protocol import (
 _PING_SECONDS = 5.0
 _WORK_SECONDS = 30.0
 """Extra time for calls that make the engine work (create, start, stop, remove), which may be busy."""
+_CANCELLED_SECONDS = 5.0
+"""How long a cancelled create is awaited all the same."""
 _EVENT_LINE_CEILING_BYTES = 1024 * 1024
 _EVENTS = {
     "type": ["container", "network"],
@@ -90,8 +94,8 @@ class DockerEngine:
 
     async def create_network(self, spec: NetworkSpec) -> str:
         """Create an internal network; see `docker_requests.network_body`."""
-        answer = await self._http.post(
-            "/networks/create", body=network_body(spec), extra_seconds=_WORK_SECONDS
+        answer = await _answered(
+            self._http.post("/networks/create", body=network_body(spec), extra_seconds=_WORK_SECONDS)
         )
         with shape_checked(Call("POST", "/networks/create")):
             return id_from(answer)
@@ -111,11 +115,13 @@ class DockerEngine:
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container; see `docker_requests.container_body`. Errors never contain its environment."""
         try:
-            answer = await self._http.post(
-                "/containers/create",
-                {"name": checked_id(spec.name)},
-                container_body(spec),
-                extra_seconds=_WORK_SECONDS,
+            answer = await _answered(
+                self._http.post(
+                    "/containers/create",
+                    {"name": checked_id(spec.name)},
+                    container_body(spec),
+                    extra_seconds=_WORK_SECONDS,
+                )
             )
         except EngineError as error:
             text = _without_secrets(str(error), spec).replace(
@@ -208,6 +214,20 @@ class DockerEngine:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
+
+
+async def _answered[Answer](create: Coroutine[Any, Any, Answer]) -> Answer:
+    """Await a create; when cancelled, go on until the engine has answered, and be cancelled then."""
+    task = asyncio.create_task(create)
+    # Nobody reads how a create ended whose client was cancelled.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_CANCELLED_SECONDS)
+        raise
+    finally:
+        task.cancel()
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[EngineEvent]:

@@ -238,7 +238,11 @@ class Engine(Protocol):
         """Return the engine's version, e.g. `26.1.5`."""
 
     async def create_network(self, spec: NetworkSpec) -> str:
-        """Create the network and return its id. Raises ConflictError, SubnetTakenError."""
+        """Create the network and return its id. Raises ConflictError, SubnetTakenError.
+
+        An engine goes on when its client goes. So a create that is cancelled ends only when the engine has
+        answered, or did not for 5 s: then it can be listed, and removed, unless a reaper has to find it later.
+        """
 
     async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
         """List networks with `label` (`key` or `key=value`, compared exactly).
@@ -251,7 +255,10 @@ class Engine(Protocol):
         """Remove it. Raises NotFoundError, ConflictError (active endpoints: try again)."""
 
     async def create_container(self, spec: ContainerSpec) -> str:
-        """Create it and return its id. Raises ImageMissingError, ImageNotAllowedError, ConflictError."""
+        """Create it and return its id, as `create_network` does when it is cancelled.
+
+        Raises ImageMissingError, ImageNotAllowedError, ConflictError.
+        """
 
     async def start_container(self, container_id: str) -> None:
         """Start it; no effect when it runs. Raises NotFoundError."""

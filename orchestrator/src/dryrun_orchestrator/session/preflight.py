@@ -15,7 +15,7 @@ from dryrun_orchestrator.engine.protocol import Engine, ForbiddenError, NotFound
 from dryrun_orchestrator.session.failure import SessionFailedError
 
 RECENT_SECONDS = 3600.0
-"""A proxy's settings change when it is started anew, which is rare."""
+"""A proxy's settings change when it is started anew, and then its connections break: see `forget`."""
 
 
 class Preflight:
@@ -40,13 +40,17 @@ class Preflight:
         """Return whether it passed so recently that a session need not wait for it before its network."""
         return time.monotonic() - self._passed_at < RECENT_SECONDS
 
+    def forget(self) -> None:
+        """Have the next session wait for the check: engine or proxy may have started anew."""
+        self._passed_at = -math.inf
+
     async def check(self) -> None:
         """Return when every needed call passes. Raises SessionFailedError."""
         began = time.monotonic()
         try:
             await asyncio.gather(*map(check_calls_are_allowed, self._engines))
         except BaseException:
-            self._passed_at = -math.inf
+            self.forget()
             raise
         self._passed_at = began
 

@@ -298,7 +298,9 @@ class FakeEngine:
             try:
                 await asyncio.sleep(fault.seconds_before)
             except asyncio.CancelledError:
-                if fault.has_effect:
+                if fault.has_effect and name in {"create_network", "create_container"}:
+                    self._take_effect(effect)
+                elif fault.has_effect:
                     self._spawn(self._land(0, effect))
                 raise
             self._refuse_when_down(name)
@@ -309,6 +311,9 @@ class FakeEngine:
 
     async def _land(self, seconds: float, effect: Callable[[], object]) -> None:
         await asyncio.sleep(seconds)
+        self._take_effect(effect)
+
+    def _take_effect(self, effect: Callable[[], object]) -> None:
         try:
             effect()
         except EngineError as error:
