@@ -241,7 +241,7 @@ class Engine(Protocol):
         """Create the network and return its id. Raises ConflictError, SubnetTakenError.
 
         An engine goes on when its client goes. So a create that is cancelled ends only when the engine has
-        answered, or did not for 5 s: then it can be listed, and removed, unless a reaper has to find it later.
+        answered, or did not for 5 s: then it can be listed and removed, or a reaper has to find it later.
         """
 
     async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
