@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 from fake_orchestrator import SMALL
 
 from approval_api.pages.shown_session import ARRIVALS, ShownSession
@@ -20,6 +21,7 @@ from dryrun_contract.event import (
     SessionQueued,
     TargetChanged,
     TargetHarmed,
+    TrafficMeasured,
 )
 from dryrun_contract.session import Outcome, Phase
 
@@ -134,6 +136,17 @@ def test_a_failure_is_shown_where_it_happened_and_what_never_came_as_skipped():
         ("queued", "done"), ("provisioning", "failed"), ("waiting", "skipped"),
         ("scanning", "skipped"), ("cleaning_up", "done"), ("ended", "done"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("outcome", ["expired", "stopped"])
+def test_a_scan_that_was_cut_short_is_not_shown_as_done(outcome):
+    so_far = [QUEUED, phase("scanning"), STARTED]
+    end = (phase("cleaning_up"), SessionEnded(outcome=Outcome(outcome)))
+    cut = folded(*so_far, *end)
+    assert ("scanning", "stopped") in states(cut, now="ended", outcome=outcome)
+    measured = TrafficMeasured(targets={}, peak_packets_per_second=0, sampling_seconds=1)
+    whole = folded(*so_far, measured, *end)
+    assert ("scanning", "done") in states(whole, now="ended", outcome=outcome)
 
 
 def test_kept_stands_in_the_pipeline_only_when_it_was_asked_for_or_came():

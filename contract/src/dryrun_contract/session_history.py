@@ -144,6 +144,11 @@ class SessionHistory:
         """Whether the session's last event was read."""
         return self.outcome is not None
 
+    @property
+    def was_cut_short(self) -> bool:
+        """Whether the session ended before its scan: a scan's last event is the traffic that it measured."""
+        return self.traffic is None and all(span.phase is not Phase.KEPT for span in self.phases)
+
     def read(self, event: Event) -> bool:
         """Apply `event` and return True; an event that is not newer than the last one changes nothing."""
         if event.seq <= self.seq:

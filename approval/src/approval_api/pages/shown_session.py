@@ -13,7 +13,7 @@ from dryrun_contract.event import (
     TargetHarmed,
 )
 from dryrun_contract.kinds import counted_kind
-from dryrun_contract.session import Phase
+from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.session_history import SessionHistory, Target
 from dryrun_contract.template import Template
 
@@ -49,7 +49,7 @@ class Step:
 
     phase: str
     state: str
-    """`done`, `now`, `ahead`, `skipped` or `failed`."""
+    """`done`, `now`, `ahead`, `skipped`, `failed`, or `stopped` before its end."""
     started_at: datetime | None = None
     seconds: float | None = None
 
@@ -161,9 +161,15 @@ class ShownSession(SessionHistory):
             elif name == phase and phase != "ended":
                 steps.append(Step(name, "now", span.started_at, span.seconds))
             else:
-                state = "failed" if outcome == "failed" and name == last else "done"
+                state = self._ended_as(outcome) if name == last else "done"
                 steps.append(Step(name, state, span.started_at, span.seconds))
         end = spans.get(Phase.ENDED)
         is_over = "done" if phase == "ended" else "ahead"
         steps.append(Step(Phase.ENDED, is_over, end.started_at if end else None))
         return tuple(steps)
+
+    def _ended_as(self, outcome: str | None) -> str:
+        """Return how the last phase before the cleanup ended."""
+        if outcome == Outcome.FAILED:
+            return "failed"
+        return "stopped" if outcome in (Outcome.STOPPED, Outcome.EXPIRED) and self.was_cut_short else "done"

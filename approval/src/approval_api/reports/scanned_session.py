@@ -36,11 +36,6 @@ class ScannedSession(SessionHistory):
         return any(run.started for run in self.runs.values())
 
     @property
-    def was_cut_short(self) -> bool:
-        """Whether the session ended before its scan: a scan's last event is the traffic that it measured."""
-        return self.traffic is None and all(span.phase is not Phase.KEPT for span in self.phases)
-
-    @property
     def claims(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Return what each collector claims to report, of those whose manifest says so."""
         return {

@@ -146,3 +146,26 @@ async def test_a_kind_for_each_discovery_makes_no_longer_page():
         )
         state.read(Event(journal=UUID(int=1), seq=number, session_id=UUID(int=2), at=now, data=found))
     assert dict(state.found) == {"of other kinds": 2000}
+
+
+@pytest.mark.parametrize(
+    ("scanned", "outcome", "says"),
+    [
+        ("", "stopped", "This dry-run was stopped before anything was scanned."),
+        ("begun", "stopped", "This dry-run was stopped before its scan was over."),
+        ("begun", "expired", "The session reached its deadline before its scan was over."),
+        ("over", "expired", "The session reached its deadline. The scan was over and is in the report"),
+        ("over", "completed", "The scan is over"),
+    ],
+)
+async def test_a_page_states_what_of_the_scan_the_report_has(api, scripted, scanned, outcome, says):
+    scripted.build()
+    if scanned:
+        scripted.scan()
+    if scanned == "over":
+        scripted.end_collector("network")
+        scripted.measure()
+    scripted.clean_up(outcome)
+    reader = await Reader(api, scripted.id).read()
+    assert says in reader.html
+    assert ("without scores" in reader.html) == (scanned == "begun")
