@@ -54,8 +54,8 @@ def wait_until(condition: Any, seconds: float = 30) -> None:
         time.sleep(0.2)
 
 
-def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: FleetLab) -> None:
-    words = Words(1, seconds=8)
+def stands_on_all_hosts(fleet: FleetLab, words: Words) -> None:
+    """Make a session of one container on each host; AssertionError for anything that is not as it should."""
     assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
     for number, host in enumerate(fleet.hosts.values()):
         status, answer = run_on(fleet, host, words, 5 + number)
@@ -65,8 +65,32 @@ def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: Fle
         found = known.get(words.name, {})
         assert (found.get("Internal"), found.get("Scope")) == (True, "swarm"), known
     assert len(fleet.left_of(words.id)) == 6
+
+
+def made_in_time(fleet: FleetLab, words: Words, seconds: float) -> bool:
+    """Return whether the session stood on all hosts; False where making it took until its deadline."""
+    # A deadline is a whole second, so it comes up to one earlier.
+    due = time.monotonic() + seconds - 1
+    try:
+        stands_on_all_hosts(fleet, words)
+    except AssertionError:
+        if time.monotonic() < due:
+            raise
+        wait_until(lambda: not fleet.left_of(words.id), 90)
+        return False
+    return True
+
+
+def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: FleetLab) -> None:
+    # Longer ones only where a busy machine takes as long to make them.
+    for number, seconds in ((1, 8), (11, 24), (12, 72)):
+        words = Words(number, seconds)
+        if made_in_time(fleet, words, seconds):
+            break
+    else:
+        pytest.fail("72 s did not suffice to make a session of three containers")
     # Nobody but the guards removes it: the orchestrator of these words does not exist.
-    wait_until(lambda: not fleet.left_of(words.id), 40)
+    wait_until(lambda: not fleet.left_of(words.id), seconds + 32)
     for host in fleet.hosts.values():
         assert '"removal-failed"' not in host.log.read_text() or host.is_manager
 
