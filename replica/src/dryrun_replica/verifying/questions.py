@@ -17,8 +17,8 @@ _TLS = (
     "printf '{text}' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null"
     " | head -c {most}"
 )
-_SHORT, _LONG = 2, 10
-"""Seconds to wait for a handshake: most of what knows no TLS says nothing to one and keeps the connection."""
+MOST_SECONDS = 10.0
+"""How long a handshake is waited for."""
 _CERTIFICATE = (
     "timeout {seconds} openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null"
     " | openssl x509 -noout -subject -issuer -enddate -nameopt RFC2253 -dateopt iso_8601 2> /dev/null"
@@ -39,12 +39,12 @@ async def answer(container: Container, port: int, *, tls: bool, text: str = "") 
     return await container.ask("bash", "-c", script)
 
 
-async def certificate(container: Container, port: int, *, expected: bool) -> dict[str, str] | None:
+async def certificate(container: Container, port: int, seconds: float) -> dict[str, str] | None:
     """Return names and end of the certificate on a port; None where there is no TLS.
 
-    Where one is `expected`, a slow handshake is waited for.
+    A handshake is given so many seconds: most of what knows no TLS says nothing to one and keeps the
+    connection.
     """
-    seconds = _LONG if expected else _SHORT
     shown = await container.ask("bash", "-c", _CERTIFICATE.format(port=port, seconds=seconds))
     values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if "notAfter" not in values:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ _BANNERS = "stand-in/banner.py"
 _FRONT = "stunnel"
 _TRIES = 3
 """For what has to be there: on a busy machine a handshake may not finish in time."""
+_LEAST_SECONDS = 2.0
+"""How long a handshake is waited for where no certificate is expected, and so often nobody answers one."""
+_TIMES_A_QUESTION = 10
+"""On a busy machine, as much longer as a simple question takes there. On an idle one that takes 0.2 s."""
 _KINDS_BEHIND = ("web_app", "directory", "share", "snmp_system")
 _NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
 
@@ -59,9 +64,14 @@ class _Verification:
         self._expected = {(fact["kind"], fact["key"]): fact.get("data", {}) for fact in truth}
         self._products = products
         self._versions: Mapping[str, str] = {}
+        self._unexpected_seconds = _LEAST_SECONDS
+        """How long a certificate is looked for where none is expected."""
 
     async def run(self) -> list[str]:
+        began = time.monotonic()
         self._versions = await package_versions(self._container)
+        in_proportion = _TIMES_A_QUESTION * (time.monotonic() - began)
+        self._unexpected_seconds = min(max(_LEAST_SECONDS, in_proportion), questions.MOST_SECONDS)
         everything = await listeners(self._container)
         open_ports = {each.key: each for each in everything if not each.is_local}
         behind = {each.port: each for each in everything if each.is_local and each.transport == "tcp"}
@@ -98,8 +108,9 @@ class _Verification:
     async def _certificate(self, listener: Listener, faults: list[str]) -> bool:
         expected = self._expected.get(("certificate", listener.key))
         seen = None
+        seconds = self._unexpected_seconds if expected is None else questions.MOST_SECONDS
         for _ in range(1 if expected is None else _TRIES):
-            seen = await questions.certificate(self._container, listener.port, expected=expected is not None)
+            seen = await questions.certificate(self._container, listener.port, seconds)
             if seen is not None:
                 break
         if (seen is None) != (expected is None):

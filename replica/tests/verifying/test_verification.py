@@ -1,0 +1,34 @@
+import asyncio
+import re
+
+import pytest
+
+from dryrun_replica.verifying import verification
+from dryrun_replica.verifying.container import Container
+from dryrun_replica.verifying.verification import Products
+
+HANDSHAKE_SECONDS = 3
+LISTENS = "socket tcp 0: 00000000:20FB 00000000:0000 0A 0 0 0 0 0 77"
+CERTIFICATE = "subject=CN=shop\nissuer=CN=shop\nnotAfter=2030-01-01 00:00:00Z\n"
+
+
+class Busy(Container):
+    """On a machine on which a simple question takes a while, and a handshake on port 8443 three seconds."""
+
+    async def ask(self, *command: str, text: str = "", root: bool = False) -> str:
+        if command[0] == "dpkg-query":
+            await asyncio.sleep(0.4)
+            return ""
+        waits = re.match(r"timeout ([0-9.]+) openssl", command[-1])
+        if waits:
+            return CERTIFICATE if float(waits[1]) > HANDSHAKE_SECONDS else ""
+        return LISTENS if root else ""
+
+
+@pytest.mark.parametrize("expected", [True, False], ids=["expected", "not expected"])
+def test_a_certificate_is_seen_on_a_busy_machine(expected: bool) -> None:
+    truth = [{"kind": "service", "key": ":8443/tcp", "data": {}}]
+    truth += [{"kind": "certificate", "key": ":8443/tcp", "data": {"subject": "CN=shop"}}] if expected else []
+    checked = verification._Verification(Busy("", "", ""), truth, Products({}))
+    faults = [fault for fault in asyncio.run(checked.run()) if "certificate" in fault]
+    assert faults == ([] if expected else [":8443/tcp: a certificate is there and not expected"])
