@@ -8,8 +8,8 @@ import pytest
 from dryrun_local.collectors.adding import add
 from dryrun_local.collectors.installed import ScannerRefusedError, remove, trial_template
 from dryrun_local.collectors.scanner_image import ScannerImage, ScannerImageError, hints, obstacles
+from dryrun_local.images.allowlist_rows import installed_rows
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
-from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import load_folders
 from dryrun_local.machine.installation import Installation
 from dryrun_local.runs.check import find_faults

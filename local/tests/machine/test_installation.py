@@ -2,7 +2,8 @@ import stat
 
 import pytest
 
-from dryrun_local.machine.installation import Installation, from_here, write_private
+from dryrun_local.machine.files import write_private
+from dryrun_local.machine.installation import Installation, from_here
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dryrun_local.images.installed_rows import installed_rows
+from dryrun_local.images.allowlist_rows import RowsError, installed_rows
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import installed as replicas
 from dryrun_local.replicas.installed import (
@@ -118,7 +118,7 @@ def test_a_file_among_the_replicas_cannot_pin_another_image(installation: Instal
 
 def test_without_an_allowlist_it_says_what_to_do(installation: Installation) -> None:
     installation.allowlist.unlink()
-    with pytest.raises(ReplicaError, match="dryrun-local images build"):
+    with pytest.raises(RowsError, match="dryrun-local images build"):
         make(installation, "acme", ONE)
 
 

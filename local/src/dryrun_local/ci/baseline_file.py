@@ -12,7 +12,7 @@ from dryrun_contract.baseline import BASELINE_BOUNDS, Baseline
 from dryrun_contract.bounded_json import OutOfBoundsError, read_model
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.text import printable
-from dryrun_local.images.building import write_atomically
+from dryrun_local.machine.files import write_atomically
 
 _MOST_FAULTS = 50
 UPDATE = "to measure it again: dryrun-local ci … --update-baseline, then commit the file"

@@ -27,12 +27,12 @@ from dryrun_local.ci.screen import show
 from dryrun_local.ci.summary import annotations, summary
 from dryrun_local.ci.truths import Truth, load_truths
 from dryrun_local.ci.verdict import Verdict, can_be_lost, judge, runs_needed
-from dryrun_local.images.building import write_atomically
 from dryrun_local.images.commands import prepare
 from dryrun_local.images.needed import for_experiment, images_of
 from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import open_engine
 from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions

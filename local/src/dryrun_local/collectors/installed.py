@@ -1,6 +1,5 @@
 """Installed scanners: beside the allowlist, their manifests, rows and a network to try each on."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -8,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dryrun_local.images.building import ALLOWLIST_VERSION, write_atomically
-from dryrun_local.images.installed_rows import ROWS
+from dryrun_local.images.allowlist_rows import ROWS, require_rows, rows_in, write_rows
 from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources
 from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import (
@@ -52,7 +51,7 @@ def install(
     Raises ScannerRefusedError with every fault, and installs nothing then.
     """
     home = installation.scanners
-    allowed, own = _rows(installation.allowlist), _rows(home / ROWS, missing={})
+    allowed, own = require_rows(installation.allowlist), rows_in(home / ROWS) or {}
     taken = sources(installation, MANIFESTS).get(f"{name}.yml")
     if taken is not None and taken.parent != home / MANIFESTS:
         raise ScannerRefusedError(f"the name {name} is another collector's already ({taken})")
@@ -66,8 +65,8 @@ def install(
     for part in (MANIFESTS, TEMPLATES):
         (home / part).mkdir(parents=True, exist_ok=True)
     # The row first: a manifest that names an image which is not approved would be a fault.
-    _write_rows(home / ROWS, own | {image: dict(row)})
-    _write_rows(installation.allowlist, rows)
+    write_rows(home / ROWS, own | {image: dict(row)})
+    write_rows(installation.allowlist, rows)
     write_atomically(home / MANIFESTS / f"{name}.yml", text)
     needs = "network, " if manifest.needs else ""
     trial = _TRIAL.format(name=name, collectors=f"{needs}{name}")
@@ -89,7 +88,7 @@ def remove(installation: Installation, name: str) -> str:
     others = {each.image.name for each in manifests.by_name.values() if each.name != name}
     if image not in others:
         for place in (home / ROWS, installation.allowlist):
-            _write_rows(place, {key: row for key, row in _rows(place).items() if key != image})
+            write_rows(place, {key: row for key, row in require_rows(place).items() if key != image})
     return image
 
 
@@ -102,7 +101,7 @@ def _checked(
         for path in sources(installation, part).values():
             shutil.copyfile(path, target / path.name)
     (folder / f"{name}.yml").write_text(text, encoding="utf-8")
-    _write_rows(draft / ROWS, rows)
+    write_rows(draft / ROWS, rows)
     try:
         return load_collector_manifests(folder, load_allowlist(draft / ROWS)).by_name[name]
     except (AllowlistError, CollectorManifestsError) as error:
@@ -114,20 +113,3 @@ def _checked(
         raise ScannerRefusedError(said) from None
     except KeyError:
         raise ScannerRefusedError(f"the manifest's name is not {name}") from None
-
-
-def _rows(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
-    try:
-        images: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["images"]
-    except (OSError, ValueError, KeyError, TypeError):
-        if missing is not None:
-            return missing
-        raise ScannerRefusedError(
-            f"{path} is missing or damaged; `dryrun-local images build` writes it"
-        ) from None
-    return images
-
-
-def _write_rows(path: Path, rows: Mapping[str, Any]) -> None:
-    content = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-    write_atomically(path, json.dumps(content, indent=2) + "\n")

@@ -1,14 +1,13 @@
 """Builds the images that sessions start, and writes the allowlist that pins them. Never at run time."""
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dryrun_local.images.allowlist_rows import installed_rows, rows_in, write_rows
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import (
     BuiltImage,
@@ -18,12 +17,10 @@ from dryrun_local.images.folder_build import (
     read_facts,
     refuse_volumes,
 )
-from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import ImageFolder, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.errors import LocalError
 
-ALLOWLIST_VERSION = 1
 _AT_ONCE = 2
 """Parallel builds: they wait for downloads and unpacking about as long as they compute."""
 
@@ -176,7 +173,7 @@ class _Building:
         self._report = on_event
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._digests = folder_digests(folders, root)
-        self._known: dict[str, Any] = _read_allowlist(allowlist)
+        self._known = pinned_rows(allowlist)
         self._entries: dict[str, dict[str, object]] = {}
         self._begun = self._outstanding = 0
 
@@ -188,9 +185,8 @@ class _Building:
             for folder in self._folders.values():
                 parents = {name: tasks[name] for name in folder.manifest.parents}
                 tasks[folder.name] = group.create_task(self._step(folder, present, parents))
-        known = self._known.get("images", {})
-        kept = {image: known[image] for image in self._left_alone if image in known}
-        _write_rows(self._allowlist, installed_rows(self._allowlist.parent) | kept | self._entries)
+        kept = {image: self._known[image] for image in self._left_alone if image in self._known}
+        write_rows(self._allowlist, installed_rows(self._allowlist.parent) | kept | self._entries)
         return [task.result() for task in tasks.values()]
 
     async def _step(
@@ -245,7 +241,7 @@ class _Building:
             return
         if image.volumes:
             raise ProgramError(refuse_volumes(image.volumes))
-        known = self._known.get("images", {}).get(manifest.image, {})
+        known = self._known.get(manifest.image, {})
         facts = known.get("facts") if known.get("id") == image.id else None
         if facts is None or facts.keys() != manifest.facts.keys():
             facts = await read_facts(image.id, manifest)
@@ -265,37 +261,13 @@ async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
 
 
 def pinned_rows(allowlist: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return the rows of the allowlist by image; none when there is no file that reads."""
-    rows: Mapping[str, Mapping[str, Any]] = _read_allowlist(allowlist).get("images", {})
-    return rows
+    """Return the rows of the allowlist by image; none when there is no file that reads.
+
+    A build writes a damaged one again: its content comes from the folders and the engine.
+    """
+    return rows_in(allowlist) or {}
 
 
 def pin(allowlist: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Write rows of the allowlist anew; all others stay."""
-    _write_rows(allowlist, {**installed_rows(allowlist.parent), **pinned_rows(allowlist), **rows})
-
-
-def _write_rows(allowlist: Path, rows: Mapping[str, Any]) -> None:
-    written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-    if written != _read_allowlist(allowlist):
-        write_atomically(allowlist, json.dumps(written, indent=2) + "\n")
-
-
-def _read_allowlist(path: Path) -> dict[str, Any]:
-    # A damaged allowlist is written again: its content comes from the folders and the engine.
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and isinstance(content.get("images"), dict) else {}
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that readers see in its old or its new state, and that is on the disk afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_rows(allowlist, {**installed_rows(allowlist.parent), **pinned_rows(allowlist), **rows})

@@ -1,7 +1,6 @@
 """Which images sessions of some templates start: found from the files alone, before anything is built."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
@@ -9,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dryrun_contract.experiment import ExperimentRequest
-from dryrun_local.images.building import ALLOWLIST_VERSION
+from dryrun_local.images.allowlist_rows import ROWS, installed_rows, write_rows
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
-from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import ImageFolder, load_folders
 from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources
 from dryrun_local.machine.errors import LocalError
@@ -112,6 +110,6 @@ def draft_allowlist(folders: Mapping[str, ImageFolder], state: Path) -> Allowlis
             image = BuiltImage(made_up, 0, "", ())
             rows[manifest.image] = allowlist_entry(manifest, image, dict.fromkeys(manifest.facts, "0"))
     with tempfile.TemporaryDirectory(prefix="dryrun-draft-") as name:
-        path = Path(name) / "allowlist.json"
-        path.write_text(json.dumps({"version": ALLOWLIST_VERSION, "images": rows}), encoding="utf-8")
+        path = Path(name) / ROWS
+        write_rows(path, rows)
         return load_allowlist(path)

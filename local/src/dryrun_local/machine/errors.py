@@ -4,6 +4,7 @@ LocalError
 ├── ServiceDiedError      a service ended, or did not become ready
 ├── AlreadyRunningError   another dryrun-local uses this installation
 ├── EngineError           Docker Engine does not answer, or not as expected
+├── RowsError             a file of the allowlist's rows is missing or damaged (images.allowlist_rows)
 ├── ManifestError         image folders are not valid          (images.manifest)
 ├── ProgramError          docker, uv or mmdebstrap failed      (images.programs)
 ├── ImageBuildError       at least one image was not built     (images.building)

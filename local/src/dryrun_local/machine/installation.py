@@ -9,6 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from dryrun_local.machine.files import write_private
+
 OWNER_MARK = "DRYRUN_INSTALLATION"
 """Environment variable in every process of an installation; its value is the path of the state."""
 
@@ -112,15 +114,6 @@ class Installation:
             path.with_suffix(".pub").write_text(f"{public.decode()} local\n", encoding="utf-8")
             write_private(path, private.decode())
         return path
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user may read, atomically."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def from_here(path: Path) -> str:

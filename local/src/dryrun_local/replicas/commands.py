@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_contract.text import counted, printable
+from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.installed import (
     Replica,
     ReplicaError,
-    allowed_images,
     find,
     installed,
     named,
@@ -94,7 +94,7 @@ async def verify_replica(installation: Installation, screen: Screen, name: str) 
 
 
 async def _verify(installation: Installation, screen: Screen, replica: Replica) -> int:
-    known = allowed_images(installation)
+    known = require_rows(installation.allowlist)
     missing = sorted(_images_of(replica) - known.keys())
     if missing:
         raise ReplicaError(

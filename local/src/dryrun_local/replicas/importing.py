@@ -6,13 +6,12 @@ from typing import Any
 from rich.text import Text
 
 from dryrun_contract.text import counted, printable
-from dryrun_local.images.installed_rows import STAND_IN
+from dryrun_local.images.allowlist_rows import STAND_IN, require_rows
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
 from dryrun_local.replicas.installed import (
-    allowed_images,
     install,
     installed_as,
     require_fitting_card,
@@ -62,7 +61,7 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
         "templates": [each.id for each in plan.templates],
     }
     require_fitting_card(card)
-    known = allowed_images(installation)
+    known = require_rows(installation.allowlist)
     shown = ImageScreen(screen, what="Stand-ins")
     with shown.opened():
         built = await build_stand_ins(installation, needed.made.values(), shown.show)

@@ -18,9 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from dryrun_contract.text import printable
-from dryrun_local.images.building import ALLOWLIST_VERSION, write_atomically
-from dryrun_local.images.installed_rows import ROWS, STAND_IN, installed_rows
+from dryrun_local.images.allowlist_rows import (
+    ROWS,
+    STAND_IN,
+    RowsError,
+    installed_rows,
+    require_rows,
+    rows_in,
+    write_rows,
+)
 from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
@@ -115,7 +123,7 @@ def install(
     The allowlist and the rows come first: a template that names images which are not there would be a fault.
     Rows of the old one that nobody needs go last, once the orchestrator has read the new templates: a session
     that starts from then on stands on the new images. One that is still being built fails. Raises
-    ReplicaError; nothing is installed then.
+    ReplicaError, and RowsError without an allowlist; nothing is installed then.
     """
     require_free_templates(installation, name, templates)
     text = _card_text(card)
@@ -124,15 +132,15 @@ def install(
     folder = installation.replicas / name
     folder.mkdir(parents=True, exist_ok=True)
     installation.replica_templates.mkdir(parents=True, exist_ok=True)
-    _write_rows(folder / ROWS, _rows_in(folder) | dict(rows))
+    write_rows(folder / ROWS, (rows_in(folder / ROWS) or {}) | dict(rows))
     write_atomically(folder / _CARD, text)
     for template_id, template in templates.items():
         write_atomically(installation.replica_templates / f"{template_id}.yml", template)
     for template_id in set(before.templates if before else ()) - templates.keys():
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
-    if _rows_in(folder).keys() - rows.keys():
+    if (rows_in(folder / ROWS) or {}).keys() - rows.keys():
         time.sleep(SECONDS_UNTIL_READ)
-    _write_rows(folder / ROWS, rows)
+    write_rows(folder / ROWS, rows)
     # Another replica may still have the row of an image that was rebuilt since: the new one holds.
     _write_allowlist(installation, rows)
 
@@ -185,17 +193,6 @@ def judge_templates(
         raise ReplicaError("\n  ".join(["these templates could not be started:", *faults[:_MOST_FAULTS]]))
 
 
-def allowed_images(installation: Installation) -> dict[str, Any]:
-    """Return the rows of the allowlist. Raises ReplicaError when there is none."""
-    try:
-        images: dict[str, Any] = json.loads(installation.allowlist.read_text(encoding="utf-8"))["images"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ReplicaError(
-            f"{installation.allowlist} is missing or damaged; `dryrun-local images build` writes it"
-        ) from None
-    return images
-
-
 def _write_allowlist(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> None:
     with _draft(installation, more) as draft:
         draft.replace(installation.allowlist)
@@ -207,7 +204,7 @@ def _draft(installation: Installation, more: Mapping[str, Mapping[str, object]])
     # One row that the orchestrator refuses would make the whole file invalid, and nothing would start.
     draft = installation.allowlist.with_name(f".{installation.allowlist.name}.draft.{os.getpid()}")
     try:
-        _write_rows(draft, _rows_with(installation, more))
+        write_rows(draft, _rows_with(installation, more))
         load_allowlist(draft)
         yield draft
     except AllowlistError as error:
@@ -218,21 +215,9 @@ def _draft(installation: Installation, more: Mapping[str, Mapping[str, object]])
 
 
 def _rows_with(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
-    images = allowed_images(installation)
+    images = require_rows(installation.allowlist)
     own = {name: row for name, row in images.items() if not name.startswith(STAND_IN)}
     return own | installed_rows(installation.state) | dict(more)
-
-
-def _write_rows(path: Path, rows: Mapping[str, Any]) -> None:
-    content = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
-
-
-def _rows_in(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder / ROWS).read_text(encoding="utf-8"))["images"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _card_text(card: Mapping[str, Any]) -> str:
@@ -275,10 +260,10 @@ def remove(installation: Installation, name: str) -> tuple[str, ...]:
     own = known.pop(name) if name in known else _templates_named(installation, name)
     for template_id in set(own).difference(*known.values()):
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
-    images = _rows_in(installation.replicas / name)
+    images = rows_in(installation.replicas / name / ROWS) or {}
     shutil.rmtree(installation.replicas / name)
     # Fewer rows cannot make it invalid, and what was invalid before must not keep anybody from removing.
-    _write_rows(installation.allowlist, _rows_with(installation, {}))
+    write_rows(installation.allowlist, _rows_with(installation, {}))
     needed = set(installed_rows(installation.state))
     return tuple(image for image in images if image not in needed)
 
@@ -300,10 +285,10 @@ def _read(path: Path) -> Replica | None:
     try:
         with path.open("rb") as file:
             card = json.loads(file.read(MAX_CARD_BYTES))
-        rows = json.loads((path.parent / ROWS).read_text(encoding="utf-8"))["images"]
+        rows = require_rows(path.parent / ROWS)
         templates = tuple(map(str, card["templates"]))
         return Replica(
             path.parent.name, datetime.fromisoformat(card["installed_at"]), tuple(rows), templates, card
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RowsError):
         return None

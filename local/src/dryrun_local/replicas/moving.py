@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from dryrun_contract.text import counted, printable
 from dryrun_local.images import programs
+from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.images.archive import (
     Archive,
     ArchiveError,
@@ -32,7 +33,6 @@ from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES,
 from dryrun_local.replicas.installed import (
     Replica,
     ReplicaError,
-    allowed_images,
     find,
     install,
     installed_as,
@@ -78,7 +78,7 @@ async def export_network(
     Layers that the file `present` lists (from `network layers` over there) are left out.
     """
     replica = find(installation, name)
-    known = allowed_images(installation)
+    known = require_rows(installation.allowlist)
     rows = {image: known[image] for image in replica.images if image in known}
     if lacking := sorted(set(replica.images) - rows.keys()):
         raise ReplicaError(
@@ -164,7 +164,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         bundle = read_bundle(archive, path)
         require_free_name(installation, bundle.name)
         require_free_templates(installation, bundle.name, bundle.templates)
-        known = allowed_images(installation)
+        known = require_rows(installation.allowlist)
         screen.say(
             f"Replica {printable(bundle.name)}: {counted(bundle.plan.hosts, 'host')}, "
             f"{counted(len(bundle.templates), 'template')}, {counted(len(bundle.images), 'image')}, "

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from dryrun_local.machine.installation import Installation, write_private
+from dryrun_local.machine.files import write_private
+from dryrun_local.machine.installation import Installation
 from dryrun_local.system.postgres import delivery_url
 from dryrun_local.system.processes import Program
 

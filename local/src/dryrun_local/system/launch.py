@@ -17,7 +17,8 @@ from dryrun_cli.api.settings import Settings
 from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import ServiceDiedError
-from dryrun_local.machine.installation import Installation, write_private
+from dryrun_local.machine.files import write_private
+from dryrun_local.machine.installation import Installation
 from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.postgres import application_url, running_postgres
