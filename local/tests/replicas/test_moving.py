@@ -17,7 +17,7 @@ import pytest
 
 from dryrun_local.images.archive import ArchiveError, written_archive
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import moving
+from dryrun_local.replicas import moving, verification
 from dryrun_local.replicas.installed import ReplicaError, find, install, remove
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
@@ -71,7 +71,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.extend(rows)
         return len(rows)
 
-    monkeypatch.setattr(moving, "verify_rows", verify)
+    monkeypatch.setattr(verification, "verify_rows", verify)
     return seen
 
 
@@ -364,7 +364,7 @@ def test_what_was_loaded_and_is_not_true_is_not_left_to_be_taken_for_ones_own(
     async def refuse(*_: Any) -> int:
         raise ReplicaError("no fact is true")
 
-    monkeypatch.setattr(moving, "verify_rows", refuse)
+    monkeypatch.setattr(verification, "verify_rows", refuse)
     with pytest.raises(ReplicaError, match="no fact is true"):
         take(there, bundle)
     assert '["load"' in (docker / "calls").read_text()

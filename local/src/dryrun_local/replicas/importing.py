@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from dryrun_contract.text import counted, printable
+from dryrun_contract.text import printable
 from dryrun_local.images.allowlist_rows import STAND_IN, require_rows
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
@@ -21,7 +21,7 @@ from dryrun_local.replicas.installed import (
 from dryrun_local.replicas.needed_images import images_of
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
-from dryrun_local.replicas.verification import verify_rows
+from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.summary import sentence
 from dryrun_replica.planning.template import template_text
@@ -66,11 +66,7 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     with shown.opened():
         built = await build_stand_ins(installation, needed.made.values(), shown.show)
     rows: dict[str, Mapping[str, Any]] = {image: each.row for image, each in built.items()}
-    new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
-    if new:
-        facts = await verify_rows(installation, screen, new)
-        stand_ins = counted(len(new), "stand-in")
-        screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
+    await verify_new(installation, screen, rows, known)
     for image in needed.of_host.values():
         # A host of a report stands on the image that it stood on.
         if image.startswith(STAND_IN) and image not in rows and image in known:

@@ -42,7 +42,7 @@ from dryrun_local.replicas.installed import (
     require_free_templates,
 )
 from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
-from dryrun_local.replicas.verification import verify_rows
+from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import Plan
 
@@ -180,11 +180,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         judge_templates(installation, bundle.templates, rows)
         await _load(archive, path, screen, bundle, wanted)
         try:
-            new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
-            if new:
-                facts = await verify_rows(installation, screen, new)
-                stand_ins = counted(len(new), "stand-in")
-                screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
+            await verify_new(installation, screen, rows, known)
             install(installation, bundle.name, templates=bundle.templates, rows=rows, card=bundle.card)
         except BaseException:
             await _unload(wanted)

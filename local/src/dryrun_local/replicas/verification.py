@@ -30,6 +30,20 @@ class UntrueError(LocalError):
         )
 
 
+async def verify_new(
+    installation: Installation,
+    screen: Screen,
+    rows: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Verify the rows whose images are not those of the `known` rows. Raises UntrueError."""
+    new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
+    if new:
+        facts = await verify_rows(installation, screen, new)
+        stand_ins = counted(len(new), "stand-in")
+        screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
+
+
 async def verify_rows(
     installation: Installation, screen: Screen, rows: Mapping[str, Mapping[str, Any]]
 ) -> int:
