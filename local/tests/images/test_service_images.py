@@ -78,7 +78,7 @@ async def test_each_image_that_is_built_has_its_number_among_those_to_build(tmp_
         }
 
     async def build(*_, **__):
-        return None
+        return BuiltImage("sha256:1", 1, "", ())
 
     monkeypatch.setattr(service_images, "inspect_images", inspect)
     monkeypatch.setattr(service_images, "build_folder", build)

@@ -227,13 +227,7 @@ class _Building:
 
     async def _build(self, folder: ImageFolder) -> BuiltImage:
         log = self._allowlist.parent / "logs" / f"image-{folder.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
-        await build_folder(folder, self._digests[folder.name], self._root, log, force=self._force)
-        built = (await inspect_images([folder.manifest.image])).get(folder.manifest.image)
-        if built is None:
-            raise ProgramError(f"the build succeeded, but the engine has no image {folder.manifest.image}")
-        return built
+        return await build_folder(folder, self._digests[folder.name], self._root, log, force=self._force)
 
     async def _allow(self, folder: ImageFolder, image: BuiltImage) -> None:
         manifest = folder.manifest

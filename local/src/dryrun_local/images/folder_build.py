@@ -53,8 +53,28 @@ async def inspect_images(names: Iterable[str], *, seconds: float = 60) -> dict[s
     return found
 
 
-async def build_folder(folder: ImageFolder, digest: str, root: Path, log: Path, *, force: bool) -> None:
-    """Build `folder` and tag it with its manifest's name. Raises ProgramError with the end of the log."""
+async def build_folder(
+    folder: ImageFolder, digest: str, root: Path, log: Path, *, force: bool = False
+) -> BuiltImage:
+    """Build `folder`, tag it with its manifest's name and return it; `log` begins anew.
+
+    Raises ProgramError with the end of the log.
+    """
+    _begin(log)
+    await _build(folder, digest, root, log, force=force)
+    image = folder.manifest.image
+    built = (await inspect_images([image])).get(image)
+    if built is None:
+        raise ProgramError(f"the build succeeded, but the engine has no image {image}")
+    return built
+
+
+def _begin(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+
+
+async def _build(folder: ImageFolder, digest: str, root: Path, log: Path, *, force: bool) -> None:
     image, label = folder.manifest.image, f"{LABEL}={digest}"
     if folder.bootstrap is not None:
         importing = ["docker", "import", "--change", f'LABEL {LABEL}="{digest}"', "-", image]

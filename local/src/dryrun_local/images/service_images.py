@@ -33,8 +33,6 @@ async def build_service_images(
         image, begun, of = folder.manifest.image, time.monotonic(), len(outdated)
         on_event(ImageEvent(folder.name, image, "building", number=number, of=of))
         log = logs / f"image-{folder.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        await build_folder(folder, digests[folder.name], root, log, force=False)
-        built = (await inspect_images([image]))[image]
+        built = await build_folder(folder, digests[folder.name], root, log)
         seconds = time.monotonic() - begun
         on_event(ImageEvent(folder.name, image, "built", seconds, built.size, number=number, of=of))

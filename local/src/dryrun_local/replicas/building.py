@@ -66,16 +66,10 @@ async def build_stand_ins(
 
 async def _build(installation: Installation, stand_in: StandIn) -> BuiltImage:
     log = installation.logs / f"image-{stand_in.image.rpartition('/')[2].replace(':', '-')}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="dryrun-stand-in-") as name:
         write_files(Path(name), stand_in.files)
         folder = ImageFolder(stand_in.image, Path(name), _manifest(stand_in))
-        await build_folder(folder, stand_in.digest, installation.root, log, force=False)
-    built = (await inspect_images([stand_in.image])).get(stand_in.image)
-    if built is None:
-        raise ProgramError(f"the build succeeded, but the engine has no image {stand_in.image}")
-    return built
+        return await build_folder(folder, stand_in.digest, installation.root, log)
 
 
 def _built(stand_in: StandIn, image: BuiltImage) -> BuiltStandIn:

@@ -89,12 +89,8 @@ async def ensure_shared_root(
             write_files(Path(name), content.files)
             manifest = Manifest(image=IMAGE, summary="The packages of every recipe.")
             log = installation.logs / "image-stand-ins.log"
-            log.unlink(missing_ok=True)
             folder = ImageFolder("stand-ins", Path(name), manifest)
-            await build_folder(folder, digest, installation.root, log, force=False)
-        found = (await inspect_images([IMAGE])).get(IMAGE)
-        if found is None:
-            raise ProgramError(f"the build succeeded, but the engine has no image {IMAGE}")
+            found = await build_folder(folder, digest, installation.root, log)
         seconds = time.monotonic() - begun
         on_event(ImageEvent("stand-ins", IMAGE, "built", seconds, found.size, number=1, of=1))
     else:
