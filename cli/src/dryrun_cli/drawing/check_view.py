@@ -3,12 +3,12 @@
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.narration import counted
 from dryrun_cli.drawing.network_forecast_view import INTERVAL, KINDS, quantity_text
 from dryrun_cli.drawing.safe_text import inert
@@ -37,11 +37,10 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     parts: list[RenderableType] = [title]
     if not compared.complete:
         said = "The production run did not finish: what it missed may be there. Not counted."
-        parts.append(Padding(Text(f"{glyphs.warning} {said}", style="yellow"), (0, 0, 0, 2), expand=False))
+        parts.append(indented(f"{glyphs.warning} {said}", "yellow"))
     left_out = _left_out(compared)
     if left_out:
-        text = Text(f"{glyphs.warning} {left_out}", style="yellow")
-        parts.append(Padding(text, (0, 0, 0, 2), expand=False))
+        parts.append(indented(f"{glyphs.warning} {left_out}", "yellow"))
     unknown = any(group.unknown for group in kinds)
     table = _comparison_table(unknown=unknown)
     for group in kinds:
@@ -56,12 +55,10 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
             quantity_text(each.name, each.outcome),
             _verdict(each.within, glyphs),
         )
-    parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+    parts.append(indented(table))
     for kind, reasons in compared.explained_by.items():
         parts.append(Text(f"{KINDS.get(kind, inert(kind))} lie outside; largest differences:", style="bold"))
-        parts += [
-            Padding(Text(inert(each, 200), style="yellow"), (0, 0, 0, 2), expand=False) for each in reasons
-        ]
+        parts += [indented(inert(each, 200), "yellow") for each in reasons]
     outside = [group for group in (*compared.of("place"), *compared.of("product")) if group.within is False]
     if outside:
         parts.append(Text(f"Ports and products outside their interval: {len(outside)}", style="bold"))
@@ -69,7 +66,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
         table = _comparison_table(unknown=unknown)
         for group in outside[:_MOST_GROUPS]:
             table.add_row(Text(inert(group.name, 60)), *_cells(group, glyphs, unknown=unknown))
-        parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+        parts.append(indented(table))
         parts += _more(len(outside))
     if compared.not_in_inventory:
         number = sum(compared.not_in_inventory.values())

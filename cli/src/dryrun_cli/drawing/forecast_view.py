@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.report import Forecast, ForecastLine
@@ -27,9 +27,9 @@ def draw_forecast(forecast: Forecast | None) -> Iterator[RenderableType]:
     for line in forecast.lines:
         figures = (_figure(line, value) for value in (line.expected, line.low, line.high))
         table.add_row(shown(line.name), *figures, Text(inert(line.basis), style="dim"))
-    yield Padding(table, (0, 0, 0, 2), expand=False)
+    yield indented(table)
     for assumption in forecast.assumptions:
-        yield Padding(Text(f"assumed: {inert(assumption)}", style="dim"), (0, 0, 0, 2), expand=False)
+        yield indented(f"assumed: {inert(assumption)}", "dim")
 
 
 def _figure(line: ForecastLine, value: float | None) -> Text:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.narration import HARM_WORDS
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.report import Report
@@ -34,7 +34,7 @@ def _dead(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
         during = f" while {inert(' and '.join(harm.during))} ran" if harm.during else ""
         word = HARM_WORDS.get(harm.harm, harm.harm)
         line = f"{glyphs.bad} {inert(harm.service)} {inert(word)}{during}: {inert(harm.detail, 500)}"
-        yield Padding(Text(line, style="red"), (0, 0, 0, 2), expand=False)
+        yield indented(line, "red")
 
 
 def _words(total: SideEffectTotal) -> str:

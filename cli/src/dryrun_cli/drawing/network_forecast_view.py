@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.network_forecast import (
@@ -33,11 +34,11 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
         "not bold",
     )
     if by := known.scanned_by:
-        yield Padding(Text(f"scanned by {inert(by, 500)}", style="dim"), (0, 0, 0, 2), expand=False)
+        yield indented(f"scanned by {inert(by, 500)}", "dim")
     table = _table("", "there", "covered", "found", INTERVAL, "missed", "unknown")
     for group in known.kinds:
         table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group))
-    yield Padding(table, (0, 0, 0, 2), expand=False)
+    yield indented(table)
     for title, groups in (("Services by port", known.places), ("Products", known.products)):
         worst = [group for group in groups if _is_lacking(group)]
         if not worst:
@@ -46,7 +47,7 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
         table = _table("", "there", "covered", "found", INTERVAL, "missed", "unknown")
         for group in worst[:_MOST_GROUPS]:
             table.add_row(Text(inert(group.name, 60)), *_cells(group))
-        yield Padding(table, (0, 0, 0, 2), expand=False)
+        yield indented(table)
         if len(worst) > _MOST_GROUPS:
             yield Padding(Text(f"and {len(worst) - _MOST_GROUPS} more: -o report.html", "dim"), (0, 2))
     yield from draw_quantities(known)
@@ -61,14 +62,14 @@ def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
             expected = quantity_text(each.name, each.expected.value)
             table.add_row(QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
     if table.row_count:
-        yield Padding(table, (0, 0, 0, 2), expand=False)
+        yield indented(table)
     for each in known.quantities:
         if each.name == "seconds" and each.expected is not None:
             basis = Text(f"duration from {inert(each.basis, 300)}", style="dim")
-            yield Padding(basis, (0, 0, 0, 2), expand=False)
+            yield indented(basis)
     unmeasured = [QUANTITIES[each.name] for each in known.quantities if each.expected is None]
     if unmeasured:
-        yield Padding(Text(f"not measured: {', '.join(unmeasured)}", style="dim"), (0, 0, 0, 2), expand=False)
+        yield indented(f"not measured: {', '.join(unmeasured)}", "dim")
 
 
 def quantity_text(name: Quantity, value: float) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.report import Report
 from dryrun_contract.scores import CollectorScores
@@ -40,13 +40,13 @@ def draw_own_lists(report: Report, glyphs: Glyphs, where: str) -> Iterator[Rende
         yield grid
         if len(rows) > MOST_LISTED:
             text = f"and {len(rows) - MOST_LISTED} more; for all: {where}"
-            yield Padding(Text(text, style="dim"), (0, 0, 0, 2), expand=False)
+            yield indented(text, "dim")
         if own.rows_not_claimed:
             names = ", ".join(
                 f"{row.kind} {row.attribute}" if row.attribute else row.kind for row in own.rows_not_claimed
             )
             text = f"not claimed by its manifest, and not counted: {inert(names, 500)}"
-            yield Padding(Text(text, style="dim"), (0, 0, 0, 2), expand=False)
+            yield indented(text, "dim")
 
 
 def _rows(own: CollectorScores, glyphs: Glyphs) -> Iterator[_Cells]:

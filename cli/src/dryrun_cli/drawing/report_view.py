@@ -9,7 +9,6 @@ from typing import Final
 
 from pydantic import JsonValue
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.harm_view import draw_harm
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.origin import origin
@@ -46,17 +46,17 @@ def draw_report(
     where = whole or f"dryrun report {short(report.session.id)} -o report.html"
     parts: list[RenderableType] = [_headline(report, glyphs)]
     if report.template.stands_for is not None:
-        parts.append(_indented(f"Stands for {origin(report.template.stands_for)}", "dim"))
+        parts.append(indented(f"Stands for {origin(report.template.stands_for)}", "dim"))
     if with_reason and report.session.reason:
-        parts.append(_indented(inert(report.session.reason, 2000)))
+        parts.append(indented(inert(report.session.reason, 2000)))
     if not report.final:
-        parts.append(_indented("The session has not ended; these are its results so far."))
+        parts.append(indented("The session has not ended; these are its results so far."))
     if not report.history_complete:
         parts.append(
-            _indented("Some events of this session were lost; the report may be incomplete.", "yellow")
+            indented("Some events of this session were lost; the report may be incomplete.", "yellow")
         )
     if report.isolation is not None and not report.isolation.isolated:
-        parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
+        parts.append(indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
     parts += _scores(report, glyphs, where)
     parts += draw_own_lists(report, glyphs, where)
     parts += draw_harm(report, glyphs)
@@ -96,12 +96,12 @@ def _scores(report: Report, glyphs: Glyphs, where: str) -> Iterator[RenderableTy
     yield Text("")
     if report.scores is None:
         yield _heading("Scores")
-        yield _indented(f"None: {inert(report.scores_missing or 'the API gives no reason', 1000)}", "yellow")
+        yield indented(f"None: {inert(report.scores_missing or 'the API gives no reason', 1000)}", "yellow")
         return
     yield _score_table(report.scores)
     if others := report.scores.not_looked_for:
         kinds = ", ".join(f"{title_of(kind)} ({number:,})" for kind, number in others.items())
-        yield _indented(f"Missed because no scored collector looks for it: {inert(kinds, 500)}", "dim")
+        yield indented(f"Missed because no scored collector looks for it: {inert(kinds, 500)}", "dim")
     yield from _differences(report.scores, glyphs, where)
 
 
@@ -189,7 +189,7 @@ def _listing(
         grid.add_row(Text(f"  {sign}"), shown(kind, "dim", limit=40), Text(inert(key, 300)), last)
     yield grid
     if len(items) > MOST_LISTED:
-        yield _indented(f"and {len(items) - MOST_LISTED} more; for all: {where}", "dim")
+        yield indented(f"and {len(items) - MOST_LISTED} more; for all: {where}", "dim")
 
 
 def _cost(report: Report) -> Iterator[RenderableType]:
@@ -241,7 +241,7 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
         yield _fact("Collector", f"{inert(run.collector)}{aside}: {figures}")
         if run.truncated or not run.complete:
             why = run.reason or ("its output was cut at the ceiling" if run.truncated else "no end line")
-            yield _indented(f"{glyphs.warning} incomplete: {inert(why, 500)}", "yellow")
+            yield indented(f"{glyphs.warning} incomplete: {inert(why, 500)}", "yellow")
 
 
 def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -293,7 +293,3 @@ def _fact(name: str, value: str) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row(name, Text(value))
     return grid
-
-
-def _indented(text: str, style: str = "") -> RenderableType:
-    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.reading import ListedFigures, ListedSession
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
+from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
@@ -31,17 +31,17 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
         title = Text(inert(template.id), style="bold cyan").append(f"  {inert(template.title)}", "not cyan")
         parts += [Text(""), title] if parts else [title]
         if template.description:
-            parts.append(_indented(Text(inert(template.description, 2000))))
+            parts.append(indented(Text(inert(template.description, 2000))))
         if template.stands_for is not None:
             known = Text("stands for: ", style="dim").append(origin(template.stands_for), "not dim")
-            parts.append(_indented(known))
+            parts.append(indented(known))
         targets = ", ".join(service.name for service in template.services)
         for name, value in (
             (counted(len(template.services), "target"), targets),
             ("collectors", ", ".join(template.collectors)),
         ):
             line = Text(f"{name}: ", style="dim").append(inert(value, 4000), "not dim")
-            parts.append(_indented(line))
+            parts.append(indented(line))
     return (
         Group(*parts)
         if parts
@@ -171,7 +171,3 @@ def _seeded(template: str, seed: int) -> str:
 
 def _template(session: SessionView) -> str:
     return _seeded(session.template, session.seed) + (" (keep)" if session.keep else "")
-
-
-def _indented(text: Text) -> RenderableType:
-    return Padding(text, (0, 0, 0, 2), expand=False)
