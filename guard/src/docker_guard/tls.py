@@ -40,12 +40,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        context.load_verify_locations(files.ca)
-        context.load_cert_chain(files.certificate, files.key)
-    except OSError as error:  # ssl.SSLError is one
-        shown = ", ".join(map(str, (files.ca, files.certificate, files.key)))
-        raise ConfigurationError(f"TLS cannot be served with {shown}: {error}") from None
+    _load(context, files, "served")
     audit_log.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
     return context
 
@@ -54,13 +49,17 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     """Return TLS 1.3 towards another guard, which has to be of the same CA. Raises ConfigurationError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    _load(context, files, "spoken")
+    return context
+
+
+def _load(context: ssl.SSLContext, files: TlsFiles, what: str) -> None:
     try:
         context.load_verify_locations(files.ca)
         context.load_cert_chain(files.certificate, files.key)
-    except OSError as error:
+    except OSError as error:  # ssl.SSLError is one
         shown = ", ".join(map(str, (files.ca, files.certificate, files.key)))
-        raise ConfigurationError(f"TLS cannot be spoken with {shown}: {error}") from None
-    return context
+        raise ConfigurationError(f"TLS cannot be {what} with {shown}: {error}") from None
 
 
 def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
