@@ -30,7 +30,6 @@ def test_another_shape_is_refused_with_its_text(text):
 def test_a_key_moves_to_its_services_name():
     key = ResourceKey.parse("10.0.0.3:5432/tcp/shop/public/orders")
     assert str(key.on("db")) == "db:5432/tcp/shop/public/orders"
-    assert str(key.service()) == "10.0.0.3:5432/tcp"
 
 
 @pytest.mark.parametrize(

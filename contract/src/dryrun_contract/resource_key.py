@@ -71,7 +71,3 @@ class ResourceKey:
     def on(self, host: str) -> Self:
         """Return the same place on another host, e.g. with a service's name in place of its address."""
         return type(self)(host, self.port, self.transport, self.path)
-
-    def service(self) -> Self:
-        """Return the key of the service that contains this (the host itself when there is no port)."""
-        return type(self)(self.host, self.port, self.transport)

@@ -132,7 +132,6 @@ class SessionHistory:
     outcome: Outcome | None = None
     reason: str | None = None
     seq: int = 0
-    last_at: datetime | None = None
 
     @property
     def phase(self) -> Phase | None:
@@ -153,7 +152,7 @@ class SessionHistory:
         """Apply `event` and return True; an event that is not newer than the last one changes nothing."""
         if event.seq <= self.seq:
             return False
-        self.seq, self.last_at = event.seq, event.at
+        self.seq = event.seq
         self._read_session(event)
         self._read_network(event)
         self._read_target(event)

@@ -57,7 +57,6 @@ class Reply:
 
     status: int
     body: bytes
-    content_type: str = "application/json"
 
     def json(self) -> Any:
         """Return the body as JSON. Raises EngineDownError if it is not: success is always JSON here."""
@@ -248,7 +247,7 @@ class Engine:
                     answer += piece
                     if len(answer) > MAX_ANSWER_BYTES:
                         raise EngineDownError(f"{method} {path}: more than {MAX_ANSWER_BYTES} bytes")
-                reply = Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
+                reply = Reply(response.status, bytes(answer))
             if counts is not None and len(answer) > _LONG_ANSWER_BYTES:
                 await counts.turn()
             return reply  # noqa: TRY300 - nothing after it raises

@@ -24,7 +24,7 @@ def test_a_template_comes_with_all_that_a_session_is_built_from(folder):
         "A web server and its twin.",
     )
     assert [service.name for service in small.services] == ["twin", "web"]
-    assert small.service("web").environment == {"SITE": "shop"}
+    assert small.services[1].environment == {"SITE": "shop"}
     assert small.credentials == (
         TemplateCredential(engine="postgresql", username="reader", password="a$b "),
         TemplateCredential(engine="redis", password="", services=("web",)),

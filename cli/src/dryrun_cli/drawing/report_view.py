@@ -283,8 +283,8 @@ def _share(share: float | None, style: str = "") -> Text:
     return Text("n/a", style="dim") if share is None else Text(f"{share:.2f}", style=style)
 
 
-def _heading(text: str, style: str = "bold") -> Text:
-    return Text(text, style=style)
+def _heading(text: str) -> Text:
+    return Text(text, style="bold")
 
 
 def _fact(name: str, value: str) -> RenderableType:

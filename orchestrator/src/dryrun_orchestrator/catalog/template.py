@@ -70,13 +70,6 @@ class LoadedTemplate:
     """Labels of the hosts of a fleet that it may stand on."""
     file: "TemplateFile" = field(repr=False)
 
-    def service(self, name: str) -> LoadedService:
-        """Return the service with this name. Raises KeyError."""
-        for service in self.services:
-            if service.name == name:
-                return service
-        raise KeyError(name)
-
     @property
     def task_digest(self) -> str:
         """`sha256:…` over what is to be found: services, environments, credentials, ground truth.

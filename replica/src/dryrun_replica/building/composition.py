@@ -31,8 +31,6 @@ class RunningService:
     """Its name below `FILES`, e.g. `01-nginx-8443`; also what the container says when it ends."""
     recipe: Recipe
     port: int
-    transports: tuple[str, ...]
-    """Those of the inventory's that it stands for; it may open more."""
     values: Values
     tls: TlsFacts | None
     version: str | None
@@ -163,7 +161,7 @@ def _running(
     )
     tls = service.tls if takes_tls else TlsFacts() if recipe.tls == "always" else None
     shown = version if recipe.version.shown else None
-    return RunningService(folder, recipe, service.port, recipe.transports, values, tls, shown)
+    return RunningService(folder, recipe, service.port, values, tls, shown)
 
 
 def _facts(service: RunningService, host: str) -> list[dict[str, Any]]:

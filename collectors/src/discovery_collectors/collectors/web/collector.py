@@ -46,7 +46,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
 
     async def inspect(service: KnownService) -> None:
-        await _inspect(_Site(service, assignment, emit, pause))
+        await _inspect(_Site(service, emit, pause))
 
     await inspect_each(services, inspect, emit, at_once=_SITES_AT_ONCE if rate is None else 1)
 
@@ -85,7 +85,6 @@ class _Site:
     """One web server and what is known of it."""
 
     service: KnownService
-    assignment: Assignment
     emit: Emit
     pause_seconds: float
     visits: dict[str, _Visit] = field(default_factory=dict)
