@@ -73,3 +73,7 @@ def test_a_report_has_the_verdict_of_its_session_on_request(run, api):
 def test_one_session_shows_its_verdict_and_what_it_is_judged_by(run, api):
     session = api.add_session(criteria="nightly", figures={"recall": 0.5, "passed": False})
     assert "failed by nightly" in run("show", session["id"])[1]
+    unscored = api.add_session(criteria="nightly")
+    assert "none; criteria: nightly" in run("show", unscored["id"])[1]
+    running = api.add_session(criteria="nightly", phase="scanning", outcome=None, ended_at=None)
+    assert "none yet; criteria: nightly" in run("show", running["id"])[1]

@@ -125,9 +125,7 @@ def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
     elif session.expires_at is not None:
         left = duration((session.expires_at - now).total_seconds())
         grid.add_row("removed", Text(f"by {when(session.expires_at)} at the latest, in {left}"))
-    grid.add_row(
-        "verdict", _verdict(session.figures).append(f" by {inert(session.criteria, 40)}", "not bold dim")
-    )
+    grid.add_row("verdict", _verdict_by(session))
     name = short(session.id)
     following = f"dryrun report {name}" if session.phase == Phase.ENDED else f"dryrun watch {name}"
     grid.add_row("next", Text(following))
@@ -158,6 +156,14 @@ def _verdict(figures: ListedFigures | None) -> Text:
     if figures is None or figures.passed is None:
         return Text("-", style="dim")
     return Text("passed", style="green") if figures.passed else Text("failed", style="red")
+
+
+def _verdict_by(session: ListedSession) -> Text:
+    criteria = inert(session.criteria, 40)
+    if session.figures is not None and session.figures.passed is not None:
+        return _verdict(session.figures).append(f" by {criteria}", "dim")
+    none = "none" if session.phase == Phase.ENDED else "none yet"
+    return Text(f"{none}; criteria: {criteria}", style="dim")
 
 
 def when(at: datetime) -> str:
