@@ -24,7 +24,7 @@ from local_stack import ORCHESTRATOR_TOKEN, ROOT, SUBNET_POOL
 from sessions_lab import LabSession, lab_session
 from vectors import row
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long(50)]
 
 _SESSION_SECONDS = 20
 _CONTAINERS = 5

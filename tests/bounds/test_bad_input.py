@@ -31,7 +31,7 @@ from dryrun_contract.session import SessionView
 from dryrun_local.machine.engine_view import open_engine
 from dryrun_local.system.postgres import running_postgres
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 type Docker = Callable[..., str]
 

@@ -13,7 +13,7 @@ from fleet_lab import FleetLab, Host
 from fleet_words import IMAGES, NGINX, Words
 from local_stack import ROOT
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long(70)]
 
 
 @pytest.fixture

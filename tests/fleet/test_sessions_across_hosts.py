@@ -35,7 +35,7 @@ from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.programs import ProgramError
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long(90)]
 
 ATTACK_SECONDS = 1.0
 FIRST_PROBE = 22

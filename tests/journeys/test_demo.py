@@ -16,7 +16,7 @@ from canaries import found_in, mentions
 from inert_report import faults_of
 from local_stack import ROOT
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(90)]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun-local")
 SESSION_LABEL = "discovery.dryrun.session_id"

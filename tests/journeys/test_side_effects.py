@@ -15,7 +15,14 @@ from local_stack import API_TOKEN, ROOT, open_stack
 from dryrun_contract.event import TargetLogs
 from dryrun_contract.side_effects import side_effect_totals
 
-pytestmark = [pytest.mark.engine, pytest.mark.long(90), pytest.mark.asyncio(loop_scope="module")]
+# On a busy machine both scans take three minutes, the time of other tests' sessions.
+SESSION_SECONDS = 1200
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.long(90),
+    pytest.mark.timeout(SESSION_SECONDS),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
 SCANS = {"too fast": ("--collector", "nmap-connect", "--max-rate", "10000"), "ours": ()}
@@ -30,7 +37,7 @@ async def report_of(url: str, *choice: str) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
             PROGRAM, *arguments, env=inherited | own, stdout=-1, stderr=-1, stdin=-3
         )
-        async with asyncio.timeout(280):
+        async with asyncio.timeout(SESSION_SECONDS):
             said, complained = await process.communicate()
         assert process.returncode == 0, complained.decode()
         return said.decode()
@@ -46,7 +53,8 @@ async def report_of(url: str, *choice: str) -> dict[str, Any]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reports(empty_cluster: Path) -> AsyncIterator[Mapping[str, dict[str, Any]]]:
     with TemporaryDirectory(prefix="dt-") as state:
-        async with open_stack(Path(state), empty_cluster, {}) as stack:
+        settings = {"ORCHESTRATOR_SESSION_SECONDS": str(SESSION_SECONDS)}
+        async with open_stack(Path(state), empty_cluster, settings) as stack:
             found = await asyncio.gather(*(report_of(stack.api.url, *choice) for choice in SCANS.values()))
             yield dict(zip(SCANS, found, strict=True))
 

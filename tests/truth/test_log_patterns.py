@@ -14,7 +14,7 @@ import pytest
 import yaml
 from target_container import REPOSITORY, TargetContainer, allowed, internal_network, running
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long(50)]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dryrun_orchestrator.engine.protocol import EngineUnreachableError, Limits, 
 pytestmark = pytest.mark.engine
 
 MIB = 1024 * 1024
+TURNS = 2
 MOST_TIMES_THE_COMMAND = 3
 """A log is read in at most so many times what `docker logs` takes."""
 
@@ -123,24 +124,28 @@ async def _ipv4_addresses_of(interface: str) -> str:
     return output.decode()
 
 
-# It compares how long reading takes.
-@pytest.mark.alone
 async def test_a_million_lines_arrive_whole(real_bench, docker):
     _, network = await real_bench.network()
     limits = Limits(log_bytes=300 * MIB)
     container = await real_bench.container("flood", network, limits=limits)
     await real_bench.engine.start_container(container)
     followed = (await real_bench.log(container, follow=True))["stdout"]
-    begun = time.monotonic()
-    read = (await real_bench.log(container, follow=False))["stdout"]
-    seconds = time.monotonic() - begun
-    begun = time.monotonic()
-    docker("logs", container)
-    seconds_of_the_command = time.monotonic() - begun
+    seconds, seconds_of_the_command = [], []
+    # By turns, and of each the quickest: what runs beside holds up both, at one time or another.
+    for _ in range(TURNS):
+        begun = time.monotonic()
+        read = (await real_bench.log(container, follow=False))["stdout"]
+        seconds.append(time.monotonic() - begun)
+        begun = time.monotonic()
+        docker("logs", container)
+        seconds_of_the_command.append(time.monotonic() - begun)
     expected = hashlib.sha256(b"".join(b"%d\n" % number for number in range(1, 1_000_001))).digest()
     assert hashlib.sha256(followed).digest() == expected
     assert hashlib.sha256(read).digest() == expected
-    assert seconds < MOST_TIMES_THE_COMMAND * seconds_of_the_command, (seconds, seconds_of_the_command)
+    assert min(seconds) < MOST_TIMES_THE_COMMAND * min(seconds_of_the_command), (
+        seconds,
+        seconds_of_the_command,
+    )
 
 
 # --- between the adapter and the engine --------------------------------------------------------------------
