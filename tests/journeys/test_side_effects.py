@@ -28,8 +28,8 @@ pytestmark = [
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
 MANIFESTS = ROOT / "collectors" / "manifests"
 ALL_PORTS, SOME_PORTS = "1-1024,4001", "80,389,443,502,4001"
-"""Of those that the fast scan connects to, those that something listens on: a busy machine takes so long for all
-that the device has room again."""
+"""The first of those that the fast scan connects to, and which of them something listens on: for all a busy
+machine takes so long that the device has room again."""
 SCANS = {"too fast": ("--collector", "nmap-connect", "--max-rate", "10000"), "ours": ()}
 
 
