@@ -1,5 +1,6 @@
 import asyncio
 import re
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -23,6 +24,28 @@ class Busy(Container):
         if waits:
             return CERTIFICATE if float(waits[1]) > HANDSHAKE_SECONDS else ""
         return LISTENS if root else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Late(Container):
+    """Whose page comes in time when it is asked for the second time."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def ask(self, *command: str, text: str = "", root: bool = False) -> str:
+        if "/dev/tcp/" not in command[-1]:
+            return LISTENS if root else ""
+        self.asked.append(command[-1])
+        return "HTTP/1.0 200 OK\r\n\r\n<title>Shop</title>" if len(self.asked) == 2 else ""
+
+
+def test_a_page_that_has_to_be_there_is_asked_for_again() -> None:
+    truth = [
+        {"kind": "service", "key": ":8443/tcp", "data": {}},
+        {"kind": "web_app", "key": ":8443/tcp", "data": {"title": "Shop"}},
+    ]
+    checked = verification._Verification(Late("", "", ""), truth, Products({}))
+    assert [fault for fault in asyncio.run(checked.run()) if "web_app" in fault] == []
 
 
 @pytest.mark.parametrize("expected", [True, False], ids=["expected", "not expected"])

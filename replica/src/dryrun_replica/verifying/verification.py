@@ -18,7 +18,7 @@ from dryrun_replica.verifying.listeners import Listener, listeners, package_vers
 _BANNERS = "stand-in/banner.py"
 _FRONT = "stunnel"
 _TRIES = 3
-"""For what has to be there: on a busy machine a handshake may not finish in time."""
+"""For what has to be there: on a busy machine a handshake or a page may not come in time."""
 _LEAST_SECONDS = 2.0
 """How long a handshake is waited for where no certificate is expected, and so often nobody answers one."""
 _TIMES_A_QUESTION = 10
@@ -171,7 +171,11 @@ class _Verification:
             if place[0] in _KINDS_BEHIND and re.match(rf"{re.escape(listener.key)}(/|$)", place[1])
         }
         kinds = {kind for kind, _ in expected}
-        seen = await questions.shown(self._container, kinds, listener.port, listener.key, tls=tls)
+        seen: questions.Shown = {}
+        for _ in range(_TRIES):
+            seen = await questions.shown(self._container, kinds, listener.port, listener.key, tls=tls)
+            if expected.keys() <= seen.keys():
+                break
         faults = [
             f"{kind} {key} is expected and missing" for kind, key in sorted(expected.keys() - seen.keys())
         ]
