@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 # A key may be 4000 bytes long and a B-tree entry 2704, so uniqueness is over a digest. Doubling the
 # backslashes makes the cast from text to bytea take every text literally.

@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 _KNOWN_BROWSERS = """
 CREATE TABLE gateway.known_browsers (

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 # A session's id changes when it takes the place of a prepared one; a check outlives its session.
 _CHECKS = """

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
-branch_labels = None
-depends_on = None
 
 # The application may add to the audit log and read it. By this function, which runs as the schema's owner, it
 # can remove the oldest lines, and none that is younger than 90 days, whatever it is told.

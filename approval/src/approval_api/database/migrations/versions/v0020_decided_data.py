@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0020"
 down_revision = "0019"
-branch_labels = None
-depends_on = None
 
 # Of a pending one that is gone, the data is what was decided on when nothing but that happened since. Of
 # others it is not known any more: those that return are `changed`.

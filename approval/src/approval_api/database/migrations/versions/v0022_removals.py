@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0022"
 down_revision = "0021"
-branch_labels = None
-depends_on = None
 
 # All that the delivering role sees of them: that they are gone, as it was decided on.
 _REMOVALS = """

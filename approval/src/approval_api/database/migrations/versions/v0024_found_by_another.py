@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0024"
 down_revision = "0023"
-branch_labels = None
-depends_on = None
 
 # Of each collector one lookup by its unique index; there are few collectors, and no index leads from a key
 # to all of them. What changed since it was approved is still found, whatever is decided on the change.
