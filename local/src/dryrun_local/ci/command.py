@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -102,22 +102,10 @@ class Ci:
         """Read every file before anything is built; the faults of all of them are reported together."""
         options = self._options
         faults: list[str] = []
-        request: ExperimentRequest | None = None
-        baseline: Baseline | None = None
-        try:
-            request = read_request(options.experiment)
-        except WrongUseError as error:
-            faults.append(str(error))
-        try:
-            if not options.update_baseline:
-                baseline = read_baseline(options.baseline)
-        except WrongUseError as error:
-            faults.append(str(error))
-        try:
-            if options.criteria is not None:
-                read_criteria(options.criteria)
-        except WrongUseError as error:
-            faults.append(str(error))
+        request = _read(read_request, options.experiment, faults)
+        baseline = None if options.update_baseline else _read(read_baseline, options.baseline, faults)
+        if options.criteria is not None:
+            _read(read_criteria, options.criteria, faults)
         if request is not None and baseline is not None and (others := faults_of(baseline, request)):
             faults += [f"{options.baseline} does not fit {options.experiment}:", *others, UPDATE]
         if request is None or faults:
@@ -225,6 +213,15 @@ class Ci:
                     self._screen.warn(f"cannot write {path}: {error.strerror or error}")
         if os.environ.get("GITHUB_ACTIONS") == "true":
             sys.stdout.write("".join(f"{line}\n" for line in annotations(verdict)))
+
+
+def _read[T](read: Callable[[Path], T], path: Path, faults: list[str]) -> T | None:
+    """Return what is read from a file; None, and a line more of `faults`, for one that is wrong."""
+    try:
+        return read(path)
+    except WrongUseError as error:
+        faults.append(str(error))
+        return None
 
 
 def _own(measured: Measured) -> dict[str, BaselineArm]:
