@@ -1,5 +1,6 @@
 """Draws a watched session for a terminal; no meaning depends on colour alone."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -120,9 +121,7 @@ def _phase_cell(
 
 def _targets(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     views = list(state.targets.values())
-    tally: dict[str, int] = {}
-    for view in views:
-        tally[view.state] = tally.get(view.state, 0) + 1
+    tally = Counter(view.state for view in views)
     states = ", ".join(f"{number} {name}" for name, number in tally.items())
     yield _heading("Targets", f"{len(views)}: {states}")
     if state.has_ended:

@@ -176,7 +176,8 @@ def _facts(service: RunningService, host: str) -> list[dict[str, Any]]:
     if service.tls is not None:
         facts.append({"kind": "certificate", "key": first, "data": _certificate(service.tls, host)})
     for fact in recipe.truth:
-        data = {name: _told(text, service.values) for name, text in fact.data.items()}
+        # A title is plain, so that file and ground truth have the same characters.
+        data = {name: render(text, service.values) for name, text in fact.data.items()}
         facts.append({"kind": fact.kind, "key": f"{first}{fact.key}"} | ({"data": data} if data else {}))
     return facts
 
@@ -189,8 +190,3 @@ def _certificate(tls: TlsFacts, host: str) -> dict[str, str]:
         "issuer": f"CN={issuer}",
         "not_after": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _told(text: str, values: Values) -> str:
-    # A title is plain, so that file and ground truth have the same characters.
-    return render(text, values)

@@ -4,6 +4,7 @@ Names of protocols are those of nmap's table of services.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -253,10 +254,7 @@ def words_of(text: str) -> list[str]:
 
 def role_of(protocols: list[Protocol | None], purpose: str | None) -> str:
     """Return the role of a host: what most of its services are for, else what people call it, else `host`."""
-    counts: dict[str, int] = {}
-    for protocol in protocols:
-        role = protocol.role if protocol is not None else "host"
-        counts[role] = counts.get(role, 0) + 1
+    counts = Counter(protocol.role if protocol is not None else "host" for protocol in protocols)
     telling = {role: count for role, count in counts.items() if role not in {*_LAST_ROLES, "host"}}
     if telling:
         return max(telling, key=lambda role: telling[role])

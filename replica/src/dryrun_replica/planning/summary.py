@@ -1,5 +1,6 @@
 """The words and the picture of a plan: what terminals, templates' cards and files say of its coverage."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -67,9 +68,7 @@ def bar(coverage: Coverage, width: int) -> list[tuple[Level, int]]:
 
 def made_from(plan: Plan) -> str:
     """Return what a replica was made from, e.g. `a scan by nmap and 3 files of NetBox`."""
-    counts: dict[str, int] = {}
-    for source in plan.sources:
-        counts[source.format] = counts.get(source.format, 0) + 1
+    counts = Counter(source.format for source in plan.sources)
     words = [
         _FORMATS.get(name, name) if count == 1 else f"{_FORMATS.get(name, name)} in {count} files"
         for name, count in counts.items()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 
 from pydantic import JsonValue
 
@@ -61,13 +62,16 @@ def webhook(events: Sequence[Noticed], base_url: str, now: datetime) -> JsonValu
 
 
 def slack(events: Sequence[Noticed], base_url: str) -> JsonValue:
-    """Return the body for an incoming webhook of Slack: text blocks that are plain, so nothing is markup."""
+    """Return the body for an incoming webhook of Slack: text blocks that are plain, so nothing is markup.
+
+    Slack takes the three characters that begin mentions and links as HTML writes them.
+    """
     blocks: list[JsonValue] = [
         {"type": "section", "text": {"type": "plain_text", "text": line, "emoji": False}}
         for line in plain(events, base_url).split("\n")
         if line.strip()
     ]
-    return {"text": _no_mentions(subject(events)), "blocks": blocks[:45]}
+    return {"text": escape(subject(events), quote=False), "blocks": blocks[:45]}
 
 
 def teams(events: Sequence[Noticed], base_url: str) -> JsonValue:
@@ -95,10 +99,6 @@ def apprise(events: Sequence[Noticed], base_url: str) -> JsonValue:
         "format": "text",
         "tag": "all",
     }
-
-
-def _no_mentions(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _no_markdown(text: str) -> str:
