@@ -22,11 +22,15 @@ from dryrun_contract.collector_config import Credential
 
 FOLDER = Path(__file__).parents[2] / "images" / "credential-recorder"
 HERE = "127.0.0.1"
-OFFSET = 2_000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-"""Each worker has ports of its own, all below those that the kernel gives to outgoing connections."""
 SECRET = "CANARY-offered-4d8e02"
 USER = "inventory_reader"
 _RUN = "import sys; sys.path.insert(0, sys.argv[1]); import server; server.run(int(sys.argv[2]))"
+
+
+def offset() -> int:
+    """Each worker has ports of its own, all below those that the kernel gives to outgoing connections."""
+    # Not a constant: workers that are forks have this module from before they have a name.
+    return 2_000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Recorder:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    command = [sys.executable, "-BISs", "-c", _RUN, str(FOLDER / "recorder"), str(OFFSET)]
+    command = [sys.executable, "-BISs", "-c", _RUN, str(FOLDER / "recorder"), str(offset())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -59,7 +63,7 @@ def recorder() -> Iterator[Recorder]:
 def ask(port: int, *questions: bytes) -> bytes:
     """Say each in turn and return the last answer."""
     answer = b""
-    with socket.create_connection((HERE, port + OFFSET), 5) as connection:
+    with socket.create_connection((HERE, port + offset()), 5) as connection:
         for question in questions:
             connection.sendall(question)
             answer = connection.recv(4096)
@@ -70,17 +74,17 @@ def ask_agent(community: bytes) -> None:
     """Ask by SNMPv2c, and return once it was read."""
     content = b"\x02\x01\x01\x04" + bytes([len(community)]) + community + b"\xa0\x00"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
-        agent.sendto(b"\x30" + bytes([len(content)]) + content, (HERE, 161 + OFFSET))
+        agent.sendto(b"\x30" + bytes([len(content)]) + content, (HERE, 161 + offset()))
         # An agent that answered has read what came before.
         agent.settimeout(5)
-        agent.sendto(SNMP_V3_DISCOVERY, (HERE, 161 + OFFSET))
+        agent.sendto(SNMP_V3_DISCOVERY, (HERE, 161 + offset()))
         assert b"records" in agent.recv(1024)
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mysql", "mongodb", "redis"])
 async def test_a_client_of_a_database_is_refused_and_recorded(recorder: Recorder, engine: str) -> None:
     ports = {"postgresql": 5432, "mysql": 3306, "mongodb": 27017, "redis": 6379}
-    service = DatabaseService(ScopedAddress(HERE), ports[engine] + OFFSET, engine, certain=True)
+    service = DatabaseService(ScopedAddress(HERE), ports[engine] + offset(), engine, certain=True)
     credential = Credential(engine=engine, username=USER, password=SECRET, at=(HERE,))
     async with asyncio.timeout(20):
         with pytest.raises(LoginRefusedError):
@@ -139,7 +143,7 @@ def test_a_client_cannot_write_lines_of_its_own(recorder: Recorder) -> None:
 @pytest.mark.parametrize("port", [389, 3306, 5432, 6379, 8080, 27017])
 def test_garbage_ends_its_own_connection_only(recorder: Recorder, port: int) -> None:
     for garbage in (b"\xff" * 5000, b"\0" * 64, b"*99999999\r\n", b"\x30\x84\xff\xff\xff\xff", b"\n"):
-        with socket.create_connection((HERE, port + OFFSET), 5) as connection:
+        with socket.create_connection((HERE, port + offset()), 5) as connection:
             connection.sendall(garbage)
     assert ask(6379, b"AUTH x\r\n").startswith(b"-WRONGPASS")
     assert len(recorder.offered()) == 1
