@@ -10,7 +10,13 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
-from hypothesis import settings
+
+# Also where PYTHONDONTWRITEBYTECODE is set: each process of pytest would rewrite the assertions of all tests
+# anew, which is half of what it takes to collect them, and those of Hypothesis, which takes 0.3 s.
+_writes_no_bytecode = sys.dont_write_bytecode
+sys.dont_write_bytecode = False
+
+from hypothesis import settings  # noqa: E402  # see above
 
 ALLOWED = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.213.0.0/16")))
 """Loopback and the pool of the sessions' subnets."""
@@ -90,11 +96,6 @@ def pytest_collection_finish() -> None:
 
 # What is imported and collected stays: to look for garbage among it took a seventh of the time of collecting.
 gc.disable()
-
-# Also where PYTHONDONTWRITEBYTECODE is set: each process of pytest would rewrite the assertions of all tests
-# anew, which is half of what it takes to collect them.
-_writes_no_bytecode = sys.dont_write_bytecode
-sys.dont_write_bytecode = False
 
 # There is no way to remove it again, which is what it is for.
 sys.addaudithook(_watch)
