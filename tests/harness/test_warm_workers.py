@@ -1,6 +1,7 @@
 """Workers of tests are forks of a process that has collected the tests; without it they start as usual."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -53,16 +54,16 @@ def run(folder: Path) -> Callable[[], str]:
 
 
 @contextmanager
-def collecting(folder: Path) -> Iterator[None]:
-    """Have a process that collects them during the block."""
+def collecting(folder: Path) -> Iterator[int]:
+    """Have a process that collects them during the block; yield the id of its group."""
     with subprocess.Popen(
-        [*COMMAND.split(), "--collect", "workers"], cwd=folder, stdout=subprocess.DEVNULL
+        [*COMMAND.split(), "--collect", "workers"], cwd=folder, stdout=subprocess.DEVNULL, process_group=0
     ) as process:
         try:
             while not (folder / "workers").exists():
                 assert process.poll() is None, "it does not listen"
                 time.sleep(0.02)
-            yield
+            yield process.pid
         finally:
             process.kill()
 
@@ -101,3 +102,33 @@ def test_tests_that_cannot_be_collected_are_reported_by_workers_as_usual(folder,
         printed = run()
     assert "No module named 'nothing_like_it'" in printed
     assert len((folder / "imports").read_text().split()) == 3
+
+
+SLOW = """
+import time
+import pytest
+
+@pytest.fixture
+def made():
+    yield
+    time.sleep(1)
+    open("removed", "w").close()
+
+def test_waits(made):
+    open("running", "w").close()
+    time.sleep(50)
+"""
+
+
+def test_after_ctrl_c_pytest_ends_once_its_workers_have_removed_what_they_made(folder):
+    (folder / "test_noted.py").write_text(SLOW)
+    command = [sys.executable, "-m", "pytest", "--dist=load", "--tx", f"1*popen//python={COMMAND} workers"]
+    with collecting(folder) as group, (folder / "log").open("wb") as log:
+        pytest_itself = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, process_group=group)
+        while not (folder / "running").exists():
+            assert pytest_itself.poll() is None
+            time.sleep(0.02)
+        os.killpg(group, signal.SIGINT)
+        pytest_itself.wait(30)
+    assert (folder / "removed").exists()
+    assert "has_worked" not in (folder / "log").read_text(), "a traceback of who only waits"

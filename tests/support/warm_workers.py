@@ -11,6 +11,7 @@ or has ended.
 import gc
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -35,7 +36,10 @@ def collect(path: Path, options: list[str]) -> None:
             sys.exit(f"warm_workers: {threading.enumerate()} would be missing in a fork")
         gc.freeze()
         while True:
-            request, _ = requests.accept()
+            try:
+                request, _ = requests.accept()
+            except KeyboardInterrupt:
+                return
             wanted, streams, _, _ = socket.recv_fds(request, _MAX_REQUEST_BYTES, 3)
             # A fork of a fork is nobody's child: this process has none to wait for.
             child = os.fork()
@@ -94,6 +98,8 @@ def _has_worked(path: str, arguments: list[str]) -> bool:
                 return False
         except OSError:
             return False
+        # Ctrl-C reaches the worker as well, which removes what its tests made and reports: this ends with it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Only the worker itself reads and writes them from now on: their ends are the controller's news.
         for stream in (0, 1):
             os.close(stream)
