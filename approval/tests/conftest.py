@@ -250,8 +250,15 @@ def connections(request: pytest.FixtureRequest) -> int:
     return CONNECTIONS if request.node.get_closest_marker("whole_pool") else 2
 
 
+async def _nothing_to_migrate(_: Settings) -> None: ...
+
+
 @pytest.fixture
-async def api(settings: Settings, orchestrator: FakeOrchestrator, connections: int) -> AsyncIterator[Api]:
+async def api(
+    settings: Settings, orchestrator: FakeOrchestrator, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Api]:
+    # The database is a copy of a migrated one: to ask whether it is would take one more connection.
+    monkeypatch.setattr("approval_api.app._migrate", _nothing_to_migrate)
     engine = create_engine(settings.database_url.get_secret_value(), role=APP_ROLE, connections=connections)
     async with serve_app(create_app(settings, engine=engine, orchestrator_transport=orchestrator)) as api:
         yield api
