@@ -167,6 +167,76 @@ def test_a_backup_is_restored_completely_and_half_of_one_changes_nothing(
     rows(deployment, "DROP TABLE gateway.mark")
 
 
+OLDER_SCHEMA = """
+import asyncio, os, pathlib, sys
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from approval_api.database import migrations
+
+def upgrade(connection):
+    config = Config()
+    config.set_main_option("script_location", str(pathlib.Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, sys.argv[1])
+
+async def main():
+    url = pathlib.Path(os.environ["APPROVAL_DATABASE_URL_FILE"]).read_text().strip()
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA gateway"))
+        await connection.run_sync(upgrade)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("revision", ["0001", "0011", "0017", "0025"])
+def test_a_backup_of_an_older_release_is_restored_over_a_newer_schema_and_migrated(
+    deployment: Deployment, folder: Path, revision: str
+):
+    options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
+    current = folder / "current.dump"
+    run(str(DEPLOY / "backup"), str(current), *options)
+    newest = rows(deployment, "SELECT version_num FROM gateway.alembic_version")
+    try:
+        rows(deployment, "SET client_min_messages = warning; DROP SCHEMA gateway CASCADE")
+        program = ["--entrypoint", "python3", "migrate", "-c", OLDER_SCHEMA, revision]
+        deployment.compose("run", "--rm", "--no-deps", "--no-TTY", *program)
+        older = folder / "older.dump"
+        run(str(DEPLOY / "backup"), str(older), *options)
+    finally:
+        run(str(DEPLOY / "restore"), str(current), *options, seconds=180)
+    try:
+        rows(deployment, "CREATE VIEW gateway.newer AS SELECT id FROM gateway.dryrun_sessions")
+        run(str(DEPLOY / "restore"), str(older), *options, seconds=180)
+        assert rows(deployment, "SELECT version_num FROM gateway.alembic_version") == newest
+        assert rows(deployment, "SELECT to_regclass('gateway.newer') IS NULL") == "t"
+        until_it_follows(deployment)
+        assert ask(deployment, "/api/v1/dryrun/sessions", token_of(deployment)).status_code == httpx2.codes.OK
+    finally:
+        run(str(DEPLOY / "restore"), str(current), *options, seconds=180)
+
+
+def test_a_backup_of_a_newer_release_is_restored_and_says_what_to_install(
+    deployment: Deployment, folder: Path
+):
+    options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
+    current = folder / "current.dump"
+    run(str(DEPLOY / "backup"), str(current), *options)
+    rows(deployment, "UPDATE gateway.alembic_version SET version_num = '9999'")
+    newer = folder / "newer.dump"
+    run(str(DEPLOY / "backup"), str(newer), *options)
+    try:
+        with pytest.raises(AssertionError, match="If a newer release made the file, install that one"):
+            run(str(DEPLOY / "restore"), str(newer), *options, seconds=180)
+        assert rows(deployment, "SELECT version_num FROM gateway.alembic_version") == "9999"
+    finally:
+        run(str(DEPLOY / "restore"), str(current), *options, seconds=180)
+    until_it_follows(deployment)
+
+
 def test_a_restore_leaves_the_api_as_the_operator_set_it_up(deployment: Deployment, folder: Path):
     options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
     more = folder / "more.yaml"
