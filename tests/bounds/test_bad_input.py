@@ -312,8 +312,17 @@ async def readiness_without(stack: Stack, what: str, seconds: float = 60) -> dic
     return checks
 
 
+async def until_no_network_is_left(stack: Stack, seconds: float = 60) -> None:
+    """Wait for checks of the host, which have networks of their own, since the engine was last away."""
+    await stack.orchestrator.until_ready()
+    async with asyncio.timeout(seconds):
+        while await stack.owned_things():
+            await asyncio.sleep(0.1)
+
+
 async def test_readiness_names_a_missing_engine_then_missing_subnets(wired: Wired, docker: Docker) -> None:
     stack, proxy = wired.stack, wired.proxy
+    await until_no_network_is_left(stack)
     await proxy.cut()
     await stack.orchestrator.kill()
     await stack.orchestrator.start(ready=False)

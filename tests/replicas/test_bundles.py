@@ -19,7 +19,7 @@ from dryrun_local.images.archive import opened_archive
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.images.stored_images import place_of
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import moving
+from dryrun_local.replicas import moving, verification
 from dryrun_local.replicas.bundle import BOUNDS
 from dryrun_local.replicas.installed import find, install
 from dryrun_local.terminal.screen import Screen
@@ -103,7 +103,7 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     async def verify(_: Installation, __: Screen, rows: Mapping[str, Any]) -> int:
         return len(rows)
 
-    monkeypatch.setattr(moving, "verify_rows", verify)
+    monkeypatch.setattr(verification, "verify_rows", verify)
 
 
 def in_folder(path: Path) -> Installation:

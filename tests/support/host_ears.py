@@ -140,7 +140,8 @@ def neighbour(host: str, other: str) -> Iterator[str]:
     interface = f"beyond{os.getpid() % 100000}"
 
     def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
 
     run("ip", "netns", "add", name)
     try:
@@ -149,6 +150,10 @@ def neighbour(host: str, other: str) -> Iterator[str]:
         run("ip", "link", "set", interface, "up")
         run("ip", "-n", name, "addr", "add", f"{other}/27", "dev", "eth0")
         run("ip", "-n", name, "link", "set", "eth0", "up")
-        yield interface
+        try:
+            yield interface
+        finally:
+            # At once: the end of its namespace is no moment that the next one could wait for.
+            run("ip", "link", "del", interface)
     finally:
         run("ip", "netns", "del", name)
