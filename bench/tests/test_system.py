@@ -1,0 +1,48 @@
+"""What a measurement waits for."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from bench.system import Sessions
+
+from dryrun_contract.session import Phase
+
+AT = "2026-01-31T09:30:00Z"
+
+
+class Client:
+    """A session that is asked too late to be seen in its shorter phases."""
+
+    def __init__(self, *phases):
+        self._phases = list(phases)
+        self.id = str(uuid4())
+
+    async def session(self, _):
+        words = dict.fromkeys(
+            ("queue_position", "accepted_at", "outcome", "reason", "expires_at", "ended_at")
+        )
+        return words | {
+            "id": self.id,
+            "template": "small",
+            "template_digest": "sha256:1",
+            "seed": 0,
+            "keep": True,
+            "scan": {},
+            "requested_by": "ada",
+            "requested_at": AT,
+            "phase": self._phases.pop(0),
+        }
+
+    async def events(self, _):
+        for seq, phase in enumerate(["scanning", "kept"], 1):
+            data = {"type": "phase_changed", "phase": phase}
+            yield {"journal": str(uuid4()), "seq": seq, "session_id": self.id, "at": AT, "data": data}
+
+
+@pytest.mark.timeout(10)
+async def test_a_phase_that_was_over_before_anybody_asked_was_reached():
+    client = Client("requested", "waiting", "kept")
+    sessions = Sessions(client, SimpleNamespace(), SimpleNamespace())
+    events = await sessions.until(client.id, Phase.SCANNING)
+    assert [event.data.phase for event in events] == [Phase.SCANNING, Phase.KEPT]
