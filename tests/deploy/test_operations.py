@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import yaml
-from deployment import DEPLOY, Deployment, prepared, run
+from deployment import DEPLOY, Deployment, prepared, run, wait_for
 
 pytestmark = pytest.mark.deploy
 
@@ -280,6 +281,88 @@ def test_a_backup_is_trusted_no_further_than_the_owner_of_the_schema(deployment:
     assert rows(deployment, "SELECT what FROM gateway.mark") == "before"
     rows(deployment, "DROP TABLE gateway.mark")
     until_it_follows(deployment)
+
+
+@pytest.fixture
+def marked(deployment: Deployment, folder: Path) -> Iterator[tuple[str, ...]]:
+    """A table that no backup has, and is there at the end; yield the options of deploy/restore."""
+    rows(deployment, "CREATE TABLE gateway.mark AS SELECT 'kept' AS what")
+    yield "--project-name", deployment.project, "--env-file", str(deployment.env_file)
+    assert rows(deployment, "SELECT what FROM gateway.mark") == "kept"
+    rows(deployment, "DROP TABLE gateway.mark")
+    until_it_follows(deployment)
+
+
+def dump(deployment: Deployment, file: Path, database: str, *options: str) -> None:
+    """Write a dump to a file, as the owner of the schema."""
+    dumping = ["pg_dump", "--host=/run/postgresql", "--username=owner", "--format=custom", *options, database]
+    container = deployment.inspect("postgres")["Id"]
+    with file.open("wb") as output:
+        subprocess.run(["docker", "exec", container, *dumping], stdout=output, timeout=60, check=True)
+
+
+@pytest.mark.parametrize("lacks", ["every table", "every row"])
+def test_no_file_is_restored_that_lacks_the_schema_s_version(
+    deployment: Deployment, folder: Path, marked: tuple[str, ...], lacks: str
+):
+    foreign = folder / "foreign.dump"
+    if lacks == "every table":
+        rows(deployment, "CREATE DATABASE foreign_one OWNER owner", "postgres")
+        dump(deployment, foreign, "foreign_one")
+        rows(deployment, "DROP DATABASE foreign_one", "postgres")
+    else:
+        dump(deployment, foreign, "dryrun", "--schema-only")
+    with pytest.raises(AssertionError, match="the file is no backup of this system") as refused:
+        run(str(DEPLOY / "restore"), str(foreign), *marked, seconds=180)
+    assert "the database is unchanged" in str(refused.value)
+
+
+def test_a_file_that_takes_the_end_of_its_transaction_for_data_is_not_called_restored(
+    deployment: Deployment, folder: Path, marked: tuple[str, ...]
+):
+    # Among the last commands of a dump; the same length, since the format counts it.
+    rows(
+        deployment, "CREATE TABLE gateway.zzz (a text); GRANT DELETE, TRUNCATE ON gateway.zzz TO approval_app"
+    )
+    hostile = folder / "swallows.dump"
+    dump(deployment, hostile, "dryrun")
+    rows(deployment, "DROP TABLE gateway.zzz")
+    last = b"GRANT DELETE,TRUNCATE ON TABLE gateway.zzz TO approval_app;"
+    content = hostile.read_bytes()
+    assert content.count(last) == 1
+    hostile.write_bytes(content.replace(last, b"COPY gateway.zzz FROM stdin;".ljust(len(last))))
+    with pytest.raises(AssertionError, match="was not restored, the database is unchanged"):
+        run(str(DEPLOY / "restore"), str(hostile), *marked, seconds=180)
+
+
+SLOW = """
+CREATE FUNCTION gateway.slow(integer) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE TABLE gateway.slowly (a integer CHECK (gateway.slow(a)));
+INSERT INTO gateway.slowly VALUES (1);
+CREATE OR REPLACE FUNCTION gateway.slow(integer) RETURNS boolean LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(30); RETURN true; END'
+"""
+"""A table whose rows take their time when they are put back."""
+
+
+def test_a_restore_that_is_killed_changes_nothing_and_starts_the_api_again(
+    deployment: Deployment, folder: Path, marked: tuple[str, ...]
+):
+    rows(deployment, SLOW)
+    slow = folder / "slow.dump"
+    dump(deployment, slow, "dryrun")
+    rows(deployment, "DROP TABLE gateway.slowly; DROP FUNCTION gateway.slow")
+    restoring = subprocess.Popen(
+        [str(DEPLOY / "restore"), str(slow), *marked], stderr=subprocess.PIPE, text=True
+    )
+    copying = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY gateway.slowly %'"
+    wait_for(lambda: rows(deployment, copying, "postgres") == "1", 60, "it restores")
+    restoring.terminate()
+    said = restoring.communicate(timeout=25)[1]
+    assert restoring.returncode == 1
+    assert "was not restored, the database is unchanged" in said
+    assert rows(deployment, copying, "postgres") == "0"
+    assert deployment.inspect("approval-api")["State"]["Health"]["Status"] == "healthy"
 
 
 def command_lines(stop: threading.Event) -> Iterator[bytes]:
