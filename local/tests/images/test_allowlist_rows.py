@@ -5,7 +5,7 @@ import pytest
 from dryrun_local.images.allowlist_rows import RowsError, require_rows, rows_in, write_rows
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"\xff", b"[]", b"{}", b'{"images": []}'])
+@pytest.mark.parametrize("content", [None, b"{", b"\xff", b"[]", b"{}", b'{"images": []}', b"[" * 200_000])
 def test_a_missing_or_damaged_file_has_no_rows(tmp_path, content):
     path = tmp_path / "allowlist.json"
     if content is not None:

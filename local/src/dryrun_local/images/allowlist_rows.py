@@ -30,7 +30,7 @@ def rows_in(path: Path) -> dict[str, Any] | None:
     """Return the rows of a file; None where it is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     rows = content.get("images") if isinstance(content, dict) else None
     return rows if isinstance(rows, dict) else None
