@@ -169,10 +169,11 @@ def test_a_card_that_could_not_be_read_again_is_refused(installation: Installati
     assert pinned(installation) == [WEB]
 
 
-def test_a_replica_whose_card_does_not_read_can_be_removed(installation: Installation) -> None:
+@pytest.mark.parametrize("content", ["damaged", "[" * 200_000])
+def test_a_replica_whose_card_does_not_read_can_be_removed(installation: Installation, content: str) -> None:
     make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
     make(installation, "acme-3", TWO)
-    (installation.replicas / "acme" / "replica.json").write_text("damaged")
+    (installation.replicas / "acme" / "replica.json").write_text(content)
     assert remove(installation, "acme") == (ONE,)
     assert pinned(installation) == [TWO, WEB]
     assert [path.name for path in installation.replica_templates.iterdir()] == ["acme-3.yml"]

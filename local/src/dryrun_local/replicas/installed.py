@@ -290,5 +290,5 @@ def _read(path: Path) -> Replica | None:
         return Replica(
             path.parent.name, datetime.fromisoformat(card["installed_at"]), tuple(rows), templates, card
         )
-    except (OSError, ValueError, KeyError, TypeError, RowsError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, RowsError):
         return None
