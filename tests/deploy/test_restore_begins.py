@@ -1,0 +1,71 @@
+"""What deploy/restore does before it stops anything; `docker` is a stand-in that notes its calls."""
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from deployment import DEPLOY
+
+RESTORE = DEPLOY / "restore"
+DOCKER = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$*" in
+    *" ps "*) echo approval-api; exit "$PS_STATUS" ;;
+    *" exec "*--tuples-only*) wc -l <"$CALLS" ;;
+    *" exec "* | *" run "*) cat >/dev/null ;;
+esac
+"""
+"""Reads its input as Compose does; each question for the schema has another answer, as after a restore."""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER, encoding="utf-8")
+    docker.chmod(0o755)
+    backup = tmp_path / "a backup"
+    backup.touch()
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "PS_STATUS": "0"}
+    return os.environ | own | {"RESTORE": str(RESTORE), "BACKUP": str(backup)}
+
+
+def shell(environment: dict[str, str], commands: str) -> "subprocess.CompletedProcess[str]":
+    """Give a shell its commands on standard input, as `ssh HOST bash` does."""
+    return subprocess.run(
+        ["bash"], input=commands, env=environment, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_a_file_that_cannot_be_opened_is_named_with_the_reason(environment: dict[str, str], tmp_path: Path):
+    said = shell(environment, '"$RESTORE" "$BACKUP.missing"')
+    assert said.returncode == 1
+    assert "a backup.missing: No such file or directory" in said.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_nothing_is_stopped_where_compose_cannot_say_what_runs(environment: dict[str, str], tmp_path: Path):
+    said = shell(environment | {"PS_STATUS": "15"}, '"$RESTORE" "$BACKUP"')
+    assert said.returncode == 1
+    assert "nothing was done" in said.stderr
+    assert " stop " not in (tmp_path / "calls").read_text()
+
+
+def test_the_commands_after_a_restore_are_left_to_the_shell(environment: dict[str, str]):
+    said = shell(environment, '"$RESTORE" "$BACKUP"\necho goes on\n')
+    assert (said.returncode, said.stdout) == (0, "goes on\n"), said.stderr
+
+
+def test_a_second_restore_waits_for_the_first(environment: dict[str, str], tmp_path: Path):
+    with RESTORE.open() as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [str(RESTORE), environment["BACKUP"]], env=environment, stderr=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stderr is not None
+            assert "waiting" in second.stderr.readline()
+            assert not (tmp_path / "calls").exists()
+            fcntl.flock(first, fcntl.LOCK_UN)
+            assert "is restored" in second.communicate(timeout=20)[1]
+    assert " stop " in (tmp_path / "calls").read_text()
