@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from answers import rows
 from deployment import OUTSIDE, OUTSIDE_PORT, Deployment, Json, needs_root, reach_from, run, wait_for
-from test_operations import rows
 from test_reach import PORTS, SHUT
 
 pytestmark = [pytest.mark.deploy, needs_root]
