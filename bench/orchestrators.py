@@ -16,7 +16,7 @@ from dryrun_contract.event import Event, EventPage, PhaseChanged, SessionEnded
 from dryrun_contract.session import Phase
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import running_guard
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 from dryrun_local.system.processes import Program, running
 
 TOKEN = "token-of-a-measurement"

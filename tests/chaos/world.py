@@ -24,7 +24,7 @@ from dryrun_cli.api.settings import Settings
 from dryrun_local.machine.engine_view import EngineView, Thing
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 from dryrun_local.system.postgres import DATABASE, is_ready, url_of
 from dryrun_local.system.processes import Child, Program, running
 

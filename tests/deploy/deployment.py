@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from local_stack import ROOT
 
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 
 DEPLOY = ROOT / "deploy"
 SUBNET_POOL = "10.213.112.0/20"

@@ -18,7 +18,7 @@ from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT, Stack, open_stack
 from openapi_rules import faults_of
 
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 
 pytestmark = [pytest.mark.engine, pytest.mark.long(150), pytest.mark.asyncio(loop_scope="module")]
 

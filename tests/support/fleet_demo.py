@@ -17,7 +17,7 @@ from typing import Final
 from fleet_lab import POOL, FleetLab, open_fleet
 from local_stack import ROOT
 
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 
 PORT: Final = 8470
 PIECE_BYTES: Final = 65536

@@ -26,7 +26,7 @@ from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import running_guard
-from dryrun_local.system.launch import free_ports
+from dryrun_local.system.ports import free_ports
 from dryrun_local.system.postgres import running_postgres
 from dryrun_local.system.processes import Child, Program, running
 

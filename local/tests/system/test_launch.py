@@ -1,6 +1,6 @@
 import asyncio
 import json
-import socket
+import os
 import sys
 from pathlib import Path
 
@@ -11,13 +11,17 @@ from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.launch import (
+    API_PORT,
+    ORCHESTRATOR_PORT,
     System,
     _api_settings,
     _database_settings,
     _orchestrator_settings,
-    free_ports,
+    running_system,
 )
+from dryrun_local.system.ports import reserved_ports
 from dryrun_local.system.processes import Program, running
+from dryrun_local.terminal.timings import Timings
 
 
 @pytest.fixture
@@ -27,19 +31,37 @@ def installation(tmp_path) -> Installation:
     return installation
 
 
-def test_a_port_that_is_taken_is_replaced_by_a_free_one():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
-        wanted = taken.getsockname()[1]
-        (found,) = free_ports(wanted)
-        assert found != wanted
-    assert free_ports(wanted) == (wanted,)
+class EnoughError(Exception):
+    """The API has been started."""
 
 
-def test_free_ports_are_different_ones():
-    first, second = free_ports(0, 0)
-    assert first != second
+async def test_an_installation_that_starts_beside_another_one_takes_other_ports(installation):
+    """Before the other one listens; otherwise clients of this one would ask the other one's API."""
+    api = installation.root / ".venv/bin/approval-api"
+    api.parent.mkdir(parents=True)
+    api.write_text(
+        '#!/bin/sh\necho "$APPROVAL_LISTEN" >listen.new && mv listen.new listen && exec sleep 60\n'
+    )
+    api.chmod(0o755)
+    listen = installation.root / "listen"
+
+    async def started():
+        while not listen.exists():
+            await asyncio.sleep(0.01)
+        raise EnoughError
+
+    with reserved_ports(API_PORT, ORCHESTRATOR_PORT) as others, pytest.raises(EnoughError):
+        async with (
+            asyncio.timeout(20),
+            running_system(
+                installation,
+                timings=Timings(),
+                prepare_images=started,
+                environ={"PATH": os.environ["PATH"], "APPROVAL_DATABASE_URL": EMBEDDED},
+            ),
+        ):
+            pass
+    assert int(listen.read_text().rpartition(":")[2]) not in others
 
 
 def test_the_services_share_secrets_by_files_and_never_by_value(installation):

@@ -18,7 +18,8 @@ from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError
 from dryrun_local.machine.installation import Installation, from_here
 from dryrun_local.machine.lock import held
-from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT, free_ports
+from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT
+from dryrun_local.system.ports import free_ports
 from dryrun_local.system.processes import find_leftovers
 
 OLDEST_ENGINE: Final = 25

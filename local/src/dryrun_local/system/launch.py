@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shlex
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from dryrun_local.machine.files import write_private
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.guard import running_guard
+from dryrun_local.system.ports import reserved_ports
 from dryrun_local.system.postgres import application_url, running_postgres
 from dryrun_local.system.processes import Child, Program, running
 from dryrun_local.terminal.timings import Timings
@@ -136,14 +136,14 @@ async def running_system(
     process too.
     Raises ServiceDiedError and LocalError.
     """
-    ports = free_ports(API_PORT, ORCHESTRATOR_PORT)
-    api_url, orchestrator_url = (f"http://127.0.0.1:{port}" for port in ports)
     inherited = {
         name: value
         for name, value in environ.items()
         if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DELIVERY_", "DRYRUN_"))
     }
     async with AsyncExitStack() as stack:
+        ports = stack.enter_context(reserved_ports(API_PORT, ORCHESTRATOR_PORT))
+        api_url, orchestrator_url = (f"http://127.0.0.1:{port}" for port in ports)
         database_url = environ.get("APPROVAL_DATABASE_URL")
         owner_url = environ.get("APPROVAL_MIGRATION_DATABASE_URL")
         if not database_url:
@@ -288,25 +288,3 @@ def _orchestrator_settings(
         "ORCHESTRATOR_COLLECTORS_DIR": str(installation.manifests),
         "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
     }
-
-
-def free_ports(*wanted: int) -> tuple[int, ...]:
-    """Return a free loopback port for each wanted one: that one, or any other if it is taken."""
-    sockets = []
-    try:
-        for port in wanted:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            sockets.append(listener)
-            # As servers do: a port in TIME_WAIT counts as free.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", port))
-                listener.listen(1)  # with this option two may bind, but only one may listen
-            except OSError:
-                listener.close()
-                sockets[-1] = listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                listener.bind(("127.0.0.1", 0))
-        return tuple(listener.getsockname()[1] for listener in sockets)
-    finally:
-        for listener in sockets:
-            listener.close()
