@@ -169,6 +169,36 @@ async def test_who_waits_at_the_orchestrator_is_told_it_as_well(api, orchestrato
     assert ("Waiting for <time" in page, "Running for" in page) == (True, False)
 
 
+async def test_who_waits_for_something_else_than_a_place_is_told_that(api, orchestrator, engine, eventually):
+    """Nobody is sent to stop a session that is not in the way."""
+    holds, waits = await start(api), await start(api)
+    await kept(api, orchestrator, eventually, holds)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE gateway.dryrun_sessions SET accepted_at = now() - interval '3 s' WHERE id = :id"),
+            {"id": waits["id"]},
+        )
+
+    async def shown():
+        return (await api.get(f"/sessions/{waits['id']}")).json()
+
+    async def told(phase, reason):
+        orchestrator.tell(UUID(waits["id"]), PhaseChanged(phase=phase, reason=reason))
+
+        async def is_shown():
+            session = await shown()
+            return session["phase"] == phase and "places" not in (session["reason"] or "")
+
+        await eventually(is_shown)
+        return (await shown())["reason"]
+
+    said = "waiting for a host that it fits on: alpha is drained"
+    assert await told(Phase.QUEUED, said) == said
+    page = (await api.client.get(f"/dryrun/sessions/{waits['id']}", headers=HTML)).text
+    assert (said in page, "when a place is free" in page, holds["id"][:8] in page) == (True, False, False)
+    assert await told(Phase.PROVISIONING, None) is None
+
+
 async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(api, orchestrator):
     third = [await start(api) for _ in range(3)][-1]
     orchestrator.down = True

@@ -129,6 +129,19 @@ class Hosts:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
         return self.place(needs, ()) is not None
 
+    def why_not_yet(self, needs: Needs) -> str:
+        """Return what a session waits for that does not fit on the hosts that take sessions now."""
+        if place(needs, self.rooms((), self._usable())) is not None:
+            return (
+                "waiting for a swarm: it fits on several hosts together only, and no manager's swarm answers"
+            )
+        closed = [room.host for room in self.rooms((), self._by_name) if needs.admits(room)]
+        drained = self.fleet.drained if self.fleet is not None else frozenset()
+        said = [f"{name} is drained" for name in closed if name in drained]
+        away = [name for name in closed if name not in drained and self.named(name).obstacle is not None]
+        said += [f"{name} takes no session (the overview has the reason)" for name in away]
+        return f"waiting for a host that it fits on: {', '.join(said)}"
+
     def reread(self) -> None:
         """Take in which hosts the file drains now; its other changes apply at the next start.
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from dryrun_contract.event import PhaseChanged
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet.placement import Needs, as_good
@@ -67,16 +68,27 @@ class Placing:
             if placement is not None and as_good(placement, best):
                 event = placement.event(encrypted=self._hosts.is_encrypted)
                 starting.append(
-                    await self._journal.update_session(record.id, event, placement=placement.to_json())
+                    await self._journal.update_session(
+                        record.id, event, placement=placement.to_json(), reason=None
+                    )
                 )
             elif (reason := self._hosts.why_never(needs)) is not None:
                 starting.append(await self._end(record, reason))
             elif self._hosts.could_fit(needs):
+                await self._explain(record, None)
                 behind = queued[number + 1 : number + MOST_WANTING]
                 wanting = [needs, *[await self._contexts.needs(each) for each in behind]]
                 break
+            else:
+                await self._explain(record, self._hosts.why_not_yet(needs))
         self.wanting = tuple(wanting)
         return starting
+
+    async def _explain(self, record: SessionRecord, reason: str | None) -> None:
+        """Report what a session waits for that is no place, None once it waits for a place."""
+        if record.reason != reason:
+            event = PhaseChanged(phase=Phase.QUEUED, reason=reason)
+            await self._journal.update_session(record.id, event, reason=reason)
 
     async def _end(self, record: SessionRecord, reason: str) -> SessionRecord:
         log.warning("session %s: %s", record.id, reason)

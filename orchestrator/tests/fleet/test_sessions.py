@@ -11,7 +11,7 @@ from stage import DB, NETWORK, PROBE, TEMPLATE, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
-from dryrun_orchestrator import labels
+from dryrun_orchestrator import labels, supervisor
 from dryrun_orchestrator.fleet_view import hosts_state, measure, overlay_state, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
@@ -197,6 +197,61 @@ async def test_a_drained_host_gets_no_new_session(fleet):
         await fleet.ended(session_id)
         (placed,) = await fleet.events_of(session_id, "session_placed")
         assert placed.collectors == "b"
+
+
+async def test_one_that_waits_for_drained_hosts_says_so_until_it_waits_for_a_place(fleet, monkeypatch):
+    monkeypatch.setattr(supervisor, "REREAD_SECONDS", 0.05)
+    resize(fleet, a=(4, 1), b=(4, 1), c=(1, 1))
+    async with fleet.running():
+        hosts = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(host.obstacle is None for host in hosts.all))
+        kept = await fleet.start(keep=True)
+        await fleet.until(kept, Phase.KEPT)
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("ab"))
+        waits = await fleet.start()
+        said = "waiting for a host that it fits on: a is drained, b is drained"
+        await eventually_waits_for(fleet, waits, said)
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("b"))
+        # The only place of a is held.
+        await eventually_waits_for(fleet, waits, None)
+        changes = await fleet.events_of(waits, "phase_changed")
+        assert [(each.phase, each.reason) for each in changes] == [(Phase.QUEUED, said), (Phase.QUEUED, None)]
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("ab"))
+        await eventually_waits_for(fleet, waits, said)
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("a"))
+        assert (await fleet.ended(waits)).reason is None
+
+
+async def eventually_waits_for(fleet, session_id, reason):
+    async with asyncio.timeout(10):
+        while (session := await fleet.supervisor.show(session_id)).reason != reason:
+            assert session.phase is Phase.QUEUED
+            await asyncio.sleep(0.01)
+
+
+async def test_one_that_waits_for_a_swarm_or_a_host_that_is_down_says_so(fleet, impatient):
+    resize(fleet, a=(4, 4), b=(2, 4), c=(2, 4))
+    async with fleet.running():
+        hosts = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(host.obstacle is None for host in hosts.all))
+        fleet.fleet["a"][0].go_down()
+        await fleet.eventually(lambda: not hosts.can_cross() and hosts.all[0].obstacle is not None)
+        waits = await fleet.start()
+        await eventually_waits_for(
+            fleet,
+            waits,
+            "waiting for a swarm: it fits on several hosts together only, and no manager's swarm answers",
+        )
+        fleet.fleet["b"][0].go_down()
+        await eventually_waits_for(
+            fleet,
+            waits,
+            "waiting for a host that it fits on: a takes no session (the overview has the reason), "
+            "b takes no session (the overview has the reason)",
+        )
+        for name in "ab":
+            fleet.fleet[name][0].come_up()
+        await fleet.ended(waits)
 
 
 async def test_what_is_drained_is_shown_with_what_still_stands_there(fleet):

@@ -45,7 +45,12 @@ SET phase = 'queued', ended_at = NULL, digest = :digest, prepared_at = :prepared
 WHERE id = :id
 """)
 
-_PHASE = text("UPDATE gateway.dryrun_sessions SET phase = :phase WHERE id = :id")
+_PHASE = text("""
+UPDATE gateway.dryrun_sessions
+SET phase = :phase, reason = CASE WHEN phase = 'queued' AND outcome IS NULL THEN :waits_for ELSE reason END
+WHERE id = :id
+""")
+"""What a session waits for in the queue ends with the queue."""
 
 _NETWORK = text("UPDATE gateway.dryrun_sessions SET expires_at = :expires_at WHERE id = :id")
 
@@ -169,8 +174,9 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
             await connection.execute(
                 _QUEUED, {"id": session_id, "digest": digest, "prepared_at": prepared_at}
             )
-        case PhaseChanged(phase=phase) if phase is not Phase.ENDED:
-            await connection.execute(_PHASE, {"id": session_id, "phase": phase.value})
+        case PhaseChanged(phase=phase, reason=reason) if phase is not Phase.ENDED:
+            waits_for = _text(reason) if phase is Phase.QUEUED else None
+            await connection.execute(_PHASE, {"id": session_id, "phase": phase.value, "waits_for": waits_for})
         case NetworkCreated(expires_at=expires_at):
             await connection.execute(_NETWORK, {"id": session_id, "expires_at": expires_at})
         case SessionEnded(outcome=outcome, reason=reason):

@@ -38,9 +38,14 @@ _queue_position = case(
 _SURELY_QUEUED = timedelta(seconds=2)
 """The orchestrator takes less to start a session that finds a place."""
 _waits = or_(
-    waiting, and_(table.c.phase == "queued", table.c.accepted_at < func.now() - _SURELY_QUEUED)
+    waiting,
+    and_(
+        table.c.phase == "queued",
+        table.c.reason.is_(None),
+        table.c.accepted_at < func.now() - _SURELY_QUEUED,
+    ),
 ).label("waits")
-"""It found no place, here or at the orchestrator."""
+"""It found no place, here or at the orchestrator, which states what else it waits for."""
 
 _MOST_REASON = 2000
 _LEFT_OUT = {"template_snapshot", "history_complete", "reason", "criteria"}
