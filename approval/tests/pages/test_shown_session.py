@@ -59,6 +59,19 @@ def states(state, *, now, outcome=None, keep=False):
 
 
 STARTED = CollectorStarted(collector="network", run="r", image="i", image_id="sha256:2")
+MEASURED = TrafficMeasured(targets={}, peak_packets_per_second=0, sampling_seconds=1)
+
+
+def ended(*, complete=True, truncated=False):
+    return CollectorEnded(
+        collector="network",
+        run="r",
+        complete=complete,
+        truncated=truncated,
+        discoveries=0,
+        warnings=1,
+        lines=1,
+    )
 
 
 def test_targets_stand_there_before_they_exist():
@@ -88,15 +101,12 @@ def test_the_page_keeps_the_newest_discoveries_and_counts_all():
 
 
 def test_a_collector_shows_its_progress_and_how_it_ended():
-    ended = CollectorEnded(
-        collector="network", run="r", complete=False, truncated=False, discoveries=0, warnings=1, lines=1
-    )
     progress = CollectorProgressed(collector="network", run="r", done=3, total=5, message="half way")
     warned = CollectorWarned(collector="network", run="r", line=1, message="no answer")
-    state = folded(QUEUED, STARTED, progress, warned, ended)
+    state = folded(QUEUED, STARTED, progress, warned, ended(complete=False))
     (run,) = state.runs.values()
     assert (run.done, run.total, run.message, run.warnings, run.ended, run.seconds) == (
-        3, 5, "half way", 1, ended, 3.0,
+        3, 5, "half way", 1, ended(complete=False), 3.0,
     )  # fmt: skip
     assert [(note.where, note.text, note.grave) for note in state.notes] == [
         ("network", "line 1: no answer", False)
@@ -144,8 +154,7 @@ def test_a_scan_that_was_cut_short_is_not_shown_as_done(outcome):
     end = (phase("cleaning_up"), SessionEnded(outcome=Outcome(outcome)))
     cut = folded(*so_far, *end)
     assert ("scanning", "stopped") in states(cut, now="ended", outcome=outcome)
-    measured = TrafficMeasured(targets={}, peak_packets_per_second=0, sampling_seconds=1)
-    whole = folded(*so_far, measured, *end)
+    whole = folded(*so_far, MEASURED, *end)
     assert ("scanning", "done") in states(whole, now="ended", outcome=outcome)
 
 
@@ -169,10 +178,25 @@ def test_a_machine_of_the_drawing_comes_up_is_found_and_stays_so_when_it_is_remo
     state = folded(*so_far)
     assert (state.standing("db"), state.standing("web")) == ("found", "healthy")
     assert state.found_on == {"db"}, "an address of nobody is no machine of the drawing"
-    so_far += [changed("db", "removed"), changed("web", "removed")]
+    so_far += [ended(), MEASURED, changed("db", "removed"), changed("web", "removed")]
     state = folded(*so_far)
     assert (state.standing("db"), state.standing("web")) == ("found", "missed")
     assert state.standing("nobody") == "planned"
+
+
+@pytest.mark.parametrize(
+    "scanned",
+    [
+        pytest.param((), id="no collector ran"),
+        pytest.param((STARTED,), id="it was stopped in its scan"),
+        pytest.param((STARTED, ended()), id="it was stopped before the next collector"),
+        pytest.param((STARTED, ended(complete=False), MEASURED), id="the collector broke off"),
+        pytest.param((STARTED, ended(truncated=True), MEASURED), id="its output was cut"),
+    ],
+)
+def test_a_machine_that_nobody_looked_for_to_the_end_is_not_missed(scanned):
+    state = folded(QUEUED, changed("web", "healthy"), *scanned, changed("web", "removed"))
+    assert state.standing("web") == "removed"
 
 
 def test_a_machine_of_the_drawing_says_on_which_of_several_hosts_it_stands():

@@ -105,9 +105,15 @@ class ShownSession(SessionHistory):
             return "harmed"
         if service in self.found_on:
             return "found"
-        if target.state in {"removed", "stopped"}:
-            return "missed" if target.was_healthy and self.runs else target.state
+        if target.state in {"removed", "stopped"} and target.was_healthy and self._was_scanned_whole:
+            return "missed"
         return target.state
+
+    @property
+    def _was_scanned_whole(self) -> bool:
+        """Whether collectors had looked everywhere: what they did not find then, they missed."""
+        whole = bool(self.runs) and all(run.is_whole for run in self.runs.values())
+        return whole and not self.was_cut_short
 
     def standing_on_host(self, service: str, most: int = 80) -> str:
         """Return the same with the host that runs it, where there are several; hostile until made inert.
