@@ -31,7 +31,7 @@ from dryrun_local.images.commands import prepare
 from dryrun_local.images.needed import for_experiment, images_of
 from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import open_engine
-from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.errors import LocalError, NotWrittenError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
@@ -209,8 +209,8 @@ class Ci:
             if path is not None:
                 try:
                     write_atomically(path, text)
-                except OSError as error:
-                    self._screen.warn(f"cannot write {path}: {error.strerror or error}")
+                except NotWrittenError as error:
+                    self._screen.warn(str(error))
         if os.environ.get("GITHUB_ACTIONS") == "true":
             sys.stdout.write("".join(f"{line}\n" for line in annotations(verdict)))
 

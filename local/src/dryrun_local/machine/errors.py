@@ -4,6 +4,7 @@ LocalError
 ├── ServiceDiedError      a service ended, or did not become ready
 ├── AlreadyRunningError   another dryrun-local uses this installation
 ├── EngineError           Docker Engine does not answer, or not as expected
+├── NotWrittenError       a file cannot be written
 ├── RowsError             a file of the allowlist's rows is missing or damaged (images.allowlist_rows)
 ├── ManifestError         image folders are not valid          (images.manifest)
 ├── ProgramError          docker, uv or mmdebstrap failed      (images.programs)
@@ -27,3 +28,7 @@ class AlreadyRunningError(LocalError):
 
 class EngineError(LocalError):
     """Docker Engine does not answer, or not as expected."""
+
+
+class NotWrittenError(LocalError):
+    """A file cannot be written."""

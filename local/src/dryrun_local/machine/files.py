@@ -1,18 +1,29 @@
 """Files that their readers never see half-written."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from dryrun_local.machine.errors import NotWrittenError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file that readers see in its old or its new state, and that is on the disk afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file that readers see in its old or its new state, and that is on the disk afterwards.
+
+    Raises NotWrittenError, e.g. where a folder has the file's name; nothing is left then.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise NotWrittenError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write_private(path: Path, text: str) -> None:
