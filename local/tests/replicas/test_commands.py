@@ -51,6 +51,31 @@ async def test_a_card_of_another_version_says_what_to_do(tmp_path: Path) -> None
         await show_replica(installation, Screen(), "acme", as_json=False)
 
 
+async def test_damaged_replicas_are_named_beside_those_that_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan("acme", network(host("web-1", service(80, "nginx"))), match_host, READ_AT)
+    card = {"installed_at": READ_AT.isoformat(), "templates": ["acme"], "plan": plan.model_dump(mode="json")}
+    installation = Installation(tmp_path, tmp_path / "state")
+    for name, text in (("acme", json.dumps(card)), ("old", CARD), ("broken", "{"), ("cardless", None)):
+        folder = installation.replicas / name
+        folder.mkdir(parents=True)
+        (folder / "allowlist.json").write_text('{"images": {}}')
+        if text is not None:
+            (folder / "replica.json").write_text(text)
+    installation.replica_templates.mkdir()
+    assert await list_replicas(installation, Screen(to_error=True), as_json=True) == 0
+    shown = capsys.readouterr()
+    assert [each["name"] for each in json.loads(shown.out)] == ["acme"]
+    assert [line.split(" is ")[0] for line in shown.err.splitlines()] == [
+        f"✗ the replica {name}" for name in ("broken", "cardless", "old")
+    ]
+    assert "import the network again, or remove it: dryrun-local network remove broken" in shown.err
+    for name in ("old", "broken"):
+        with pytest.raises(ReplicaError, match=f"the replica {name} is damaged"):
+            await show_replica(installation, Screen(), name, as_json=False)
+
+
 async def test_a_network_that_is_installed_is_not_shown_as_one_to_build(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.installed import (
     Replica,
     ReplicaError,
+    damage,
+    damaged,
     find,
     installed,
     named,
@@ -27,10 +29,19 @@ from dryrun_replica.planning.plan import Plan
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
-    """List the installed replicas. Returns 0."""
-    found = list(installed(installation))
+    """List the installed replicas, and name those that are damaged. Returns 0."""
+    found, unread = [], damaged(installation)
+    for replica in installed(installation):
+        try:
+            found.append((replica, _listed(replica)))
+        except ReplicaError:
+            unread.append(replica.name)
+    for name in sorted(unread):
+        screen.warn(str(damage(name)))
     if as_json:
-        sys.stdout.write(json.dumps([_listed(replica) for replica in found], ensure_ascii=True) + "\n")
+        sys.stdout.write(json.dumps([row for _, row in found], ensure_ascii=True) + "\n")
+        return 0
+    if not found and unread:
         return 0
     if not found:
         screen.say("No replica is installed; to make one:")
@@ -43,8 +54,7 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
     table.add_column("REAL SOFTWARE", justify="right")
     table.add_column("TEMPLATES")
     table.add_column("INSTALLED", no_wrap=True)
-    for replica in found:
-        row = _listed(replica)
+    for replica, row in found:
         table.add_row(
             Text(printable(replica.name)),
             str(row["hosts"]),
@@ -118,10 +128,7 @@ def _plan(replica: Replica) -> Plan:
     try:
         return Plan.model_validate_json(json.dumps(replica.card["plan"]))
     except (KeyError, ValidationError):
-        raise ReplicaError(
-            f"the card of {printable(replica.name)} is damaged or of another version; "
-            "import the network again, or remove it"
-        ) from None
+        raise damage(replica.name) from None
 
 
 def _listed(replica: Replica) -> dict[str, Any]:

@@ -239,10 +239,26 @@ def installed(installation: Installation) -> Iterator[Replica]:
             yield replica
 
 
+def damaged(installation: Installation) -> list[str]:
+    """Return the names of replicas whose card or rows do not read."""
+    return sorted(_folders(installation) - {replica.name for replica in installed(installation)})
+
+
+def damage(name: str) -> ReplicaError:
+    """Return what to do with a replica that does not read."""
+    shown = printable(name)
+    return ReplicaError(
+        f"the replica {shown} is damaged, or of another version; import the network again, or remove it: "
+        f"dryrun-local network remove {shown}"
+    )
+
+
 def find(installation: Installation, name: str) -> Replica:
     """Return an installed replica. Raises ReplicaError."""
     known = {replica.name: replica for replica in installed(installation)}
     if name not in known:
+        if name in _folders(installation):
+            raise damage(name)
         listed = ", ".join(known) or "none"
         raise ReplicaError(f"there is no replica {name!r}; installed are: {listed}")
     return known[name]
