@@ -12,7 +12,8 @@ RESTORE = DEPLOY / "restore"
 DOCKER = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case "$*" in
-    *" ps "*) echo approval-api; exit "$PS_STATUS" ;;
+    *" ps "*--all) printf 'approval-api\napproval-delivery\npostgres\n' ;;
+    *" ps "*) printf "$RUNNING"; exit "$PS_STATUS" ;;
     *" exec "*--tuples-only*) wc -l <"$CALLS" ;;
     *" exec "* | *" run "*) cat >/dev/null ;;
 esac
@@ -28,6 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     backup = tmp_path / "a backup"
     backup.touch()
     own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "PS_STATUS": "0"}
+    own["RUNNING"] = "approval-api\npostgres\n"
     return os.environ | own | {"RESTORE": str(RESTORE), "BACKUP": str(backup)}
 
 
@@ -50,6 +52,24 @@ def test_nothing_is_stopped_where_compose_cannot_say_what_runs(environment: dict
     assert said.returncode == 1
     assert "nothing was done" in said.stderr
     assert " stop " not in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.parametrize(
+    ("running", "started"),
+    [
+        ("approval-api\napproval-delivery\n", "approval-api approval-delivery"),
+        ("postgres\n", "approval-api approval-delivery"),
+        ("approval-api\n", "approval-api"),
+    ],
+    ids=["both run", "a restore that failed left both stopped", "somebody stopped deliveries"],
+)
+def test_it_starts_what_ran_and_what_a_restore_that_failed_left_stopped(
+    environment: dict[str, str], tmp_path: Path, running: str, started: str
+):
+    said = shell(environment | {"RUNNING": running}, '"$RESTORE" "$BACKUP"')
+    assert said.returncode == 0, said.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[-1].endswith(f" up --detach --wait --no-deps --no-recreate {started}")
 
 
 def test_the_commands_after_a_restore_are_left_to_the_shell(environment: dict[str, str]):
