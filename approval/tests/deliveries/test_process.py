@@ -141,6 +141,22 @@ def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
         assert secret not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [
+        ("a@h=1,2", {"a": "1,2"}),
+        ("a@h=1, 2,,3,b@i=4", {"a": "1, 2,,3", "b": "4"}),
+        ("a@h==,x,\nb@i=3,,", {"a": "=,x", "b": "3"}),
+        (", a@h=1 ,b@i=2,", {"a": "1", "b": "2"}),
+    ],
+)
+def test_a_secret_may_contain_a_comma(given, secrets):
+    settings = DeliverySettings.read(
+        {"DELIVERY_DATABASE_URL": URL, "DELIVERY_HOSTS": "", "DELIVERY_CREDENTIALS": given}
+    )
+    assert {name: each.secret.get_secret_value() for name, each in settings.credentials.items()} == secrets
+
+
 def test_authorities_come_from_a_file(tmp_path):
     authority = (Authority(tmp_path / "authority").sign("mail") / "ca.pem").read_text()
     file = tmp_path / "authorities"
@@ -164,6 +180,8 @@ def test_authorities_come_from_a_file(tmp_path):
         ("PROXY", "http://proxy", "DELIVERY_PROXY"),
         ("CREDENTIALS", "hook@hooks.example.com=", "expected name@host=secret"),
         ("CREDENTIALS", "@hooks.example.com=Xyz", "expected name@host=secret"),
+        ("CREDENTIALS", "hook@hooks.example.com=Xyz,netbox@netbox.lan:Xyz", "expected name@host=secret"),
+        ("CREDENTIALS", "hook@hooks.example.com=Xyz,netbox=Xyz", "after a comma of a secret"),
         ("CREDENTIALS", "hook@hooks.example.com/team=Xyz", "leave out"),
     ],
 )

@@ -16,6 +16,10 @@ from dryrun_contract.environment import ListenAddress, read_settings
 
 PREFIX = "DELIVERY_"
 
+_BETWEEN = re.compile(r"\n|,(?=[\s,]*(?:$|[^,\n]*[@=]))")
+"""Between two credentials. A comma is of the secret where neither `@` nor `=` comes before the next one: what
+may be meant for another credential is read as one, or refused, and not sent to this one's host."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -30,7 +34,10 @@ class Credential:
         named, _, secret = entry.partition("=")
         name, _, where = named.partition("@")
         if not (name.strip() and where.strip() and re.fullmatch(r"[\x20-\x7e]+", secret.strip())):
-            raise ValueError("expected name@host=secret in printable ASCII, one a line or comma separated")
+            raise ValueError(
+                "expected name@host=secret in printable ASCII, one a line or comma separated; "
+                "after a comma of a secret, it has neither @ nor ="
+            )
         try:
             place = Place.listed(where.strip())
         except NotAllowedError as error:
@@ -50,8 +57,9 @@ class DeliverySettings(BaseModel):
     own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Public networks of the deployment itself, comma separated; refused like private ones."""
     credentials: dict[str, Credential] = {}
-    """`name@host[:port]=secret`, a line or a comma between them: what destinations name. None is shown to
-    another host, whatever address an administrator gives a destination."""
+    """`name@host[:port]=secret`, a line or a comma between them: what destinations name. A secret may contain
+    commas, and no `@` or `=` after one. None is shown to another host, whatever address an administrator
+    gives a destination."""
     ca: str | None = None
     """Certificates to trust in place of the system's, in PEM."""
     public_url: HttpUrl | None = None
@@ -102,8 +110,7 @@ class DeliverySettings(BaseModel):
     def _splits_credentials(cls, given: object) -> object:
         if not isinstance(given, str):
             return given
-        entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
-        return dict(map(Credential.parse, entries))
+        return dict(map(Credential.parse, filter(None, map(str.strip, _BETWEEN.split(given)))))
 
     @property
     def authorities(self) -> str | None:
