@@ -46,7 +46,9 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"{name} and {name.removesuffix('_FILE')} are both set; keep one of them")
         try:
             found[key] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise SettingsError(f"{name}: cannot read {path!r}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
             raise SettingsError(f"{name}: cannot read {path!r}: {error}") from error
     return found
 
@@ -63,14 +65,16 @@ def checked_settings[Settings: BaseModel](
 ) -> Settings:
     """Return what `read_environment` found as `model`.
 
-    Raises SettingsError that names every variable that is wrong, each in a line of its own.
+    Raises SettingsError that names every variable that is wrong, several in a line of its own each.
     """
     try:
         return model.model_validate(found)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        lines = "\n".join(_sentence(prefix, each["loc"], each["msg"]) for each in faults)
-        raise SettingsError(lines) from None
+        lines = [_sentence(prefix, each["loc"], each["msg"]) for each in faults]
+        if len(lines) > 1:
+            lines = [f"{len(lines)} settings are missing or wrong:", *lines]
+        raise SettingsError("\n  ".join(lines)) from None
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:

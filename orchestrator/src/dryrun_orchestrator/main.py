@@ -45,7 +45,7 @@ def main() -> None:
     try:
         settings = Settings.read(os.environ)
     except SettingsError as error:
-        sys.exit(f"dryrun-orchestrator: settings:\n{error}")
+        sys.exit(f"dryrun-orchestrator: {error}")
     try:
         app = create_app(settings)
     except (JournalError, OperatorFileError) as error:
