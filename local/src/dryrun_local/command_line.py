@@ -52,6 +52,7 @@ def run_work(
     `add`: the folders of AddOption. `to_error`: print to standard error, since the output is for programs.
     """
     from dryrun_cli.errors import CliError
+    from dryrun_local.machine.added_folders import require_folders
     from dryrun_local.machine.errors import LocalError
     from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.interruption import run
@@ -60,10 +61,11 @@ def run_work(
     # Ctrl-C ends child processes before asyncio does, and asyncio would log that each has gone already.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     screen = Screen(to_error=to_error)
+    installation = Installation.here(add or ())
     try:
-        code = run(
-            lambda interruption: work(Here(Installation.here(add or ()), screen, interruption)), screen.note
-        )
+        if add:
+            require_folders(installation)
+        code = run(lambda interruption: work(Here(installation, screen, interruption)), screen.note)
     except (LocalError, CliError) as error:
         screen.warn(str(error))
         code = 1

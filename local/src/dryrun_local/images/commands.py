@@ -18,7 +18,7 @@ from dryrun_local.images.exchange import export_images, import_images
 from dryrun_local.images.manifest import load_folders
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
-from dryrun_local.machine.added_folders import added_by_running, gather, require_folders
+from dryrun_local.machine.added_folders import added_by_running, gather
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.terminal.screen import Screen
@@ -39,7 +39,6 @@ async def prepare(
 
     With `only`, the images of these names and what they are based on.
     """
-    require_folders(installation)
     shown = ImageScreen(screen)
     with held(installation, IMAGES), shown.opened():
         await build_images(
@@ -76,7 +75,6 @@ async def export(
     installation: Installation, screen: Screen, path: Path, needed: Collection[str] | None
 ) -> int:
     """Write images to a file: those of these names with what they are based on, or all. Returns 0."""
-    require_folders(installation)
     folders = load_folders(installation.root, added=installation.added)
     chosen = folders if needed is None else based_on(folders, needed)
     with screen.busy(f"The engine writes {counted(len(chosen), 'image')}"):
@@ -87,7 +85,6 @@ async def export(
 
 async def take(installation: Installation, screen: Screen, path: Path) -> int:
     """Load the images of a file that this machine lacks, and pin them. Returns 0."""
-    require_folders(installation)
     folders = load_folders(installation.root, added=installation.added)
     begun = time.monotonic()
     installation.prepare()

@@ -14,7 +14,6 @@ from dryrun_local.machine.added_folders import (
     READERS,
     TEMPLATES,
     AddedFolderError,
-    require_folders,
     sources,
 )
 from dryrun_local.machine.installation import Installation
@@ -31,7 +30,6 @@ from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_tem
 
 def check(installation: Installation, screen: Screen) -> int:
     """Print every fault by place; return 0 when there is none, else 1. Nothing has to be built before."""
-    require_folders(installation)
     faults = list(find_faults(installation))
     for fault in faults:
         screen.say(f"{printable(fault.where, limit=1000)}: {printable(fault.what, limit=2000)}")

@@ -1,0 +1,22 @@
+import pytest
+from typer.testing import CliRunner
+
+from dryrun_local.main import app
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("images", "list"),
+        ("images", "list", "--json"),
+        ("images", "export", "FILE"),
+        ("images", "import", "FILE"),
+        ("collector", "command", "NAME", "--rehearsed", "FILE", "--targets", "192.0.2.0/24"),
+        ("check",),
+    ],
+)
+def test_a_folder_to_add_that_is_not_there_is_named_by_every_command(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    done = CliRunner().invoke(app, [*command, "--add", str(tmp_path / "nowhere")])
+    assert done.exit_code == 1, done.output
+    assert f"{tmp_path / 'nowhere'} does not exist; --add takes a folder that has one of" in done.output
