@@ -25,6 +25,8 @@ pytestmark = [
 
 STRANGER, WORKER, ORCHESTRATOR = OUTSIDE, "10.213.201.6", "10.213.201.7"
 BROADCAST = "10.213.201.31"
+PATIENCE = 5
+"""Seconds for what has to connect, also on a busy machine."""
 GUARDS_BRIDGE, GATEWAY = "drf-guard", "10.213.200.33"
 SWARM, GUARD, VXLAN = (2377, 7946), 2376, 4789
 NAT = f"""
@@ -61,9 +63,11 @@ def listen(lab: Lab, name: str, port: int) -> socket.socket:
     return ear
 
 
-def connects(lab: Lab, source: str, port: int, address: str = HOST, name: str = "out") -> bool:
+def connects(
+    lab: Lab, source: str, port: int, address: str = HOST, name: str = "out", seconds: float = 0.3
+) -> bool:
     with lab.socket(name, socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(0.3)
+        client.settimeout(seconds)
         client.bind((source, 0))
         try:
             client.connect((address, port))
@@ -87,14 +91,14 @@ def test_only_the_fleets_hosts_reach_its_ports_and_the_orchestrator_the_guards(h
     with ExitStack() as exits:
         for port in (GUARD, *SWARM):
             exits.enter_context(listen(host, "host", port))
-        assert all(connects(host, STRANGER, port) for port in (GUARD, *SWARM))
+        assert all(connects(host, STRANGER, port, seconds=PATIENCE) for port in (GUARD, *SWARM))
         shut(host)
         assert {
             source: [port for port in (GUARD, *SWARM) if connects(host, source, port)]
             for source in (STRANGER, ORCHESTRATOR, WORKER)
         } == {STRANGER: [], ORCHESTRATOR: [GUARD], WORKER: [GUARD, *SWARM]}
         # The host itself reaches them by its own address.
-        assert all(connects(host, HOST, port, name="host") for port in (GUARD, *SWARM))
+        assert all(connects(host, HOST, port, name="host", seconds=PATIENCE) for port in (GUARD, *SWARM))
 
 
 def test_vxlan_comes_from_peers_alone_however_it_is_addressed(host: Lab) -> None:
@@ -125,8 +129,8 @@ def contained(host: Lab) -> Lab:
 def test_a_guards_port_that_a_container_publishes_is_shut_as_well(contained: Lab) -> None:
     contained.load_rule(NAT)
     with listen(contained, "b", GUARD):
-        assert connects(contained, STRANGER, GUARD)
-        assert connects(contained, STRANGER, GUARD, OTHER_SESSION)
+        assert connects(contained, STRANGER, GUARD, seconds=PATIENCE)
+        assert connects(contained, STRANGER, GUARD, OTHER_SESSION, seconds=PATIENCE)
         shut(contained)
         for source, admitted in ((STRANGER, False), (ORCHESTRATOR, True), (WORKER, True)):
             assert connects(contained, source, GUARD) is admitted
@@ -154,7 +158,7 @@ def test_what_containers_say_to_each_other_on_these_ports_is_theirs(host: Lab) -
     shut(host)
     for port in (GUARD, *SWARM):
         with listen(host, "peer", port):
-            assert connects(host, PROBE_ADDRESS, port, PEER, "a")
+            assert connects(host, PROBE_ADDRESS, port, PEER, "a", PATIENCE)
 
 
 @pytest.mark.parametrize(
