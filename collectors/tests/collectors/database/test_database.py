@@ -1,15 +1,18 @@
 import pytest
+from listening import listening
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.database import collector as database
 from discovery_collectors.collectors.database import engines as engine_table
 from discovery_collectors.collectors.database.collector import collect, find_services
+from discovery_collectors.collectors.database.engines import ENGINES, load_engine
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
-from discovery_collectors.collectors.database.service_report import Table
+from discovery_collectors.collectors.database.service_report import DatabaseService, Table
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
 
+HERE = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")
 SCOPE = Scope.parse(["10.0.0.0/24"], ["10.0.0.9"])
 
 
@@ -206,3 +209,22 @@ async def test_a_service_that_never_ends_is_left(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(Endless()), engine_that(Session())])
     assert emit.keys("database") == ["10.0.0.1:5432/tcp/first", "10.0.0.2:5432/tcp/shop"]
     assert "stopped after 0.1 s" in emit.warnings[0]
+
+
+async def dropped(reader, writer):
+    writer.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_every_engine_connects_where_its_service_is_reached(name):
+    came = []
+
+    async def count(reader, writer):
+        came.append(name)
+        writer.close()
+
+    async with listening(dropped) as elsewhere, listening(count) as relay:
+        there = DatabaseService(HERE, elsewhere, name, certain=True, relay=("127.0.0.1", relay))
+        with pytest.raises(ServiceUnreachableError):
+            await load_engine(name).open(there, Credential(engine=name, username="u", password="p"))
+    assert came

@@ -1,8 +1,11 @@
+import time
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 from listening import listening
 
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.database.collector import collect
 from discovery_collectors.collectors.database.login import (
     CredentialNeededError,
     LoginRefusedError,
@@ -13,6 +16,7 @@ from discovery_collectors.collectors.database.redis_engine import RedisEngine
 from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
+from dryrun_contract.discovery import Discovery
 
 SERVER = "# Server\r\nredis_version:8.0.2\r\nredis_mode:standalone\r\n"
 KEYSPACE = "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb4:keys=1,expires=0,avg_ttl=0\r\n"
@@ -150,3 +154,15 @@ async def test_a_server_without_a_version_is_not_called_redis(emit):
 async def test_a_closed_port_is_unreachable():
     with pytest.raises(ServiceUnreachableError):
         await RedisEngine().open(service(1), None)
+
+
+async def test_a_run_keeps_to_its_packet_rate(emit):
+    async with FakeRedis().running() as redis:
+        data = {"name": "redis", "method": "probed"}
+        given = Discovery(kind="service", key=str(redis.key), data=data)
+        assignment = Assignment(Scope.parse(["127.0.0.1"]), max_rate=20, discoveries=(given,))
+        begun = time.monotonic()
+        await collect(assignment, emit)
+    # Four of the connection, two requests and an answer before the last answer may come.
+    assert time.monotonic() - begun > 6 / 20
+    assert [kind for kind, *_ in emit.reported] == ["service", "database", "database"]

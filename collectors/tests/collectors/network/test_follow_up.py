@@ -6,12 +6,12 @@ import pytest
 from discovery_collectors.collectors.network import follow_up
 from discovery_collectors.collectors.network.follow_up import FollowUp
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion import opinion
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.protocols.certificates import Certificate, CertificateError
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["10.0.0.3"]).admit("10.0.0.3")

@@ -6,9 +6,9 @@ from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import unanswered_questions, version_search
 from discovery_collectors.collectors.network.nmap_process import Asked, NmapError, Understood
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.version_search import VersionSearch
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 
 SCOPE = Scope.parse(["10.0.0.0/24"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.database.engines import ENGINES, import_engine, load_engine
@@ -12,6 +13,8 @@ from discovery_collectors.collectors.database.login import (
     log_in,
 )
 from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
+from discovery_collectors.running.metered_relay import MeteredRelay
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 from discovery_collectors.running.services import ReportedService, inspect_each, known_services
 from dryrun_contract.collector_config import Credential
@@ -35,10 +38,19 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     for service in services:
         import_engine(service.engine)
 
-    async def inspect(service: DatabaseService) -> None:
-        await _inspect(service, assignment.credentials, ServiceReport(service, emit))
+    rate = PacketRate(assignment.max_rate)
 
-    await inspect_each(services, inspect, emit, at_once=_SERVICES_AT_ONCE)
+    async def inspect(service: DatabaseService) -> None:
+        report = ServiceReport(service, emit)
+        if rate.per_second is None:
+            await _inspect(service, assignment.credentials, report)
+            return
+        async with MeteredRelay(rate, (service.address, service.port)) as relay:
+            await _inspect(replace(service, relay=relay.listens_at), assignment.credentials, report)
+
+    # Side by side, services would wait for each other's packets until a connection is given up.
+    at_once = _SERVICES_AT_ONCE if rate.per_second is None else 1
+    await inspect_each(services, inspect, emit, at_once=at_once)
 
 
 def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:

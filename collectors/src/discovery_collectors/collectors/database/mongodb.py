@@ -50,8 +50,7 @@ class MongodbEngine:
             login["authSource"] = "admin"
         try:
             client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-                service.address,
-                service.port,
+                *service.reached_at,
                 directConnection=True,
                 serverSelectionTimeoutMS=_CONNECT_MS,
                 connectTimeoutMS=_CONNECT_MS,

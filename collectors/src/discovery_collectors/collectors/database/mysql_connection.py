@@ -80,9 +80,10 @@ class CautiousConnection(Connection):
 
 async def connect(service: DatabaseService, credential: Credential) -> CautiousConnection:
     """Log in once. Raises asyncmy's errors, and TimeoutError."""
+    host, port = service.reached_at
     connection = CautiousConnection(  # type: ignore[no-untyped-call]
-        host=service.address,
-        port=service.port,
+        host=host,
+        port=port,
         user=credential.username,
         password=credential.password,
         charset="utf8mb4",

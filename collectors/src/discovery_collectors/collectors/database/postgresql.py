@@ -77,8 +77,7 @@ class _Login:
             "postgresql+psycopg_async",
             self._credential.username,
             self._credential.password,
-            self._service.address,
-            self._service.port,
+            *self._service.reached_at,
             database,
         )
         return create_async_engine(
@@ -149,7 +148,7 @@ async def _speaks_tls(service: DatabaseService) -> bool:
     """Ask, before any name is sent, whether this is PostgreSQL and whether it offers TLS."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(service.address, service.port)
+            reader, writer = await asyncio.open_connection(*service.reached_at)
             try:
                 writer.write(_SSL_REQUEST)
                 answer = await reader.read(1)

@@ -32,9 +32,10 @@ class RedisEngine:
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Connect, give the credential if there is one, and ask for `INFO server`."""
         # No retries, no client name, no library name: each is a further request.
+        host, port = service.reached_at
         client = Redis(
-            host=service.address,
-            port=service.port,
+            host=host,
+            port=port,
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             single_connection_client=True,

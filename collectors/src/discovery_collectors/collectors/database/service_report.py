@@ -36,6 +36,13 @@ class DatabaseService:
     """A row of `engines.ENGINES`."""
     certain: bool
     """Its answers showed what it is; otherwise only its port suggests it."""
+    relay: tuple[str, int] | None = None
+    """Address and port of what leads to it at the run's packet rate."""
+
+    @property
+    def reached_at(self) -> tuple[str, int]:
+        """Return the address and port to connect to."""
+        return self.relay or (self.address, self.port)
 
     @property
     def key(self) -> ResourceKey:

@@ -11,12 +11,12 @@ from discovery_collectors.collector import Assignment, CollectorError, Emit
 from discovery_collectors.collectors.network.listening_ports import rarer_ports
 from discovery_collectors.collectors.network.nmap_data import nmap_environment, port_names
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.port_search import PortSearch
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.scan_profile import PROFILES, ScanProfile
 from discovery_collectors.collectors.network.version_search import VersionSearch
 from discovery_collectors.installed import tcp_ports
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 
 if TYPE_CHECKING:

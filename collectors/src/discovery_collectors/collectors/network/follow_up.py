@@ -10,7 +10,6 @@ from discovery_collectors.collectors.network import amqp_version, mqtt_version
 from discovery_collectors.collectors.network.amqp_version import AmqpError
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.certificate_signs import named_by
@@ -25,6 +24,7 @@ from discovery_collectors.protocols.certificates import (
     fetch_certificate,
 )
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 from dryrun_contract.resource_key import ResourceKey
 

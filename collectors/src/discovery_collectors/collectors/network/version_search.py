@@ -6,13 +6,13 @@ from contextlib import suppress
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network.controllers import is_controller
-from discovery_collectors.collectors.network.metered_relay import MeteredRelay
 from discovery_collectors.collectors.network.nmap_process import Asked, Found, NmapError, Understood, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.pending_ports import Batch, PendingPorts
 from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.socks_relay import SocksRelay
 from discovery_collectors.collectors.network.unanswered_questions import OnPort, UnansweredQuestions
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _VERSIONED_PORTS = 100
@@ -167,5 +167,5 @@ class VersionSearch:
         parallel = max(1, rate // _RATE_PER_CONNECTION)
         options += ["--max-rate", str(max(1, rate // _PACKETS_PER_OPEN_PORT))]
         options += ["--max-parallelism", str(parallel)]
-        async with MeteredRelay(self._assignment.scope, self._rate) as relay:
+        async with SocksRelay(self._rate, self._assignment.scope) as relay:
             await run_nmap([*options, "--proxies", relay.url], batch, self._environment, on_found)

@@ -2,8 +2,8 @@ import time
 
 from listening import listening
 
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.second_opinion.exchange import Ending, Questioner
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")

@@ -9,11 +9,11 @@ import pytest
 from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes, protocol_questions
 from discovery_collectors.collectors.network.second_opinion.exchange import ANSWER_BYTES, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")

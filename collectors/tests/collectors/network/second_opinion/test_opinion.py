@@ -4,12 +4,12 @@ import pytest
 from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion import opinion
 from discovery_collectors.collectors.network.second_opinion.opinion import SecondOpinion
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.collectors.network.spared_ports import may_write
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.protocols.tls_contexts import accepting_context
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 
 ANSWER_BYTES = 64 * 1024

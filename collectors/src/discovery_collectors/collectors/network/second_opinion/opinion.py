@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.collectors.network.spared_ports import may_write
+from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 
 CONFIDENCE = 0.93

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.running.packet_rate import PacketRate
 
 
 async def order_of(rate: PacketRate, *calls: tuple[str, bool]) -> list[str]:

@@ -1,44 +1,37 @@
-"""Relays nmap's version questions at the run's packet rate: its own --max-rate does not bind them.
+"""Relays TCP connections at the run's packet rate, for a library or program that keeps to none itself.
 
-A SOCKS 4 server on the loopback address, for the time of one nmap. It connects to nothing outside the scope.
+It listens on the loopback address while its context is open.
 """
 
 import asyncio
-import socket
-import struct
 from contextlib import suppress
 from typing import Self
 
-from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.running.scope import OutOfScopeError, Scope, ScopedAddress
+from discovery_collectors.running.packet_rate import PacketRate
+from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
-_HEAD = struct.Struct("!BBH4s")
-_VERSION, _CONNECT = 4, 1
-_GRANTED, _REFUSED = b"\x00\x5a" + bytes(6), b"\x00\x5b" + bytes(6)
-_USER_BYTES = 64
-_REQUEST_SECONDS = 5
 _CONNECT_SECONDS = 5
 _SEGMENT_BYTES = 1400
-_PACKETS_TO_OPEN = 2
-"""SYN and the last ACK of the handshake."""
-_PACKETS_TO_CLOSE = 2
+_PACKETS_OF_A_CONNECTION = 4
+"""SYN and the last ACK of the handshake, FIN and the ACK of the other's; paid before it is opened."""
 
 
 class MeteredRelay:
-    """Listens while the context is open; each connection pays `rate` for what it sends and acknowledges."""
+    """Leads connections on; each pays `rate` for what it sends and acknowledges."""
 
-    def __init__(self, scope: Scope, rate: PacketRate) -> None:
-        self._scope = scope
+    def __init__(self, rate: PacketRate, target: tuple[ScopedAddress, int] | None) -> None:
+        """Every connection leads to `target`; None leaves it to `wanted`."""
         self._rate = rate
+        self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
     @property
-    def url(self) -> str:
-        """Return what nmap's --proxies takes."""
+    def listens_at(self) -> tuple[str, int]:
+        """Return the address and port to connect to."""
         assert self._server is not None
         host, port = self._server.sockets[0].getsockname()[:2]
-        return f"socks4://{host}:{port}"
+        return str(host), int(port)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -50,6 +43,15 @@ class MeteredRelay:
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def wanted(self, reader: asyncio.StreamReader) -> tuple[ScopedAddress, int]:
+        """Return where a new connection leads. Raises EOFError, TimeoutError, OutOfScopeError."""
+        del reader
+        assert self._target is not None
+        return self._target
+
+    def answer(self, writer: asyncio.StreamWriter, *, connected: bool) -> None:
+        """Say to the client whether its connection leads somewhere."""
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -63,30 +65,20 @@ class MeteredRelay:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            version, command, port, packed = _HEAD.unpack(await reader.readexactly(_HEAD.size))
-            for _ in range(_USER_BYTES):
-                if await reader.readexactly(1) == b"\0":
-                    break
-            else:
-                return
-        if (version, command) != (_VERSION, _CONNECT):
-            return
-        address = self._scope.admit(socket.inet_ntoa(packed))
-        await self._rate.take(_PACKETS_TO_OPEN, ahead=True)
+        address, port = await self.wanted(reader)
+        await self._rate.take(_PACKETS_OF_A_CONNECTION, ahead=True)
         try:
             far_reader, far_writer = await _connected(address, port)
         except (OSError, TimeoutError):
-            writer.write(_REFUSED)
+            self.answer(writer, connected=False)
             return
         try:
-            writer.write(_GRANTED)
+            self.answer(writer, connected=True)
             async with asyncio.TaskGroup() as group:
                 back = group.create_task(self._pass_on(far_reader, writer))
                 await self._pass_on(reader, far_writer)
-                # nmap closes what it has given up: nobody listens, however long the service goes on.
+                # A client closes what it has given up: nobody listens, however long the service goes on.
                 back.cancel()
-            await self._rate.take(_PACKETS_TO_CLOSE, ahead=True)
         except* OSError:
             pass
         finally:
