@@ -132,7 +132,10 @@ def create_app(
     app.state.bytes_on_their_way = bytes_on_their_way()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(
-        settings.sessions_at_once, settings.sessions_per_person, settings.sessions_waiting
+        settings.sessions_at_once,
+        settings.sessions_per_person,
+        settings.sessions_waiting,
+        settings.sessions_waiting_per_person,
     )
     app.state.report_key = settings.signing_key
     for part in ("orchestrator", "follower", "reports", "experiments", "checks", "schedules"):

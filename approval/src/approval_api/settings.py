@@ -179,6 +179,7 @@ class Settings(DatabaseSettings):
     sessions_per_person: int = Field(default=5, ge=1, le=1000)
     sessions_waiting: int = Field(default=50, ge=1, le=1000)
     """The most sessions that may wait for a free place."""
+    sessions_waiting_per_person: int = Field(default=20, ge=1, le=1000)
     requests_per_second: float = Field(default=50, gt=0)
     """For each person, or each address without valid credentials; each process counts on its own."""
     requests_burst: int = Field(default=500, ge=1)

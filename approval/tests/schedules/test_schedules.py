@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from approval_api.access import large_answers
 from approval_api.app import create_app
+from approval_api.identity.roles import Role
 from approval_api.schedules.service import MOST_OF_ONE, Schedules
 from dryrun_serving.ceiling import Ceiling
 
@@ -297,3 +298,21 @@ async def test_a_schedule_of_another_version_stops_no_other(api, eventually):
     await fired(api, whole, 1, eventually)
     listed = (await api.get("/schedules")).json()["schedules"]
     assert [each["id"] for each in listed] == [whole]
+
+
+async def test_a_persons_token_leaves_no_schedule_behind_which_would_outlive_it(api, browsers):
+    grace = await browsers("grace", Role.OPERATOR)
+    made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["run"]})).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    own = (await grace.ask("POST", "/dryrun/schedules", json=WANTED)).json()["id"]
+    assert (await api.post(f"/schedules/{own}/pause", headers=token)).status_code == 202
+    form = {"cron": "30 2 * * *", "name": "nightly", "templates": "small"}
+    for refused in (
+        await api.post("/schedules", json=WANTED, headers=token),
+        await api.client.post("/dryrun/schedules", data=form, headers=token),
+        await api.post(f"/schedules/{own}/resume", headers=token),
+    ):
+        assert (refused.status_code, "sign in" in refused.text) == (403, True)
+    assert [each["id"] for each in (await api.get("/schedules")).json()["schedules"]] == [own]
+    assert (await show(api, own))["paused_because"] == "paused by grace"
+    assert (await grace.ask("POST", f"/dryrun/schedules/{own}/resume")).status_code == 202

@@ -215,6 +215,20 @@ async def test_a_queue_has_an_end(api, orchestrator):
     assert [request.url.path for request in orchestrator.requests].count("/pool") == looks == 6
 
 
+async def test_nobody_fills_the_queue_alone(settings, orchestrator, serving):
+    few = {"sessions_at_once": 2, "sessions_per_person": 1, "sessions_waiting": 5}
+    given = settings.model_copy(update=few | {"sessions_waiting_per_person": 3})
+    async with serving(create_app(given, orchestrator_transport=orchestrator)) as api:
+        assert [isinstance(await start(api), dict) for _ in range(4)] == [True] * 4
+        refused = await api.post("/sessions", json={"template": "small"})
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:queue-full")
+        assert "3 of your sessions are waiting, and at most 3 of one person may" in refused.json()["detail"]
+        # One of Bob's runs, two wait; with the others' three that is all.
+        assert [isinstance(await start(api, BOB), dict) for _ in range(3)] == [True] * 3
+        refused = await api.post("/sessions", json={"template": "small"}, headers=BOB)
+        assert "5 sessions are waiting, and at most 5 may" in refused.json()["detail"]
+
+
 async def test_starts_at_the_same_moment_keep_the_limits(settings, orchestrator, serving, engine):
     few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 50}
     given = settings.model_copy(update=few)
@@ -227,4 +241,4 @@ async def test_starts_at_the_same_moment_keep_the_limits(settings, orchestrator,
         )
         assert len(orchestrator.sessions) == 3
         for api in (one, other):
-            assert api.app.state.limits == Limits(3, 2, 50)
+            assert api.app.state.limits == Limits(3, 2, 50, 20)

@@ -60,7 +60,9 @@ async def test_starts_that_race_never_share_one(api, orchestrator):
     orchestrator._claimed = lambda session_id: next(
         (each for each in shown.lines[0].ready if each.id == session_id), None
     )
-    api.app.state.limits = type(api.app.state.limits)(at_once=5, per_person=5, waiting=5)
+    api.app.state.limits = type(api.app.state.limits)(
+        at_once=5, per_person=5, waiting=5, waiting_per_person=5
+    )
     answers = await asyncio.gather(*(api.post("/sessions", json={"template": "small"}) for _ in range(5)))
     ids = [UUID(answer.json()["id"]) for answer in answers]
     assert len(set(ids)) == 5
@@ -68,7 +70,9 @@ async def test_starts_that_race_never_share_one(api, orchestrator):
 
 
 async def test_a_session_that_waits_for_a_place_takes_none(api, orchestrator):
-    api.app.state.limits = type(api.app.state.limits)(at_once=1, per_person=1, waiting=5)
+    api.app.state.limits = type(api.app.state.limits)(
+        at_once=1, per_person=1, waiting=5, waiting_per_person=5
+    )
     await api.start()
     (prepared,) = orchestrator.prepare()
     session = (await api.post("/sessions", json={"template": "small"})).json()

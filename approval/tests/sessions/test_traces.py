@@ -28,7 +28,7 @@ async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_
         monkeypatch.setattr(orchestrator_client, "put_session", overtaken)
     wanted = SessionRequest(template="small", seed=3)
     asker = Asker("ada", "req-1")
-    session = await start(engine, orchestrator_client, wanted, asker, Limits(10, 10, 10))
+    session = await start(engine, orchestrator_client, wanted, asker, Limits(10, 10, 10, 10))
     await stop(engine, orchestrator_client, session.id, asker)
     put, root, stopped = spans
     assert (root.name, root.context, root.parent) == ("session requested", request_of(session.id), None)

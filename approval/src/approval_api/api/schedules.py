@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from approval_api.access.large_answers import ListTurn
-from approval_api.access.permission import Reader, Runner
+from approval_api.access.permission import Reader, Runner, require_no_token
 from approval_api.audit.log import note
 from approval_api.schedules.service import Schedules
 from dryrun_contract.base import Word
@@ -30,6 +30,7 @@ async def create_schedule(
     request: Request, response: Response, person: Runner, wanted: ScheduleRequest
 ) -> ScheduleView:
     """Repeat an experiment at the times of a cron expression, in the name of whoever requests it."""
+    require_no_token(person)
     schedule = await _schedules(request).create(wanted, person.name)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/schedules/{schedule.id}"
@@ -56,8 +57,9 @@ async def pause_schedule(schedule_id: UUID, request: Request, person: Runner) ->
 
 
 @router.post("/{schedule_id}/resume", status_code=202)
-async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> ScheduleView:
+async def resume_schedule(schedule_id: UUID, request: Request, person: Runner) -> ScheduleView:
     """Continue with its next time. Idempotent."""
+    require_no_token(person)
     note(request, object_=str(schedule_id))
     return await _schedules(request).resume(schedule_id)
 

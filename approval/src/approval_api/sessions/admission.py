@@ -26,20 +26,32 @@ class Limits:
     at_once: int
     per_person: int
     waiting: int
+    waiting_per_person: int
 
 
-async def require_room(connection: AsyncConnection, limits: Limits) -> None:
-    """Raise a 429 problem when too many sessions wait. Holds the lock until the transaction ends."""
+async def require_room(connection: AsyncConnection, limits: Limits, person: str) -> None:
+    """Raise a 429 problem when too many sessions wait, in all or of `person`: nobody fills the queue alone.
+
+    Holds the lock until the transaction ends.
+    """
     await connection.execute(_LOCK)
-    already = await connection.scalar(select(func.count()).select_from(table).where(waiting)) or 0
-    if already >= limits.waiting:
-        raise ProblemError(
-            "queue-full",
-            429,
-            f"{already} sessions are waiting, and at most {limits.waiting} may; try again later",
-            title="Too many waiting sessions",
-            headers={"Retry-After": "60"},
+    counts = select(func.count(), func.count().filter(table.c.requested_by == person)).where(waiting)
+    already, own = (await connection.execute(counts)).one()
+    if own >= limits.waiting_per_person:
+        what = (
+            f"{own} of your sessions are waiting, and at most {limits.waiting_per_person} of one person may"
         )
+    elif already >= limits.waiting:
+        what = f"{already} sessions are waiting, and at most {limits.waiting} may"
+    else:
+        return
+    raise ProblemError(
+        "queue-full",
+        429,
+        f"{what}; try again later",
+        title="Too many waiting sessions",
+        headers={"Retry-After": "60"},
+    )
 
 
 async def admit(connection: AsyncConnection, limits: Limits) -> set[UUID]:

@@ -89,11 +89,11 @@ async def start(
     template = await orchestrator.template(request.template, request.seed, request.scan)
     async with engine.begin() as connection:
         # Whoever is turned away costs the orchestrator no look at its pool, and waits for none.
-        await admission.require_room(connection, limits)
+        await admission.require_room(connection, limits, asker.actor)
     prepared = await prepared_ids(orchestrator, request)
     session_id = uuid4()
     async with engine.begin() as connection:
-        await admission.require_room(connection, limits)
+        await admission.require_room(connection, limits, asker.actor)
         await repository.insert_requested(connection, session_id, request, template, asker.actor, judged_by)
         if also is not None:
             await also(connection, session_id)
