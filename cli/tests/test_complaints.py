@@ -1,5 +1,9 @@
+import pytest
+from typer.main import get_command
+
 from dryrun_cli.commands.command import complain
-from dryrun_cli.errors import ApiRefusedError
+from dryrun_cli.errors import _LISTS, ApiRefusedError
+from dryrun_cli.main import app
 from dryrun_contract.problem import Fault, Problem
 
 
@@ -21,3 +25,20 @@ def test_a_fault_that_is_the_detail_is_not_repeated_with_its_place(capsys):
     )
     complain(ApiRefusedError(problem), json_output=False)
     assert capsys.readouterr().err.splitlines() == [f"error: {detail}", "       (refused with 422 refused)"]
+
+
+@pytest.mark.parametrize("what", sorted(_LISTS))
+def test_a_route_that_lists_things_is_told_as_a_command_that_there_is(what):
+    problem = Problem(
+        title="Unknown", status=404, detail=f"there is no such; GET /api/v1/dryrun/{what} lists them"
+    )
+    advice = str(ApiRefusedError(problem)).removeprefix("there is no such; see: dryrun ").split()
+    group = get_command(app)
+    for name in advice:
+        group = group.commands[name]
+    assert group.name == "list"
+
+
+def test_a_route_without_a_command_stays():
+    detail = "there is no person 7; GET /api/v1/people lists them"
+    assert str(ApiRefusedError(Problem(title="Unknown", status=404, detail=detail))) == detail

@@ -176,6 +176,13 @@ def test_a_token_is_read_from_a_file(run, environment, tmp_path):
     assert run("list", DRYRUN_API_TOKEN_FILE=str(tmp_path / "token"), DRYRUN_API_TOKEN=None)[0] == 0
 
 
+def test_an_unknown_session_is_named_with_the_command_that_lists_them(run):
+    unknown = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+    code, _, stderr = run("show", unknown)
+    assert code == 4
+    assert stderr.splitlines()[0] == f"error: there is no session {unknown}; see: dryrun list"
+
+
 def test_errors_are_json_with_the_option_json(run):
     code, stdout, stderr = run("--json", "show", "abc")
     assert (code, stdout) == (4, "")

@@ -7,8 +7,22 @@ CliError
 └── NotGenuineError      a signed report is not what its signature says
 """
 
+import re
+from typing import Final
+
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.problem import Problem
+
+_ROUTE: Final = re.compile(r"GET /api/v1/(?:dryrun|production)/(\w+) lists [^;]*")
+"""What the API advises to a program."""
+_LISTS: Final = {
+    "sessions": "list",
+    "experiments": "experiment list",
+    "schedules": "schedule list",
+    "destinations": "destination list",
+    "deliveries": "delivery list",
+    "rules": "rule list",
+}
 
 
 class CliError(Exception):
@@ -41,5 +55,10 @@ class ApiRefusedError(CliError):
     code = ExitCode.REFUSED
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail or problem.title)
+        super().__init__(_ROUTE.sub(_command, problem.detail) or problem.title)
         self.problem = problem
+
+
+def _command(route: re.Match[str]) -> str:
+    command = _LISTS.get(route[1])
+    return f"see: dryrun {command}" if command else route[0]

@@ -208,7 +208,8 @@ class FakeApi:
                     faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
                     await request.problem(422, "1 fault in the request", faults)
                 elif session_id not in self.sessions:
-                    await request.problem(404, f"there is no session {session_id}")
+                    listed = "GET /api/v1/dryrun/sessions lists them"
+                    await request.problem(404, f"there is no session {session_id}; {listed}")
                 else:
                     await self.route_session(request, self.sessions[session_id], rest, criteria)
             case _:
