@@ -18,7 +18,7 @@ def report(run, tmp_path):
     def report(lines, *more):
         path = tmp_path / "found.ndjson"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        how = ("--collector", "network", "--targets", "10.213.0.7/16", "--profile", "full")
+        how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
         return run("production", "report", path, *how, *more)
 
     return report
@@ -53,6 +53,17 @@ def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why)
     if WARNING in lines:
         assert report(lines, "--despite-warnings")[0] == 0
         assert api.scans[1]["complete"] is True
+
+
+@pytest.mark.parametrize("option", ["--targets", "--exclude"])
+def test_a_network_with_host_bits_is_refused_as_collectors_do(report, api, option):
+    code, _, err = report([*FOUND, END], option, "192.0.2.1/24")
+    assert code == 2
+    assert err == (
+        f"error: {option}: 192.0.2.1/24 has host bits set; write 192.0.2.0/24 for the network "
+        "or 192.0.2.1 for the one address\n"
+    )
+    assert not api.scans
 
 
 def test_a_scan_of_earlier_says_when_it_began(report, api):

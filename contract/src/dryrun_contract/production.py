@@ -1,6 +1,5 @@
 """Production: scans with what they cover, and rules that approve discoveries."""
 
-from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -8,13 +7,14 @@ from pydantic import AfterValidator, Field, JsonValue, StrictBool, StringConstra
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.kinds import KINDS
+from dryrun_contract.network import exact_network
 
 MAX_NETWORKS = 256
 """Of one list; a scan of more is reported as several."""
 
 
 def _network(text: str) -> str:
-    return str(ip_network(text, strict=False))
+    return str(exact_network(text))
 
 
 type Network = Annotated[
@@ -23,7 +23,7 @@ type Network = Annotated[
     AfterValidator(_network),
     Field(examples=["192.0.2.0/24"]),
 ]
-"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are dropped."""
+"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are refused."""
 
 
 type CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]

@@ -1,7 +1,7 @@
 """Extrapolates what the same collectors would do to a larger network, and states the assumptions."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 from math import ceil, log2
 from typing import Annotated, Self
 
@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.event import LogPattern
+from dryrun_contract.network import exact_network
 from dryrun_contract.report import Forecast, ForecastLine, Report
 from dryrun_contract.text import counted
 
@@ -25,7 +26,7 @@ _WITH_COMPARISON = "every collector of this session runs there, also those for c
 
 
 def _network(text: str) -> str:
-    network = ip_network(text, strict=False)
+    network = exact_network(text)
     if not isinstance(network, IPv4Network) or network.prefixlen < WIDEST_PREFIX:
         raise ValueError(f"expected an IPv4 network of at most /{WIDEST_PREFIX}, e.g. 10.20.0.0/16")
     return str(network)

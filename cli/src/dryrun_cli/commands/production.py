@@ -104,7 +104,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         )
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {fault['msg']}") from None
+        what = fault["msg"].removeprefix("Value error, ")
+        raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
     # Read once before anything is sent: an invalid line ends the command here.
     for _ in _Lines(scan.file).batches() if scan.file.is_file() else ():
         pass

@@ -1,0 +1,36 @@
+import pytest
+from pydantic import ValidationError
+
+from dryrun_contract.network import exact_network
+from dryrun_contract.production import ScanEnd, ScanStart
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("192.0.2.1/24", "192.0.2.0/24"),
+        ("192.0.2.1/255.255.255.0", "192.0.2.0/24"),
+        ("2001:db8::1/64", "2001:db8::/64"),
+    ],
+)
+def test_names_both_meanings_of_a_network_with_host_bits(text, network):
+    address = text.partition("/")[0]
+    said = f"{text} has host bits set; write {network} for the network or {address} for the one address"
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        exact_network(text)
+
+
+@pytest.mark.parametrize("text", ["", "192.0.2.0/33", "192.0.2", "db.example", "192.0.2.0/24/24"])
+def test_what_is_no_network_is_refused(text):
+    with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 network"):
+        exact_network(text)
+
+
+def test_neither_what_a_scan_covers_nor_what_it_leaves_out_is_guessed():
+    fine = {"collector": "network", "targets": ["192.0.2.0/24", "192.0.2.7"], "profile": "full"}
+    assert ScanStart.model_validate(fine).targets == ("192.0.2.0/24", "192.0.2.7/32")
+    for wrong in ({"targets": ["192.0.2.1/24"]}, {"exclude": ["192.0.2.1/24"]}):
+        with pytest.raises(ValidationError, match="has host bits set"):
+            ScanStart.model_validate(fine | wrong)
+    with pytest.raises(ValidationError, match="has host bits set"):
+        ScanEnd(complete=True, not_covered=("192.0.2.1/24",))
