@@ -13,6 +13,8 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from approval_api.database.migrations import HEAD
+
 COMMAND = (sys.executable, "-c", "from approval_api.main import main; main()")
 AUTHORIZATION = {"Authorization": "Bearer 0123456789abcdef"}
 
@@ -48,6 +50,28 @@ async def test_migrate_makes_the_schema_and_does_nothing_the_second_time(postgre
     assert code == 0
     assert "migrated the database" in out
     assert await run("migrate", DATABASE_URL=url) == (0, "", "")
+
+
+@pytest.mark.parametrize("command", ["migrate", "invite", "serve"])
+async def test_a_newer_schema_is_named_in_a_sentence_and_left_alone(database_url, engine, command):
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.alembic_version SET version_num = '9026'"))
+    try:
+        arguments = ("invite", "root") if command == "invite" else (command,)
+        code, out, err = await run(*arguments, DATABASE_URL=database_url, DRYRUN="off", LISTEN="127.0.0.1:0")
+        async with engine.begin() as connection:
+            stored = await connection.scalar(text("SELECT version_num FROM gateway.alembic_version"))
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE gateway.alembic_version SET version_num = :head"), {"head": HEAD}
+            )
+
+    assert code == (3 if command == "serve" else 1)
+    assert "schema is at revision 9026" in out + err
+    assert "restore a backup" in out + err
+    assert "Traceback" not in out + err
+    assert stored == "9026"
 
 
 async def test_invite_prints_a_link_and_first_prints_none_once_an_administrator_has_a_password(

@@ -86,10 +86,7 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
 def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> None:
     """Do `work` on the database. Each command imports only what it needs, so imports are local."""
     from approval_api.database.engine import create_engine
-    from approval_api.database.migration import (
-        DatabaseUnreachableError,
-        MigrationRefusedError,
-    )
+    from dryrun_serving.lifespan import StartRefusedError
 
     async def run() -> None:
         engine = create_engine(url.get_secret_value())
@@ -100,7 +97,7 @@ def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> 
 
     try:
         asyncio.run(run())
-    except (DatabaseUnreachableError, MigrationRefusedError) as error:
+    except StartRefusedError as error:
         sys.stderr.write(f"approval-api: {error}\n")
         sys.exit(1)
 

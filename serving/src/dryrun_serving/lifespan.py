@@ -1,5 +1,6 @@
 """Notices that an application's lifespan ends unasked, which uvicorn does not: it would go on serving."""
 
+import sys
 from collections.abc import Callable
 
 from starlette.responses import Response
@@ -13,6 +14,10 @@ _ENDING = Problem(
     status=503,
     detail="this service has failed and ends; try again in a moment",
 )
+
+
+class StartRefusedError(Exception):
+    """Why a service cannot start, for whoever operates it: the log has this text and no traceback."""
 
 
 class Lifespan:
@@ -51,8 +56,14 @@ class Lifespan:
             asked = message["type"] == "lifespan.shutdown"
             return message
 
+        async def send_plainly(message: Message) -> None:
+            # Starlette sends the traceback while it handles the error.
+            if isinstance(error := sys.exception(), StartRefusedError):
+                message = {**message, "message": str(error)}
+            await send(message)
+
         try:
-            await self._app(scope, receive_until_asked, send)
+            await self._app(scope, receive_until_asked, send_plainly)
         finally:
             if not asked:
                 self._fail()

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.database import migrations
 from approval_api.database.errors import DRIVER_ERRORS
+from dryrun_serving.lifespan import StartRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ SELECT EXISTS (
 """)
 
 
-class DatabaseUnreachableError(Exception):
+class DatabaseUnreachableError(StartRefusedError):
     """The database did not answer within the time a start waits for it."""
 
 
@@ -37,8 +38,24 @@ async def _stored_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-class MigrationRefusedError(Exception):
+class MigrationRefusedError(StartRefusedError):
     """The database is older than this program, and this role may not change its schema."""
+
+
+class NewerSchemaError(StartRefusedError):
+    """The database's schema is that of a newer version of this program."""
+
+
+def _is_current(stored: str | None) -> bool:
+    """Return whether a stored revision is the newest. Raises NewerSchemaError for an unknown one."""
+    known = {path.name[1:5] for path in (Path(migrations.__file__).parent / "versions").glob("v[0-9]*.py")}
+    if stored is not None and stored not in known:
+        raise NewerSchemaError(
+            f"the database's schema is at revision {stored} and this version knows none after "
+            f"{migrations.HEAD}; install the version that migrated it, or restore a backup that was made "
+            "before that"
+        )
+    return stored == migrations.HEAD
 
 
 def _upgrade(connection: Connection) -> None:
@@ -56,16 +73,16 @@ async def migrate(engine: AsyncEngine) -> bool:
     """Apply missing revisions in one transaction; return whether there were any.
 
     Several processes may do this at once: an advisory lock lets one work, and the others find it done.
-    A database newer than this program is left alone: Alembic raises an error that names the unknown
-    revision. Raises MigrationRefusedError when this role may not migrate.
+    Raises NewerSchemaError for a database that is newer than this program, which is left alone, and
+    MigrationRefusedError when this role may not migrate.
     """
     async with engine.connect() as connection:
-        if await _stored_revision(connection) == migrations.HEAD:
+        if _is_current(await _stored_revision(connection)):
             return False
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if await _stored_revision(connection) == migrations.HEAD:
+        if _is_current(await _stored_revision(connection)):
             return False
         try:
             await connection.execute(text("CREATE SCHEMA IF NOT EXISTS gateway"))
