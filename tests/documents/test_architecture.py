@@ -1,4 +1,4 @@
-"""The architecture walks through the four long journeys; that its names exist, test_promises.py checks."""
+"""The architecture walks through the long journeys; that its names exist, test_pages.py checks."""
 
 import re
 
@@ -12,10 +12,12 @@ JOURNEYS = {
 }
 
 
-def test_the_four_long_journeys_are_there():
+def test_the_long_journeys_are_there():
     assert list(JOURNEYS) == [
         "A session's start",
         "A discovery, from a collector's stdout to the browser",
+        "An import, from an inventory to containers",
+        "A delivery, from an approved discovery to its receiver",
         "A crash and its recovery",
         "`make demo`",
     ]
