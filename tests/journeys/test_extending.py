@@ -175,6 +175,53 @@ def test_documentation_and_words_follow_the_kind(tree):
     assert python(tree, "-c", title) == "management board\n"
 
 
+METRIC = """
+import asyncio
+from types import SimpleNamespace
+from prometheus_client import generate_latest
+from approval_api.identity.person import Proof
+from approval_api.pages.kinds import routes
+from approval_api.telemetry.metrics import Metrics
+routes.page = lambda *_, **__: None
+metrics = Metrics()
+request = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(metrics=metrics)))
+asyncio.run(routes.show_kinds(request, SimpleNamespace(proof=Proof.TOKEN)))
+print(generate_latest(metrics.registry).decode())
+"""
+
+
+def test_a_metric_counts_and_its_label_is_listed(tree):
+    assert 'approval_kinds_shown_total{proof="token"} 1.0' in python(tree, "-c", METRIC)
+    assert "passed" in run_tests(tree, "tests/documents/test_metric_labels.py")
+
+
+def test_a_label_that_is_not_listed_is_noticed(tree):
+    path = tree / "tests" / "documents" / "test_metric_labels.py"
+    listed = path.read_text(encoding="utf-8")
+    path.write_text(listed.replace('"approval_kinds_shown": {"proof": Proof},', ""), encoding="utf-8")
+    try:
+        with pytest.raises(AssertionError, match="approval_kinds_shown"):
+            run_tests(tree, "tests/documents/test_metric_labels.py")
+    finally:
+        path.write_text(listed, encoding="utf-8")
+
+
+PORT = """
+from discovery_collectors.collectors.network.listening_ports import rarer_ports
+print(33050 in rarer_ports(()))
+"""
+
+
+def test_a_port_of_quick_is_one_row(tree):
+    assert len([step for step in steps() if step.section == "A port of `quick`"]) == 1
+    assert python(tree, "-c", PORT) == "True\n"
+    assert "passed" in run_tests(tree, "collectors/tests/collectors/network/test_listening_ports.py")
+
+
+def run_tests(tree: Path, tests: str) -> str:
+    return python(tree, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", tests)
+
+
 @contextmanager
 def services(tree: Path) -> Iterator[Mapping[str, str]]:
     """Run all services of the copy; yields the variables that its command line needs."""
