@@ -3,19 +3,11 @@
 import re
 
 import pytest
+from documented import pages
 from named_code import ROOT
 
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _CODE = re.compile(r"```.*?```", re.DOTALL)
-_LEFT_OUT = ("node_modules", ".venv", ".uv")
-
-
-def pages():
-    return sorted(
-        path.relative_to(ROOT)
-        for path in ROOT.rglob("*.md")
-        if not any(part.startswith(".") or part in _LEFT_OUT for part in path.relative_to(ROOT).parts)
-    )
 
 
 def anchors(text):

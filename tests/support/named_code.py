@@ -15,15 +15,21 @@ TEST = re.compile(r"`([\w./-]+/test_\w+\.py)(?:::(test_\w+))?`")
 FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+)`")
 
 
-def missing_in(text: str) -> Iterator[str]:
-    """Yield what a text names in backquotes and this checkout does not have."""
-    yield from (name for name in CODE.findall(text) if not _exists(name))
+def missing_in(text: str, folder: Path = Path()) -> Iterator[str]:
+    """Yield what a text names in backquotes and is not there. Files may be relative to `folder`, too."""
+    yield from (name for name in CODE.findall(text) if not exists(name))
     for file, name in TEST.findall(text):
-        if not (ROOT / file).is_file() or (name and name not in functions_of(file)):
+        found = _found(file, folder)
+        if found is None or (name and name not in functions_of(found)):
             yield f"{file}::{name}" if name else file
     for file in FILE.findall(text):
-        if not file.endswith(".py") and not (ROOT / file).exists():
+        if not file.endswith(".py") and _found(file, folder) is None:
             yield file
+
+
+def _found(file: str, folder: Path) -> str | None:
+    """Return where a file or folder is, relative to this checkout; None when nowhere."""
+    return next((str(each) for each in (Path(file), folder / file) if (ROOT / each).exists()), None)
 
 
 @cache
@@ -35,7 +41,7 @@ def functions_of(file: str) -> frozenset[str]:
 
 
 @cache
-def _exists(name: str) -> bool:
+def exists(name: str) -> bool:
     """Import the longest part of a dotted name that is a module, and look the rest up in it."""
     module, steps = name, list[str]()
     while module:
