@@ -160,6 +160,9 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
         ),
         ("irc", b":bnc CAP * LS :setname soju.im/bouncer-networks sasl=PLAIN batch\r\n", "soju", ""),
         ("irc", b":irc CAP * LS :setname soju.im/webpush sasl=PLAIN batch\r\n", "", ""),
+        ("irc", b":bnc CAP * LS :soju.im/bouncer-networks\r\n", "soju", ""),
+        ("irc", b":irc CAP * LS :setname x-soju.im/bouncer-networks batch\r\n", "", ""),
+        ("irc", b":irc CAP * LS :setname soju.im/bouncer-networks-like batch\r\n", "", ""),
         ("domain", bytes(12) + b"\xc0\x0c\0\x10\0\3" + bytes(5) + b"\x08\x07gdnsd/3", "gdnsd", "3"),
         ("fastcgi", b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6), "PHP-FPM", ""),
         (

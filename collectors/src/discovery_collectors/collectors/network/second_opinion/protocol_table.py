@@ -274,7 +274,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         "irc",
         (b"CAP LS 302\r\n",),
         (
-            Reading("soju", rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?\bsoju\.im/bouncer-networks\b"),
+            Reading("soju", rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]soju\.im/bouncer-networks[ =\r\n]"),
             Reading("", rb"^:\S{1,100} CAP \* LS "),
         ),
         _ports(6667, 6697),
