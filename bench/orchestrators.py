@@ -15,6 +15,7 @@ from bench.system import ROOT
 from dryrun_contract.event import Event, EventPage, PhaseChanged, SessionEnded
 from dryrun_contract.session import Phase
 from dryrun_local.machine.installation import Installation
+from dryrun_local.runs.sessions import CLEANUP_SECONDS
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.ports import free_ports
 from dryrun_local.system.processes import Program, running
@@ -62,8 +63,15 @@ class Orchestrator:
                     async for event in self._of_session(session_id, position, until_scanning=until_scanning)
                 ]
         except BaseException:
-            await self.http.post(f"/sessions/{session_id}/stop")
+            await self._end(session_id)
             raise
+
+    async def _end(self, session_id: UUID) -> None:
+        """Stop a session and wait until nothing of it is left: orchestrator and guard end next."""
+        await self.http.post(f"/sessions/{session_id}/stop")
+        async with asyncio.timeout(CLEANUP_SECONDS):
+            while (await self.http.get(f"/sessions/{session_id}")).json()["phase"] != Phase.ENDED:
+                await asyncio.sleep(0.3)
 
     async def _of_session(
         self, session_id: UUID, position: str, *, until_scanning: bool

@@ -18,7 +18,9 @@ from dryrun_contract.session import Phase, SessionRequest
 from dryrun_local.machine.added_folders import gather
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
+from dryrun_local.runs.sessions import end_all
 from dryrun_local.system.launch import System, running_system
+from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +93,7 @@ def last(events: list[Event], wanted: Callable[[Event], bool]) -> float | None:
 
 @asynccontextmanager
 async def running_sessions(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Sessions]:
-    """Run the services during the block. `make demo` once before builds the images."""
+    """Run the services during the block, and end its sessions. `make demo` once before builds the images."""
     installation = Installation.here((OWN_FOLDER,))
     with held(installation):
         gather(installation)
@@ -101,7 +103,11 @@ async def running_sessions(environ: Mapping[str, str] = os.environ) -> AsyncIter
             ) as system,
             open_client(system.client_settings()) as client,
         ):
-            yield Sessions(client, system, installation)
+            try:
+                yield Sessions(client, system, installation)
+            finally:
+                # Who is ended in the midst of one leaves nothing to the guard.
+                await end_all(client, Screen(to_error=True))
 
 
 async def _nothing() -> None:
