@@ -120,16 +120,3 @@ def upgrade() -> None:
         "GRANT SELECT ON gateway.discoveries TO production_reader",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove the tables. The role stays: it belongs to the cluster and may be granted to others."""
-    for table in (
-        "follower_position",
-        "discoveries",
-        "dryrun_discoveries",
-        "dryrun_events",
-        "dryrun_sessions",
-    ):
-        op.execute(f"DROP TABLE gateway.{table}")
-    op.execute("REVOKE USAGE ON SCHEMA gateway FROM production_reader")

@@ -128,11 +128,3 @@ def upgrade() -> None:
         "GRANT SELECT, INSERT ON gateway.audit_log TO approval_app",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove the tables. The role stays: it belongs to the cluster and may be granted to others."""
-    for table in ("audit_log", "login_throttle", "invitations", "api_tokens", "logins", "people"):
-        op.execute(f"DROP TABLE gateway.{table}")
-    op.execute("REVOKE ALL ON ALL TABLES IN SCHEMA gateway FROM approval_app")
-    op.execute("REVOKE USAGE ON SCHEMA gateway FROM approval_app")

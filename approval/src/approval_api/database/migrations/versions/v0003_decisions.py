@@ -70,15 +70,3 @@ def upgrade() -> None:
         "GRANT SELECT ON gateway.discovery_changes TO production_reader",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove what was added."""
-    op.execute("DROP INDEX gateway.dryrun_events_of_addresses")
-    op.execute("DROP TABLE gateway.discovery_changes")
-    columns = ["revision", "status", "decided_as", "decided_by", "decided_at", "note"]
-    seen = ["last_seen_at", "times_seen", "changed_at"]
-    for table, gone in (("dryrun_discoveries", columns), ("discoveries", columns + seen)):
-        for name in ("kind", "key", "kind_and_key"):
-            op.execute(f"DROP INDEX gateway.{table}_by_{name}")
-        op.execute(f"ALTER TABLE gateway.{table} " + ", ".join(f"DROP COLUMN {column}" for column in gone))

@@ -14,9 +14,3 @@ def upgrade() -> None:
         "CREATE INDEX dryrun_sessions_unended ON gateway.dryrun_sessions (requested_at, id) "
         "WHERE phase <> 'ended'"
     )
-
-
-def downgrade() -> None:
-    """Remove the column, and the index with it."""
-    op.execute("DROP INDEX gateway.dryrun_sessions_unended")
-    op.execute("ALTER TABLE gateway.dryrun_sessions DROP COLUMN admitted_at")

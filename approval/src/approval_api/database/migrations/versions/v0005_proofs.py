@@ -46,16 +46,3 @@ def upgrade() -> None:
         "CREATE INDEX ON gateway.logins (seen_at)",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them. Passwords that were removed do not come back."""
-    for statement in (
-        "DROP INDEX gateway.logins_seen_at_idx",
-        "DROP INDEX gateway.login_throttle_failed_at_idx",
-        "DROP INDEX gateway.invitations_expires_at_idx",
-        "ALTER TABLE gateway.api_tokens DROP COLUMN collectors",
-        "DROP TABLE gateway.known_browsers",
-        "ALTER TABLE gateway.people DROP CONSTRAINT people_one_proof, DROP COLUMN confirmed_at",
-    ):
-        op.execute(statement)

@@ -26,8 +26,3 @@ def upgrade() -> None:
     op.execute("ALTER TABLE gateway.dryrun_reports ALTER report SET STORAGE EXTERNAL")
     op.execute("REVOKE ALL ON gateway.dryrun_reports FROM PUBLIC")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.dryrun_reports TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove the table; reports are computed anew from events."""
-    op.execute("DROP TABLE gateway.dryrun_reports")

@@ -9,8 +9,3 @@ down_revision = "0006"
 def upgrade() -> None:
     """Add the choice; sessions so far left everything to their template."""
     op.execute("ALTER TABLE gateway.dryrun_sessions ADD scan jsonb NOT NULL DEFAULT '{}'")
-
-
-def downgrade() -> None:
-    """Remove the choice."""
-    op.execute("ALTER TABLE gateway.dryrun_sessions DROP scan")

@@ -9,8 +9,3 @@ down_revision = "0007"
 def upgrade() -> None:
     """Add when that was; null for a session that started cold."""
     op.execute("ALTER TABLE gateway.dryrun_sessions ADD prepared_at timestamptz")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("ALTER TABLE gateway.dryrun_sessions DROP prepared_at")

@@ -45,9 +45,3 @@ def upgrade() -> None:
     for name in ("experiments", "experiment_runs"):
         op.execute(f"REVOKE ALL ON gateway.{name} FROM PUBLIC")
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.{name} TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove them; their sessions stay."""
-    op.execute("DROP TABLE gateway.experiment_runs")
-    op.execute("DROP TABLE gateway.experiments")

@@ -26,8 +26,3 @@ def upgrade() -> None:
     op.execute("CREATE INDEX forecast_checks_session ON gateway.forecast_checks (session_id)")
     op.execute("REVOKE ALL ON gateway.forecast_checks FROM PUBLIC")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.forecast_checks TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("DROP TABLE gateway.forecast_checks")

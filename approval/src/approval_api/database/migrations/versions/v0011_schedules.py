@@ -45,9 +45,3 @@ def upgrade() -> None:
     for name in ("schedules", "schedule_firings"):
         op.execute(f"REVOKE ALL ON gateway.{name} FROM PUBLIC")
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.{name} TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove them; their experiments stay."""
-    op.execute("DROP TABLE gateway.schedule_firings")
-    op.execute("DROP TABLE gateway.schedules")

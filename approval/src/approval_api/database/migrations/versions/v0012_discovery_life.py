@@ -66,20 +66,3 @@ def upgrade() -> None:
         "GRANT SELECT ON gateway.production_scans TO production_reader",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them: what is gone counts as seen last when it was."""
-    for statement in (
-        "DROP INDEX gateway.discovery_changes_by_time",
-        "DELETE FROM gateway.discovery_changes WHERE change <> 'changed'",
-        "ALTER TABLE gateway.discovery_changes DROP COLUMN change",
-        "DROP INDEX gateway.discoveries_by_time_of_change",
-        (
-            "ALTER TABLE gateway.discoveries DROP COLUMN host, DROP COLUMN change, DROP COLUMN gone_at, "
-            "DROP COLUMN missed_scans, DROP COLUMN seen_by_quick, DROP COLUMN reported_by, "
-            "DROP COLUMN decided_revision"
-        ),
-        "DROP TABLE gateway.production_scans",
-    ):
-        op.execute(statement)

@@ -28,8 +28,3 @@ def upgrade() -> None:
     op.execute(_RULES)
     op.execute("REVOKE ALL ON gateway.approval_rules FROM PUBLIC")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.approval_rules TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove it; what rules approved stays approved."""
-    op.execute("DROP TABLE gateway.approval_rules")

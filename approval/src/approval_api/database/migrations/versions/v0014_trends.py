@@ -12,8 +12,3 @@ def upgrade() -> None:
         "CREATE INDEX dryrun_sessions_of_template "
         "ON gateway.dryrun_sessions (template, requested_at DESC, id DESC)"
     )
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("DROP INDEX gateway.dryrun_sessions_of_template")

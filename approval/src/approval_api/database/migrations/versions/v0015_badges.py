@@ -22,8 +22,3 @@ def upgrade() -> None:
     op.execute(_BADGES)
     op.execute("REVOKE ALL ON gateway.published_badges FROM PUBLIC")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.published_badges TO approval_app")
-
-
-def downgrade() -> None:
-    """Remove it: no badge can be read without signing in."""
-    op.execute("DROP TABLE gateway.published_badges")

@@ -36,15 +36,3 @@ def upgrade() -> None:
         "GRANT DELETE ON gateway.discovery_changes TO approval_app",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them. What was removed by policy does not come back."""
-    for statement in (
-        "REVOKE DELETE ON gateway.discovery_changes FROM approval_app",
-        "DROP FUNCTION gateway.prune_audit_log",
-        "DROP INDEX gateway.discoveries_gone",
-        "DROP INDEX gateway.dryrun_sessions_ended",
-        "ALTER TABLE gateway.dryrun_sessions DROP COLUMN events_removed_at",
-    ):
-        op.execute(statement)

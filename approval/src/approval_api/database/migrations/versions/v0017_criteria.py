@@ -30,10 +30,3 @@ def upgrade() -> None:
             f"ALTER TABLE gateway.{table} ADD criteria_name text, ADD criteria json, "
             f"ADD CONSTRAINT {table}_criteria CHECK ((criteria_name IS NULL) = (criteria IS NULL))"
         )
-
-
-def downgrade() -> None:
-    """Remove them."""
-    for table in _JUDGED:
-        op.execute(f"ALTER TABLE gateway.{table} DROP criteria_name, DROP criteria")
-    op.execute("DROP TABLE gateway.criteria_sets")

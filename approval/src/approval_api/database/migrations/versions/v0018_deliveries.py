@@ -160,13 +160,3 @@ def upgrade() -> None:
         "GRANT INSERT, UPDATE ON gateway.delivered TO approval_delivery",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them. The role stays: it belongs to the cluster."""
-    op.execute("DROP VIEW gateway.approved_discoveries")
-    op.execute("DROP INDEX gateway.discoveries_approved")
-    for name in reversed(TABLES):
-        op.execute(f"DROP TABLE gateway.{name}")
-    op.execute("REVOKE ALL ON gateway.alembic_version FROM approval_delivery")
-    op.execute("REVOKE USAGE ON SCHEMA gateway FROM approval_delivery")

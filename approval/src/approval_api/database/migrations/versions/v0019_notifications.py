@@ -51,9 +51,3 @@ def upgrade() -> None:
         ("GRANT UPDATE (state, attempts, next_at, message_id) ON gateway.notifications TO approval_delivery"),
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them."""
-    op.execute("DROP TABLE gateway.notifications")
-    op.execute("DROP TABLE gateway.channels")

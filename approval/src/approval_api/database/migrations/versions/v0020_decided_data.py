@@ -23,9 +23,3 @@ def upgrade() -> None:
         "CREATE INDEX production_scans_of_a_day ON gateway.production_scans (collector, reported_at)",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them."""
-    op.execute("ALTER TABLE gateway.production_scans DROP COLUMN reported_at")
-    op.execute("ALTER TABLE gateway.discoveries DROP COLUMN decided_sha256, DROP COLUMN missed_at")

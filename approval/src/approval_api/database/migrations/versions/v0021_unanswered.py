@@ -10,8 +10,3 @@ def upgrade() -> None:
     """Add the column, and let the delivering process write it."""
     op.execute("ALTER TABLE gateway.destinations ADD unanswered integer NOT NULL DEFAULT 0")
     op.execute("GRANT UPDATE (unanswered) ON gateway.destinations TO approval_delivery")
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("ALTER TABLE gateway.destinations DROP COLUMN unanswered")

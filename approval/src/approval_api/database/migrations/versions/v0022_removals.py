@@ -32,19 +32,3 @@ def upgrade() -> None:
         "GRANT SELECT ON gateway.approved_removals TO approval_app, approval_delivery",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them; removals on their way are forgotten, and what was told of removals counts as delivered."""
-    for statement in (
-        "DROP VIEW gateway.approved_removals",
-        "DROP INDEX gateway.discoveries_removed",
-        "ALTER TABLE gateway.delivered DROP COLUMN removed",
-        "DELETE FROM gateway.delivery_items WHERE action = 'remove'",
-        "ALTER TABLE gateway.delivery_items DROP CONSTRAINT delivery_items_action_check",
-        (
-            "ALTER TABLE gateway.delivery_items ADD CONSTRAINT delivery_items_action_check "
-            "CHECK (action IN ('create', 'change', 'leave'))"
-        ),
-    ):
-        op.execute(statement)

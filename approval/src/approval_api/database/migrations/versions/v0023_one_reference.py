@@ -19,17 +19,3 @@ def upgrade() -> None:
         ),
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Put the two references back."""
-    for statement in (
-        (
-            "ALTER TABLE gateway.delivery_items "
-            "DROP CONSTRAINT delivery_items_delivery_id_destination_id_fkey, "
-            "ADD FOREIGN KEY (delivery_id) REFERENCES gateway.deliveries ON DELETE CASCADE, "
-            "ADD FOREIGN KEY (destination_id) REFERENCES gateway.destinations ON DELETE CASCADE"
-        ),
-        "ALTER TABLE gateway.deliveries DROP CONSTRAINT deliveries_id_destination_id_key",
-    ):
-        op.execute(statement)

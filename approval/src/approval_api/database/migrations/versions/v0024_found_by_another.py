@@ -44,9 +44,3 @@ def upgrade() -> None:
         "GRANT EXECUTE ON FUNCTION gateway.is_found_by_another TO approval_app, approval_delivery",
     ):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Remove them."""
-    op.execute("DROP FUNCTION gateway.is_found_by_another")
-    op.execute("DROP FUNCTION gateway.also_found_as")

@@ -9,8 +9,3 @@ down_revision = "0024"
 def upgrade() -> None:
     """Add the column. Nobody is told of what stopped before."""
     op.execute("ALTER TABLE gateway.schedules ADD stopped_at timestamptz")
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("ALTER TABLE gateway.schedules DROP COLUMN stopped_at")

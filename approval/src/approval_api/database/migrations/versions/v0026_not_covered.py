@@ -12,8 +12,3 @@ def upgrade() -> None:
         "ALTER TABLE gateway.production_scans ADD not_covered cidr[] NOT NULL DEFAULT '{}' "
         "CHECK (cardinality(not_covered) <= 512)"
     )
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("ALTER TABLE gateway.production_scans DROP COLUMN not_covered")
