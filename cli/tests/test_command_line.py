@@ -11,6 +11,7 @@ from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.main import app
 
 
@@ -84,7 +85,9 @@ def test_help_appears_at_once(environment):
 
 def test_help_names_the_exit_codes(run):
     _, stdout, _ = run("--help")
-    assert "5 criteria not met" in " ".join(stdout.split())
+    listed = " ".join(stdout.partition("Exit codes:")[2].split())
+    assert "5 criteria not met" in listed
+    assert [code.value for code in ExitCode if not re.search(rf"\b{code.value} [a-zA-Z]", listed)] == []
 
 
 def test_no_help_cuts_the_summary_of_a_command():

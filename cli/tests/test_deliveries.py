@@ -64,6 +64,17 @@ def test_a_delivery_is_previewed_approved_and_shown(run, api, destination):
     assert "discarded" in run("delivery", "discard", made[:8])[1]
 
 
+@pytest.mark.parametrize(
+    ("state", "shown"), [("given-up", 1), ("given up", 1), ("dead", 1), ("delivered", 0)]
+)
+def test_items_are_chosen_by_the_state_that_is_shown(run, api, destination, state, shown):
+    run("delivery", "preview", "cmdb")
+    (made,) = api.deliveries
+    answer = json.loads(run("delivery", "show", made[:8], "--state", state, "--json")[1])
+    assert len(answer["items"]) == shown
+    assert "given up" in run("delivery", "show", made[:8], "--state", "given-up")[1]
+
+
 def test_a_file_goes_to_standard_output_or_where_it_is_wanted(run, api, destination, tmp_path):
     run("delivery", "preview", "cmdb")
     (made,) = api.deliveries

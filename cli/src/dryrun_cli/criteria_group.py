@@ -53,7 +53,10 @@ def store_criteria(
 
 @criteria_app.command("default")
 def choose_default(common: Common, name: NameArgument) -> Running:
-    """Judge new sessions by these criteria unless they name others; `built-in` are those of the version."""
+    """Judge new sessions by these criteria unless they name others.
+
+    `built-in` names this version's own criteria.
+    """
     return commands.criteria.choose_default(common, name)
 
 

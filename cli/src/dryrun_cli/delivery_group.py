@@ -68,7 +68,7 @@ def show_delivery(
     common: Common,
     delivery: DeliveryArgument,
     state: Annotated[
-        str | None, typer.Option("--state", metavar="STATE", help="Only items in this state, e.g. dead.")
+        str | None, typer.Option("--state", metavar="STATE", help="Only items in this state, e.g. given-up.")
     ] = None,
 ) -> Running:
     """Show the progress of a delivery, and what the destination answered."""

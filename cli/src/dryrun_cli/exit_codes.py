@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     NOT_GENUINE = 6
     """`dryrun report verify`: a signature is missing, wrong, or of another key."""
     OUTSIDE_FORECAST = 7
-    """`--require-within`: the production run lies outside its forecast, or did not finish."""
+    """`--require-within`: production is outside its forecast, did not finish, or nothing could be judged."""
     DEFECT = 70
     """A defect of this program; the traceback is on standard error."""
     INTERRUPTED = 130

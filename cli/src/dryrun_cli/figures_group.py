@@ -38,7 +38,9 @@ def checks(
     common: Common,
     remove: Annotated[
         str | None,
-        typer.Option("--remove", metavar="ID", help="Delete this check, or the one whose id begins so."),
+        typer.Option(
+            "--remove", metavar="ID", help="Delete this check, or the one whose id begins like this."
+        ),
     ] = None,
 ) -> Running:
     """Show how well forecasts of real networks agreed with production."""
@@ -58,7 +60,7 @@ def trend(
         str | None, typer.Option("--collector", metavar="NAME", help="This collector's own figures.")
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option("--schedule", metavar="ID", help="A schedule's times instead.")
+        str | None, typer.Option("--schedule", metavar="ID", help="Show the runs of this schedule instead.")
     ] = None,
 ) -> Running:
     """Show what sessions of a template measured over time, and where a collector's image changed."""

@@ -30,8 +30,9 @@ from dryrun_cli.schedule_group import schedule_app
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
     "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, "
-    "6 a signed report is not genuine, 7 production lies outside its forecast (--require-within), "
-    "130 Ctrl-C. "
+    "6 a signed report is not genuine, 7 production lies outside its forecast, did not finish, or nothing "
+    "could be judged (--require-within), 70 a defect of dryrun, 130 Ctrl-C, 141 the reader of the output "
+    "closed it, 143 SIGTERM. "
     "A session id may be shortened to its beginning; 'last' is the newest session."
 )
 
@@ -110,7 +111,7 @@ def start(
         typer.Option(
             "--judged-by",
             metavar="NAME",
-            help="Stored criteria that its verdict follows from; see: dryrun criteria list.",
+            help="Judge the session by these stored criteria; see: dryrun criteria list.",
         ),
     ] = None,
     plain: PlainOption = False,

@@ -74,7 +74,8 @@ def report(
         typer.Option("--check-production", help="Compare it with the production discoveries of the API."),
     ] = False,
     took_seconds: Annotated[
-        float | None, typer.Option("--took", metavar="SECONDS", min=0, help="How long that run took.")
+        float | None,
+        typer.Option("--took", metavar="SECONDS", min=0, help="Seconds that the production run took."),
     ] = None,
     packets: Annotated[
         int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
@@ -83,7 +84,8 @@ def report(
         bool,
         typer.Option(
             "--require-within",
-            help="Exit with 7 unless that run finished, and its totals and what it took are within.",
+            help="Exit with 7 unless the production run finished and its totals, duration and packets lie "
+            "within the forecast.",
         ),
     ] = False,
     more: Annotated[

@@ -37,7 +37,8 @@ async def _deliveries(api, request, path):
         case "GET", [delivery_id]:
             await request.json(api.deliveries[delivery_id])
         case "GET", [_, "items"]:
-            await request.json({"items": [ITEM], "next": None})
+            wanted = request.query.get("state", [ITEM["state"]])
+            await request.json({"items": [ITEM] if wanted == [ITEM["state"]] else [], "next": None})
         case "GET", [_, "file"]:
             await request.json({"discovery": "192.0.2.1"})
         case "POST", [delivery_id, how]:

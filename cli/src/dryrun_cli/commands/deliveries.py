@@ -82,6 +82,8 @@ async def show(client: ApiClient, common: Common, text: str, state: str | None) 
     """`dryrun delivery show ID`."""
     delivery_id = await _find(client, text)
     answer = await api.delivery(client, delivery_id)
+    if state in {"given-up", "given up"}:
+        state = "dead"  # the API's word
     if common.json_output:
         items = read_object(await api.items(client, delivery_id, 500, state), "items")
         write_json({**read_object(answer, "a delivery"), **items})
