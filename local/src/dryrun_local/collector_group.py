@@ -21,13 +21,15 @@ def add_collector(
     tmpfs: Annotated[
         list[str] | None,
         typer.Option(
-            "--tmpfs", metavar="PATH=SIZE", help="A folder that it writes, in memory; its root is read-only."
+            "--tmpfs",
+            metavar="PATH=SIZE",
+            help="A writable folder in memory; the root file system is read-only.",
         ),
     ] = None,
     trial: Annotated[bool, typer.Option(help="Run it once on a network of three machines.")] = True,
     add: AddOption = None,
 ) -> None:
-    """Explain what the image may not do here, tag and pin it, install its manifest, and try it.
+    """Check the image against the rules, tag, pin and install it, and run a trial.
 
     Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to fix it, or
     the trial was not complete.

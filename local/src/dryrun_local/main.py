@@ -89,7 +89,8 @@ def ci(
         Path, typer.Option("--experiment", metavar="FILE", help="The experiment to run (YAML).")
     ],
     baseline: Annotated[
-        Path, typer.Option("--baseline", metavar="FILE", help="What to compare with; committed beside it.")
+        Path,
+        typer.Option("--baseline", metavar="FILE", help="The baseline to compare with, usually committed."),
     ],
     criteria: Annotated[
         Path | None,

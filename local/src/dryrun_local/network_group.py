@@ -109,7 +109,9 @@ def export_network(
     present: Annotated[
         Path | None,
         typer.Option(
-            "--present", metavar="FILE", help="Leave out the layers in this list, by `network layers` there."
+            "--present",
+            metavar="FILE",
+            help="Leave out layers that the other machine has: FILE is the output of `network layers` there.",
         ),
     ] = None,
 ) -> None:

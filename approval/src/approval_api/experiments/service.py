@@ -1,4 +1,6 @@
-"""Runs experiments: starts their sessions one at a time through the queue, measures them, sums up.
+"""Runs experiments: starts their sessions one after another through the queue, measures them, sums up.
+
+The next is requested once none of that person's experiments has a session waiting; several may run at once.
 
 All state is in PostgreSQL. A run gets its session in the transaction that stores the session, so that
 whatever is killed, and however many processes work, no run has two.

@@ -78,7 +78,7 @@ class Criteria(Word):
     complete_scan: bool = False
     """Every collector but those for comparison is complete, and none of their output was cut."""
     scope: bool = False
-    """Nothing left the session's network, and no discovery lies outside it."""
+    """The probe proved that nothing leads out, and no discovery lies outside; packets are not observed."""
 
 
 DEFAULT_CRITERIA = Criteria(

@@ -1,1 +1,1 @@
-"""What operators watch: log lines and figures."""
+"""What operators watch: metrics."""

@@ -1,4 +1,4 @@
-"""The sixteen engine calls that the orchestrator makes, and no others.
+"""The fifteen engine calls that the orchestrator makes, and no others.
 
 None of them can pull, build, load, tag or delete an image, run a command inside a container, kill one, or
 touch a volume: the orchestrator cannot do by accident what is not in this protocol.

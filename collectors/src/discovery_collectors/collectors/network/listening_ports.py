@@ -1,4 +1,4 @@
-"""Where today's software listens: the rows of `listening_ports.tsv`, each with its source.
+"""Where today's software listens (`listening_ports.tsv`), and which ports `quick` adds to nmap's thousand.
 
 nmap's own table is no part of it: its licence is another, and its most common ports join at run time.
 """

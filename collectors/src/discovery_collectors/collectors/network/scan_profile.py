@@ -22,7 +22,7 @@ class ScanProfile:
     """How thoroughly a profile scans."""
 
     all_ports: bool
-    """All 65535 TCP ports, instead of the most common ones and those where today's software listens."""
+    """All 65535 TCP ports, instead of the most common ones and those of `listening_ports.rarer_ports`."""
     intensity: int
     """nmap's --version-intensity: probes up to this rarity; those meant for the port come in any case."""
     banner_wait_ms: int
