@@ -108,8 +108,8 @@ def test_a_backup_of_a_newer_release_is_restored_and_says_what_to_install(
         assert rows(deployment, "SELECT version_num FROM gateway.alembic_version") == "9999"
     finally:
         run(str(DEPLOY / "restore"), str(current), *options, seconds=180)
-    # It was stopped by the failure, and the next restore leaves alone what does not run.
-    deployment.up("approval-delivery")
+    # The failure stopped both, and the next restore started both.
+    assert deployment.inspect("approval-delivery")["State"]["Health"]["Status"] == "healthy"
     until_it_follows(deployment)
 
 
