@@ -156,7 +156,7 @@ async def test_the_markdown_says_the_same_and_nothing_of_a_target_gets_out_of_it
         "### Harmed targets",
         "## What a SIEM will see",
         "## The network, as it is and as it was found",
-        "### Missed: false negatives",
+        "### Missed facts",
         "### False positives",
         "### Wrong values",
         "### Not evaluable",

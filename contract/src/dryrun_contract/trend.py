@@ -1,4 +1,4 @@
-"""Trends: what sessions of a template, or the times of a schedule, measured over time."""
+"""Trends: what sessions of a template, or the runs of a schedule, measured over time."""
 
 from typing import Annotated, Literal, Self
 from uuid import UUID

@@ -261,7 +261,7 @@ async def read_metrics(request: Request) -> Response:
 
 
 async def render_metrics(parts: Parts) -> bytes:
-    """Return the figures in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     metrics.EVENTS.set(await parts.journal.newest())
     return generate_latest()
 

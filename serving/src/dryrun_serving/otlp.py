@@ -1,4 +1,4 @@
-"""Sends spans and figures to an OpenTelemetry collector, by OTLP over HTTP. Imported only where one is named.
+"""Sends spans and metrics to an OpenTelemetry collector, by OTLP over HTTP. Imported only where one is named.
 
 Nothing here may cost the service anything: what does not fit the queue is dropped, an export has a deadline,
 and nobody waits for one. The collector's answer is hostile input: of it only the status is read.
@@ -49,10 +49,10 @@ _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT, "server": Sp
 
 
 class Exporter:
-    """Exports one service's spans and figures until `close`; each from a thread of its own."""
+    """Exports one service's spans and metrics until `close`; each from a thread of its own."""
 
     def __init__(self, service: str, endpoint: str, families: Callable[[], Iterable[Family]]) -> None:
-        """Send to `endpoint`, the base URL of a collector; `families` returns the figures as they are now."""
+        """Send to `endpoint`, the base URL of a collector; `families` returns the metrics as they are now."""
         # One line for each export that failed, and none for its retries.
         logging.getLogger("opentelemetry").setLevel(logging.ERROR)
         self._ids = _ChosenIds()

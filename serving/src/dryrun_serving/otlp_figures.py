@@ -1,4 +1,4 @@
-"""Turns the figures that a service keeps for Prometheus into OpenTelemetry's, under the same names."""
+"""Turns the metrics that a service keeps for Prometheus into OpenTelemetry's, under the same names."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Whether a service exports traces and figures: only where an operator names a collector."""
+"""Whether a service exports traces and metrics: only where an operator names a collector."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Self
@@ -24,14 +24,14 @@ type CollectorUrl = Annotated[str, AfterValidator(_collector_url)]
 """A setting: the base URL of an OpenTelemetry collector that takes OTLP over HTTP."""
 
 type Families = Callable[[], Iterable[Family]]
-"""Returns the figures that a service keeps, as prometheus_client has them."""
+"""Returns the metrics that a service keeps, as prometheus_client has them."""
 
 
 class Telemetry:
     """What a service exports: nothing, unless `endpoint` names a collector. Use it as a context."""
 
     def __init__(self, service: str, endpoint: str | None, families: Families) -> None:
-        """`endpoint` is a collector's base URL; `families` returns the service's figures."""
+        """`endpoint` is a collector's base URL; `families` returns the service's metrics."""
         self._service = service
         self._endpoint = endpoint
         self._families = families

@@ -45,7 +45,7 @@ async def list_schedules(request: Request, _: Reader) -> ScheduleList:
 
 @router.get("/{schedule_id}")
 async def show_schedule(schedule_id: UUID, request: Request, _: Reader, _turn: ListTurn) -> Schedule:
-    """Show a schedule and what became of its newest times."""
+    """Show a schedule and what became of its newest runs."""
     return await _schedules(request).show(schedule_id)
 
 
@@ -66,6 +66,6 @@ async def resume_schedule(schedule_id: UUID, request: Request, person: Runner) -
 
 @router.delete("/{schedule_id}", status_code=204)
 async def remove_schedule(schedule_id: UUID, request: Request, _: Runner) -> None:
-    """Delete it and the list of its times; its experiments stay."""
+    """Delete it and the list of its runs; its experiments stay."""
     note(request, object_=str(schedule_id))
     await _schedules(request).remove(schedule_id)

@@ -1,4 +1,4 @@
-"""Routes: trends of a template's sessions and of a schedule's times."""
+"""Routes: trends of a template's sessions and of a schedule's runs."""
 
 from typing import Annotated
 from uuid import UUID
@@ -30,5 +30,5 @@ async def show_trend(
 
 @router.get("/schedules/{schedule_id}/trend")
 async def show_schedule_trend(schedule_id: UUID, request: Request, _: Reader, _turn: ListTurn) -> Trend:
-    """Show the measured times of a schedule."""
+    """Show the measured runs of a schedule."""
     return reading.of_schedule(await request.app.state.schedules.show(schedule_id))

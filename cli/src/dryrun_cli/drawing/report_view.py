@@ -38,7 +38,7 @@ def draw_report(
     with_forecast: bool = False,
     whole: str | None = None,
 ) -> RenderableType:
-    """Return the report: scores, false negatives and positives, harm to targets, time and traffic.
+    """Return the report: scores, missed facts, false positives, harm to targets, time and traffic.
 
     `with_reason` is False at the end of watching, where the reason of the outcome is shown just above.
     `whole` says where the whole report is; by default the command that writes it.

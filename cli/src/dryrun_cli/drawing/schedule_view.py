@@ -1,4 +1,4 @@
-"""Draws schedules: when each is due, and what became of its times."""
+"""Draws schedules: when each is due, and what became of its runs."""
 
 from collections.abc import Iterable
 
@@ -33,7 +33,7 @@ def draw_schedules(schedules: Iterable[ScheduleView], glyphs: Glyphs) -> Rendera
 
 
 def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
-    """Return a schedule with its newest times."""
+    """Return a schedule with its newest runs."""
     head = Text(inert(schedule.request.experiment.name), style="bold")
     head.append("  ").append_text(_state(schedule, glyphs))
     parts: list[RenderableType] = [

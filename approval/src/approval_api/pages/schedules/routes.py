@@ -73,7 +73,7 @@ def _seeds(text: str) -> int:
 
 @router.get("/{schedule_id}")
 async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader, _turn: ListTurn) -> Response:
-    """Show one schedule: when it is due, how recall went, and each of its times."""
+    """Show one schedule: when it is due, how recall went, and each of its runs."""
     schedule = await _schedules(request).show(schedule_id)
     async with request.app.state.engine.connect() as connection:
         known = await published(connection)

@@ -1,4 +1,4 @@
-"""False negatives, false positives and wrong values, each with its evidence; and everything found."""
+"""Missed facts, false positives and wrong values, each with its evidence; and everything found."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def network(report: Report) -> Section | None:
 
 
 def differences(report: Report) -> Section | None:
-    """Return false negatives, false positives, wrong values, and what could not be evaluated."""
+    """Return missed facts, false positives, wrong values, and what could not be evaluated."""
     scores = report.scores
     if scores is None:
         return None
@@ -78,7 +78,7 @@ def _missed(scores: Scores) -> Table:
     facts, hidden = first_rows(scores.false_negatives)
     rows = [_missed_row(fact) for fact in facts]
     columns = ("Kind", "Where", "What is missing", "Evidence", "Why it is hard")
-    return table("Missed: false negatives", columns, rows, "Nothing was missed.", counted=True, hidden=hidden)
+    return table("Missed facts", columns, rows, "Nothing was missed.", counted=True, hidden=hidden)
 
 
 def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
