@@ -111,6 +111,17 @@ def test_a_session_in_the_orchestrators_queue_shows_what_it_waits_for(run, api, 
     assert stdout.count("4d2a63f1 (kept, by ada) holds the places") == 1
 
 
+def test_what_a_session_waits_for_is_told_once_where_an_event_says_it_too(run, api, monkeypatch):
+    monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
+    said = "waiting for a host that it fits on: alpha is drained"
+    session = api.add_session(phase="queued", outcome=None, reason=said)
+    event = (0.0, {"type": "phase_changed", "phase": "queued", "reason": said})
+    api.record_all(session, [*recorded_session.small()[:1], event])
+    api.end_after(session, 3)
+    code, stdout, _ = run("watch", session["id"])
+    assert (code, stdout.count(said)) == (1, 1)
+
+
 def test_lost_connections_are_reported_and_restored(run, api):
     session = api.add_session()
     api.record_all(session, recorded_session.small())

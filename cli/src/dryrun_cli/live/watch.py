@@ -22,6 +22,7 @@ from dryrun_cli.api.event_stream import (
     follow_events,
 )
 from dryrun_cli.api.reading import read_session
+from dryrun_cli.drawing.narration import notice_text
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_cli.live.screens import Manner, Screen, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
@@ -137,14 +138,15 @@ class _Watcher:
             await asyncio.sleep(0.25)
 
     async def _explain_waiting(self) -> None:
-        """Show what a session waits for, here or in the orchestrator's queue: no event says it."""
+        """Show what a session waits for, here or in the orchestrator's queue, where no event has said it."""
         before = ""
         while self._waits:
             await asyncio.sleep(EXPLAIN_SECONDS)
             with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower reports these
                 session = read_session(await self._client.session(self._session_id))
                 waits = session.phase in {"requested", Phase.QUEUED} and self._waits
-                reason = session.reason or "" if waits else ""
+                told = {notice_text(notice) for notice in self._state.notices}
+                reason = session.reason if waits and session.reason and session.reason not in told else ""
                 if reason != before:
                     self._screen.show_message("waiting", reason)
                 before = reason
