@@ -84,6 +84,12 @@ def test_an_image_with_an_odd_health_check_may_not_run(health):
     assert list(faults_of_image({"Healthcheck": health}, Policy()))
 
 
+@pytest.mark.parametrize("load", [Policy.load, lambda path: load_allowlist(path, Policy())])
+def test_a_file_that_cannot_be_read_is_named_once_with_the_reason(tmp_path, load):
+    with pytest.raises(ConfigurationError, match=rf"^the \w+ {tmp_path}: Is a directory$"):
+        load(tmp_path)
+
+
 def test_a_file_rewritten_with_its_old_size_and_times_is_read_again(allowlist_file):
     reader = AllowlistReader(allowlist_file, Policy())
     assert WEB in reader.current().images

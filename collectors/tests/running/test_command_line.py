@@ -78,7 +78,16 @@ def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
         (["network", "--targets", "router.example"], {}, "names are not resolved"),
         (["network", "--targets", "127.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),
         (["network", "--targets", "127.0.0.0/24", "--max-rate", "0"], {}, "not a whole number above 0"),
-        (["database", "--targets", "127.0.0.0/24", "--from", "/nowhere"], {}, "cannot read discoveries"),
+        (
+            ["database", "--targets", "127.0.0.0/24", "--from", "/nowhere"],
+            {},
+            "cannot read discoveries from /nowhere: No such file or directory\n",
+        ),
+        (
+            ["database", "--targets", "127.0.0.0/24", "--from", "-", "--credentials", "/nowhere"],
+            {},
+            "cannot read the credentials in /nowhere: No such file or directory\n",
+        ),
         ([], {}, "COMMAND"),
     ],
 )

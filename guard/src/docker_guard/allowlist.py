@@ -132,7 +132,7 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigurationError(f"the allowlist {path}: {error}") from None
+        raise ConfigurationError(f"the allowlist {path}: {error.strerror or error}") from None
     if len(raw) > MAX_BYTES:
         raise ConfigurationError(f"the allowlist {path} is larger than {MAX_BYTES} bytes")
     return raw

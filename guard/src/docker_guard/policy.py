@@ -118,7 +118,9 @@ class Policy(BaseModel):
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise ConfigurationError(f"the policy {path}: {faults(error)}") from None
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except OSError as error:
+            raise ConfigurationError(f"the policy {path}: {error.strerror or error}") from None
+        except (ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"the policy {path}: {error}") from None
 
 

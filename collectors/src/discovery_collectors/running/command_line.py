@@ -178,7 +178,9 @@ def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
         return ()
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read discoveries from {source}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read discoveries from {source}: {error}") from None
     found = []
     for number, content in enumerate(text.splitlines(), start=1):

@@ -17,7 +17,9 @@ def read_credentials(path: Path | None) -> tuple[Credential, ...]:
         return ()
     try:
         return _CREDENTIALS.validate_python(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read the credentials in {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read the credentials in {path}: {error}") from None
     except json.JSONDecodeError as error:
         # Only the place: the text around it may be a password.

@@ -83,6 +83,6 @@ def _read(path: Path) -> "Report":
         with path.open("rb") as file:
             return read_report(file.read(REPORT_BOUNDS.size + 1))
     except OSError as error:
-        raise NotRehearsedError(f"cannot read the report {path}: {error}") from None
+        raise NotRehearsedError(f"cannot read the report {path}: {error.strerror or error}") from None
     except UnreadableReportError as error:
         raise NotRehearsedError(f"{path} is not a report to rehearse by: {error}") from None
