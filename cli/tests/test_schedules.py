@@ -47,6 +47,14 @@ def test_the_list_and_one_schedule_say_when_and_what_became_of_it(run, api, file
     assert "\x1b" not in out
 
 
+def test_one_that_ends_with_a_token_says_so(run, api, file):
+    api.token_ends_at = "2027-02-28T10:00:00Z"
+    assert "It pauses when this token ends, 2027-02-28 10:00 UTC." in add(run, file)[2]
+    (made,) = api.schedules.values()
+    _, out, _ = run("schedule", "show", made["id"][:8])
+    assert "until the token that made or resumed it ends, 2027-02-28 10:00" in " ".join(out.split())
+
+
 def test_a_schedule_is_paused_resumed_and_removed(run, api, file):
     add(run, file)
     (made,) = api.schedules.values()

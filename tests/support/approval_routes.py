@@ -225,10 +225,6 @@ NO_PERSONS_TOKEN = frozenset(
         ("POST", "/production/rules/{rule_id}/on"),
         ("POST", f"{DRYRUN}/badges"),
         ("POST", "/dryrun/badges"),
-        ("POST", f"{DRYRUN}/schedules"),
-        ("POST", "/dryrun/schedules"),
-        ("POST", DRYRUN + "/schedules/{schedule_id}/resume"),
-        ("POST", "/dryrun/schedules/{schedule_id}/resume"),
     }
 )
 """What they begin goes on when a token has ended: a person's token gets a 403 in spite of its scopes."""

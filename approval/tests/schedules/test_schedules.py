@@ -300,19 +300,47 @@ async def test_a_schedule_of_another_version_stops_no_other(api, eventually):
     assert [each["id"] for each in listed] == [whole]
 
 
-async def test_a_persons_token_leaves_no_schedule_behind_which_would_outlive_it(api, browsers):
+async def test_a_schedule_ends_with_the_token_that_made_or_resumed_it(api, browsers, eventually, scanned):
+    grace = await browsers("grace", Role.OPERATOR)
+    given = {"label": "x", "scopes": ["read", "run"]}
+    first, second = [(await grace.ask("POST", "/me/tokens", json=given)).json() for _ in range(2)]
+    by_first, by_second = [{"Authorization": f"Bearer {each['secret']}"} for each in (first, second)]
+    made = (await api.post("/schedules", json=WANTED, headers=by_first)).json()
+    assert made["token_ends_at"] == first["token"]["expires_at"]
+    page = (await api.client.get(f"/dryrun/schedules/{made['id']}")).text
+    assert "until the token that made or resumed it ends" in page
+
+    async def paused():
+        return (await show(api, made["id"]))["paused_because"]
+
+    for headers, token in ((None, first), (by_second, second)):
+        if headers:
+            resumed = (await api.post(f"/schedules/{made['id']}/resume", headers=headers)).json()
+            assert resumed["token_ends_at"] == token["token"]["expires_at"]
+        await grace.ask("DELETE", f"/me/tokens/{token['token']['id']}")
+        await move_clock(api, made["id"])
+        assert "token that made or resumed it has ended" in await eventually(paused)
+
+    resumed = (await grace.ask("POST", f"/dryrun/schedules/{made['id']}/resume")).json()
+    assert (resumed["token_ends_at"], resumed["paused_because"]) == (None, None)
+    scanned()
+    await move_clock(api, made["id"])
+    # Newest first: those of both tokens were not started.
+    assert states(await fired(api, made["id"], 3, eventually)) == ["started", "skipped", "skipped"]
+
+
+async def test_a_schedule_ends_with_an_expired_token(api, browsers, eventually):
     grace = await browsers("grace", Role.OPERATOR)
     made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["run"]})).json()
     token = {"Authorization": f"Bearer {made['secret']}"}
-    own = (await grace.ask("POST", "/dryrun/schedules", json=WANTED)).json()["id"]
-    assert (await api.post(f"/schedules/{own}/pause", headers=token)).status_code == 202
     form = {"cron": "30 2 * * *", "name": "nightly", "templates": "small"}
-    for refused in (
-        await api.post("/schedules", json=WANTED, headers=token),
-        await api.client.post("/dryrun/schedules", data=form, headers=token),
-        await api.post(f"/schedules/{own}/resume", headers=token),
-    ):
-        assert (refused.status_code, "sign in" in refused.text) == (403, True)
-    assert [each["id"] for each in (await api.get("/schedules")).json()["schedules"]] == [own]
-    assert (await show(api, own))["paused_because"] == "paused by grace"
-    assert (await grace.ask("POST", f"/dryrun/schedules/{own}/resume")).status_code == 202
+    answer = await api.client.post("/dryrun/schedules", data=form, headers=token)
+    schedule = answer.headers["Location"].rpartition("/")[2]
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.api_tokens SET expires_at = now()"))
+    await move_clock(api, schedule)
+
+    async def paused():
+        return (await show(api, schedule))["paused_because"]
+
+    assert "token that made or resumed it has ended" in await eventually(paused)

@@ -18,6 +18,7 @@ async def schedules(api, request, path):
                 "created_at": "2026-11-27T00:00:00Z",
                 "next_at": "2026-11-28T01:30:00Z",
                 "paused_because": None,
+                "token_ends_at": api.token_ends_at,
             }
             api.schedules[made["id"]] = made
             await request.json(made, status=201)

@@ -74,6 +74,8 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
+        self.token_ends_at = None
+        """Of schedules that are added."""
         self.approved = 0
         self.rules, self.trend, self.changes, self.badges, self.removed = [], [], [], [], []
         self.scans, self.reported, self.production, self.decisions = [], [], [], []

@@ -66,6 +66,8 @@ class ScheduleView(Word):
     """Null while it is paused."""
     paused_because: str | None
     """Null while it runs."""
+    token_ends_at: UtcTime | None = None
+    """When the person's token ends that made or resumed it; the schedule pauses then."""
 
 
 class Schedule(ScheduleView):

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from approval_api.access.large_answers import ListTurn
-from approval_api.access.permission import Reader, Runner, require_no_token
+from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.schedules.service import Schedules
 from dryrun_contract.base import Word
@@ -29,9 +29,11 @@ def _schedules(request: Request) -> Schedules:
 async def create_schedule(
     request: Request, response: Response, person: Runner, wanted: ScheduleRequest
 ) -> ScheduleView:
-    """Repeat an experiment at the times of a cron expression, in the name of whoever requests it."""
-    require_no_token(person)
-    schedule = await _schedules(request).create(wanted, person.name)
+    """Repeat an experiment at the times of a cron expression, in the name of whoever requests it.
+
+    One that a person's token makes pauses when that token ends.
+    """
+    schedule = await _schedules(request).create(wanted, person.name, person.token_id)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/schedules/{schedule.id}"
     return schedule
@@ -58,10 +60,12 @@ async def pause_schedule(schedule_id: UUID, request: Request, person: Runner) ->
 
 @router.post("/{schedule_id}/resume", status_code=202)
 async def resume_schedule(schedule_id: UUID, request: Request, person: Runner) -> ScheduleView:
-    """Continue with its next time. Idempotent."""
-    require_no_token(person)
+    """Continue with its next time. Idempotent.
+
+    One that a person's token resumes pauses when that token ends; resumed in a browser, it goes on.
+    """
     note(request, object_=str(schedule_id))
-    return await _schedules(request).resume(schedule_id)
+    return await _schedules(request).resume(schedule_id, person.token_id)
 
 
 @router.delete("/{schedule_id}", status_code=204)

@@ -125,8 +125,10 @@ schedules = Table(
     Column("next_at", _TIME),
     Column("paused_because", Text),
     Column("stopped_at", _TIME),
+    Column("token_id", UUID(as_uuid=True)),
 )
-"""`next_at` is null while it is paused, `stopped_at` unless it paused by itself."""
+"""`next_at` is null while it is paused, `stopped_at` unless it paused by itself, `token_id` unless a person's
+token made or resumed it; that token may be gone."""
 
 schedule_firings = Table(
     "schedule_firings",

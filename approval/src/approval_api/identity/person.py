@@ -37,6 +37,8 @@ class Person:
     proof: Proof
     collectors: frozenset[str] | None = frozenset()
     """Collectors under whose names this may report; None for a login, which could make a token for any."""
+    token_id: UUID | None = None
+    """Which of their tokens was shown."""
     csrf: str | None = None
     """The CSRF token that a form or script of this login has to send; None without a cookie."""
 

@@ -23,6 +23,7 @@ _USED_EVERY = timedelta(minutes=1)
 class ShownToken:
     """The owner of a token that was shown, and its scopes."""
 
+    id: UUID
     account: Account
     scopes: frozenset[Permission]
     collectors: frozenset[str]
@@ -41,6 +42,7 @@ class ShownToken:
             permissions=permissions_of(account.roles) & self.scopes & SCOPES,
             proof=Proof.TOKEN,
             collectors=self.collectors,
+            token_id=self.id,
         )
 
 
@@ -108,6 +110,7 @@ async def find(
             await connection.execute(
                 select(
                     people,
+                    table.c.id.label("token_id"),
                     table.c.scopes,
                     table.c.collectors,
                     unnoted.label("unnoted"),
@@ -128,4 +131,10 @@ async def find(
     if is_use and row["unnoted"] and not row["old"]:
         await connection.execute(update(table).where(known).values(last_used_at=func.now()))
     scopes = frozenset(map(Permission, row["scopes"]))
-    return ShownToken(Account.of(row), scopes, frozenset(row["collectors"]), confirmation_expired=row["old"])
+    return ShownToken(
+        row["token_id"],
+        Account.of(row),
+        scopes,
+        frozenset(row["collectors"]),
+        confirmation_expired=row["old"],
+    )

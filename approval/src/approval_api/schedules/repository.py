@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
 from approval_api.database.storable import storable_text
+from approval_api.database.tables import api_tokens, schedules
 from approval_api.database.tables import schedule_firings as firings
-from approval_api.database.tables import schedules
 from dryrun_contract.schedule import ScheduleRequest, ScheduleView
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,14 @@ WHERE s.id = f.schedule_id AND coalesce(f.tried_at, '-infinity') < now() - CAST(
                 AND p.paused_because IS NULL
                 AND coalesce(o.tried_at, '-infinity') < now() - CAST(:every AS interval)
         ) waiting ORDER BY turn, due_at LIMIT :most)
-RETURNING f.schedule_id, f.due_at, s.request, s.owner
+RETURNING f.schedule_id, f.due_at, s.request, s.owner, s.token_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM gateway.api_tokens t WHERE t.id = s.token_id AND t.expires_at > now()) AS token_ended
 """)
+
+
+_WITH_TOKENS = select(schedules, api_tokens.c.expires_at.label("token_ends_at")).outerjoin(
+    api_tokens, api_tokens.c.id == schedules.c.token_id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +65,26 @@ class Due:
     request: object
     """As it is stored, perhaps by another version."""
     owner: str
+    token_ended: bool
+    """A token made or resumed the schedule, and has expired or been removed."""
 
 
 async def insert_schedule(
-    connection: AsyncConnection, schedule_id: UUID, request: ScheduleRequest, owner: str, next_at: datetime
+    connection: AsyncConnection,
+    schedule_id: UUID,
+    request: ScheduleRequest,
+    owner: str,
+    token_id: UUID | None,
+    next_at: datetime,
 ) -> None:
     """Store a new schedule."""
     await connection.execute(
         insert(schedules).values(
-            id=schedule_id, request=request.model_dump(mode="json"), owner=owner, next_at=next_at
+            id=schedule_id,
+            request=request.model_dump(mode="json"),
+            owner=owner,
+            token_id=token_id,
+            next_at=next_at,
         )
     )
 
@@ -83,7 +100,7 @@ async def count_of(connection: AsyncConnection, owner: str) -> int:
 
 async def find(connection: AsyncConnection, schedule_id: UUID) -> ScheduleView | None:
     """Return a schedule, or None."""
-    found = await connection.execute(select(schedules).where(schedules.c.id == schedule_id))
+    found = await connection.execute(_WITH_TOKENS.where(schedules.c.id == schedule_id))
     row = found.mappings().one_or_none()
     return None if row is None else _view(row)
 
@@ -91,7 +108,7 @@ async def find(connection: AsyncConnection, schedule_id: UUID) -> ScheduleView |
 async def list_all(connection: AsyncConnection, limit: int) -> list[ScheduleView]:
     """Return schedules, those that are due next first, the paused ones last."""
     found = await connection.execute(
-        select(schedules).order_by(schedules.c.next_at.nulls_last(), schedules.c.id).limit(limit)
+        _WITH_TOKENS.order_by(schedules.c.next_at.nulls_last(), schedules.c.id).limit(limit)
     )
     views = []
     for row in found.mappings():
@@ -137,12 +154,20 @@ async def pause(
     return changed.rowcount == 1
 
 
-async def resume(connection: AsyncConnection, schedule_id: UUID, next_at: datetime) -> None:
+async def resume(
+    connection: AsyncConnection, schedule_id: UUID, token_id: UUID | None, next_at: datetime
+) -> None:
     """Let a paused schedule fire again; failures so far are forgotten."""
     await connection.execute(
         update(schedules)
         .where(schedules.c.id == schedule_id, schedules.c.next_at.is_(None))
-        .values(next_at=next_at, paused_because=None, stopped_at=None, resumed_at=func.now())
+        .values(
+            next_at=next_at,
+            paused_because=None,
+            stopped_at=None,
+            resumed_at=func.now(),
+            token_id=token_id,
+        )
     )
 
 
@@ -197,7 +222,7 @@ async def to_start(connection: AsyncConnection, every: timedelta, limit: int) ->
     Owners take turns, so that nobody's firings keep another's waiting.
     """
     found = await connection.execute(_TO_START, {"every": every, "most": limit})
-    return [Due(row.schedule_id, row.due_at, row.request, row.owner) for row in found]
+    return [Due(row.schedule_id, row.due_at, row.request, row.owner, row.token_ended) for row in found]
 
 
 async def link(connection: AsyncConnection, due: Due, experiment_id: UUID) -> bool:
@@ -249,4 +274,5 @@ def _view(row: RowMapping) -> ScheduleView:
         created_at=row["created_at"],
         next_at=row["next_at"],
         paused_because=row["paused_because"],
+        token_ends_at=row["token_ends_at"],
     )

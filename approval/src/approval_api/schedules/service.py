@@ -38,6 +38,9 @@ MOST_FAILURES = 3
 RETRY = timedelta(seconds=30)
 """Between attempts to start one firing."""
 _STARTS_AT_ONCE = 4
+_CREDENTIAL_ENDED = (
+    "the token that made or resumed it has ended; resume it in a browser or with another token"
+)
 _UNREADABLE = "another version stored it, which this one cannot read"
 
 
@@ -57,8 +60,11 @@ class Schedules:
         self._engine = engine
         self._experiments = experiments
 
-    async def create(self, wanted: ScheduleRequest, owner: str) -> ScheduleView:
-        """Store a schedule. Raises ProblemError: 422 for what cannot be one, 404, 429, 503."""
+    async def create(self, wanted: ScheduleRequest, owner: str, token_id: UUID | None = None) -> ScheduleView:
+        """Store a schedule; one that `token_id` makes ends with that token.
+
+        Raises ProblemError: 422 for what cannot be one, 404, 429, 503.
+        """
         now = datetime.now(UTC)
         try:
             check(wanted.cron, wanted.timezone, now)
@@ -83,7 +89,7 @@ class Schedules:
                     f"you have {MOST_OF_ONE} schedules, which is the most; remove one first",
                     title="Too many schedules",
                 )
-            await repository.insert_schedule(connection, schedule_id, wanted, owner, next_at)
+            await repository.insert_schedule(connection, schedule_id, wanted, owner, token_id, next_at)
         return await self._view(schedule_id)
 
     async def list_all(self) -> list[ScheduleView]:
@@ -124,13 +130,13 @@ class Schedules:
                 raise unknown_schedule(schedule_id)
         return await self._view(schedule_id)
 
-    async def resume(self, schedule_id: UUID) -> ScheduleView:
-        """Continue with its next time. Raises a 404 problem."""
+    async def resume(self, schedule_id: UUID, token_id: UUID | None = None) -> ScheduleView:
+        """Continue with its next time, until `token_id` ends if a token resumes it. Raises a 404 problem."""
         view = await self._view(schedule_id)
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
         if next_at is not None:
             async with self._engine.begin() as connection:
-                await repository.resume(connection, schedule_id, next_at)
+                await repository.resume(connection, schedule_id, token_id, next_at)
         return await self._view(schedule_id)
 
     async def remove(self, schedule_id: UUID) -> None:
@@ -194,6 +200,9 @@ class Schedules:
         # Each time: a role may be withdrawn while a schedule repeats for years.
         if not await self._experiments.may_run(due.owner):
             await self._stop(due.schedule_id, f"{due.owner} may not start sessions any more")
+            return
+        if due.token_ended:
+            await self._stop(due.schedule_id, _CREDENTIAL_ENDED)
             return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:

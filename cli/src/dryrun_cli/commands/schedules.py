@@ -37,7 +37,9 @@ async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone
     view = read_word(ScheduleView, answer, "a schedule")
     due = "" if view.next_at is None else f" It is due at {view.next_at:%Y-%m-%d %H:%M} UTC."
     sys.stdout.write(f"{view.id}\n")
-    sys.stderr.write(f"Scheduled.{due}\nTo see it: dryrun schedule show {view.id}\n")
+    ends = view.token_ends_at
+    until = "" if ends is None else f"It pauses when this token ends, {ends:%Y-%m-%d %H:%M} UTC.\n"
+    sys.stderr.write(f"Scheduled.{due}\n{until}To see it: dryrun schedule show {view.id}\n")
 
 
 @command

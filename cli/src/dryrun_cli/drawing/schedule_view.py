@@ -45,7 +45,9 @@ def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
         ),
     ]
     if schedule.next_at is not None:
-        parts.append(Text(f"Next: {when(schedule.next_at)}"))
+        ends = schedule.token_ends_at
+        until = "" if ends is None else f", until the token that made or resumed it ends, {when(ends)}"
+        parts.append(Text(f"Next: {when(schedule.next_at)}{until}"))
     if schedule.paused_because is not None:
         parts.append(Text(f"Paused: {inert(schedule.paused_because, 500)}", style="yellow"))
     if not schedule.firings:
