@@ -60,11 +60,17 @@ def kind_of(value):
     return type(value) if isinstance(value, Interruption | Timings) else value
 
 
-@pytest.fixture
-def call(monkeypatch, tmp_path):
-    """Give `call(words, function)`: the result, and what the function was given."""
+@pytest.fixture(autouse=True)
+def place(monkeypatch, tmp_path):
+    """Run where there is a folder to add."""
     monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "images").mkdir(parents=True)
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Give `call(words, function)`: the result, and what the function was given."""
 
     def made(words, function, returns=EXIT_CODE):
         given = []
@@ -92,8 +98,7 @@ def test_a_command_hands_on_what_it_was_given_and_ends_with_the_exit_code(
     ("words", "where"),
     [("demo", OUT), ("demo --json", ERR), ("ci --experiment a.yml --baseline b.json", OUT)],
 )
-def test_a_run_gets_the_same(monkeypatch, tmp_path, words, where):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+def test_a_run_gets_the_same(monkeypatch, words, where):
     given = []
 
     class Run:
@@ -111,9 +116,7 @@ def test_a_run_gets_the_same(monkeypatch, tmp_path, words, where):
     assert given == [ADDED, where, Timings, Interruption]
 
 
-def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch, tmp_path):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
+def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch):
     given = []
 
     def noting(name):
@@ -145,8 +148,7 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
     assert taken == ("taken", (HERE, OUT, Path("a.tar")), {"sha256": "abc"})
 
 
-def test_what_is_checked_here_is_checked_at_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+def test_what_is_checked_here_is_checked_at_once(monkeypatch):
     given = []
 
     def check(*values):
@@ -168,7 +170,6 @@ def test_what_is_checked_here_is_checked_at_once(monkeypatch, tmp_path):
 
 
 def test_an_error_that_says_what_to_do_is_shown_and_ends_with_1(tmp_path, monkeypatch):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
     result = CliRunner().invoke(app, ["network", "show", "nothing", "--json"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "nothing" in result.stderr
