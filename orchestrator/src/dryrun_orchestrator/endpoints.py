@@ -25,7 +25,7 @@ from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
-from dryrun_orchestrator.journal.journal import PositionGoneError
+from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.parts import Parts
 from dryrun_orchestrator.problems import problem_response
 from dryrun_serving.metrics_listener import MEDIA_TYPE
@@ -156,12 +156,12 @@ async def list_events(
         position = None if after is None else _position(after)
     except ValueError as error:
         return problem_response(request, 422, "invalid-position", "Invalid position", str(error))
-    signal = parts.journal.signal()
+    signal = parts.journal.events.signal()
     try:
-        page = await parts.journal.events_after(position, limit)
+        page = await parts.journal.events.after(position, limit)
         if not page and wait:
             await _wait_for_either(signal, request.app.state.stopping, wait)
-            page = await parts.journal.events_after(position, limit)
+            page = await parts.journal.events.after(position, limit)
     except PositionGoneError:
         return await _gone(parts)
     body = f'{{"journal":"{parts.journal.id}","events":[{",".join(page)}]}}'
@@ -193,7 +193,7 @@ async def _wait_for_either(first: asyncio.Event, second: asyncio.Event, seconds:
 async def _gone(parts: Parts) -> Response:
     snapshot = Snapshot(
         journal=parts.journal.id,
-        seq=await parts.journal.newest(),
+        seq=await parts.journal.events.newest(),
         sessions=tuple(await parts.supervisor.list()),
     )
     return Response(snapshot.model_dump_json(), status_code=410, media_type="application/json")
@@ -229,7 +229,7 @@ async def check_readiness(parts: Parts) -> dict[str, str]:
         }
     return {
         **of_hosts,
-        "journal": f"ok, {await parts.journal.newest()} events",
+        "journal": f"ok, {await parts.journal.events.newest()} events",
         "installed files": parts.supervisor.files_state,
     }
 
@@ -262,7 +262,7 @@ async def read_metrics(request: Request) -> Response:
 
 async def render_metrics(parts: Parts) -> bytes:
     """Return the metrics in Prometheus' text format."""
-    metrics.EVENTS.set(await parts.journal.newest())
+    metrics.EVENTS.set(await parts.journal.events.newest())
     return generate_latest()
 
 

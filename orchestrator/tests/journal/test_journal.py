@@ -19,9 +19,10 @@ from dryrun_contract.event import (
     SessionQueued,
 )
 from dryrun_contract.session import Phase
+from dryrun_orchestrator.journal import event_log, readiness
 from dryrun_orchestrator.journal import journal as journal_module
-from dryrun_orchestrator.journal import readiness
-from dryrun_orchestrator.journal.journal import Journal, JournalError, PositionGoneError
+from dryrun_orchestrator.journal.event_log import PositionGoneError
+from dryrun_orchestrator.journal.journal import Journal, JournalError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -67,7 +68,7 @@ async def test_adding_a_session_again_changes_nothing_and_appends_nothing(journa
     await journal.add_session(session, QUEUED)
     again = await journal.add_session(a_session(id=session.id, template="large"), QUEUED)
     assert again.template == "small"
-    assert await journal.newest() == 1
+    assert await journal.events.newest() == 1
 
 
 async def test_readiness_follows_new_measurements_and_survives(tmp_path):
@@ -98,7 +99,7 @@ async def test_state_and_events_change_together(journal):
     assert (changed.phase, changed.expires_at) == (Phase.PROVISIONING, NOW)
     with pytest.raises(Exception, match="no such column"):
         await journal.update_session(session.id, PhaseChanged(phase=Phase.WAITING), nonsense=1)
-    assert await journal.newest() == 2
+    assert await journal.events.newest() == 2
 
 
 async def test_the_sequence_has_no_gaps_under_parallel_writers(journal):
@@ -110,21 +111,21 @@ async def test_the_sequence_has_no_gaps_under_parallel_writers(journal):
             for _ in range(10)
         )
     )
-    page = await journal.events_after((journal.id, 0), 2000)
+    page = await journal.events.after((journal.id, 0), 2000)
     assert numbers(page) == list(range(1, 5 + 150 + 1))
 
 
 async def test_the_sequence_goes_on_after_the_table_was_emptied(tmp_path):
     journal = Journal.open(tmp_path, lambda: NOW)
     session = await journal.add_session(a_session(phase=Phase.ENDED, ended_at=NOW), QUEUED)
-    await journal.events_after((journal.id, 1), 10)
+    await journal.events.after((journal.id, 1), 10)
     await journal.close()
     later = Journal.open(tmp_path, lambda: NOW + timedelta(days=8))
     await later.prune()
     with pytest.raises(PositionGoneError):
-        await later.events_after((later.id, 0), 10)
+        await later.events.after((later.id, 0), 10)
     await later.append(session.id, PhaseChanged(phase=Phase.ENDED))
-    page = await later.events_after((later.id, 1), 10)
+    page = await later.events.after((later.id, 1), 10)
     assert numbers(page) == [2]
     await later.close()
 
@@ -135,16 +136,16 @@ async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(jou
     with full(tmp_path / "journal.sqlite3-wal"):
         with pytest.raises(sqlite3.OperationalError):
             await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-        assert numbers(await journal.events_after((journal.id, 2), 10)) == [3, 4]
+        assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
     assert "cannot note what was read" in caplog.text
     journal._now = lambda: NOW + timedelta(days=8)
     await journal.prune()
-    assert numbers(await journal.events_after(None, 10)) == [1, 2, 3, 4]
-    await journal.events_after((journal.id, 2), 10)
+    assert numbers(await journal.events.after(None, 10)) == [1, 2, 3, 4]
+    await journal.events.after((journal.id, 2), 10)
     await journal.prune()
-    assert numbers(await journal.events_after((journal.id, 2), 10)) == [3, 4]
+    assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
     with pytest.raises(PositionGoneError):
-        await journal.events_after((journal.id, 1), 10)
+        await journal.events.after((journal.id, 1), 10)
 
 
 @contextmanager
@@ -164,25 +165,25 @@ async def test_events_that_nobody_acknowledged_are_kept(tmp_path):
     await journal.close()
     later = Journal.open(tmp_path, lambda: NOW + timedelta(days=30))
     await later.prune()
-    assert len(await later.events_after(None, 10)) == 1
+    assert len(await later.events.after(None, 10)) == 1
     await later.close()
 
 
 async def test_the_journal_stays_bounded_even_when_nobody_follows(journal, monkeypatch):
-    monkeypatch.setattr(journal_module, "MAX_EVENTS", 10)
+    monkeypatch.setattr(event_log, "MAX_EVENTS", 10)
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, *(PhaseChanged(phase=Phase.WAITING) for _ in range(30)))
     await journal.prune()
-    assert numbers(await journal.events_after((journal.id, 21), 99)) == list(range(22, 32))
+    assert numbers(await journal.events.after((journal.id, 21), 99)) == list(range(22, 32))
     with pytest.raises(PositionGoneError):
-        await journal.events_after((journal.id, 20), 99)
+        await journal.events.after((journal.id, 20), 99)
 
 
 @pytest.mark.parametrize("position", [lambda j: (uuid4(), 0), lambda j: (j.id, 99), lambda j: (j.id, -1)])
 async def test_a_position_of_another_journal_or_from_the_future_is_gone(journal, position):
     await journal.add_session(a_session(), QUEUED)
     with pytest.raises(PositionGoneError):
-        await journal.events_after(position(journal), 10)
+        await journal.events.after(position(journal), 10)
 
 
 async def test_a_second_process_is_refused_with_the_folder(tmp_path, journal):
@@ -199,11 +200,11 @@ async def test_the_journal_keeps_its_id_across_a_restart(tmp_path):
 
 
 async def test_an_append_wakes_whoever_took_the_signal_before(journal):
-    signal = journal.signal()
+    signal = journal.events.signal()
     await journal.add_session(a_session(), QUEUED)
     async with asyncio.timeout(1):
         await signal.wait()
-    assert not journal.signal().is_set()
+    assert not journal.events.signal().is_set()
 
 
 async def test_of_a_discovery_reported_twice_the_later_one_is_passed_on(journal):
@@ -218,7 +219,7 @@ async def test_of_a_discovery_reported_twice_the_later_one_is_passed_on(journal)
         for line, discovery in enumerate([*reported, Discovery(kind="host", key="10.0.0.3")], 1)
     ]
     await journal.put_run(session.id, run, *events, CollectorProgressed(collector="network", run="r", done=1))
-    assert await journal.found(session.id, {"service"}, {"network"}) == (reported[1],)
+    assert await journal.events.found(session.id, {"service"}, {"network"}) == (reported[1],)
 
 
 async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
@@ -230,7 +231,7 @@ async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     phase = (await journal.session(session.id)).phase
-    assert (phase, await journal.newest()) in [(Phase.WAITING, 2), (Phase.QUEUED, 1)]
+    assert (phase, await journal.events.newest()) in [(Phase.WAITING, 2), (Phase.QUEUED, 1)]
 
 
 def found(line, size):
@@ -243,7 +244,7 @@ async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
     await journal.append(session.id, *(found(line, 60_000) for line in range(1, 21)), found(21, 700_000))
     await journal.append(session.id, PhaseChanged(phase=Phase.WAITING))
     after, seen, longest = 0, [], 0
-    while page := await journal.events_after((journal.id, after), 2000):
+    while page := await journal.events.after((journal.id, after), 2000):
         assert len(page) == 1 or sum(map(len, page)) <= PAGE_BYTES
         seen += numbers(page)
         after, longest = seen[-1], max(longest, len(page))
@@ -254,26 +255,26 @@ async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
 async def test_an_event_too_large_for_a_page_is_reported_as_refused(journal):
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, found(1, MAX_EVENT_BYTES))
-    stored = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
+    stored = [Event.model_validate_json(event).data for event in await journal.events.after(None, 10)]
     assert [event.type for event in stored] == ["session_queued", "event_refused"]
     assert stored[1].claimed_type == "discovery_reported"
     assert stored[1].size > MAX_EVENT_BYTES
 
 
 async def test_the_journal_stays_bounded_in_bytes(journal, monkeypatch):
-    monkeypatch.setattr(journal_module, "MAX_BYTES", 1024 * 1024)
+    monkeypatch.setattr(event_log, "MAX_BYTES", 1024 * 1024)
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, *(found(line, 50_000) for line in range(1, 100)))
     await journal.prune()
-    assert journal._size() <= 1024 * 1024
-    assert numbers(await journal.events_after((journal.id, 99), 10)) == [100]
+    assert journal.events._size() <= 1024 * 1024
+    assert numbers(await journal.events.after((journal.id, 99), 10)) == [100]
 
 
 async def test_a_session_is_remembered_while_the_swarm_holds_its_overlay(tmp_path):
     journal = Journal.open(tmp_path, lambda: NOW)
     held = await journal.add_session(a_session(), QUEUED)
     await journal.update_session(held.id, phase=Phase.ENDED, ended_at=NOW, held_overlay="dryrun-1")
-    await journal.events_after((journal.id, 1), 1)
+    await journal.events.after((journal.id, 1), 1)
     await journal.close()
     later = Journal.open(tmp_path, lambda: NOW + timedelta(days=30))
     await later.prune()
@@ -301,10 +302,10 @@ async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch)
 async def test_what_a_collector_receives_of_others_is_bounded(journal):
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, *(found(line, 60_000) for line in range(1, 10)))
-    assert len(await journal.found(session.id, {"host"}, {"network"})) == 9
+    assert len(await journal.events.found(session.id, {"host"}, {"network"})) == 9
     await journal.append(session.id, *(found(line, 60_000) for line in range(10, 20)))
     with pytest.raises(ConfigError, match="819200 bytes"):
-        await journal.found(session.id, {"host"}, {"network"})
+        await journal.events.found(session.id, {"host"}, {"network"})
 
 
 async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_path):
@@ -327,12 +328,12 @@ async def test_events_of_a_prepared_session_are_published_by_its_claim_without_a
     await journal.append(prepared.id, PhaseChanged(phase=Phase.PROVISIONING))
     await journal.add_session(other, QUEUED)
     await journal.pool.mark_ready(prepared.id, NOW)
-    (stored,) = await journal.events_after(None, 9)
+    (stored,) = await journal.events.after(None, 9)
     assert Event.model_validate_json(stored).session_id == other.id
     claimer = a_session(id=prepared.id, actor="ada")
     assert await journal.pool.claim(claimer, QUEUED, warm=True) == "warm"
     assert await journal.pool.claim(claimer, QUEUED, warm=True) is None
-    events = [Event.model_validate_json(event) for event in await journal.events_after(None, 9)]
+    events = [Event.model_validate_json(event) for event in await journal.events.after(None, 9)]
     assert [event.seq for event in events] == [1, 2, 3, 4]
     assert [event.data.type for event in events[1:]] == ["session_queued", *2 * ["phase_changed"]]
     assert events[1].data.prepared_at == NOW
@@ -353,5 +354,5 @@ async def test_a_dropped_session_is_forgotten_once_no_deadline_can_be_later(tmp_
     now[0] = NOW + timedelta(minutes=31)
     await journal.prune()
     assert await journal.sessions() == []
-    assert await journal.events_after(None, 9) == []
+    assert await journal.events.after(None, 9) == []
     await journal.close()

@@ -209,7 +209,7 @@ class Stage:
         """Wait until the session is in one of `phases`; AssertionError when it ends elsewhere."""
         async with asyncio.timeout(LONGEST_SECONDS):
             while True:
-                signal = self.journal.signal()
+                signal = self.journal.events.signal()
                 session = await self.supervisor.show(session_id)
                 if session.phase in phases:
                     return session
@@ -239,7 +239,7 @@ class Stage:
 
     async def events(self, session_id=None):
         stored = []
-        while page := await self.journal.events_after((self.journal.id, len(stored)), 100_000):
+        while page := await self.journal.events.after((self.journal.id, len(stored)), 100_000):
             stored += map(Event.model_validate_json, page)
         assert [event.seq for event in stored] == list(range(1, len(stored) + 1))
         return [event.data for event in stored if session_id in (None, event.session_id)]

@@ -7,18 +7,17 @@ the sequence has no gap, and after a crash a session is either claimed with all 
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from dryrun_contract.event import AddressesMapped, EventData, PhaseChanged, SessionQueued
 from dryrun_contract.pool import ANY_TEMPLATE
 from dryrun_contract.session import Phase
-from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.journal.event_log import InThread, StoredEvent
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord, text_of
 
-type StoredEvent = tuple[str, str]
-"""Type and data as JSON."""
 type Claim = Literal["warm", "network", "cold"]
 """What of it is used: all of it, its network, or nothing."""
 
@@ -27,21 +26,13 @@ KEEP_DROPPED = timedelta(minutes=30)
 """As long as any session can last: until then a late claim finds the deadline that its id has."""
 
 
-class Transaction(Protocol):
-    """Runs work in the journal's thread, in one transaction."""
-
-    def __call__[T](self, work: Callable[[], T]) -> Awaitable[T]:
-        """Return what `work` returns, once it is on disk."""
-        ...
-
-
 class PreparedSessions:
     """The prepared sessions of one journal; use `Journal.pool`."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        transaction: Transaction,
+        transaction: InThread,
         publish: Callable[[UUID, Sequence[StoredEvent]], None],
         wake: Callable[[], None],
     ) -> None:
@@ -60,8 +51,8 @@ class PreparedSessions:
                 " phase_since, installed, pool, prepared_at, placement) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     str(session.id), session.template, session.template_digest, session.seed, session.keep,
-                    session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
-                    session.installed, PoolState.PREPARING, _text(session.created_at), session.placement,
+                    session.actor, session.phase, text_of(session.created_at), text_of(session.phase_since),
+                    session.installed, PoolState.PREPARING, text_of(session.created_at), session.placement,
                 ),
             )  # fmt: skip
             self.defer(session.id, [_stored(event) for event in events])
@@ -71,7 +62,7 @@ class PreparedSessions:
     async def mark_ready(self, session_id: UUID, now: datetime) -> None:
         """Offer a session whose targets are all healthy, unless it was dropped or claimed meanwhile."""
         await self._move(
-            session_id, (PoolState.PREPARING,), {"pool": PoolState.READY, "ready_at": _text(now)}
+            session_id, (PoolState.PREPARING,), {"pool": PoolState.READY, "ready_at": text_of(now)}
         )
 
     async def drop(self, session_id: UUID, cause: DropCause, reason: str) -> bool:
@@ -84,7 +75,7 @@ class PreparedSessions:
         changes = {
             "pool": PoolState.DROPPED,
             "phase": Phase.ENDED,
-            "ended_at": _text(now),
+            "ended_at": text_of(now),
             "subnet": None,
             "network_id": None,
         }
@@ -152,7 +143,7 @@ class PreparedSessions:
         """Delete dropped sessions whose deadline has passed: their ids can start nothing any more."""
         self._connection.execute(
             "DELETE FROM sessions WHERE pool = ? AND ended_at < ?",
-            (PoolState.DROPPED, _text(now - KEEP_DROPPED)),
+            (PoolState.DROPPED, text_of(now - KEEP_DROPPED)),
         )
 
     def _claim_warm(self, claimer: SessionRecord, queued: SessionQueued) -> None:
@@ -183,9 +174,9 @@ class PreparedSessions:
             keep=claimer.keep,
             traceparent=claimer.traceparent,
             scan=claimer.scan.model_dump_json(),
-            created_at=_text(claimer.created_at),
+            created_at=text_of(claimer.created_at),
             phase=phase,
-            phase_since=_text(claimer.created_at),
+            phase_since=text_of(claimer.created_at),
             **changes,
         )
 
@@ -251,7 +242,3 @@ class PreparedSessions:
 
 def _stored(event: EventData) -> StoredEvent:
     return event.type, event.model_dump_json()
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

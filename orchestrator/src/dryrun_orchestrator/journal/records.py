@@ -2,7 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, Self
 from uuid import UUID
@@ -42,6 +42,11 @@ class DropCause(StrEnum):
     HOST = "host"
     """Its host is drained, or lost."""
     SHUTDOWN = "shutdown"
+
+
+def text_of(moment: datetime) -> str:
+    """Return a moment as the journal stores it, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _moment(text: str | None) -> datetime | None:

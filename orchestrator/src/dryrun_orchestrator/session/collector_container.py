@@ -134,4 +134,4 @@ async def configuration(context: SessionContext, manifest: CollectorManifest, sl
 async def discoveries_for(context: SessionContext, manifest: CollectorManifest) -> tuple[Discovery, ...]:
     """Return what earlier collectors found of the kinds that this one needs. Raises ConfigError."""
     providers = frozenset(other.name for other in context.template.collectors if manifest.waits_for(other))
-    return await context.journal.found(context.id, manifest.needs, providers)
+    return await context.journal.events.found(context.id, manifest.needs, providers)
