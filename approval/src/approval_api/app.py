@@ -141,6 +141,18 @@ def create_app(
     for part in ("orchestrator", "follower", "reports", "experiments", "checks", "schedules"):
         setattr(app.state, part, None)
     install_problem_handlers(app)
+    _install_doors(app, settings)
+    has = {"dryrun": settings.dryrun != "off", "metrics": settings.metrics_listen is None}
+    app.router.routes.extend(_routes(**has))
+    app.openapi = partial(_document, **has)  # type: ignore[method-assign]  # how FastAPI's documentation says
+    install_pages(app, settings)
+    if settings.dryrun != "off":
+        _compose_dryrun(app, settings, orchestrator_transport)
+    return app
+
+
+def _install_doors(app: FastAPI, settings: Settings) -> None:
+    """Add what every request passes, the innermost first."""
     app.add_middleware(AuditLog)
     app.add_middleware(
         Bodies,
@@ -153,13 +165,13 @@ def create_app(
     app.add_middleware(Door, admitted=admitting(requests), answer=answer_refusal)
     public = settings.public_url
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
-    app.add_middleware(RequestLog, metrics=metrics)
-    has = {"dryrun": settings.dryrun != "off", "metrics": settings.metrics_listen is None}
-    app.router.routes.extend(_routes(**has))
-    app.openapi = partial(_document, **has)  # type: ignore[method-assign]  # how FastAPI's documentation says
-    install_pages(app, settings)
-    if settings.dryrun == "off":
-        return app
+    app.add_middleware(RequestLog, metrics=app.state.metrics)
+
+
+def _compose_dryrun(
+    app: FastAPI, settings: Settings, orchestrator_transport: httpx2.AsyncBaseTransport | None
+) -> None:
+    """Give `app` the parts that only dry-runs need."""
     assert settings.orchestrator_url is not None
     assert settings.orchestrator_token is not None
     app.state.orchestrator = OrchestratorClient(
@@ -167,7 +179,7 @@ def create_app(
         settings.orchestrator_token.get_secret_value(),
         orchestrator_transport,
     )
-    app.state.reports = Reports(app.state.engine, metrics, str(settings.public_url or ""))
+    app.state.reports = Reports(app.state.engine, app.state.metrics, str(settings.public_url or ""))
     app.state.experiments = Experiments(
         app.state.engine,
         app.state.orchestrator,
@@ -177,8 +189,7 @@ def create_app(
     )
     app.state.checks = Checks(app.state.engine, app.state.reports)
     app.state.schedules = Schedules(app.state.engine, app.state.experiments)
-    app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
-    return app
+    app.state.follower = Follower(app.state.engine, app.state.orchestrator, app.state.metrics)
 
 
 @cache

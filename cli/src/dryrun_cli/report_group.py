@@ -23,6 +23,39 @@ class _ReportGroup(WholeHelpGroup):
 
 report_app = CommandGroup(cls=_ReportGroup, help_text="Show a session's report, or verify a signed one.")
 
+# Of a forecast beside a production run, which takes the report's place.
+_CheckAgainst = Annotated[
+    Path | None,
+    typer.Option(
+        "--check-against",
+        metavar="FILE",
+        help="Compare the forecast of a real network with what discovery-collect wrote there (- for "
+        "standard input). Addresses are counted here and not sent.",
+    ),
+]
+_CheckProduction = Annotated[
+    bool, typer.Option("--check-production", help="Compare it with the production discoveries of the API.")
+]
+_Took = Annotated[
+    float | None,
+    typer.Option("--took", metavar="SECONDS", min=0, help="Seconds that the production run took."),
+]
+_Packets = Annotated[
+    int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
+]
+_RequireWithin = Annotated[
+    bool,
+    typer.Option(
+        "--require-within",
+        help="Exit with 7 unless the production run finished and its totals, duration and packets lie "
+        "within the forecast.",
+    ),
+]
+_With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
+]
+
 
 @report_app.command("show", epilog="A signed report is checked by: dryrun report verify FILE --key KEY.pub")
 def report(
@@ -60,38 +93,12 @@ def report(
         str | None,
         typer.Option("--forecast-cidr", metavar="CIDR", help="The hosts' network, e.g. 10.20.0.0/16."),
     ] = None,
-    check_against: Annotated[
-        Path | None,
-        typer.Option(
-            "--check-against",
-            metavar="FILE",
-            help="Compare the forecast of a real network with what discovery-collect wrote there (- for "
-            "standard input). Addresses are counted here and not sent.",
-        ),
-    ] = None,
-    check_production: Annotated[
-        bool,
-        typer.Option("--check-production", help="Compare it with the production discoveries of the API."),
-    ] = False,
-    took_seconds: Annotated[
-        float | None,
-        typer.Option("--took", metavar="SECONDS", min=0, help="Seconds that the production run took."),
-    ] = None,
-    packets: Annotated[
-        int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
-    ] = None,
-    require_within: Annotated[
-        bool,
-        typer.Option(
-            "--require-within",
-            help="Exit with 7 unless the production run finished and its totals, duration and packets lie "
-            "within the forecast.",
-        ),
-    ] = False,
-    more: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
-    ] = None,
+    check_against: _CheckAgainst = None,
+    check_production: _CheckProduction = False,
+    took_seconds: _Took = None,
+    packets: _Packets = None,
+    require_within: _RequireWithin = False,
+    more: _With = None,
 ) -> Running:
     """Show a session's report: scores, differences, harm to targets."""
     if check_against is not None or check_production:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -151,15 +152,8 @@ async def running_system(
             database_url = application_url(owner_url)
             timings.mark("PostgreSQL ready")
         databases = _database_settings(installation, database_url, owner_url)
-        api = Program(
-            name="the approval API",
-            command=(str(installation.program("approval-api")), "serve"),
-            environment=inherited
-            | databases
-            | _api_settings(installation, environ, api_url, orchestrator_url),
-            log=installation.logs / "approval-api.log",
-            stop_seconds=_STOP_SECONDS,
-        )
+        api_settings = databases | _api_settings(installation, environ, api_url, orchestrator_url)
+        api = _service(installation, "the approval API", "approval-api", inherited | api_settings)
         # Loads while the images are checked, and waits for the orchestrator by itself.
         api_child = await stack.enter_async_context(running(installation, api))
         await prepare_images()
@@ -170,25 +164,16 @@ async def running_system(
             )
         )
         timings.mark("guard ready")
-        orchestrator = Program(
-            name="the orchestrator",
-            command=(str(installation.program("dryrun-orchestrator")), "serve"),
-            environment=inherited
-            | _orchestrator_settings(installation, environ, orchestrator_url)
-            | {"DOCKER_HOST": docker_host},
-            log=installation.logs / "orchestrator.log",
-            stop_seconds=_STOP_SECONDS,
+        settings = _orchestrator_settings(installation, environ, orchestrator_url)
+        orchestrator = _service(
+            installation,
+            "the orchestrator",
+            "dryrun-orchestrator",
+            inherited | settings | {"DOCKER_HOST": docker_host},
         )
         orchestrator_child = await stack.enter_async_context(running(installation, orchestrator))
-        http = await stack.enter_async_context(_plain_client())
-        try:
-            async with asyncio.TaskGroup() as group:
-                # Not /readyz: that includes an isolation probe, which each session makes as well.
-                group.create_task(_wait_until(orchestrator_child, http, orchestrator_url, "/livez"))
-                group.create_task(_wait_until(api_child, http, api_url, "/readyz"))
-        except ExceptionGroup as failures:
-            # One message is enough: the other service may fail only because this one did.
-            raise failures.exceptions[0] from None
+        # Not the orchestrator's /readyz: that includes an isolation probe, which each session makes as well.
+        await _wait_for((orchestrator_child, f"{orchestrator_url}/livez"), (api_child, f"{api_url}/readyz"))
         children = [api_child, guard_child, orchestrator_child]
         if deliver:
             # After the API, whose migration makes the role in the database.
@@ -217,8 +202,22 @@ def _plain_client(**options: Any) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(trust_env=False, timeout=5.0, verify=False, **options)
 
 
-async def _wait_until(child: Child, http: httpx2.AsyncClient, url: str, path: str) -> None:
-    await child.until(lambda: _missing(http, url + path), _READY_SECONDS)
+def _service(installation: Installation, name: str, program: str, environment: Mapping[str, str]) -> Program:
+    log = installation.logs / f"{program.removeprefix('dryrun-')}.log"
+    command = (str(installation.program(program)), "serve")
+    return Program(name=name, command=command, environment=environment, log=log, stop_seconds=_STOP_SECONDS)
+
+
+async def _wait_for(*answers: tuple[Child, str]) -> None:
+    """Wait until each child answers at its address. Raises LocalError."""
+    async with _plain_client() as http:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for child, url in answers:
+                    group.create_task(child.until(partial(_missing, http, url), _READY_SECONDS))
+        except ExceptionGroup as failures:
+            # One message is enough: the other service may fail only because this one did.
+            raise failures.exceptions[0] from None
 
 
 async def _missing(http: httpx2.AsyncClient, url: str) -> str:
