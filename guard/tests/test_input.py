@@ -9,9 +9,9 @@ import pytest
 from guard_stage import LISTEN_ID, SCAN_ID, WEB_ID, Guard, Reply, Words, read_reply
 
 from docker_guard.allowlist import AllowlistFile, faults_of
-from docker_guard.places import Inputs
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
+from docker_guard.stream_bounds import Inputs
 
 QUERY = "stdin=1&stream=1"
 UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"

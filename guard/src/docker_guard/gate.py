@@ -16,11 +16,12 @@ from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
 from docker_guard.network_rules import judge_network
 from docker_guard.ownership import Owned, OwnedObjects
-from docker_guard.places import Inputs, LogReaders, Places
+from docker_guard.places import Places
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
 from docker_guard.session_networks import SessionNetworks
 from docker_guard.start_rules import judge_before_start
+from docker_guard.stream_bounds import Inputs, LogReaders
 
 
 @dataclass(slots=True)
