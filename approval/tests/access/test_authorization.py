@@ -52,6 +52,17 @@ def test_every_route_names_one_permission_and_it_is_the_tables(settings):
     assert {route: given[0] for route, given in routes.items()} == ROUTES
 
 
+def test_no_route_deletes_what_was_found():
+    removing = {
+        path
+        for method, path in ROUTES
+        if method == "DELETE" or path.endswith(("/remove", "/delete", "/withdraw"))
+    }
+    assert len(removing) > 5
+    kept = ("/sessions", "/experiments", "/discoveries", "/scans", "/report")
+    assert [path for path in removing if any(noun in path for noun in kept)] == []
+
+
 def test_without_dryruns_nothing_else_becomes_open(settings):
     routes = routes_of(create_app(settings.model_copy(update={"dryrun": "off"})))
     for (method, path), given in routes.items():
