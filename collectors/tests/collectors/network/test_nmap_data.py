@@ -64,6 +64,29 @@ def test_a_command_that_every_irc_server_does_not_know_names_none():
     assert b"Conferenceroom" not in amended
 
 
+DNS_ROW = (
+    rb"match domain m|^(?:..)?\0\x06\x81\x05\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03| p/A server/"
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        (DNS_ROW, False),
+        (DNS_ROW.replace(rb"\x81\x05", rb"\x85\x02"), False),
+        (
+            rb"match domain m|\x07version\x04bind\0\0\x10\0\x03\xc0\x0c\0\x10\0\x03.{7}S ([-\w.]+)|s p/S/",
+            True,
+        ),
+    ],
+)
+def test_a_dns_answer_that_only_repeats_the_question_names_no_server(row, kept):
+    # By UDP too: questions by TCP fall back to its matches.
+    by_udp = b"Probe UDP DNSVersionBindReq q|\\0|\n"
+    amended = amend_probes(PROBES.replace(by_udp, by_udp + row + b"\n"), 1500, 3000)
+    assert (row in amended.splitlines()) is kept
+
+
 def test_nmap_sends_nothing_where_any_text_is_a_command_or_ends_the_server():
     amended = amend_probes(PROBES, 1500, 3000)
     assert amended.startswith(b"Exclude T:1704-1705,4532-4533,9100-9107\n")
@@ -165,6 +188,16 @@ def test_an_answer_of_nscas_length_is_nsca_only_if_it_begins_at_random():
     matches = re.compile(pattern[1], re.DOTALL).match
     assert matches(b"\x9a\0" * 64 + b"\x66\0\0\0")
     assert not matches(b"HTTP/1.1 404 Not Found\r\n".ljust(128) + b"page")
+
+
+def test_what_every_web_server_may_answer_is_http_whatever_nmap_calls_it():
+    row = (
+        rb"match daap m|^HTTP/1\.0 404 Not Found\r\nDate: .*\r\nContent-Length: 0\r\n\r\n$| p/A music server/"
+    )
+    page = b"Probe TCP GetRequest q|GET / HTTP/1.0\\r\\n\\r\\n|\n"
+    amended = amend_probes(PROBES.replace(page, page + row + b"\n"), 1500, 3000)
+    assert rb"softmatch http m|^HTTP/1\.0 404 Not Found\r\nDate: .*\r\nContent-Length: 0\r\n\r\n$|" in amended
+    assert b"music" not in amended
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ _ANY_IRC = re.compile(
     rb"^match (irc m\|\(\^:\[-\.\\w\]\+\) 421 \\\* OPTIONS :Unknown command\\r\\n\|) p.*$", re.MULTILINE
 )
 """Numeric 421 (RFC 1459, section 6.1) and its usual text, which nmap takes for one server's."""
+_BARE_DNS = re.compile(
+    rb"^match domain m\|\^\(\?:[^)|]{0,8}\)\?\\0\\x06\\x8[\w\\]{2,8}\\0\\x01(?:\\0){6}"
+    rb"\\x07version\\x04bind\\0\\0\\x10\\0\\x03\|s? p/.*$",
+    re.MULTILINE,
+)
+"""Matches by the flags of an answer that holds nothing but the question: whoever refuses it, or knows
+nothing, may set them. With them Hickory's refusal is NSD's, and Knot Resolver's Unbound's."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
 _SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in (FRAGILE, RADIOS))
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
@@ -53,7 +60,7 @@ _EVERYBODYS = (
 )
 _END = rb"(?:(?:\\r\\n){1,2}(?: ?(?:\d{3} )?" + _REASON + rb")?(?:\\n)?)?\$?"
 _BARE = re.compile(
-    rb"^match (http m\|\^HTTP/1(?:\\\.|\.)(?:[01]|\[01\]) \d{3} "
+    rb"^match [\w-]+ (m\|\^HTTP/1(?:\\\.|\.)(?:[01]|\[01\]) \d{3} "
     + _REASON
     + rb"(?:"
     + _EVERYBODYS
@@ -63,7 +70,7 @@ _BARE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """Matches by a status, its usual reason and headers that every server may send: with them a refusal of gevent
-is the `Ajenti http control panel`, others are televisions, set-top boxes and PLCs."""
+is the `Ajenti http control panel`, CrowdSec's a music server, others are televisions and PLCs."""
 _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version", } }\n'
 """Version detection would run 47 scripts, some of which ask every web server for paths such as `/sdk` and
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
@@ -154,6 +161,8 @@ def amend_probes(
     follow it until the next `Probe` line.
     """
     probes = _EXCLUDED.sub(b"Exclude T:" + _SPARED, probes, count=1)
+    # Those of questions by UDP, which serve TCP as well.
+    probes = _BARE_DNS.sub(b"", probes)
     starts = list(_PROBE.finditer(probes))
     parts = [probes[: starts[0].start()] if starts else probes]
     for start, following in zip(starts, [*starts[1:], None], strict=True):
@@ -172,7 +181,7 @@ def amend_probes(
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
-        own = _ANY_IRC.sub(rb"softmatch \1", _BARE.sub(rb"softmatch \1", own))
+        own = _ANY_IRC.sub(rb"softmatch \1", _BARE.sub(rb"softmatch http \1", own))
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own
         parts += [start[0], own, separator, rest]
