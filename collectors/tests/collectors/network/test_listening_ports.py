@@ -60,6 +60,12 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("RRDtool rrdcached", 42217),
         ("NTS key establishment", 4460),
         ("mtail", 3903),
+        ("MooseFS", 9421),
+        ("ICAP", 1344),
+        ("BOINC", 31416),
+        ("pgBackRest", 8432),
+        ("twemproxy", 22121),
+        ("systemd-journal-remote", 19532),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):
