@@ -179,6 +179,15 @@ async def test_what_nmap_knows_the_protocol_of_is_asked_in_it_first():
     assert (found.product, bytes(received)) == ("Zookeeper", b"srvr")
 
 
+async def test_a_protocol_that_carries_others_is_asked_for_the_ports_own_as_well(monkeypatch):
+    listed = b"\x80\0\1\x88disc\0\0\0\1" + bytes(40) + b"\0\0\0\1\0\0\0\7GF-DUMP\0"
+    async with listening(speaking(protocol_bytes.GLUSTER, listed)) as number:
+        gluster = protocol_questions.named("glusterd")
+        monkeypatch.setattr(protocol_questions, "meant_for", lambda port: [gluster])
+        found = await ask(number, Port(number, "rpcbind", probed=True), answer=0.3)
+    assert found == Finding("glusterd", "GlusterFS")
+
+
 async def test_a_port_is_first_asked_what_it_is_meant_for(monkeypatch):
     received = bytearray()
     async with listening(speaking(b"ZBXD", b"ZBXD\x01\x06\0\0\0\0\0\0\x007.0.22", received)) as number:
@@ -418,6 +427,71 @@ async def test_a_page_of_the_products_own_is(content, product, version):
     async with listening(speaking(b"GET / ", b"HTTP/1.1 200 OK\r\n\r\n" + content)) as number:
         found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
     assert (found.name, found.product, found.version) == ("http", product, version)
+
+
+@pytest.mark.parametrize(
+    ("answer", "product"),
+    [
+        (b"200 OK\r\n\r\n<!DOCTYPE html><title>Welcome to Kiwix Server</title>", "Kiwix"),
+        (b"200 OK\r\n\r\n<!DOCTYPE html><title>Orthanc Explorer</title>", "Orthanc"),
+        (b"200 OK\r\n\r\n<!DOCTYPE html><title>MFS Info (mfsmaster)</title>", "MooseFS"),
+        (b"200 OK\r\n\r\n\n\t<h2>Exporters:</h2>\n\t\t<ul>\n", "Prometheus exporter exporter"),
+        (
+            b"404 Not Found\r\nAccess-Control-Request-Method: POST, OPTIONS, GET, HEAD\r\n\r\nNot Found\n",
+            "rclone",
+        ),
+        (
+            (
+                b"301 Moved Permanently\r\nLocation: /browse\r\n\r\n<html><body>Please continue to the "
+                b'<a href="/browse">journal browser</a>.</body></html>'
+            ),
+            "systemd-journal-gatewayd",
+        ),
+        (b"404 Not Found\r\nAccess-Control-Request-Method: GET\r\n\r\nNot Found\n", ""),
+        (b"200 OK\r\n\r\n<title>Why I left Kiwix</title><h2>Exporters:</h2><ul>", ""),
+    ],
+)
+async def test_a_first_page_names_what_serves_it(answer, product):
+    async with listening(speaking(b"GET / ", b"HTTP/1.1 " + answer)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert (found.name, found.product) == ("http", product)
+
+
+def paths(pages: dict[bytes, bytes], asked: list[bytes]):
+    """Serve `pages` by path, and `/` for any other; note what was asked."""
+
+    async def serve(reader, writer):
+        path = (await reader.read(4096)).split(b" ")[1]
+        asked.append(path)
+        writer.write(b"HTTP/1.1 " + pages.get(path, pages[b"/"]))
+        await writer.drain()
+        writer.close()
+
+    return serve
+
+
+TANG = {b"/": b"404 Not Found\r\nContent-Length: 0\r\n\r\n"}
+KEYS = b'200 OK\r\nContent-Type: application/jose+json\r\n\r\n{"payload": "e30", "protected": "e30"}'
+
+
+async def test_what_answers_without_any_header_is_asked_for_tangs_keys_and_nothing_else():
+    asked = []
+    async with listening(paths(TANG | {b"/adv": KEYS}, asked)) as number:
+        found = await ask(number, Port(number, "http", probed=True))
+    assert found == Finding("http", "Tang")
+    assert set(asked) == {b"/", b"/adv"}
+
+
+async def test_a_relay_of_syncthings_is_known_by_its_status():
+    missing = b"404 Not Found\r\nContent-Type: text/plain\r\n\r\n404 page not found\n"
+    status = (
+        b'200 OK\r\nContent-Type: application/json\r\n\r\n{"numPendingSessionKeys": 0, "version": "v1.29.5"}'
+    )
+    asked = []
+    async with listening(paths({b"/": missing, b"/status": status}, asked)) as number:
+        found = await ask(number, Port(number, "http", probed=True))
+    assert (found.product, found.version) == ("Syncthing relay", "1.29.5")
+    assert len(asked) <= 9
 
 
 async def test_a_web_server_that_leaves_a_request_without_headers_unanswered_is_heard():

@@ -7,6 +7,7 @@ import pytest
 
 from discovery_collectors.collectors.network.second_opinion import (
     banner_signs,
+    certificate_signs,
     http_signs,
     protocol_questions,
 )
@@ -14,6 +15,7 @@ from discovery_collectors.collectors.network.second_opinion.findings import Find
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
+from discovery_collectors.protocols.certificates import Certificate
 
 HOSTILE = [
     b"A" * 65536,
@@ -31,6 +33,10 @@ HOSTILE = [
     b"Gophered by " * 5000,
     b"<footer>" * 8000,
     b"<a href=/varz" * 5000,
+    b"ICAP/1.0 400 x\r\n" + b"a\r\n" * 30000,
+    b"\x80\0\1\x88disc\0\0\0\1" + bytes(65000),
+    b'{"status":"error","error":"' * 2500,
+    b":irc CAP * LS " + b" :" * 32000,
     b"E\0\0\0\0SFATAL\0" * 6000,
 ]
 
@@ -115,6 +121,43 @@ def test_mongodb_answers_the_request_that_was_sent():
         (b":irc.example 421 you GET :Unknown command\r\n", "", ""),
         (b":irc.example 451 GET :You have not registered\r\n", "", ""),
         (b"451 * :You have not registered\r\n", "", ""),
+        (
+            b"\r\nHello, this is FRRouting (version 10.3).\r\nCopyright 1996-2005 Kunihiro Ishiguro\r\n",
+            "FRRouting",
+            "10.3",
+        ),
+        (
+            b'{"service":"nutcracker", "source":"pool", "version":"0.5.0", "uptime":124',
+            "twemproxy (nutcracker)",
+            "0.5.0",
+        ),
+        (b'{"name":"pgBackRest","service":"remote","version":"2.55.1"}\n', "pgBackRest", "2.55.1"),
+        (b"ERROR CODE=2 MESSAGE='Invalid greeting: no user specified'\n", "ConMan", ""),
+        (b"HTTP/1.0 403 Access denied\n\nAccess denied\n", "BOINC client", ""),
+        (
+            b"ICAP/1.0 400 Bad request\r\nServer: C-ICAP/0.5.10\r\nConnection: close\r\n\r\n",
+            "c-icap",
+            "0.5.10",
+        ),
+        (b"ICAP/1.0 400 Bad request\r\n\r\n", "", ""),
+        (
+            b"meta\0u\0\0\0\2\0\0\0\1\0\2\0\5\0\2\0\x20" + bytes(range(32)) + b"\0\3\0\1\0",
+            "Yggdrasil",
+            "",
+        ),
+        (
+            b'{\n  "status": "error",\n  "error": "Failed to find request",\n  "request": {\n',
+            "",
+            "",
+        ),
+        (
+            (
+                b'     133{\n"22ServerToClientResponse": {\n"stc_cmd_": {\n"polymorphic_name": "ErrorCmd",\n'
+                b'"error_msg_": " ->Server:sched@3142 (5.13.8) replied with: Invalid argument"\n}}}}'
+            ),
+            "ecFlow",
+            "5.13.8",
+        ),
         (b"503 Leafnode must have a unique fully-qualified domain name.\r\n", "Leafnode nntpd", ""),
         (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
     ],
@@ -163,6 +206,46 @@ def test_a_page_that_quotes_a_banner_is_a_page(quoted):
         ("irc", b":bnc CAP * LS :soju.im/bouncer-networks\r\n", "soju", ""),
         ("irc", b":irc CAP * LS :setname x-soju.im/bouncer-networks batch\r\n", "", ""),
         ("irc", b":irc CAP * LS :setname soju.im/bouncer-networks-like batch\r\n", "", ""),
+        (
+            "irc",
+            b":ergo.test CAP * LS * :account-notify chghost draft/languages=1,en ergo.chat/nope sasl\r\n",
+            "Ergo",
+            "",
+        ),
+        ("irc", b":irc CAP * LS :inspircd.org/poison multi-prefix\r\n", "InspIRCd", ""),
+        ("irc", b":irc CAP * LS :tls unrealircd.org/link-security\r\n", "UnrealIRCd", ""),
+        ("irc", b":irc CAP * LS :chghost solanum.chat/realhost\r\n", "Solanum", ""),
+        ("irc", b":irc CAP * LS :notergo.chat/x\r\n", "", ""),
+        (
+            "glusterd",
+            b"\x80\0\1\x88disc\0\0\0\1" + bytes(40) + b"\0\0\0\1\0\0\0\7GF-DUMP\0\0\0\0\0\x07[\xb8m",
+            "GlusterFS",
+            "",
+        ),
+        ("moosefs", b"\0\0\0\x0b\0\0\0\x0c\0\x049\n4.57.5-1", "MooseFS", "4.57.5-1"),
+        ("indi", b'<defSwitchVector device="Telescope" name="CONNECTION"', "INDI server", ""),
+        (
+            "owserver",
+            b"\0\0\0\0\0\0\0\5\0\0\0\5\0\0\0\0\0\0\0\5\0\0\0\x003.2p4",
+            "owserver",
+            "3.2p4",
+        ),
+        ("i2p-sam", b"HELLO REPLY RESULT=OK VERSION=3.1\n", "I2P SAM bridge", ""),
+        (
+            "bep-relay",
+            b"\x9e\x79\xbc\x40\0\0\0\4\0\0\0\x1c\0\0\0\x64\0\0\0\x12unexpected message\0\0",
+            "Syncthing relay",
+            "",
+        ),
+        (
+            "yggdrasil-admin",
+            (
+                b'{\n  "status": "success",\n  "response": {\n    "build_name": "yggdrasil",\n'
+                b'    "build_version": "0.5.12",\n'
+            ),
+            "Yggdrasil",
+            "0.5.12",
+        ),
         ("domain", bytes(12) + b"\xc0\x0c\0\x10\0\3" + bytes(5) + b"\x08\x07gdnsd/3", "gdnsd", "3"),
         ("fastcgi", b"\1\x0a\0\0\0\x12\6\0\x0f\1FCGI_MPXS_CONNS0" + bytes(6), "PHP-FPM", ""),
         (
@@ -211,6 +294,9 @@ def test_openvpn_answers_the_session_that_was_opened():
         b"Tarantool 2.0 fan chat\r\n",
         b"421 Server busy :-(\r\n",
         b"421 4.7.0 mx.example :timeout\r\n",
+        b"HTTP/1.0 403 Access denied\r\n\r\nAccess denied\n",
+        b"metadata, two of them",
+        b'{"status": "error", "error": "no such page", "code": 404}',
         b"451 busy :-(\r\n",
     ],
 )
@@ -239,6 +325,19 @@ def test_who_refuses_otherwise_than_postgresql_is_not_it(refusal, product):
 def test_every_banner_that_asks_further_names_a_question():
     for sign, _ in banner_signs.SIGNS:
         assert not sign.ask or protocol_questions.named(sign.ask), sign
+
+
+@pytest.mark.parametrize(
+    ("subject", "product"),
+    [
+        ("CN=strelaysrv,OU=Automatically Generated,O=Syncthing", "Syncthing relay"),
+        ("CN=stdiscosrv,OU=Automatically Generated,O=Syncthing", "Syncthing discovery server"),
+        ("CN=strelaysrv.example,O=Example", ""),
+    ],
+)
+def test_a_certificate_that_a_product_issued_to_itself_names_it(subject, product):
+    found = certificate_signs.named_by(Certificate(subject, subject, (), "", "", self_signed=True, sha256=""))
+    assert (found.product if found else "") == product
 
 
 def test_no_question_carries_a_password_and_none_is_long():

@@ -101,13 +101,47 @@ _ROWS: tuple[BannerSign, ...] = (
     ),
     BannerSign("telnet", "", rb"\xff[\xfb-\xfe][\x00-\x30]\xff[\xfb-\xfe]"),
     BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n"),
+    BannerSign(
+        "pgbackrest", "pgBackRest", rb'\{"name":"pgBackRest","service":"\w{1,20}","version":"' + _VERSION
+    ),
+    BannerSign("frr-vty", "FRRouting", rb"\r?\n?Hello, this is FRRouting \(version " + _VERSION),
+    BannerSign(
+        "nutcracker",
+        "twemproxy (nutcracker)",
+        rb'\{"service": ?"nutcracker", ?[\s\S]{0,200}?"version": ?"' + _VERSION,
+    ),
+    # The version of the protocol, and a key of 32 bytes.
+    BannerSign(
+        "yggdrasil",
+        "Yggdrasil",
+        rb"meta\0[\s\S]\0\0\0\x02\0[\s\S]\0\x01\0\x02\0[\s\S]\0\x02\0\x20",
+    ),
     # Complain of what is not theirs.
+    BannerSign(
+        "yggdrasil-admin",
+        "",
+        rb'\{\s{0,8}"status": ?"error",\s{0,8}"error": ?"[^"\r\n]{0,80}",\s{0,8}"request": ?\{',
+        "yggdrasil-admin",
+    ),
+    BannerSign(
+        "ecflow",
+        "ecFlow",
+        rb' {0,10}\d{1,9}\{\n"\d{1,3}ServerToClientResponse"[\s\S]{0,500}?Server:[^\s"]{1,100} \(' + _VERSION,
+    ),
     BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),
     BannerSign("memcached", "", rb"(?:ERROR\r\n){1,4}$", "version"),
     BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
     BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),
     BannerSign("lcdproc", "LCDproc", rb"huh\? Invalid command \""),
+    BannerSign("boinc", "BOINC client", rb"HTTP/1\.0 403 Access denied\n\nAccess denied\n$"),
+    BannerSign("conman", "ConMan", rb"ERROR CODE=\d{1,3} MESSAGE='Invalid greeting"),
+    BannerSign(
+        "icap",
+        "c-icap",
+        rb"ICAP/1\.0 \d{3} [^\r\n]{0,80}\r\n(?:[^\r\n]{1,200}\r\n){0,4}?Server: C-ICAP/" + _VERSION,
+    ),
+    BannerSign("icap", "", rb"ICAP/1\.0 \d{3} "),
     BannerSign("rrdcached", "RRDtool rrdcached", rb"-1 Unknown command: GET\n"),
     BannerSign("h2", "H2 Database", rb"\0{7}\x05(?:\0\d){5}\0\0\0[\s\S]" + _UTF_16_MISMATCH),
     BannerSign("hamlib", "Hamlib", rb"(?:RPRT -\d{1,3}\n|set_\w{1,30}: )"),

@@ -16,8 +16,11 @@ from discovery_collectors.collectors.network.second_opinion.http_signs import (
 from discovery_collectors.collectors.network.second_opinion.page_names import states
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 
-_ELSEWHERE = ("/metrics", "/version", "/v2/")
-"""Asked of a server whose first page says nothing: Prometheus's metrics; etcd and Kubernetes; registries."""
+_ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
+"""Asked of a server whose first page says nothing: Prometheus's metrics; etcd and Kubernetes; registries; how
+a program is."""
+_OF_BARE = ("/adv",)
+"""Asked of one whose first page has not even a header, a type or a date: Tang's keys."""
 _SHORT_PAGE = 200
 _REDIRECTS = 2
 _FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
@@ -50,7 +53,7 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
         led_to = HttpAnswer.read((await ask_page(questioner, path)).content) or led_to
         found = await _named(questioner, led_to)
     if found is None and _says_nothing(page):
-        for path in _ELSEWHERE:
+        for path in _OF_BARE if page.headers.keys() <= {"content-length"} else _ELSEWHERE:
             found = await _ask_named(questioner, path)
             if found is not None:
                 break

@@ -97,6 +97,12 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("NetData embedded httpd", "server", rf"^Netdata Embedded HTTP Server(?: {_VERSION})?"),
     HttpSign("Icinga 2", "server", r"^Icinga/[rv]?(?P<version>\d[\w.-]{0,30})"),
     HttpSign("monit httpd", "server", rf"^monit {_VERSION}"),
+    HttpSign("Prometheus exporter exporter", "body", r"\A\s{0,20}<h2>Exporters:</h2>\s{0,20}<ul>"),
+    HttpSign(
+        "systemd-journal-gatewayd",
+        "body",
+        r"\A<html><body>Please continue to the <a href=\"/browse\">journal browser</a>\.</body></html>\Z",
+    ),
     HttpSign("collectd", "text", r"^# HELP collectd_\w+ write_prometheus plugin"),
     HttpSign("Glances", "title", r"^Glances\b"),
     HttpSign("mtail", "title", r"^mtail on \S*:\d{1,5}$", rf"<p>Build: mtail version {_VERSION}"),
@@ -119,6 +125,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Harbor", "title", r"^Harbor$"),
     HttpSign("HashiCorp Consul agent", "body", r"^Consul Agent"),
     HttpSign("HashiCorp Consul agent", "title", r"^Consul(?: by HashiCorp)?", rf"CONSUL_VERSION: {_VERSION}"),
+    # The keys that it advertises to clients that bind a disk to the network.
+    HttpSign("Tang", "content-type", r"^application/jose\+json"),
     HttpSign("HashiCorp Nomad", "title", r"^Nomad$"),
     HttpSign("HashiCorp Vault", "title", r"^Vault$", _IN_JSON, "/v1/sys/health"),
     # Proxies and caches.
@@ -202,6 +210,10 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("MinIO S3-compatible object store", "server", rf"^MinIO(?: Console|/{_VERSION})?$"),
     HttpSign("SeaweedFS", "server", rf"^Seaweed\w* \w* ?{_VERSION}"),
     HttpSign("Ceph Dashboard", "title", r"^Ceph"),
+    HttpSign("MooseFS", "title", r"^MFS Info\b"),
+    # A header of requests, which its remote control sends with every answer.
+    HttpSign("rclone", "access-control-request-method", r"^POST, OPTIONS, GET, HEAD$"),
+    HttpSign("Syncthing relay", "json", r'"numPendingSessionKeys"\s{0,4}:\s{0,4}\d', _IN_JSON),
     HttpSign("Syncthing Web UI", "x-syncthing-version", rf"^{_VERSION}"),
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
     HttpSign("Nextcloud", "title", r"(?:^|[-\u2013] )Nextcloud$"),
@@ -260,6 +272,10 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("qBittorrent Web UI", "title", r"^qBittorrent"),
     HttpSign("Radicale CalDAV CardDAV", "title", r"^Radicale"),
     HttpSign("Xandikos WebDAV CalDAV CardDAV", "title", r"^Xandikos\b"),
+    HttpSign("Kiwix", "title", r"^Welcome to Kiwix Server"),
+    HttpSign(
+        "Orthanc", "title", r"^Orthanc Explorer", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/system"
+    ),
     HttpSign("Motion", "title", r"^Motion$"),
     HttpSign("AdGuard Home", "title", r"\bAdGuard Home$"),
     HttpSign("Pi-hole", "x-pi-hole", r"."),

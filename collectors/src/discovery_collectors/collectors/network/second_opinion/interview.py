@@ -56,7 +56,8 @@ def _expected(port: Port) -> list[ProtocolQuestion]:
     """Return the protocol that nmap heard; where it heard none, those that the port is meant for."""
     known = protocol_questions.named(port.name) if port.probed else None
     if known is not None:
-        return [known]
+        # What nmap heard may carry the port's protocol: GlusterFS's daemon speaks ONC RPC.
+        return [known, *(each for each in protocol_questions.meant_for(port.number) if each is not known)]
     heard = port.probed and port.name in _HTTP_NAMES
     return [] if heard else protocol_questions.meant_for(port.number)
 

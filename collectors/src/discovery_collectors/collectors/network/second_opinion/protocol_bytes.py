@@ -92,6 +92,11 @@ FASTCGI = struct.pack("!BBHHBB", 1, 9, 0, len(_WANTED), 0, 0) + _WANTED
 """FCGI_GET_VALUES (FastCGI, section 4.1): what an application says of itself before any request."""
 RPCBIND = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100000, 4, 0, 0, 0, 0, 0)
 """Procedure 0, which does nothing, of version 4 (RFC 1833)."""
+GLUSTER = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 123451501, 1, 1, 0, 0, 0, 0)
+"""DUMP (GlusterFS, `rpc/rpc-lib`): which programs the server has, which needs no login."""
+_OW_PATH = b"/system/configuration/version\0"
+OWSERVER = struct.pack("!6i", 0, len(_OW_PATH), 2, 0, 64, 0) + _OW_PATH
+"""A read of the server's own version (OWFS, "owserver protocol"); no device on the bus is asked."""
 LIBVIRT = struct.pack("!7I", 28, 0x20008086, 1, 66, 0, 0, 0)
 """REMOTE_PROC_AUTH_LIST: by which ways clients might log in."""
 OPENVPN = b"\0\x0e\x38discover\0\0\0\0\0"

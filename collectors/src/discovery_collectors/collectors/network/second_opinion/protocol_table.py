@@ -46,6 +46,7 @@ def _ports(*numbers: int) -> frozenset[int]:
     return frozenset(numbers)
 
 
+_CAPABILITY = rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]"
 _IN_TXT = rb"\0\x10\0\x03[\s\S]{6}[\s\S]"
 
 QUESTIONS: tuple[ProtocolQuestion, ...] = (
@@ -275,6 +276,11 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (b"CAP LS 302\r\n",),
         (
             Reading("soju", rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]soju\.im/bouncer-networks[ =\r\n]"),
+            # Capabilities of their own are named by their vendors (IRCv3, "Capability Negotiation").
+            Reading("Ergo", _CAPABILITY + rb"ergo\.chat/"),
+            Reading("InspIRCd", _CAPABILITY + rb"inspircd\.org/"),
+            Reading("UnrealIRCd", _CAPABILITY + rb"unrealircd\.org/"),
+            Reading("Solanum", _CAPABILITY + rb"solanum\.chat/"),
             Reading("", rb"^:\S{1,100} CAP \* LS "),
         ),
         _ports(6667, 6697),
@@ -311,6 +317,63 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (protocol_bytes.RPCBIND,),
         (Reading("rpcbind", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),),
         _ports(111),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "glusterd",
+        (protocol_bytes.GLUSTER,),
+        (Reading("GlusterFS", rb"^\x80[\s\S]{3}disc\0\0\0\x01\0{16,64}\x01\0\0\0\x07GF-DUMP\0"),),
+        _ports(24007, 49152),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "moosefs",
+        (b"\0\0\0\x0a\0\0\0\0",),
+        (Reading("MooseFS", rb"^\0\0\0\x0b\0\0\0[\x05-\x40][\s\S]{4}" + _VERSION),),
+        _ports(9419, 9420, 9421, 9422),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "indi",
+        (b'<getProperties version="1.7"/>\n',),
+        (
+            Reading(
+                "INDI server", rb"^\s{0,4}<def(?:Text|Number|Switch|Light|BLOB)Vector\s[\s\S]{0,40}?device="
+            ),
+        ),
+        _ports(7624),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "owserver",
+        (protocol_bytes.OWSERVER,),
+        (
+            Reading(
+                "owserver", rb"^\0{4}\0\0\0[\x01-\x20](?:\0\0\0[\x01-\x20])[\s\S]{8}\0{3}[\s\S]" + _VERSION
+            ),
+        ),
+        _ports(4304),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "i2p-sam",
+        (b"HELLO VERSION\n",),
+        (Reading("I2P SAM bridge", rb"^HELLO REPLY RESULT=(?:OK VERSION=\d|NOVERSION)"),),
+        _ports(7656),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "yggdrasil-admin",
+        (b'{"request":"getSelf"}\n',),
+        (Reading("Yggdrasil", rb'"build_name": ?"yggdrasil",\s{0,20}"build_version": ?"' + _VERSION),),
+        _ports(9001),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "bep-relay",
+        (bytes.fromhex("9e79bc400000000000000000"),),
+        (Reading("Syncthing relay", rb"^\x9e\x79\xbc\x40\0\0\0[\x01\x04]\0\0\0"),),
+        _ports(22067),
         anywhere=False,
     ),
     ProtocolQuestion(
