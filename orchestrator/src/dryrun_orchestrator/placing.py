@@ -74,21 +74,23 @@ class Placing:
                 )
             elif (reason := self._hosts.why_never(needs)) is not None:
                 starting.append(await self._end(record, reason))
-            elif self._hosts.could_fit(needs):
-                await self._explain(record, None)
+            elif await self._waits_for_place(record, needs):
                 behind = queued[number + 1 : number + MOST_WANTING]
                 wanting = [needs, *[await self._contexts.needs(each) for each in behind]]
+                for each in queued[number + 1 :]:
+                    if each.reason is not None:
+                        await self._waits_for_place(each, await self._contexts.needs(each))
                 break
-            else:
-                await self._explain(record, self._hosts.why_not_yet(needs))
         self.wanting = tuple(wanting)
         return starting
 
-    async def _explain(self, record: SessionRecord, reason: str | None) -> None:
-        """Report what a session waits for that is no place, None once it waits for a place."""
+    async def _waits_for_place(self, record: SessionRecord, needs: Needs) -> bool:
+        """Return whether a session waits for a place; report what else it waits for, and its end."""
+        reason = None if self._hosts.could_fit(needs) else self._hosts.why_not_yet(needs)
         if record.reason != reason:
             event = PhaseChanged(phase=Phase.QUEUED, reason=reason)
             await self._journal.update_session(record.id, event, reason=reason)
+        return reason is None
 
     async def _end(self, record: SessionRecord, reason: str) -> SessionRecord:
         log.warning("session %s: %s", record.id, reason)

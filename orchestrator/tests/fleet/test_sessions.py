@@ -211,9 +211,12 @@ async def test_one_that_waits_for_drained_hosts_says_so_until_it_waits_for_a_pla
         waits = await fleet.start()
         said = "waiting for a host that it fits on: a is drained, b is drained"
         await eventually_waits_for(fleet, waits, said)
+        behind = await fleet.start()
+        await eventually_waits_for(fleet, behind, said)
         hosts.fleet = replace(hosts.fleet, drained=frozenset("b"))
         # The only place of a is held.
         await eventually_waits_for(fleet, waits, None)
+        await eventually_waits_for(fleet, behind, None)
         changes = await fleet.events_of(waits, "phase_changed")
         assert [(each.phase, each.reason) for each in changes] == [(Phase.QUEUED, said), (Phase.QUEUED, None)]
         hosts.fleet = replace(hosts.fleet, drained=frozenset("ab"))
