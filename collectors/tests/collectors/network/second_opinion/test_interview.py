@@ -230,6 +230,19 @@ async def test_behind_tls_a_service_is_asked_the_same(secured, name, serve, expe
     assert (found.name, found.product, found.version, found.tls) == (*expected, True)
 
 
+async def test_what_speaks_tls_without_a_certificate_is_asked_for_nrpes_version():
+    anonymous = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    anonymous.maximum_version = ssl.TLSVersion.TLSv1_2
+    anonymous.set_ciphers("aNULL:@SECLEVEL=0")
+    reply = b"\0\2\0\2\x12\x34\x56\x78\0\0NRPE v4.1.3".ljust(1036, b"\0")
+    serve = speaking(protocol_bytes.nrpe(), reply)
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=anonymous)
+    async with listener:
+        number = listener.sockets[0].getsockname()[1]
+        found = await ask(number, Port(number, "ssl", probed=True, tls=True))
+    assert found == Finding("nrpe", "Nagios NRPE", "4.1.3", tls=True)
+
+
 async def test_a_certificate_of_the_products_own_ends_the_questions(secured):
     connections = []
 

@@ -106,7 +106,11 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
     found = certificate_signs.recognise(first.certificate)
     if found is not None:
         return found
-    in_order = protocol_questions.in_order(port.number, again=questioner.tls and not port.tls)
+    in_order = protocol_questions.in_order(
+        port.number,
+        again=questioner.tls and not port.tls,
+        uncertified=questioner.tls and first.certificate is None,
+    )
     for questions in batched(in_order, questioner.at_once, strict=False):
         if questioner.time_is_up:
             break

@@ -23,10 +23,15 @@ def meant_for(port: int) -> list[ProtocolQuestion]:
     return [each for each in QUESTIONS if port in each.ports]
 
 
-def in_order(port: int, *, again: bool) -> Iterator[ProtocolQuestion]:
-    """Yield the questions that are asked anywhere; `again`: before them those that the port suggests."""
+def in_order(port: int, *, again: bool, uncertified: bool = False) -> Iterator[ProtocolQuestion]:
+    """Yield the questions that are asked anywhere; `again`: before them those that the port suggests.
+
+    `uncertified`: the service speaks TLS without a certificate.
+    """
     if again:
         yield from meant_for(port)
+    if uncertified:
+        yield from (each for each in QUESTIONS if port not in each.ports and each.uncertified)
     yield from (each for each in QUESTIONS if port not in each.ports and each.anywhere)
 
 

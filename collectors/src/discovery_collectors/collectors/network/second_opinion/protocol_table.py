@@ -38,6 +38,8 @@ class ProtocolQuestion(NamedTuple):
     """Asked at other ports too, in the table's order, as long as the port's time lasts."""
     aliases: frozenset[str] = frozenset()
     """Other names that nmap has for the protocol."""
+    uncertified: bool = False
+    """Asked at any port, too, that speaks TLS without a certificate."""
     whole: Callable[[bytes], bool] | None = None
     """Whether an answer is complete; without it, it is once nothing more comes for a while."""
 
@@ -192,6 +194,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (Reading("Nagios NRPE", rb"^\0[\x02-\x04]\0\x02[\s\S]{6,10}NRPE v" + _VERSION),),
         _ports(5666),
         anywhere=False,
+        uncertified=True,
     ),
     ProtocolQuestion(
         "git",
