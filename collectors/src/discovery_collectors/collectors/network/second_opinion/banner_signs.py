@@ -105,11 +105,6 @@ _ROWS: tuple[BannerSign, ...] = (
         "pgbackrest", "pgBackRest", rb'\{"name":"pgBackRest","service":"\w{1,20}","version":"' + _VERSION
     ),
     BannerSign("frr-vty", "FRRouting", rb"\r?\n?Hello, this is FRRouting \(version " + _VERSION),
-    BannerSign(
-        "nutcracker",
-        "twemproxy (nutcracker)",
-        rb'\{"service": ?"nutcracker", ?[\s\S]{0,200}?"version": ?"' + _VERSION,
-    ),
     # The version of the protocol, and a key of 32 bytes.
     BannerSign(
         "yggdrasil",
@@ -134,11 +129,11 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
     BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),
     BannerSign("lcdproc", "LCDproc", rb"huh\? Invalid command \""),
-    BannerSign("boinc", "BOINC client", rb"HTTP/1\.0 403 Access denied\n\nAccess denied\n$"),
+    BannerSign("boinc", "BOINC client httpd", rb"HTTP/1\.0 403 Access denied\n\nAccess denied\n$"),
     BannerSign("conman", "ConMan", rb"ERROR CODE=\d{1,3} MESSAGE='Invalid greeting"),
     BannerSign(
         "icap",
-        "c-icap",
+        "C-ICAP",
         rb"ICAP/1\.0 \d{3} [^\r\n]{0,80}\r\n(?:[^\r\n]{1,200}\r\n){0,4}?Server: C-ICAP/" + _VERSION,
     ),
     BannerSign("icap", "", rb"ICAP/1\.0 \d{3} "),
