@@ -4,6 +4,7 @@ It listens on the loopback address while its context is open.
 """
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Self
 
@@ -12,12 +13,17 @@ from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _CONNECT_SECONDS = 5
 _SEGMENT_BYTES = 1400
+_WINDOW_BYTES = 4 * _SEGMENT_BYTES
+"""What a service may send before its turn: the kernel acknowledges it, whoever reads."""
 _PACKETS_OF_A_CONNECTION = 4
 """SYN and the last ACK of the handshake, FIN and the ACK of the other's; paid before it is opened."""
 
 
 class MeteredRelay:
     """Leads connections on; each pays `rate` for what it sends and acknowledges."""
+
+    failure: str | None = None
+    """Why the last connection led nowhere; whoever opened it saw it close."""
 
     def __init__(self, rate: PacketRate, target: tuple[ScopedAddress, int] | None) -> None:
         """Every connection leads to `target`; None leaves it to `wanted`."""
@@ -69,9 +75,12 @@ class MeteredRelay:
         await self._rate.take(_PACKETS_OF_A_CONNECTION, ahead=True)
         try:
             far_reader, far_writer = await _connected(address, port)
-        except (OSError, TimeoutError):
+        except OSError as error:
+            timed_out = isinstance(error, TimeoutError)
+            self.failure = f"none within {_CONNECT_SECONDS} s" if timed_out else error.strerror or str(error)
             self.answer(writer, connected=False)
             return
+        self.failure = None
         try:
             self.answer(writer, connected=True)
             async with asyncio.TaskGroup() as group:
@@ -95,5 +104,14 @@ class MeteredRelay:
 
 
 async def _connected(address: ScopedAddress, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(_CONNECT_SECONDS):
-        return await asyncio.open_connection(address, port, limit=_SEGMENT_BYTES)
+    near = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        near.setblocking(False)
+        # Before it connects, so that the first window is small as well.
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW_BYTES)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await asyncio.get_running_loop().sock_connect(near, (address, port))
+            return await asyncio.open_connection(sock=near, limit=_SEGMENT_BYTES)
+    except BaseException:
+        near.close()
+        raise

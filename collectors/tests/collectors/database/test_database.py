@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 from listening import listening
 
@@ -211,20 +213,48 @@ async def test_a_service_that_never_ends_is_left(monkeypatch, emit):
     assert "stopped after 0.1 s" in emit.warnings[0]
 
 
-async def dropped(reader, writer):
-    writer.close()
-
-
 @pytest.mark.parametrize("name", ENGINES)
 async def test_every_engine_connects_where_its_service_is_reached(name):
-    came = []
+    came, strayed = [], []
 
-    async def count(reader, writer):
-        came.append(name)
+    async def answer(reader, writer):
+        came.append(await reader.read(8))
+        # PostgreSQL goes on to its login on a second connection.
+        writer.write(b"N")
         writer.close()
 
-    async with listening(dropped) as elsewhere, listening(count) as relay:
+    async def stray(reader, writer):
+        strayed.append(name)
+        writer.close()
+
+    async with listening(stray) as elsewhere, listening(answer) as relay:
         there = DatabaseService(HERE, elsewhere, name, certain=True, relay=("127.0.0.1", relay))
-        with pytest.raises(ServiceUnreachableError):
+        with pytest.raises((LoginRefusedError, ServiceUnreachableError)):
             await load_engine(name).open(there, Credential(engine=name, username="u", password="p"))
-    assert came
+    assert (len(came) >= (2 if name == "postgresql" else 1), strayed) == (True, [])
+
+
+async def test_a_slow_run_reports_why_a_service_is_not_reached_and_that_it_is_slow(emit):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"127.0.0.1:{taken.getsockname()[1]}/tcp"
+    given = service(closed, name="postgresql", method="probed")
+    login = Credential(engine="postgresql", username="u", password="s3cret")
+    here = Scope.parse(["127.0.0.1"])
+    await collect(Assignment(here, max_rate=9, credentials=(login,), discoveries=(given,)), emit)
+    assert emit.data("service", closed)["reason"].startswith("no connection: ")
+    assert "below 10 packets per second" in emit.warnings[0]
+
+
+async def test_a_slow_run_names_the_service_and_not_the_relay(emit):
+    async def answer(reader, writer):
+        # It neither offers TLS nor asks for a login.
+        await reader.read(8)
+        writer.write(b"N")
+        writer.close()
+
+    async with listening(answer) as port:
+        given = service(f"127.0.0.1:{port}/tcp", name="postgresql", method="probed")
+        login = Credential(engine="postgresql", username="u", password="s3cret")
+        here = Scope.parse(["127.0.0.1"])
+        await collect(Assignment(here, max_rate=500, credentials=(login,), discoveries=(given,)), emit)
+        assert f"port {port} failed" in emit.data("service", f"127.0.0.1:{port}/tcp")["reason"]

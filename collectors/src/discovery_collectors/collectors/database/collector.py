@@ -21,6 +21,8 @@ from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
 
 _SERVICES_AT_ONCE = 4
+_PATIENT_RATE = 10
+"""Packets per second at which a login through TLS, some 20 packets, fits into the libraries' 5 s."""
 _SERVICE_SECONDS = 180
 """The longest one service may take, whatever it holds or pretends to hold."""
 
@@ -39,6 +41,11 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
         import_engine(service.engine)
 
     rate = PacketRate(assignment.max_rate)
+    if services and rate.per_second is not None and rate.per_second < _PATIENT_RATE:
+        emit.warning(
+            f"below {_PATIENT_RATE} packets per second a login can take longer than a client library waits;"
+            " services that answer may be reported as failed"
+        )
 
     async def inspect(service: DatabaseService) -> None:
         report = ServiceReport(service, emit)
@@ -46,7 +53,8 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
             await _inspect(service, assignment.credentials, report)
             return
         async with MeteredRelay(rate, (service.address, service.port)) as relay:
-            await _inspect(replace(service, relay=relay.listens_at), assignment.credentials, report)
+            reached = replace(service, relay=relay.listens_at)
+            await _inspect(reached, assignment.credentials, report, relay)
 
     # Side by side, services would wait for each other's packets until a connection is given up.
     at_once = _SERVICES_AT_ONCE if rate.per_second is None else 1
@@ -76,7 +84,10 @@ def _recognise(service: ReportedService) -> tuple[str, bool] | None:
 
 
 async def _inspect(
-    service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
+    service: DatabaseService,
+    credentials: Iterable[Credential],
+    report: ServiceReport,
+    relay: MeteredRelay | None = None,
 ) -> None:
     engine = load_engine(service.engine)
     logins = ENGINES[service.engine].credentials
@@ -90,14 +101,24 @@ async def _inspect(
                 await session.close()
     except CredentialNeededError as error:
         # Only an engine that was asked anonymously has answered as itself.
-        report.closed("no credential", str(error), engine.product if engine.anonymous else "")
+        report.closed("no credential", _said(error, service), engine.product if engine.anonymous else "")
     except LoginRefusedError as error:
-        report.closed("refused", str(error), engine.product)
+        report.closed("refused", _said(error, service), engine.product)
     except ServiceUnreachableError as error:
+        why = f"no connection: {relay.failure}" if relay and relay.failure else _said(error, service)
         if service.certain:
-            report.closed("failed", str(error))
-        report.warning(str(error))
+            report.closed("failed", why)
+        report.warning(why)
     except TimeoutError:
         report.warning(f"stopped after {_SERVICE_SECONDS} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes its client library fail in any way
         report.warning(f"its answers make no sense to the client library ({type(error).__name__})")
+
+
+def _said(error: Exception, service: DatabaseService) -> str:
+    """Return the error's text with the service's own place, where a library names the relay's."""
+    text = str(error)
+    if service.relay is None:
+        return text
+    host, port = service.relay
+    return text.replace(host, service.address).replace(str(port), str(service.port))
