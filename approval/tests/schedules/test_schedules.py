@@ -1,6 +1,7 @@
 """Schedules as clients see them: each time once, what was missed once, and an end to what only fails."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from scripted_session import scan_all
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from approval_api.access import large_answers
 from approval_api.app import create_app
 from approval_api.identity.roles import Role
+from approval_api.schedules import repository
 from approval_api.schedules.service import MOST_OF_ONE, Schedules
 from dryrun_serving.ceiling import Ceiling
 
@@ -344,3 +346,29 @@ async def test_a_schedule_ends_with_an_expired_token(api, browsers, eventually):
         return (await show(api, schedule))["paused_because"]
 
     assert "token that made or resumed it has ended" in await eventually(paused)
+
+
+async def test_a_schedule_of_a_token_is_kept_in_a_browser(api, browsers, orchestrator):
+    grace = await browsers("grace", Role.OPERATOR)
+    made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["run"]})).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    schedule = (await api.post("/schedules", json=WANTED, headers=token)).json()
+    await grace.ask("DELETE", f"/me/tokens/{made['token']['id']}")
+    # It will pause at its next time, and must not look like one that goes on.
+    assert (await show(api, schedule["id"]))["token_ends_at"] is not None
+    assert "Keep without the token" in (await api.client.get(f"/dryrun/schedules/{schedule['id']}")).text
+    kept = (await grace.ask("POST", f"/dryrun/schedules/{schedule['id']}/resume")).json()
+    assert (kept["token_ends_at"], kept["next_at"]) == (None, schedule["next_at"])
+    assert "Keep without" not in (await api.client.get(f"/dryrun/schedules/{schedule['id']}")).text
+
+
+async def test_a_schedule_that_is_kept_meanwhile_is_not_paused(api, browsers):
+    grace = await browsers("grace", Role.OPERATOR)
+    made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["run"]})).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    schedule = (await api.post("/schedules", json=WANTED, headers=token)).json()["id"]
+    await grace.ask("POST", f"/dryrun/schedules/{schedule}/resume")
+    async with api.app.state.engine.begin() as connection:
+        ended = UUID(made["token"]["id"])
+        assert not await repository.pause(connection, UUID(schedule), "ended", ended_token=ended)
+    assert (await show(api, schedule))["paused_because"] is None

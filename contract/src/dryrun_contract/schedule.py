@@ -67,7 +67,8 @@ class ScheduleView(Word):
     paused_because: str | None
     """Null while it runs."""
     token_ends_at: UtcTime | None = None
-    """When the person's token ends that made or resumed it; the schedule pauses then."""
+    """When the person's token ends, or ended, that made or resumed it; the schedule pauses then. Null for one
+    that depends on no token."""
 
 
 class Schedule(ScheduleView):

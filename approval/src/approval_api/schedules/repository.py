@@ -46,12 +46,15 @@ WHERE s.id = f.schedule_id AND coalesce(f.tried_at, '-infinity') < now() - CAST(
                 AND p.paused_because IS NULL
                 AND coalesce(o.tried_at, '-infinity') < now() - CAST(:every AS interval)
         ) waiting ORDER BY turn, due_at LIMIT :most)
-RETURNING f.schedule_id, f.due_at, s.request, s.owner, s.token_id IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM gateway.api_tokens t WHERE t.id = s.token_id AND t.expires_at > now()) AS token_ended
+RETURNING f.schedule_id, f.due_at, s.request, s.owner, CASE WHEN NOT EXISTS (
+    SELECT 1 FROM gateway.api_tokens t WHERE t.id = s.token_id AND t.expires_at > now()
+) THEN s.token_id END AS ended_token
 """)
 
 
-_WITH_TOKENS = select(schedules, api_tokens.c.expires_at.label("token_ends_at")).outerjoin(
+# A token that was removed has ended now.
+_TOKEN_ENDS = case((schedules.c.token_id.is_not(None), func.coalesce(api_tokens.c.expires_at, func.now())))
+_WITH_TOKENS = select(schedules, _TOKEN_ENDS.label("token_ends_at")).outerjoin(
     api_tokens, api_tokens.c.id == schedules.c.token_id
 )
 
@@ -65,8 +68,8 @@ class Due:
     request: object
     """As it is stored, perhaps by another version."""
     owner: str
-    token_ended: bool
-    """A token made or resumed the schedule, and has expired or been removed."""
+    ended_token: UUID | None
+    """The token that made or resumed the schedule, if it has expired or was removed."""
 
 
 async def insert_schedule(
@@ -126,38 +129,53 @@ async def remove(connection: AsyncConnection, schedule_id: UUID) -> bool:
 
 
 async def pause(
-    connection: AsyncConnection, schedule_id: UUID, reason: str, *, by_itself: bool = False
+    connection: AsyncConnection,
+    schedule_id: UUID,
+    reason: str,
+    *,
+    by_itself: bool = False,
+    ended_token: UUID | None = None,
 ) -> bool:
     """Pause it: it fires no more and starts nothing that it claimed. The first reason stays.
 
-    Returns False when there is none. `by_itself`: nobody requested it, so its owner is to be notified.
+    Returns False when there is none, or when it no longer depends on `ended_token`. `by_itself`: nobody
+    requested it, so its owner is to be notified.
     """
     reason = storable_text(reason[:500])
     stopped_at = case(
         (schedules.c.paused_because.is_(None), func.now() if by_itself else None),
         else_=schedules.c.stopped_at,
     )
+    which = schedules.c.id == schedule_id
+    if ended_token is not None:
+        which &= schedules.c.token_id == ended_token
     changed = await connection.execute(
         update(schedules)
-        .where(schedules.c.id == schedule_id)
+        .where(which)
         .values(
             next_at=None,
             paused_because=func.coalesce(schedules.c.paused_because, reason),
             stopped_at=stopped_at,
         )
     )
+    if changed.rowcount != 1:
+        return False
     await connection.execute(
         update(firings)
         .where(firings.c.schedule_id == schedule_id, _OPEN)
         .values(skipped="it was paused before it could start")
     )
-    return changed.rowcount == 1
+    return True
 
 
 async def resume(
     connection: AsyncConnection, schedule_id: UUID, token_id: UUID | None, next_at: datetime
 ) -> None:
-    """Let a paused schedule fire again; failures so far are forgotten."""
+    """Let a paused schedule fire again; failures so far are forgotten.
+
+    One that runs depends on `token_id` from now on, or on no token.
+    """
+    await connection.execute(update(schedules).where(schedules.c.id == schedule_id).values(token_id=token_id))
     await connection.execute(
         update(schedules)
         .where(schedules.c.id == schedule_id, schedules.c.next_at.is_(None))
@@ -166,7 +184,6 @@ async def resume(
             paused_because=None,
             stopped_at=None,
             resumed_at=func.now(),
-            token_id=token_id,
         )
     )
 
@@ -222,7 +239,7 @@ async def to_start(connection: AsyncConnection, every: timedelta, limit: int) ->
     Owners take turns, so that nobody's firings keep another's waiting.
     """
     found = await connection.execute(_TO_START, {"every": every, "most": limit})
-    return [Due(row.schedule_id, row.due_at, row.request, row.owner, row.token_ended) for row in found]
+    return [Due(row.schedule_id, row.due_at, row.request, row.owner, row.ended_token) for row in found]
 
 
 async def link(connection: AsyncConnection, due: Due, experiment_id: UUID) -> bool:

@@ -131,7 +131,10 @@ class Schedules:
         return await self._view(schedule_id)
 
     async def resume(self, schedule_id: UUID, token_id: UUID | None = None) -> ScheduleView:
-        """Continue with its next time, until `token_id` ends if a token resumes it. Raises a 404 problem."""
+        """Continue with its next time, until `token_id` ends if a token resumes it.
+
+        One that runs depends on that token from now on, or on none. Raises a 404 problem.
+        """
         view = await self._view(schedule_id)
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
         if next_at is not None:
@@ -192,17 +195,17 @@ class Schedules:
         async with self._engine.begin() as connection:
             await repository.claim(connection, schedule_id, due_at, next_at)
 
-    async def _stop(self, schedule_id: UUID, reason: str) -> None:
+    async def _stop(self, schedule_id: UUID, reason: str, ended_token: UUID | None = None) -> None:
         async with self._engine.begin() as connection:
-            await repository.pause(connection, schedule_id, reason, by_itself=True)
+            await repository.pause(connection, schedule_id, reason, by_itself=True, ended_token=ended_token)
 
     async def _start(self, due: Due) -> None:
         # Each time: a role may be withdrawn while a schedule repeats for years.
         if not await self._experiments.may_run(due.owner):
             await self._stop(due.schedule_id, f"{due.owner} may not start sessions any more")
             return
-        if due.token_ended:
-            await self._stop(due.schedule_id, _CREDENTIAL_ENDED)
+        if due.ended_token is not None:
+            await self._stop(due.schedule_id, _CREDENTIAL_ENDED, due.ended_token)
             return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
