@@ -33,10 +33,17 @@ def test_a_route_that_lists_things_is_told_as_a_command_that_there_is(what):
         title="Unknown", status=404, detail=f"there is no such; GET /api/v1/dryrun/{what} lists them"
     )
     advice = str(ApiRefusedError(problem)).removeprefix("there is no such; see: dryrun ").split()
-    group = get_command(app)
+    command = get_command(app)
     for name in advice:
-        group = group.commands[name]
-    assert group.name == "list"
+        command = command.commands[name]
+    assert command.name in ("list", what)
+    assert not hasattr(command, "commands")
+
+
+def test_an_unknown_check_is_told_with_the_command_that_lists_checks():
+    detail = "there is no check 7; GET /api/v1/dryrun/checks lists them"
+    refused = ApiRefusedError(Problem(title="Unknown", status=404, detail=detail))
+    assert str(refused) == "there is no check 7; see: dryrun checks"
 
 
 def test_a_route_without_a_command_stays():

@@ -19,6 +19,7 @@ _LISTS: Final = {
     "sessions": "list",
     "experiments": "experiment list",
     "schedules": "schedule list",
+    "checks": "checks",
     "destinations": "destination list",
     "deliveries": "delivery list",
     "rules": "rule list",
