@@ -1,4 +1,4 @@
-"""Bounds on what lasts at one container: readers of its log, and writers of its standard input."""
+"""Bounds the long-lived connections to one container: readers of its log, writers to its standard input."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Ensures that every command leaves a line: in its own transaction, or else when it is answered.
+"""Writes a line for every command: in the transaction of what it did, or else before its answer is sent.
 
 A request is a command when its method may change something and its route needs more than `read`, so a new
 route cannot forget its line. Failed sign-ins, where nobody is authenticated, write their own.

@@ -50,7 +50,7 @@ UPDATE gateway.dryrun_sessions
 SET phase = :phase, reason = CASE WHEN phase = 'queued' AND outcome IS NULL THEN :waits_for ELSE reason END
 WHERE id = :id
 """)
-"""What a session waits for in the queue ends with the queue."""
+"""In the queue, a session's reason says what it waits for; leaving the queue clears it."""
 
 _NETWORK = text("UPDATE gateway.dryrun_sessions SET expires_at = :expires_at WHERE id = :id")
 

@@ -1,4 +1,7 @@
-"""Where a template's machines stand in its drawing: a trunk, a rail per row, and machines hanging from it."""
+"""Where a network's machines stand in its drawing: a trunk, a rail per row, and machines hanging from it.
+
+Templates are drawn with it, and sessions while their machines come up.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 """Nothing inline, nothing from other origins: a target's text cannot run even where escaping is forgotten.
-A route may set a stricter policy, or one with the digest of its own inline style."""
+A route may set its own: badges a stricter one, reports one for a saved file, whose style is inline."""
 
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

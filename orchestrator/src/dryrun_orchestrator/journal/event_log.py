@@ -1,6 +1,7 @@
-"""The journal's events: one gapless sequence, read by position, kept for a week after it was acknowledged.
+"""The journal's events: one gapless sequence, read by position, kept until it is acknowledged and a week old.
 
-What is not `async` runs in the journal's thread, inside the caller's transaction.
+`publish` and `forget` run in the journal's thread, inside the caller's transaction; `signal` and `wake` in
+the event loop.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from dryrun_orchestrator.journal.records import text_of
 logger = logging.getLogger(__name__)
 
 KEEP_ACKNOWLEDGED = timedelta(days=7)
-"""How long acknowledged events stay, so that a restored database can catch up."""
+"""How old an acknowledged event becomes before it is deleted, so that a restored database can catch up."""
 MAX_EVENTS = 500_000
 MAX_BYTES = 2 * 1024**3
 """Beyond either limit the oldest events are deleted, acknowledged or not."""

@@ -188,7 +188,7 @@ class Journal:
         await self._write(session_id, events, lambda: None)
 
     async def prune(self) -> None:
-        """Delete acknowledged events after 7 days, the oldest events beyond the bounds, and old sessions."""
+        """Delete acknowledged events older than 7 days, the oldest beyond the bounds, and old sessions."""
 
         def forget() -> None:
             limit = text_of(self._now() - KEEP_ACKNOWLEDGED)

@@ -34,7 +34,7 @@ def candidate_subnets(
 
 
 def target_addresses(subnet: str, services: Sequence[str], seed: int) -> dict[str, str]:
-    """Return an address for each service, in an order that depends only on `seed`.
+    """Return an address for each service, in an order that depends only on `seed` and the services' names.
 
     The first host address stays free: the engine reserves it for a gateway, which this network lacks. The
     last three belong to the collectors and the probe.
