@@ -124,9 +124,19 @@ def test_a_collector_is_one_folder_one_image_folder_and_one_manifest():
     )
 
 
-def test_a_kind_is_one_row_beside_those_who_report_it():
-    touched = [step.path for step in steps() if step.section == "A kind" and "/ipmi/" not in step.path]
-    assert touched == ["contract/src/dryrun_contract/kinds.py", "images/bmc/image.yml"]
+def test_a_kind_is_two_rows_beside_those_who_report_it():
+    touched = [step.path for step in steps() if step.section == "A kind"]
+    of_collectors = [
+        [
+            *["contract/src/dryrun_contract/kinds.py"] * 2,
+            f"collectors/src/discovery_collectors/collectors/{collector}/descriptor.py",
+            f"collectors/src/discovery_collectors/collectors/{collector}/collector.py",
+            f"collectors/manifests/{collector}.yml",
+            f"images/{image}/image.yml",
+        ]
+        for collector, image in (("ipmi", "bmc"), ("snmp", "snmp"))
+    ]
+    assert touched == [*of_collectors[0], *of_collectors[1], "collectors/tests/collectors/snmp/test_snmp.py"]
 
 
 def test_what_the_guide_says_to_copy_exists():
@@ -173,6 +183,17 @@ def test_documentation_and_words_follow_the_kind(tree):
     assert "| `management_board` | `:623/udp` | `anonymous` |" in python(tree, "-m", "dryrun_contract.kinds")
     title = "from dryrun_contract.kinds import title_of; print(title_of('management_board'))"
     assert python(tree, "-c", title) == "management board\n"
+
+
+def test_the_rows_of_the_kinds_are_what_the_tests_of_kinds_require(tree):
+    written = python(tree, "-m", "dryrun_contract.kinds")
+    (tree / "docs" / "kinds.md").write_text(written, encoding="utf-8")
+    assert "`device_model.object_id` | sysObjectID, as numbers with dots" in written
+    assert "passed" in run_tests(tree, "contract/tests/test_kinds.py")
+
+
+def test_a_collector_that_exists_reports_the_kind(tree):
+    assert "passed" in run_tests(tree, "collectors/tests/collectors/snmp/test_snmp.py")
 
 
 METRIC = """
