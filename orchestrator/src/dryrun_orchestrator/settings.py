@@ -102,7 +102,9 @@ class Settings(BaseModel):
     sessions_at_once: int = Field(default=2, ge=1, le=50)
     session_seconds: float = Field(default=MAX_SESSION.total_seconds(), ge=5, le=MAX_SESSION.total_seconds())
     provisioning_seconds: float = Field(default=120, gt=0)
+    """A session fails whose network, proof and containers take longer."""
     waiting_seconds: float = Field(default=180, gt=0)
+    """A session fails whose targets are not all ready this long after it began to start them."""
     engine_wait_seconds: float = Field(default=20, ge=0)
     """How long a new session waits for an engine that does not answer."""
     reaper_seconds: float = Field(default=30, gt=0)
