@@ -80,6 +80,16 @@ async def test_patience_ends(api, ended):
         await collect(api, ended, patience_seconds=0.3)
 
 
+async def test_streams_that_break_without_an_event_are_no_unreachable_api(api, ended):
+    api.break_after = [0, 0, 0, 0]
+    items = await collect(api, ended, patience_seconds=0.3)
+    assert sequence(items) == stored(api, ended)
+    pauses = [item.pause_seconds for item in items if isinstance(item, ConnectionLost)]
+    # Retry is 0.05 s, doubled each time, less up to three tenths.
+    assert pauses[0] <= 0.05
+    assert pauses[3] >= 0.28
+
+
 async def test_an_end_without_an_event_is_still_an_end(api):
     session = api.add_session(outcome="failed", reason="the orchestrator did not take it")
     items = await collect(api, session)

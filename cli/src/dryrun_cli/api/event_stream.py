@@ -66,8 +66,9 @@ async def follow_events(
     """Yield each event of the session once, in order, until it has ended.
 
     After a broken connection it continues from the last event id (`Last-Event-ID` of the HTML standard's
-    event streams); an event that is sent twice is yielded once. Raises ApiRefusedError at once, and
-    ApiUnreachableError when the API stays unreachable for `patience_seconds`.
+    event streams); an event that is sent twice is yielded once. Without an event between, the pauses before
+    attempts grow to LONGEST_PAUSE_SECONDS. Raises ApiRefusedError at once, and ApiUnreachableError when no
+    stream opens for `patience_seconds`.
     """
     follower = _Follower(client, session_id, patience_seconds)
     async with aclosing(follower.follow()) as items:
@@ -106,6 +107,8 @@ class _Follower:
 
     async def _connection(self) -> AsyncGenerator[StreamItem]:
         async with self._client.event_stream(self._session_id, self._last_event_id) as source:
+            # An API that opens the stream is reachable, also one of a session in which nothing happens.
+            self._give_up_at = None
             yield ConnectionMade(_server_ahead(source.response))
             async for message in source:
                 if message.retry is not None:
@@ -115,7 +118,7 @@ class _Follower:
                     identity = (str(received.raw.get("journal")), received.raw.get("seq"))
                     if identity not in self._seen:
                         self._seen.add(identity)
-                        self._attempt, self._give_up_at = 0, None
+                        self._attempt = 0
                         yield received
                 # Only after the event was yielded: one that was not is requested again.
                 if message.id:
