@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.app import create_app
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
-from dryrun_orchestrator.journal.journal import JournalError
+from dryrun_orchestrator.journal.errors import JournalError
 from dryrun_orchestrator.settings import Settings
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.logs import log_to_stdout

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from small_disk import filled, small_disk
 
 from dryrun_contract.collector_config import ConfigError
 from dryrun_contract.discovery import Discovery
@@ -21,8 +22,9 @@ from dryrun_contract.event import (
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal import event_log, readiness
 from dryrun_orchestrator.journal import journal as journal_module
+from dryrun_orchestrator.journal.errors import JournalError
 from dryrun_orchestrator.journal.event_log import PositionGoneError
-from dryrun_orchestrator.journal.journal import Journal, JournalError
+from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -189,6 +191,35 @@ async def test_a_position_of_another_journal_or_from_the_future_is_gone(journal,
 async def test_a_second_process_is_refused_with_the_folder(tmp_path, journal):
     with pytest.raises(JournalError, match=str(tmp_path)):
         Journal.open(tmp_path)
+
+
+async def test_a_journal_that_reads_badly_may_be_moved_away(tmp_path):
+    (tmp_path / "journal.sqlite3").write_bytes(b"no database at all " * 1000)
+    with pytest.raises(JournalError, match=r"not a database; move it away .* none of its sessions"):
+        Journal.open(tmp_path)
+
+
+async def test_a_full_disk_at_the_start_is_no_reason_to_abandon_a_journal(tmp_path):
+    with small_disk(tmp_path / "state") as folder:
+        kept = Journal.open(folder)
+        await kept.close()
+        with (
+            filled(folder),
+            pytest.raises(JournalError, match=f"{folder} has space|free space in {folder}") as raised,
+        ):
+            Journal.open(folder)
+        assert "move it away" not in str(raised.value)
+        again = Journal.open(folder)
+        assert again.id == kept.id
+        await again.close()
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite3", "journal.lock"])
+async def test_a_file_that_cannot_be_opened_is_no_reason_to_abandon_a_journal(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(JournalError, match=r"may write in it") as raised:
+        Journal.open(tmp_path)
+    assert "move it away" not in str(raised.value)
 
 
 async def test_the_journal_keeps_its_id_across_a_restart(tmp_path):

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from uuid import UUID, uuid4
 from dryrun_contract.event import EventData
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.journal import readiness
+from dryrun_orchestrator.journal.errors import JournalError, advice
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
@@ -25,10 +27,6 @@ from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
 
 MAX_SESSIONS = 5_000
 """Most sessions kept; beyond it the ones that ended first are deleted."""
-
-
-class JournalError(Exception):
-    """The journal cannot be used; the message says why and what to do."""
 
 
 class Journal:
@@ -46,34 +44,25 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """Open or create the journal in `folder`. Raises JournalError when another process has it."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(folder / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise JournalError(
-                f"another orchestrator works with the journal in {folder}; stop it, or give this one "
-                "another state folder"
-            ) from error
+        """Open or create the journal in `folder`.
+
+        Raises JournalError when another process has it, or when it cannot be used.
+        """
         path = folder / "journal.sqlite3"
-        try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
-            connection.executescript(SCHEMA)
-            there = {row["name"] for row in connection.execute("PRAGMA table_info(sessions)")}
-            for name, kind in LATER_COLUMNS.items():
-                if name not in there:
-                    connection.execute(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
-            path.chmod(0o600)
-        except sqlite3.Error as error:
-            os.close(lock)
-            raise JournalError(f"cannot use {path}: {error}; move it away to start a new journal") from error
-        return cls(connection, lock, now)
+        with ExitStack() as undo:
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = _locked(folder)
+                undo.callback(os.close, lock)
+                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                undo.callback(connection.close)
+                _prepare(connection)
+                path.chmod(0o600)
+                journal = cls(connection, lock, now)
+            except (sqlite3.Error, OSError) as error:
+                raise JournalError(f"cannot use {path}: {error}; {advice(error, folder)}") from error
+            undo.pop_all()
+        return journal
 
     async def close(self) -> None:
         """Finish pending writes and release the lock."""
@@ -254,3 +243,29 @@ class Journal:
     async def _do[T](self, work: Callable[[], T]) -> T:
         # Shielded: the transaction of a cancelled caller still runs to its end.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def _locked(folder: Path) -> int:
+    """Return the open lock of the journal in `folder`. Raises JournalError when another process has it."""
+    lock = os.open(folder / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise JournalError(
+            f"another orchestrator works with the journal in {folder}; stop it, or give this one "
+            "another state folder"
+        ) from error
+    return lock
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.executescript(SCHEMA)
+    there = {row["name"] for row in connection.execute("PRAGMA table_info(sessions)")}
+    for name, kind in LATER_COLUMNS.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
