@@ -14,6 +14,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
+from dryrun_orchestrator.storage import NotStoredError
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
 from dryrun_serving.refusal import RefusedError
 
@@ -79,6 +80,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         "session-differs",
         "A session with this id already exists with different parameters",
     )
+    # Not 503, which a client takes for a refusal: the same request again succeeds once there is space.
+    on(NotStoredError, 507, "not-stored", "It cannot be stored")
     app.add_exception_handler(RefusedError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
