@@ -1,10 +1,12 @@
 import asyncio
+import contextlib
 import json
 from uuid import uuid4
 
 import httpx2
 import pytest
 from engine_in_memory.engine import FakeEngine
+from small_disk import filled, small_disk
 from stage import Stage, images
 
 from dryrun_contract.event import EventPage, Snapshot
@@ -16,19 +18,25 @@ from dryrun_orchestrator.app import create_app
 TOKEN = {"Authorization": "Bearer a-token-of-sixteen", "X-Actor": "ada"}
 
 
-@pytest.fixture
-async def served(tmp_path):
+@contextlib.asynccontextmanager
+async def serving(folder):
     async with FakeEngine(images()) as engine:
-        stage = Stage(tmp_path, engine)
+        stage = Stage(folder, engine)
         stage.write_collectors()
         app = create_app(stage.settings, engine)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://x", headers=TOKEN) as client:
-                client.folder = tmp_path
+                client.folder = folder
                 client.app = app
                 client.engine = engine
                 yield client
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with serving(tmp_path) as client:
+        yield client
 
 
 def audit_lines(client):
@@ -213,6 +221,25 @@ async def test_readiness_says_what_is_missing(served):
     answer = await served.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["engine"].startswith("no: ")
+
+
+async def test_a_full_disk_is_said_to_whoever_asks_and_forgotten_once_there_is_space(tmp_path):
+    with small_disk(tmp_path / "small", kib=1024) as disk:
+        async with serving(disk) as served:
+            url = f"/sessions/{uuid4()}"
+            with filled(disk):
+                answer = await served.put(url, json={"template": "two"})
+                problem = Problem.model_validate_json(answer.content)
+                assert (problem.status, problem.type) == (507, "urn:dryrun:problem:not-stored")
+                assert f"free space in {disk}" in problem.detail
+                ready = await served.get("/readyz")
+                assert ready.status_code == 503
+                assert ready.json()["checks"]["journal"].startswith("no: the journal cannot be written")
+                assert "dryrun_journal_writable 0.0" in (await served.get("/metrics")).text
+            assert (await served.get("/readyz")).json()["checks"]["journal"].startswith("ok, ")
+            assert "dryrun_journal_writable 1.0" in (await served.get("/metrics")).text
+            assert (await served.put(url, json={"template": "two"})).status_code == 201
+            await until_ended(served, url.rpartition("/")[2])
 
 
 async def test_metrics_are_in_prometheus_form(served):

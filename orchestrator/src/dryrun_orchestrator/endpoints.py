@@ -229,7 +229,7 @@ async def check_readiness(parts: Parts) -> dict[str, str]:
         }
     return {
         **of_hosts,
-        "journal": f"ok, {await parts.journal.events.newest()} events",
+        "journal": await _journal_state(parts),
         "installed files": parts.supervisor.files_state,
     }
 
@@ -243,6 +243,11 @@ async def _engine_state(parts: Parts) -> str:
     except TimeoutError:
         return f"no: no answer within {READY_DEADLINE_SECONDS} s"
     return "ok"
+
+
+async def _journal_state(parts: Parts) -> str:
+    fault = await parts.journal.fault()
+    return f"ok, {await parts.journal.events.newest()} events" if fault is None else f"no: {fault}"
 
 
 def _isolation_state(parts: Parts) -> str:
@@ -262,6 +267,7 @@ async def read_metrics(request: Request) -> Response:
 
 async def render_metrics(parts: Parts) -> bytes:
     """Return the metrics in Prometheus' text format."""
+    metrics.JOURNAL_WRITABLE.set(await parts.journal.fault() is None)
     metrics.EVENTS.set(await parts.journal.events.newest())
     return generate_latest()
 

@@ -3,10 +3,12 @@ import json
 import os
 
 import pytest
+from small_disk import filled, small_disk
 from stage import ALLOWLIST, TEMPLATE, Stage
 
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.storage import NotStoredError
 
 
 @pytest.fixture
@@ -95,6 +97,17 @@ def test_kept_files_read_as_they_were_and_only_as_they_were(files, places, tmp_p
     (tmp_path / "kept" / began_with.digest / "templates" / "two.yml").write_text(TEMPLATE + "# other")
     assert later.of(began_with.digest) is None
     assert later.of("0" * 64) is None
+
+
+def test_a_copy_that_does_not_fit_is_refused_and_made_once_it_fits(places, tmp_path):
+    with small_disk(tmp_path / "small") as disk:
+        files = OperatorFiles(places, disk / "kept")
+        with filled(disk), pytest.raises(NotStoredError, match=f"installed files .* free space in {disk}"):
+            files.keep(files.current)
+        files.keep(files.current)
+        (places.templates / "two.yml").unlink()
+        began_with = files.current.digest
+        assert OperatorFiles(places, disk / "kept").of(began_with).digest == began_with
 
 
 def test_copies_are_removed_once_no_session_needs_them(files, places, tmp_path):

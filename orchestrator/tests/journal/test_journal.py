@@ -1,6 +1,5 @@
 import asyncio
 import resource
-import sqlite3
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -22,7 +21,7 @@ from dryrun_contract.event import (
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal import event_log, readiness
 from dryrun_orchestrator.journal import journal as journal_module
-from dryrun_orchestrator.journal.errors import JournalError
+from dryrun_orchestrator.journal.errors import JournalError, JournalWriteError
 from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
@@ -136,10 +135,10 @@ async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(jou
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 3)
     with full(tmp_path / "journal.sqlite3-wal"):
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(JournalWriteError, match=f"cannot be written: disk I/O error; .*{tmp_path}"):
             await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
         assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
-    assert "cannot note what was read" in caplog.text
+    assert "what was read cannot be noted" in caplog.text
     journal._now = lambda: NOW + timedelta(days=8)
     await journal.prune()
     assert numbers(await journal.events.after(None, 10)) == [1, 2, 3, 4]
@@ -148,6 +147,24 @@ async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(jou
     assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
     with pytest.raises(PositionGoneError):
         await journal.events.after((journal.id, 1), 10)
+
+
+async def test_a_journal_says_why_it_cannot_be_written_until_it_can(tmp_path):
+    with small_disk(tmp_path / "state") as folder:
+        journal = Journal.open(folder)
+        session = await journal.add_session(a_session(), QUEUED)
+        assert await journal.fault() is None
+        with filled(folder):
+            with pytest.raises(JournalWriteError):
+                await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 100)
+            # Reading it to its end changes nothing, and so says nothing.
+            await journal.events.after((journal.id, 0), 10)
+            said = f"the journal cannot be written: database or disk is full; free space in {folder}"
+            assert await journal.fault() == said
+        assert await journal.fault() is None
+        await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
+        assert numbers(await journal.events.after(None, 10)) == [1, 2]
+        await journal.close()
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from dryrun_orchestrator.catalog.prepared_network import PREPARED_NETWORK
 from dryrun_orchestrator.catalog.reader_tables import READERS
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
@@ -120,21 +121,16 @@ class OperatorFiles:
             self._seen = digest
 
     def keep(self, installed: Installed) -> None:
-        """Write a copy for a session that begins with it; it survives the process."""
+        """Write a copy for a session that begins with it; it survives the process. Raises NotStoredError."""
         folder = self._kept / installed.digest
         with self._lock:
             if folder.is_dir():
                 return
-            unfinished = self._kept / f"{installed.digest}.unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            for name in (f"{COLLECTORS}/{READERS}", TEMPLATES):
-                (unfinished / name).mkdir(parents=True, mode=0o700)
-            for path, content in installed.contents.items():
-                with (unfinished / path).open("xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-            unfinished.rename(folder)
+            try:
+                _write(installed, self._kept / f"{installed.digest}.unfinished", folder)
+            except OSError as error:
+                what = "a copy of the installed files"
+                raise NotStoredError.because(what, error, self._kept) from error
 
     def of(self, digest: str | None) -> Installed | None:
         """Return the files with this digest, those in use for None; None when neither in use nor kept."""
@@ -157,6 +153,18 @@ class OperatorFiles:
                 is_old = folder.stat().st_mtime < time.time() - KEEP_SECONDS
                 if is_old and folder.name not in {*needed, self.current.digest}:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(installed: Installed, unfinished: Path, folder: Path) -> None:
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for name in (f"{COLLECTORS}/{READERS}", TEMPLATES):
+        (unfinished / name).mkdir(parents=True, mode=0o700)
+    for path, content in installed.contents.items():
+        with (unfinished / path).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    unfinished.rename(folder)
 
 
 def _read(places: Places) -> dict[str, bytes]:

@@ -4,21 +4,42 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-_PRIMARY: Final = 0xFF
-"""The bits of a result code that name its kind; the rest says where it arose (sqlite.org/rescode.html)."""
+from dryrun_orchestrator.storage import NotStoredError
+
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_OF_STORAGE: Final = _DAMAGED | {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 class JournalError(Exception):
     """The journal cannot be used; the message says why and what to do."""
 
 
-def advice(error: Exception, folder: Path) -> str:
+class JournalWriteError(NotStoredError):
+    """A change of the journal was not stored, and nothing of it."""
+
+
+def advice(error: BaseException, folder: Path) -> str:
     """Return what to do about an error of the journal in `folder`."""
-    if isinstance(error, sqlite3.Error):
-        # Only what SQLite itself reports has a code.
-        kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
-        if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            return "move it away to start a new journal, which knows none of its sessions"
-        if kind == sqlite3.SQLITE_FULL:
-            return f"free space in {folder}"
+    kind = _kind(error)
+    if kind in _DAMAGED:
+        return "move it away to start a new journal, which knows none of its sessions"
+    if kind == sqlite3.SQLITE_FULL:
+        return f"free space in {folder}"
     return f"see that {folder} has space, and that this service may write in it"
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Return whether an error is one of the file or its disk, and not of what was to be written."""
+    return _kind(error) in _OF_STORAGE
+
+
+def _kind(error: BaseException) -> int | None:
+    """Return the kind of an error that SQLite reported (sqlite.org/rescode.html), without where it arose."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None

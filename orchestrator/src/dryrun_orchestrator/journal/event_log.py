@@ -16,6 +16,7 @@ from uuid import UUID
 from dryrun_contract.collector_config import MAX_CONFIG_BYTES, ConfigError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import MAX_EVENT_BYTES, PAGE_BYTES, EventRefused
+from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import text_of
 
 logger = logging.getLogger(__name__)
@@ -102,8 +103,8 @@ class EventLog:
 
         try:
             await self._transaction(note)
-        except sqlite3.OperationalError as error:
-            logger.warning("the journal cannot note what was read: %s", error)
+        except JournalWriteError as error:
+            logger.warning("what was read cannot be noted: %s", error)
 
     async def newest(self) -> int:
         """Return the newest sequence number; 0 before the first event."""

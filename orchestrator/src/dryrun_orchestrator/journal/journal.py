@@ -7,10 +7,11 @@ the events that report it are one transaction, so that a crash leaves both or ne
 import asyncio
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,7 @@ from uuid import UUID, uuid4
 from dryrun_contract.event import EventData
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.journal import readiness
-from dryrun_orchestrator.journal.errors import JournalError, advice
+from dryrun_orchestrator.journal.errors import JournalError, JournalWriteError, advice, is_of_storage
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
@@ -29,11 +30,19 @@ MAX_SESSIONS = 5_000
 """Most sessions kept; beyond it the ones that ended first are deleted."""
 
 
+ROOM_BYTES = 64 * 1024
+"""More than one change of a session and its events needs, as a rule."""
+
+
 class Journal:
     """The journal of one orchestrator, locked by its process. Use `open` and `close`."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime], folder: Path
+    ) -> None:
         self._connection = connection
+        self._folder = folder
+        self._fault: str | None = None
         self._lock = lock
         self._now = now
         # SQLite blocks, and transactions must not interleave: one thread does all the work, in order.
@@ -58,7 +67,7 @@ class Journal:
                 undo.callback(connection.close)
                 _prepare(connection)
                 path.chmod(0o600)
-                journal = cls(connection, lock, now)
+                journal = cls(connection, lock, now, folder)
             except (sqlite3.Error, OSError) as error:
                 raise JournalError(f"cannot use {path}: {error}; {advice(error, folder)}") from error
             undo.pop_all()
@@ -69,6 +78,25 @@ class Journal:
         await self._do(self._connection.close)
         self._thread.shutdown()
         os.close(self._lock)
+
+    async def fault(self) -> str | None:
+        """Return why changes cannot be stored; None when they can, as the last one shows.
+
+        When it does not, or the disk is nearly full, the answer is that of a change of its own: some bytes
+        stored and removed.
+        """
+
+        def fill() -> None:
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('room', ?)", ("x" * ROOM_BYTES,))
+
+        def empty() -> None:
+            self._connection.execute("DELETE FROM meta WHERE key = 'room'")
+
+        if self._fault is not None or shutil.disk_usage(self._folder).free < ROOM_BYTES:
+            with suppress(JournalWriteError):
+                await self._transaction(fill)
+                await self._transaction(empty)
+        return self._fault
 
     # sessions
 
@@ -225,14 +253,23 @@ class Journal:
             self.events.wake()
 
     async def _transaction[T](self, work: Callable[[], T]) -> T:
+        """Do work in one transaction. Raises JournalWriteError when SQLite could not store it."""
+
         def transaction() -> T:
-            self._connection.execute("BEGIN IMMEDIATE")
+            before = self._connection.total_changes
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 result = work()
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if not is_of_storage(error):
+                    raise
+                self._fault = f"the journal cannot be written: {error}; {advice(error, self._folder)}"
+                raise JournalWriteError(self._fault) from error
+            if self._connection.total_changes != before:
+                self._fault = None
             return result
 
         return await self._do(transaction)
