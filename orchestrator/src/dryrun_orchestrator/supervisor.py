@@ -29,6 +29,7 @@ from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.loop import SessionLoop
 from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.storage import NotStoredError
 from dryrun_serving.tracing import Record
 
 log = logging.getLogger(__name__)
@@ -199,7 +200,12 @@ class Supervisor:
     async def _run_sessions(self, group: asyncio.TaskGroup) -> None:
         while True:
             self._queue_changed.clear()
-            await self._fill(group)
+            try:
+                await self._fill(group)
+            except NotStoredError as error:
+                log.warning("sessions wait: %s", error)
+                await asyncio.sleep(LOOP_RETRY_SECONDS)
+                continue
             await self._queue_changed.wait()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
@@ -297,7 +303,10 @@ class Supervisor:
 
     async def _prune_forever(self) -> None:
         while True:
-            await self._journal.prune()
+            try:
+                await self._journal.prune()
+            except NotStoredError as error:
+                log.warning("nothing is deleted from the journal: %s", error)
             unfinished = [r.installed for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
             await asyncio.to_thread(self._files.forget, unfinished)
             await asyncio.sleep(self._settings.reaper_seconds)
