@@ -66,6 +66,11 @@ def test_no_error_shows_a_token_that_stands_elsewhere(entry):
     ("change", "message"),
     [
         ({"APPROVAL_TOKENS": "ada"}, "name:token"),
+        (
+            {"APPROVAL_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.5/24"},
+            "APPROVAL_TRUSTED_PROXIES: 10.0.0.5/24 has host bits set; write 10.0.0.0/24 for the network",
+        ),
+        ({"APPROVAL_TRUSTED_PROXIES": "127.0.0.l"}, "'127.0.0.l' does not appear to be"),
         ({"APPROVAL_TOKENS": "ada/king:0123456789abcdef"}, "no known role 'king'"),
         ({"APPROVAL_TOKENS": "ada/:0123456789abcdef"}, "no known role ''"),
         ({"APPROVAL_TOKENS": "ada:short"}, "of 'ada' is shorter than 16"),

@@ -1,3 +1,7 @@
+import re
+
+import pytest
+
 from dryrun_serving.networks import Proxies, network_of
 
 
@@ -9,5 +13,19 @@ def test_a_subscribers_network_counts_once():
 
 def test_a_list_of_proxies_that_names_nobody_trusts_nobody():
     assert not Proxies("").has("127.0.0.1")
-    assert not Proxies("proxy.example").has("proxy.example")
+    assert not Proxies(" , ").has("")
     assert Proxies("*").has("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("10.0.0.5/24", "write 10.0.0.0/24 for the network or 10.0.0.5 for the one address"),
+        ("fd00::5/64", "write fd00::/64 for the network"),
+        ("10.0.0.l", "does not appear to be an IPv4 or IPv6 network"),
+        ("proxy.example", "does not appear to be"),
+    ],
+)
+def test_a_proxy_that_is_not_one_address_or_network_is_refused_by_name(entry, why):
+    with pytest.raises(ValueError, match=f"{re.escape(entry)}.*{re.escape(why)}"):
+        Proxies(f"127.0.0.1, {entry}")

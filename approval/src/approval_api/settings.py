@@ -20,6 +20,7 @@ from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
 from dryrun_contract.environment import ListenAddress, read_settings
+from dryrun_serving.networks import Proxies
 from dryrun_serving.telemetry import CollectorUrl
 
 PREFIX = "APPROVAL_"
@@ -148,7 +149,7 @@ class Settings(DatabaseSettings):
     public_url: HttpUrl | None = None
     """Where browsers reach this service, when a proxy stands before it; https makes cookies `Secure`."""
     trusted_proxies: str = ""
-    """Addresses, comma separated, whose `X-Forwarded-*` headers are believed."""
+    """Addresses and networks, comma separated, whose `X-Forwarded-*` headers are believed."""
     login_idle_minutes: float = Field(default=480, gt=0)
     login_hours: float = Field(default=24, gt=0)
     oidc_issuer: str | None = None
@@ -216,6 +217,12 @@ class Settings(DatabaseSettings):
             if names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is used twice; names are unique")
         return tokens
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _lists_proxies(cls, listed: str) -> str:
+        Proxies(listed)
+        return listed
 
     @field_validator("keep_audit_days")
     @classmethod

@@ -6,6 +6,8 @@ asks or tries counts by site: whoever has a /48 has 65,536 networks to ask from.
 
 import ipaddress
 
+from dryrun_contract.network import exact_network
+
 _UNKNOWN = "unknown"
 
 
@@ -43,15 +45,13 @@ class Proxies:
     """The addresses whose `X-Forwarded-*` headers are believed, as `APPROVAL_TRUSTED_PROXIES` lists them."""
 
     def __init__(self, listed: str) -> None:
-        """Read addresses and networks, comma separated; `*` is everybody. Other words name nobody."""
-        entries = [each.strip() for each in listed.split(",")]
+        """Read addresses and networks, comma separated; `*` is everybody. Raises ValueError for other words.
+
+        Also for a network with bits of the host: it would have a whole network believed for one address.
+        """
+        entries = [each.strip() for each in listed.split(",") if each.strip()]
         self._everybody = "*" in entries
-        self._networks = []
-        for entry in entries:
-            try:
-                self._networks.append(ipaddress.ip_network(entry, strict=False))
-            except ValueError:
-                continue
+        self._networks = [exact_network(entry) for entry in entries if entry != "*"]
 
     def has(self, address: str) -> bool:
         """Return whether `address` is one of them.
