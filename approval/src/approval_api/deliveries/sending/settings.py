@@ -16,9 +16,9 @@ from dryrun_contract.environment import ListenAddress, read_settings
 
 PREFIX = "DELIVERY_"
 
-_BETWEEN = re.compile(r"\n|,(?=[\s,]*(?:$|[^,\n]*[@=]))")
-"""Between two credentials. A comma is of the secret where neither `@` nor `=` comes before the next one: what
-may be meant for another credential is read as one, or refused, and not sent to this one's host."""
+_BETWEEN = re.compile(r"\n|,(?=[^,\n]*[@=])")
+"""Between two credentials. A comma is of the secret where neither `@` nor `=` comes before the next one or
+the end: what may be meant for another credential is read as one, or refused, not sent to this one's host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class DeliverySettings(BaseModel):
     """Public networks of the deployment itself, comma separated; refused like private ones."""
     credentials: dict[str, Credential] = {}
     """`name@host[:port]=secret`, a line or a comma between them: what destinations name. A secret may contain
-    commas, and no `@` or `=` after one. None is shown to another host, whatever address an administrator
-    gives a destination."""
+    commas, also at its end, and no `@` or `=` after one. None is shown to another host, whatever address an
+    administrator gives a destination."""
     ca: str | None = None
     """Certificates to trust in place of the system's, in PEM."""
     public_url: HttpUrl | None = None
