@@ -1,5 +1,6 @@
 """Ports of this machine that nobody uses, for services that listen on one a little later."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,8 @@ def _reserve(wanted: int, reserved: ExitStack) -> int:
         try:
             # An abstract name: of this network namespace, as the port, and freed with its holder.
             mark.bind(f"\0dryrun-local-port-{port}")
-        except OSError:
+        except OSError as error:
+            _expect_taken(error)
             wanted = 0
         else:
             return port
@@ -41,7 +43,8 @@ def free_ports(*wanted: int) -> tuple[int, ...]:
             try:
                 listener.bind(("127.0.0.1", port))
                 listener.listen(1)  # with this option two may bind, but only one may listen
-            except OSError:
+            except OSError as error:
+                _expect_taken(error)
                 listener.close()
                 sockets[-1] = listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
                 listener.bind(("127.0.0.1", 0))
@@ -49,3 +52,9 @@ def free_ports(*wanted: int) -> tuple[int, ...]:
     finally:
         for listener in sockets:
             listener.close()
+
+
+def _expect_taken(error: OSError) -> None:
+    """Raise any other error: it would be the same for the next port."""
+    if error.errno != errno.EADDRINUSE:
+        raise error
