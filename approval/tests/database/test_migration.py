@@ -28,10 +28,22 @@ DRYRUN_VALUES = (
 )
 
 
-def test_the_known_head_is_the_newest_revision():
+@pytest.fixture
+def revisions():
     config = Config()
     config.set_main_option("script_location", next(iter(migrations.__path__)))
-    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+    return ScriptDirectory.from_config(config)
+
+
+def test_the_known_head_is_the_newest_revision(revisions):
+    assert revisions.get_heads() == [migrations.HEAD]
+
+
+def test_no_revision_goes_back(revisions):
+    """Who goes back restores the backup that upgrading made: nothing would run a downgrade, or test it."""
+    every = list(revisions.walk_revisions())
+    assert len(every) == int(migrations.HEAD)
+    assert [each.revision for each in every if hasattr(each.module, "downgrade")] == []
 
 
 async def test_a_migrated_database_has_the_columns_that_queries_use(engine):

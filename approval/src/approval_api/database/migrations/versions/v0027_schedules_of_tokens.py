@@ -9,8 +9,3 @@ down_revision = "0026"
 def upgrade() -> None:
     """Add the column. Those that exist go on: nobody knows what made them."""
     op.execute("ALTER TABLE gateway.schedules ADD token_id uuid")
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("ALTER TABLE gateway.schedules DROP COLUMN token_id")
