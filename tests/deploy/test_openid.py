@@ -6,6 +6,7 @@ provider's name and is known by its certificate.
 
 import json
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ server = http.server.ThreadingHTTPServer(("", 443), Stub)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(*files)
 server.socket = context.wrap_socket(server.socket, server_side=True)
+print("listens", flush=True)
 server.serve_forever()
 """
 """The first key of RFC 8037, appendix A."""
@@ -67,11 +69,20 @@ async def pass_on(reader, writer):
     await asyncio.gather(pump(reader, back), pump(there, writer))
 async def main():
     async with await asyncio.start_server(pass_on, port=443) as server:
+        print("listens", flush=True)
         await server.serve_forever()
 asyncio.run(main())
 """
 """Passes TCP connections on to one port of one address, and to nothing else."""
 PROGRAM = ("--cap-drop=ALL", "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c")
+
+
+def listens(name: str, seconds: float = 30) -> None:
+    """Wait until the program in a container says that it listens."""
+    until = time.monotonic() + seconds
+    while "listens" not in run("docker", "logs", name):
+        assert time.monotonic() < until, f"{name} does not listen"
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -90,6 +101,8 @@ def provider(made: Deployment, pair: Sequence[str], *, forwarded: bool) -> Itera
             address = inspected["NetworkSettings"]["Networks"][name]["IPAddress"]
             run(*start, f"--name={name}-to", f"--network={name}", *PROGRAM, FORWARDER, address)
             run("docker", "network", "connect", f"--alias={PROVIDER}", edge, f"{name}-to")
+        for each in [name, *([f"{name}-to"] if forwarded else [])]:
+            listens(each)
         yield
     finally:
         run("docker", "rm", "--force", "--volumes", name, *([f"{name}-to"] if forwarded else []))
