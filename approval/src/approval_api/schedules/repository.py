@@ -169,7 +169,7 @@ async def pause(
 
 
 async def resume(
-    connection: AsyncConnection, schedule_id: UUID, token_id: UUID | None, next_at: datetime
+    connection: AsyncConnection, schedule_id: UUID, next_at: datetime, token_id: UUID | None = None
 ) -> None:
     """Let a paused schedule fire again; failures so far are forgotten.
 

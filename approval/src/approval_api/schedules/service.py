@@ -139,7 +139,7 @@ class Schedules:
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
         if next_at is not None:
             async with self._engine.begin() as connection:
-                await repository.resume(connection, schedule_id, token_id, next_at)
+                await repository.resume(connection, schedule_id, next_at, token_id)
         return await self._view(schedule_id)
 
     async def remove(self, schedule_id: UUID) -> None:
