@@ -8,6 +8,7 @@ from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,13 @@ class HeldOverlays:
             except EngineError as error:
                 log.warning("overlay %s of session %s: %s", record.held_overlay, record.id, error)
                 continue
-            if not left:
+            if left:
+                continue
+            try:
                 await self._journal.update_session(record.id, held_overlay=None)
-                log.warning("overlay %s of session %s is gone", record.held_overlay, record.id)
+            except NotStoredError as error:
+                log.warning(
+                    "overlay %s of session %s is gone, which waits: %s", record.held_overlay, record.id, error
+                )
+                continue
+            log.warning("overlay %s of session %s is gone", record.held_overlay, record.id)

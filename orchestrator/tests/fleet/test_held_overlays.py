@@ -14,6 +14,7 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.endpoints import check_readiness
 from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
+from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
 
@@ -59,6 +60,26 @@ async def test_a_session_ends_and_says_that_the_swarm_holds_its_empty_overlay(sp
         await spread.eventually(lambda: not left(spread, session_id))
         await spread.eventually(lambda: held() == 0)
         assert (await spread.journal.session(session_id)).held_overlay is None
+
+
+async def test_what_the_journal_cannot_note_of_it_is_noted_later(spread, monkeypatch):
+    async with kept(spread) as session_id:
+        await spread.supervisor.stop(session_id)
+        await spread.ended(session_id)
+        await spread.eventually(lambda: held() == 1)
+        store, failed = spread.journal.update_session, []
+
+        async def full(*of, **changes):
+            if "held_overlay" in changes and len(failed) < 2:
+                failed.append(of)
+                raise JournalWriteError("the journal cannot be written: full")
+            return await store(*of, **changes)
+
+        monkeypatch.setattr(spread.journal, "update_session", full)
+        spread.swarm.kept_tasks.clear()
+        await spread.eventually(lambda: held() == 0)
+        assert (await spread.journal.session(session_id)).held_overlay is None
+        assert len(failed) == 2
 
 
 async def test_a_completed_session_stays_so_and_says_what_is_left(spread):
