@@ -40,3 +40,24 @@ async def test_keeps_why_a_connection_leads_nowhere():
         assert await reader.read() == b""
         assert "Connect call failed" in relay.failure or "refused" in relay.failure
         writer.close()
+
+
+async def test_whoever_never_reads_keeps_no_socket_after_the_end():
+    gone = asyncio.Event()
+
+    async def deaf(reader, writer):
+        writer.transport.pause_reading()
+        await gone.wait()
+        writer.transport.abort()
+
+    async with listening(deaf) as port:
+        async with MeteredRelay(PacketRate(None), (HERE, port)) as relay:
+            _, writer = await asyncio.open_connection(*relay.listens_at)
+            writer.write(bytes(20_000_000))
+            await asyncio.sleep(0.5)
+            far = relay._writers[1]
+            assert far.transport.get_write_buffer_size()
+        await asyncio.sleep(0.05)
+        assert far.transport.get_extra_info("socket").fileno() == -1
+        gone.set()
+        writer.transport.abort()

@@ -31,6 +31,7 @@ class MeteredRelay:
         self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def listens_at(self) -> tuple[str, int]:
@@ -49,6 +50,10 @@ class MeteredRelay:
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        for writer in self._writers:
+            # Closing waits for whoever does not read.
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()
 
     async def wanted(self, reader: asyncio.StreamReader) -> tuple[ScopedAddress, int]:
         """Return where a new connection leads. Raises EOFError, TimeoutError, OutOfScopeError."""
@@ -81,6 +86,7 @@ class MeteredRelay:
             self.answer(writer, connected=False)
             return
         self.failure = None
+        self._writers += (writer, far_writer)
         try:
             self.answer(writer, connected=True)
             async with asyncio.TaskGroup() as group:
