@@ -46,14 +46,19 @@ WHERE s.id = f.schedule_id AND coalesce(f.tried_at, '-infinity') < now() - CAST(
                 AND p.paused_because IS NULL
                 AND coalesce(o.tried_at, '-infinity') < now() - CAST(:every AS interval)
         ) waiting ORDER BY turn, due_at LIMIT :most)
-RETURNING f.schedule_id, f.due_at, s.request, s.owner, CASE WHEN NOT EXISTS (
-    SELECT 1 FROM gateway.api_tokens t WHERE t.id = s.token_id AND t.expires_at > now()
-) THEN s.token_id END AS ended_token
+RETURNING f.schedule_id, f.due_at, s.request, s.owner, (
+    SELECT p.name FROM gateway.api_tokens t JOIN gateway.people p ON p.id = t.person_id
+    WHERE t.id = s.token_id) AS resumed_by
 """)
 
 
-# A token that was removed has ended now.
-_TOKEN_ENDS = case((schedules.c.token_id.is_not(None), func.coalesce(api_tokens.c.expires_at, func.now())))
+# One that was removed has ended when its schedule paused, or just now.
+_TOKEN_ENDS = case(
+    (
+        schedules.c.token_id.is_not(None),
+        func.coalesce(api_tokens.c.expires_at, schedules.c.stopped_at, func.now()),
+    )
+)
 _WITH_TOKENS = select(schedules, _TOKEN_ENDS.label("token_ends_at")).outerjoin(
     api_tokens, api_tokens.c.id == schedules.c.token_id
 )
@@ -68,8 +73,8 @@ class Due:
     request: object
     """As it is stored, perhaps by another version."""
     owner: str
-    ended_token: UUID | None
-    """The token that made or resumed the schedule, if it has expired or was removed."""
+    resumed_by: str | None
+    """Whose token made or resumed the schedule."""
 
 
 async def insert_schedule(
@@ -173,9 +178,10 @@ async def resume(
 ) -> None:
     """Let a paused schedule fire again; failures so far are forgotten.
 
-    One that runs depends on `token_id` from now on, or on no token.
+    One that runs depends on no token from now on, unless one resumes it: that changes nothing.
     """
-    await connection.execute(update(schedules).where(schedules.c.id == schedule_id).values(token_id=token_id))
+    if token_id is None:
+        await connection.execute(update(schedules).where(schedules.c.id == schedule_id).values(token_id=None))
     await connection.execute(
         update(schedules)
         .where(schedules.c.id == schedule_id, schedules.c.next_at.is_(None))
@@ -184,6 +190,7 @@ async def resume(
             paused_because=None,
             stopped_at=None,
             resumed_at=func.now(),
+            token_id=token_id,
         )
     )
 
@@ -239,7 +246,7 @@ async def to_start(connection: AsyncConnection, every: timedelta, limit: int) ->
     Owners take turns, so that nobody's firings keep another's waiting.
     """
     found = await connection.execute(_TO_START, {"every": every, "most": limit})
-    return [Due(row.schedule_id, row.due_at, row.request, row.owner, row.ended_token) for row in found]
+    return [Due(row.schedule_id, row.due_at, row.request, row.owner, row.resumed_by) for row in found]
 
 
 async def link(connection: AsyncConnection, due: Due, experiment_id: UUID) -> bool:
@@ -265,6 +272,19 @@ async def fail(connection: AsyncConnection, due: Due, reason: str) -> None:
         .where(firings.c.schedule_id == due.schedule_id, firings.c.due_at == due.due_at, _OPEN)
         .values(failure=storable_text(reason[:2000]))
     )
+
+
+async def with_ended_tokens(connection: AsyncConnection) -> list[tuple[UUID, UUID]]:
+    """Return the schedules that run and whose token has expired or was removed, each with that token."""
+    lasts = (api_tokens.c.id == schedules.c.token_id) & (api_tokens.c.expires_at > func.now())
+    found = await connection.execute(
+        select(schedules.c.id, schedules.c.token_id).where(
+            schedules.c.token_id.is_not(None),
+            schedules.c.paused_because.is_(None),
+            ~select(literal(1)).where(lasts).exists(),
+        )
+    )
+    return [(row.id, row.token_id) for row in found]
 
 
 async def failing(connection: AsyncConnection, most: int) -> list[UUID]:

@@ -133,7 +133,7 @@ class Schedules:
     async def resume(self, schedule_id: UUID, token_id: UUID | None = None) -> ScheduleView:
         """Continue with its next time, until `token_id` ends if a token resumes it.
 
-        One that runs depends on that token from now on, or on none. Raises a 404 problem.
+        One that runs depends on no token from now on, unless a token resumes it. Raises a 404 problem.
         """
         view = await self._view(schedule_id)
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
@@ -163,17 +163,22 @@ class Schedules:
         """Stop what keeps failing, claim what is due, and start what was claimed."""
         # Mostly there is nothing: one connection finds that out, and costs a third of three.
         async with self._engine.begin() as connection:
+            ended = await repository.with_ended_tokens(connection)
             failing = await repository.failing(connection, MOST_FAILURES)
             waiting = await repository.due(connection)
             claimed = (
-                [] if failing or waiting else await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+                []
+                if ended or failing or waiting
+                else await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
             )
+        for schedule_id, token_id in ended:
+            await self._apart(schedule_id, self._stop(schedule_id, _CREDENTIAL_ENDED, token_id))
         for schedule_id in failing:
             why = f"the last {MOST_FAILURES} times failed; see their reasons, then resume it"
             await self._apart(schedule_id, self._stop(schedule_id, why))
         for schedule_id, due_at, request in waiting:
             await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
-        if failing or waiting:
+        if ended or failing or waiting:
             async with self._engine.begin() as connection:
                 claimed = await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
         await asyncio.gather(*(self._apart(each.schedule_id, self._start(each)) for each in claimed))
@@ -201,12 +206,10 @@ class Schedules:
 
     async def _start(self, due: Due) -> None:
         # Each time: a role may be withdrawn while a schedule repeats for years.
-        if not await self._experiments.may_run(due.owner):
-            await self._stop(due.schedule_id, f"{due.owner} may not start sessions any more")
-            return
-        if due.ended_token is not None:
-            await self._stop(due.schedule_id, _CREDENTIAL_ENDED, due.ended_token)
-            return
+        for name in filter(None, (due.owner, due.resumed_by)):
+            if not await self._experiments.may_run(name):
+                await self._stop(due.schedule_id, f"{name} may not start sessions any more")
+                return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
             if not await repository.link(connection, due, experiment_id):
