@@ -85,7 +85,9 @@ def test_no_error_shows_a_token_that_stands_elsewhere(entry):
         ({"APPROVAL_LISTEN": "nowhere"}, "HOST:PORT"),
         ({"APPROVAL_ORCHESTRATOR_URL": "ftp://x"}, "APPROVAL_ORCHESTRATOR_URL"),
         ({"APPROVAL_DRYRUN": "maybe"}, "APPROVAL_DRYRUN"),
-        ({"APPROVAL_TYPO": "x"}, "APPROVAL_TYPO"),
+        ({"APPROVAL_TYPO": "x"}, "APPROVAL_TYPO: there is no such setting$"),
+        ({"APPROVAL_LOGIN_HUORS": "8"}, r"did you mean APPROVAL_LOGIN_HOURS\?"),
+        ({"APPROVAL_TOKENS": "ada:short,bob"}, "'ada' is shorter .*; expected name:token"),
     ],
 )
 def test_names_the_variable_that_is_wrong(change, message):

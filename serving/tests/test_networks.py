@@ -29,3 +29,8 @@ def test_a_list_of_proxies_that_names_nobody_trusts_nobody():
 def test_a_proxy_that_is_not_one_address_or_network_is_refused_by_name(entry, why):
     with pytest.raises(ValueError, match=f"{re.escape(entry)}.*{re.escape(why)}"):
         Proxies(f"127.0.0.1, {entry}")
+
+
+def test_every_proxy_that_is_wrong_is_named():
+    with pytest.raises(ValueError, match=r"10\.0\.0\.5/24 .*; 'proxy\.example' "):
+        Proxies("10.0.0.5/24, 127.0.0.1, proxy.example")

@@ -19,7 +19,7 @@ from pydantic import (
 from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
-from dryrun_contract.environment import ListenAddress, read_settings
+from dryrun_contract.environment import ListenAddress, read_entries, read_settings
 from dryrun_serving.networks import Proxies
 from dryrun_serving.telemetry import CollectorUrl
 
@@ -207,7 +207,7 @@ class Settings(DatabaseSettings):
             return given
         # One a line as in the other files of secrets, too: else two would be one token that nobody can show.
         entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
-        return tuple(map(ProgramToken.parse, entries))
+        return tuple(read_entries(ProgramToken.parse, entries))
 
     @field_validator("tokens")
     @classmethod

@@ -115,3 +115,8 @@ def test_an_entry_that_cannot_be_meant_is_refused_by_name(text, reason):
     with pytest.raises(ValueError, match=r"example\.com") as refused:
         HostList.parse(text)
     assert reason in str(refused.value)
+
+
+def test_every_entry_that_is_wrong_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"'a b': .*; 'http://b.lan': .*; 'c.lan': .*twice"):
+        HostList.parse("a b, http://b.lan, c.lan, d.lan, c.lan")

@@ -8,11 +8,15 @@ from approval_api.identity.roles import Role
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"issuer": "http://provider.example"}, "https"),
-        ({"issuer": None}, "go together"),
-        ({"roles": "ops"}, "group=role"),
-        ({"roles": "ops=king"}, "group=role"),
-        ({"roles": ","}, "no group"),
+        ({"issuer": "http://provider.example"}, "APPROVAL_OIDC_ISSUER: 'http://provider.example' .* https"),
+        ({"issuer": None}, "go together; not set: APPROVAL_OIDC_ISSUER$"),
+        (
+            {"client_secret": None, "roles": ""},
+            "^APPROVAL_OIDC_ISSUER, .*; not set: APPROVAL_OIDC_CLIENT_SECRET, APPROVAL_OIDC_ROLES$",
+        ),
+        ({"roles": "ops"}, r"APPROVAL_OIDC_ROLES: expected group=role\+role, not 'ops'; "),
+        ({"roles": "a=king, b=viewer, c"}, r"not 'a=king', 'c'; roles are viewer, "),
+        ({"roles": ","}, "APPROVAL_OIDC_ROLES names no group"),
     ],
 )
 def test_incomplete_or_wrong_settings_are_refused(change, reason):

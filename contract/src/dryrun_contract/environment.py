@@ -1,6 +1,7 @@
 """How every service reads its settings: `PREFIX_*` variables, secrets also as `PREFIX_*_FILE`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -57,13 +58,13 @@ def read_settings[Settings: BaseModel](
     model: type[Settings], prefix: str, environ: Mapping[str, str]
 ) -> Settings:
     """Read the environment as `model`. Raises SettingsError as `checked_settings` does."""
-    return checked_settings(model, prefix, read_environment(prefix, environ))
+    return checked_settings(model, prefix, read_environment(prefix, environ), environ)
 
 
 def checked_settings[Settings: BaseModel](
-    model: type[Settings], prefix: str, found: Mapping[str, str]
+    model: type[Settings], prefix: str, found: Mapping[str, str], environ: Mapping[str, str]
 ) -> Settings:
-    """Return what `read_environment` found as `model`.
+    """Return what `read_environment` found in `environ` as `model`.
 
     Raises SettingsError that names every variable that is wrong, several in a line of its own each.
     """
@@ -71,10 +72,41 @@ def checked_settings[Settings: BaseModel](
         return model.model_validate(found)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        lines = [_sentence(prefix, each["loc"], each["msg"]) for each in faults]
+        known = list(model.model_fields)
+        lines = [
+            _unknown(prefix, str(each["loc"][0]), known, environ)
+            if each["type"] == "extra_forbidden"
+            else _sentence(prefix, each["loc"], each["msg"])
+            for each in faults
+        ]
         if len(lines) > 1:
             lines = [f"{len(lines)} settings are missing or wrong:", *lines]
         raise SettingsError("\n  ".join(lines)) from None
+
+
+def read_entries[Entry](read: Callable[[str], Entry], entries: Iterable[str]) -> list[Entry]:
+    """Return what `read` makes of each entry of a setting that lists several.
+
+    Raises ValueError with the reasons of all that are wrong, each of which names its entry.
+    """
+    found = []
+    reasons = []
+    for entry in entries:
+        try:
+            found.append(read(entry))
+        except ValueError as error:
+            reasons.append(str(error))
+    if reasons:
+        raise ValueError("; ".join(reasons))
+    return found
+
+
+def _unknown(prefix: str, name: str, known: list[str], environ: Mapping[str, str]) -> str:
+    """Return the fault of a variable that no setting has, with the name that may be meant."""
+    form = "" if f"{prefix}{name.upper()}" in environ else "_FILE"
+    close = get_close_matches(name, known, n=1)
+    meant = f"; did you mean {prefix}{close[0].upper()}{form}?" if close else ""
+    return f"{prefix}{name.upper()}{form}: there is no such setting{meant}"
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:

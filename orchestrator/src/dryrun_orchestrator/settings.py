@@ -221,4 +221,4 @@ class Settings(BaseModel):
                     "cert.pem and key.pem"
                 )
             found["docker_cert_path"] = environ["DOCKER_CERT_PATH"]
-        return checked_settings(cls, PREFIX, found)
+        return checked_settings(cls, PREFIX, found, environ)

@@ -6,6 +6,7 @@ asks or tries counts by site: whoever has a /48 has 65,536 networks to ask from.
 
 import ipaddress
 
+from dryrun_contract.environment import read_entries
 from dryrun_contract.network import exact_network
 
 _UNKNOWN = "unknown"
@@ -45,13 +46,14 @@ class Proxies:
     """The addresses whose `X-Forwarded-*` headers are believed, as `APPROVAL_TRUSTED_PROXIES` lists them."""
 
     def __init__(self, listed: str) -> None:
-        """Read addresses and networks, comma separated; `*` is everybody. Raises ValueError for other words.
+        """Read addresses and networks, comma separated; `*` is everybody.
 
-        Also for a network with bits of the host: it would have a whole network believed for one address.
+        Raises ValueError that names every other word, and every network with bits of the host: it would have
+        a whole network believed for one address.
         """
         entries = [each.strip() for each in listed.split(",") if each.strip()]
         self._everybody = "*" in entries
-        self._networks = [exact_network(entry) for entry in entries if entry != "*"]
+        self._networks = read_entries(exact_network, (entry for entry in entries if entry != "*"))
 
     def has(self, address: str) -> bool:
         """Return whether `address` is one of them.

@@ -11,6 +11,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
 from urllib.parse import urlsplit
 
+from dryrun_contract.environment import read_entries
+
 _MAX_URL = 2000
 _PORTS = {"https": 443, "http": 80}
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -86,20 +88,16 @@ class HostList:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the setting. Raises ValueError that names the entry."""
+        """Read the setting. Raises ValueError that names every entry that is wrong."""
         places: dict[Place, tuple[Network, ...]] = {}
-        for entry in filter(None, map(str.strip, re.split(r"[,\n]", text))):
-            where, separator, listed = entry.partition("=")
-            try:
-                place = Place.listed(where)
-                networks = tuple(ip_network(each) for each in listed.split("+")) if separator else ()
-            except (NotAllowedError, ValueError) as error:
-                raise ValueError(f"{entry!r}: {error}") from error
-            if place.scheme == "http" and not networks:
-                raise ValueError(f"{entry!r}: plain HTTP is for internal hosts; add =NETWORK")
+
+        def add(entry: str) -> None:
+            place, networks = _listed(entry)
             if place in places:
                 raise ValueError(f"{entry!r}: this host is listed twice")
             places[place] = networks
+
+        read_entries(add, filter(None, map(str.strip, re.split(r"[,\n]", text))))
         return cls(places)
 
     def networks_of(self, place: Place) -> tuple[Network, ...]:
@@ -107,6 +105,19 @@ class HostList:
         if place not in self.places:
             raise NotAllowedError(f"{place} is not among the hosts that an administrator listed")
         return self.places[place]
+
+
+def _listed(entry: str) -> tuple[Place, tuple[Network, ...]]:
+    """Read one entry of the list. Raises ValueError that names it."""
+    where, separator, listed = entry.partition("=")
+    try:
+        place = Place.listed(where)
+        networks = tuple(ip_network(each) for each in listed.split("+")) if separator else ()
+    except (NotAllowedError, ValueError) as error:
+        raise ValueError(f"{entry!r}: {error}") from error
+    if place.scheme == "http" and not networks:
+        raise ValueError(f"{entry!r}: plain HTTP is for internal hosts; add =NETWORK")
+    return place, networks
 
 
 def _host(text: str) -> str:

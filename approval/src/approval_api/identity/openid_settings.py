@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from approval_api.identity.roles import Role
 
+_PREFIX = "APPROVAL_OIDC_"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -45,25 +46,36 @@ class OpenIdSettings:
         **others: str,
     ) -> Self | None:
         """Return None when nothing is given. Raises ValueError for incomplete or wrong settings."""
-        if not (issuer or client_id or client_secret or roles):
+        given = {"ISSUER": issuer, "CLIENT_ID": client_id, "CLIENT_SECRET": client_secret, "ROLES": roles}
+        if not any(given.values()):
             return None
         if not (issuer and client_id and client_secret and roles):
-            raise ValueError("OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_ROLES go together")
+            lacking = ", ".join(f"{_PREFIX}{name}" for name, value in given.items() if not value)
+            raise ValueError(
+                f"{', '.join(f'{_PREFIX}{name}' for name in given)} go together; not set: {lacking}"
+            )
         parts = urlsplit(issuer)
         # Over plain http anybody on the way could say who signs in.
         if parts.scheme != "https" and not is_plain_loopback(issuer):
-            raise ValueError(f"OIDC_ISSUER {issuer!r} is not an https address")
+            raise ValueError(f"{_PREFIX}ISSUER: {issuer!r} is not an https address")
         return cls(issuer, client_id, client_secret, _role_map(roles), **others)
 
 
 def _role_map(given: str) -> dict[str, frozenset[Role]]:
     """Read `group=role+role, …`."""
+    entries = [entry.strip() for entry in given.split(",") if entry.strip()]
+    if not entries:
+        raise ValueError(f"{_PREFIX}ROLES names no group; nobody could sign in")
     mapped = {}
-    for entry in filter(None, map(str.strip, given.split(","))):
+    wrong = []
+    for entry in entries:
         group, separator, roles = entry.rpartition("=")
-        if not separator or not set(roles.split("+")) <= set(Role):
-            raise ValueError(f"OIDC_ROLES: {entry!r} is not group=role+role; roles are {', '.join(Role)}")
-        mapped[group.strip()] = frozenset(map(Role, roles.split("+")))
-    if not mapped:
-        raise ValueError("OIDC_ROLES names no group; nobody could sign in")
+        if separator and set(roles.split("+")) <= set(Role):
+            mapped[group.strip()] = frozenset(map(Role, roles.split("+")))
+        else:
+            wrong.append(repr(entry))
+    if wrong:
+        raise ValueError(
+            f"{_PREFIX}ROLES: expected group=role+role, not {', '.join(wrong)}; roles are {', '.join(Role)}"
+        )
     return mapped

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, field_validator
 
 from approval_api.egress.hosts import HostList, NotAllowedError, Place
 from approval_api.egress.mail import MailServer
-from dryrun_contract.environment import ListenAddress, read_settings
+from dryrun_contract.environment import ListenAddress, read_entries, read_settings
 
 PREFIX = "DELIVERY_"
 
@@ -110,7 +110,7 @@ class DeliverySettings(BaseModel):
     def _splits_credentials(cls, given: object) -> object:
         if not isinstance(given, str):
             return given
-        return dict(map(Credential.parse, filter(None, map(str.strip, _BETWEEN.split(given)))))
+        return dict(read_entries(Credential.parse, filter(None, map(str.strip, _BETWEEN.split(given)))))
 
     @property
     def authorities(self) -> str | None:
