@@ -242,6 +242,42 @@ async def test_a_full_disk_is_said_to_whoever_asks_and_forgotten_once_there_is_s
             await until_ended(served, url.rpartition("/")[2])
 
 
+async def test_without_room_in_the_audit_log_nothing_begins_what_runs_stops_and_refusals_stay_what_they_are(
+    tmp_path,
+):
+    with small_disk(tmp_path / "disk") as disk:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "audit.jsonl").symlink_to(disk / "audit.jsonl")
+        async with serving(tmp_path) as served:
+            running, other = f"/sessions/{uuid4()}", f"/sessions/{uuid4()}"
+            wanted = {"template": "two", "keep": True}
+            assert (await served.put(running, json=wanted)).status_code == 201
+            with filled(disk):
+                answer = await served.put(other, json=wanted)
+                problem = Problem.model_validate_json(answer.content)
+                assert (problem.status, problem.type) == (507, "urn:dryrun:problem:not-stored")
+                assert problem.detail.startswith("the audit log cannot be written: No space left")
+                assert (await served.get(other)).status_code == 404
+                unknown = await served.post(f"{other}/stop")
+                stranger = await served.put(other, json=wanted, headers={"Authorization": ""})
+                assert (unknown.status_code, stranger.status_code) == (404, 401)
+                assert (await served.post(f"{running}/stop")).status_code == 202
+                await until_ended(served, running.rpartition("/")[2])
+                checks = (await served.get("/readyz")).json()["checks"]
+                assert checks["audit log"].startswith("no: the audit log cannot be written")
+                assert checks["journal"].startswith("ok")
+                assert "dryrun_audit_log_writable 0.0" in (await served.get("/metrics")).text
+            assert (await served.get("/readyz")).json()["checks"]["audit log"] == "ok"
+            assert "dryrun_audit_log_writable 1.0" in (await served.get("/metrics")).text
+            assert [(line["command"].split()[0], line["outcome"]) for line in audit_lines(served)] == [
+                ("PUT", "accepted"),
+                ("PUT", "refused"),
+                ("POST", "refused"),
+                ("PUT", "refused"),
+                ("POST", "accepted"),
+            ]
+
+
 async def test_metrics_are_in_prometheus_form(served):
     text = (await served.get("/metrics")).text
     assert "dryrun_isolated" in text

@@ -82,7 +82,6 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
                 await parts.supervisor.empty_pool()
                 await parts.hosts.close()
                 await parts.journal.close()
-                parts.audit.close()
 
     app = FastAPI(
         title="Dry-run orchestrator",

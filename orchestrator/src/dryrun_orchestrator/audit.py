@@ -1,23 +1,49 @@
-"""Records every command as one line of an append-only file: asserted caller, command, outcome."""
+"""Records every command as one line of an append-only file: asserted caller, command, outcome.
+
+No session begins unless there is room for the line of its command. A stop and a refusal never wait for room:
+their lines, like any that cannot be written, wait here until the disk takes them.
+"""
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from dryrun_orchestrator.storage import NotStoredError
+from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError, reserve
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING_BYTES = 1024 * 1024
+"""Of lines that cannot be written; those beyond it are in the service's log only."""
 
 
 class AuditLog:
-    """Appends JSON lines; a line is on disk when `write` returns."""
+    """Appends JSON lines; a line is on disk when `write` returns, or waits and is in the service's log.
+
+    The file is opened for each line: one that was moved or removed begins anew.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._folder = path.parent
+        self._path = path
         self._turn = Lock()
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._waiting = b""
+
+    async def require_room(self) -> None:
+        """Reserve room for the lines of commands under way, as a rule. Raises NotStoredError."""
+        await asyncio.to_thread(self._append, b"", ROOM_BYTES)
+
+    async def fault(self) -> str | None:
+        """Return why a command could not be recorded now; None when it could."""
+        try:
+            await self.require_room()
+        except NotStoredError as error:
+            return str(error)
+        return None
 
     async def write(
         self,
@@ -29,10 +55,7 @@ class AuditLog:
         reason: str | None = None,
         arguments: Mapping[str, object] | None = None,
     ) -> None:
-        """Append one line. `actor` is the name the caller asserted, None for a caller without the token.
-
-        Raises NotStoredError, with nothing of the line in the file.
-        """
+        """Append one line. `actor` is the name the caller asserted, None for a caller without the token."""
         line = json.dumps(
             {
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -45,20 +68,41 @@ class AuditLog:
             },
             ensure_ascii=True,
         )
-        await asyncio.to_thread(self._append, f"{line}\n".encode())
+        try:
+            await asyncio.to_thread(self._append, f"{line}\n".encode())
+        except NotStoredError as error:
+            log.error("%s; until then this line is only here: %s", error, line)  # noqa: TRY400 - expected
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, line: bytes, room: int = 0) -> None:
+        """Write what waits and a line, then reserve room after it. Raises NotStoredError; the line waits."""
         with self._turn:
-            length = os.fstat(self._file).st_size
+            if len(self._waiting) + len(line) <= MOST_WAITING_BYTES:
+                self._waiting, line = self._waiting + line, b""
             try:
-                # A disk that is nearly full takes a part of a line, and says so by its length only.
-                while line:
-                    line = line[os.write(self._file, line) :]
-                os.fsync(self._file)
+                file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                try:
+                    if self._waiting + line:
+                        _write_whole(file, self._waiting + line)
+                    self._waiting = b""
+                    reserve(file, room)
+                finally:
+                    os.close(file)
             except OSError as error:
-                os.ftruncate(self._file, length)
-                raise NotStoredError.because("the audit log", error, self._folder) from error
+                raise NotStoredError.because("the audit log", error, self._path.parent) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+
+def _write_whole(file: int, lines: bytes) -> None:
+    """Append lines, or nothing. Raises OSError."""
+    length = os.fstat(file).st_size
+    # A process that was killed, or a disk that failed, may have left a part of a line.
+    if length and os.pread(file, 1, length - 1) != b"\n":
+        lines = b"\n" + lines
+    try:
+        # A disk that is nearly full takes a part of a line, and says so by its length only.
+        while lines:
+            lines = lines[os.write(file, lines) :]
+        os.fsync(file)
+    except OSError:
+        with suppress(OSError):  # what is left of it then ends where the next line begins
+            os.ftruncate(file, length)
+        raise

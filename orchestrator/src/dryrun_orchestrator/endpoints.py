@@ -73,11 +73,12 @@ async def put_session(
 
     Idempotent: the same request again returns 200 and the session.
     """
-    supervisor = parts_of(request).supervisor
+    parts = parts_of(request)
 
     async def put() -> tuple[Session, bool]:
+        await parts.audit.require_room()
         caller = TraceContext.read(traceparent)
-        return await supervisor.put(session_id, wanted, printable(x_actor), caller)
+        return await parts.supervisor.put(session_id, wanted, printable(x_actor), caller)
 
     session, fresh = await _audited(request, x_actor, put, wanted.model_dump())
     response.status_code = 201 if fresh else 200
@@ -209,7 +210,7 @@ async def live() -> dict[str, str]:
     "/readyz", responses={503: {"description": "A session started now would fail; the checks say why"}}
 )
 async def ready(request: Request) -> Response:
-    """Readiness: whether a session started now could succeed (engine, isolation, journal, files)."""
+    """Readiness: whether a session started now could succeed (engine, isolation, storage, files)."""
     checks = await parts_of(request).readiness.get()
     is_ready = all(state.startswith("ok") for state in checks.values())
     return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
@@ -230,6 +231,7 @@ async def check_readiness(parts: Parts) -> dict[str, str]:
     return {
         **of_hosts,
         "journal": await _journal_state(parts),
+        "audit log": await _audit_state(parts),
         "installed files": parts.supervisor.files_state,
     }
 
@@ -250,6 +252,11 @@ async def _journal_state(parts: Parts) -> str:
     return f"ok, {await parts.journal.events.newest()} events" if fault is None else f"no: {fault}"
 
 
+async def _audit_state(parts: Parts) -> str:
+    fault = await parts.audit.fault()
+    return "ok" if fault is None else f"no: {fault}"
+
+
 def _isolation_state(parts: Parts) -> str:
     if parts.supervisor.fault is not None:
         return f"no: {parts.supervisor.fault}"
@@ -268,6 +275,7 @@ async def read_metrics(request: Request) -> Response:
 async def render_metrics(parts: Parts) -> bytes:
     """Return the metrics in Prometheus' text format."""
     metrics.JOURNAL_WRITABLE.set(await parts.journal.fault() is None)
+    metrics.AUDIT_LOG_WRITABLE.set(await parts.audit.fault() is None)
     metrics.EVENTS.set(await parts.journal.events.newest())
     return generate_latest()
 

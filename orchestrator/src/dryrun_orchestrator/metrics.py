@@ -37,6 +37,9 @@ POOL_CLAIMS = Counter(
 )
 POOL_DROPPED = Counter("dryrun_pool_dropped", "Prepared sessions that were dropped, by cause.", ["cause"])
 JOURNAL_WRITABLE = Gauge("dryrun_journal_writable", "1 while changes can be stored in the journal, else 0.")
+AUDIT_LOG_WRITABLE = Gauge(
+    "dryrun_audit_log_writable", "1 while commands can be recorded in the audit log, else 0."
+)
 EVENTS = Gauge("dryrun_journal_newest_event", "Sequence number of the newest event.")
 INSTALLED_VALID = Gauge(
     "dryrun_installed_files_valid", "1 while the installed files are in use, 0 while older ones are."

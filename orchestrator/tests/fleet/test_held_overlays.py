@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.endpoints import check_readiness
 from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
@@ -223,7 +224,10 @@ async def test_readiness_names_the_first_of_them(spread):
         await spread.supervisor.stop(session_id)
         await spread.ended(session_id)
         services = SimpleNamespace(
-            hosts=spread.supervisor._hosts, journal=spread.journal, supervisor=spread.supervisor
+            hosts=spread.supervisor._hosts,
+            journal=spread.journal,
+            audit=AuditLog(spread.folder / "audit.jsonl"),
+            supervisor=spread.supervisor,
         )
         checks = await check_readiness(services)
         assert checks["overlay"].endswith(f"holds: 1 (dryrun-{session_id})")
