@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 from uuid import uuid4
 
 import httpx2
@@ -240,6 +241,26 @@ async def test_a_full_disk_is_said_to_whoever_asks_and_forgotten_once_there_is_s
             assert "dryrun_journal_writable 1.0" in (await served.get("/metrics")).text
             assert (await served.put(url, json={"template": "two"})).status_code == 201
             await until_ended(served, url.rpartition("/")[2])
+
+
+async def test_probes_answer_and_nothing_begins_without_the_state_folder(served):
+    state, away = served.folder / "state", served.folder / "away"
+    state.rename(away)
+    url = f"/sessions/{uuid4()}"
+    checks = (await served.get("/readyz")).json()["checks"]
+    assert checks["journal"].startswith("no: the journal cannot be written: No such file or directory")
+    assert checks["audit log"].startswith("no: the audit log cannot be written: No such file or directory")
+    figures = (await served.get("/metrics")).text
+    assert "dryrun_journal_writable 0.0" in figures
+    assert "dryrun_audit_log_writable 0.0" in figures
+    assert (await served.put(url, json={"template": "two"})).status_code == 507
+    state.mkdir()
+    assert (await served.put(url, json={"template": "two"})).status_code == 507, "a restart would forget it"
+    assert (await served.get(url)).status_code == 404
+    shutil.rmtree(state)
+    away.rename(state)
+    assert (await served.put(url, json={"template": "two"})).status_code == 201
+    await until_ended(served, url.rpartition("/")[2])
 
 
 async def test_without_room_in_the_audit_log_nothing_begins_what_runs_stops_and_refusals_stay_what_they_are(

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -28,6 +29,7 @@ from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_stat
 from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.parts import Parts
 from dryrun_orchestrator.problems import problem_response
+from dryrun_orchestrator.storage import NotStoredError
 from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 MAX_WAIT_SECONDS = 60
@@ -248,8 +250,12 @@ async def _engine_state(parts: Parts) -> str:
 
 
 async def _journal_state(parts: Parts) -> str:
-    fault = await parts.journal.fault()
-    return f"ok, {await parts.journal.events.newest()} events" if fault is None else f"no: {fault}"
+    if (fault := await parts.journal.fault()) is not None:
+        return f"no: {fault}"
+    try:
+        return f"ok, {await parts.journal.events.newest()} events"
+    except NotStoredError as error:
+        return f"no: {error}"
 
 
 async def _audit_state(parts: Parts) -> str:
@@ -274,9 +280,10 @@ async def read_metrics(request: Request) -> Response:
 
 async def render_metrics(parts: Parts) -> bytes:
     """Return the metrics in Prometheus' text format."""
+    with suppress(NotStoredError):  # the next figure says so
+        metrics.EVENTS.set(await parts.journal.events.newest())
     metrics.JOURNAL_WRITABLE.set(await parts.journal.fault() is None)
     metrics.AUDIT_LOG_WRITABLE.set(await parts.audit.fault() is None)
-    metrics.EVENTS.set(await parts.journal.events.newest())
     return generate_latest()
 
 

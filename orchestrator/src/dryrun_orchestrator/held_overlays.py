@@ -26,7 +26,10 @@ class HeldOverlays:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(self._seconds)
-            await self.look()
+            try:
+                await self.look()
+            except NotStoredError as error:
+                log.warning("which overlays are left is not known: %s", error)
 
     async def look(self) -> None:
         """Forget what no manager lists any more; nothing, while a host of the session cannot be asked."""

@@ -15,6 +15,7 @@ from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.reaper import Reaper
 from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class HostCare:
         while True:
             try:
                 await self._reaper.round(busy)
-            except EngineError as error:
+            except (EngineError, NotStoredError) as error:
                 log.warning("reaper: %s; trying again", error)
             await asyncio.sleep(self._settings.reaper_seconds)
 

@@ -115,8 +115,11 @@ class Supervisor:
         """Create the session, or return the one with this id; True when it is new.
 
         `caller` is the span that requests it; one that repeats a request is not remembered.
-        Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError.
+        Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError,
+        NotStoredError.
         """
+        if (fault := await self._journal.fault()) is not None:
+            raise NotStoredError(fault)
         installed = self._files.current
         template = installed.templates.get(request.template, request.seed, request.scan)
         await asyncio.to_thread(self._files.keep, installed)
@@ -305,10 +308,11 @@ class Supervisor:
         while True:
             try:
                 await self._journal.prune()
-            except NotStoredError as error:
-                log.warning("nothing is deleted from the journal: %s", error)
-            unfinished = [r.installed for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
-            await asyncio.to_thread(self._files.forget, unfinished)
+                records = await self._journal.sessions()
+                unfinished = [record.installed for record in records if record.phase is not Phase.ENDED]
+                await asyncio.to_thread(self._files.forget, unfinished)
+            except (NotStoredError, OSError) as error:
+                log.warning("not all that is old is deleted: %s", error)
             await asyncio.sleep(self._settings.reaper_seconds)
 
     def _users_of(self, host: Host) -> set[UUID]:

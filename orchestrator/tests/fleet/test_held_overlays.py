@@ -15,7 +15,8 @@ from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.endpoints import check_readiness
 from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
-from dryrun_orchestrator.journal.errors import JournalWriteError
+from dryrun_orchestrator.held_overlays import HeldOverlays
+from dryrun_orchestrator.journal.errors import JournalReadError, JournalWriteError
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
 
@@ -238,3 +239,15 @@ async def test_readiness_names_the_first_of_them(spread):
         assert said.endswith("; empty overlays that the swarm holds: 1 (dryrun-1)")
         many = [f"dryrun-{number}" for number in range(MOST_NAMED + 1)]
         assert overlay_state(shown, "no leader", many).endswith("holds: 4 (dryrun-0, dryrun-1, dryrun-2 …)")
+
+
+async def test_a_journal_that_cannot_be_read_does_not_end_the_look(caplog):
+    class Unread:
+        async def sessions(self):
+            raise JournalReadError("the journal cannot be read: disk I/O error")
+
+    look = asyncio.create_task(HeldOverlays(None, Unread(), 0.01).look_forever())
+    done, _ = await asyncio.wait({look}, timeout=0.1)
+    assert not done
+    assert caplog.text.count("disk I/O error") > 1
+    look.cancel()

@@ -8,6 +8,7 @@ from dryrun_orchestrator.storage import NotStoredError
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _OF_STORAGE: Final = _DAMAGED | {
+    sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -24,11 +25,17 @@ class JournalWriteError(NotStoredError):
     """A change of the journal was not stored, and nothing of it."""
 
 
+class JournalReadError(NotStoredError):
+    """The journal could not be read, so nothing is known of what is stored. May heal."""
+
+
 def advice(error: BaseException, folder: Path) -> str:
     """Return what to do about an error of the journal in `folder`."""
     kind = _kind(error)
     if kind in _DAMAGED:
         return "move it away to start a new journal, which knows none of its sessions"
+    if kind == sqlite3.SQLITE_BUSY:
+        return f"end the other program that works with the journal in {folder}"
     if kind == sqlite3.SQLITE_FULL:
         return f"free space in {folder}"
     return f"see that {folder} has space, and that this service may write in it"

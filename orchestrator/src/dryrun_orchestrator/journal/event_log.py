@@ -204,5 +204,8 @@ class EventLog:
 
 def meta(connection: sqlite3.Connection, key: str, default: str) -> str:
     """Return a value that the journal keeps of itself; store `default` where there is none."""
-    connection.execute("INSERT INTO meta VALUES (?,?) ON CONFLICT DO NOTHING", (key, default))
-    return str(connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+    # Nothing is stored where there is one: it is read often, also while another program writes.
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        connection.execute("INSERT INTO meta VALUES (?,?)", (key, default))
+    return default if row is None else str(row[0])

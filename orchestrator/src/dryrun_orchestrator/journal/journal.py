@@ -20,18 +20,22 @@ from uuid import UUID, uuid4
 from dryrun_contract.event import EventData
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.journal import readiness
-from dryrun_orchestrator.journal.errors import JournalError, JournalWriteError, advice, is_of_storage
+from dryrun_orchestrator.journal.errors import (
+    JournalError,
+    JournalReadError,
+    JournalWriteError,
+    advice,
+    is_of_storage,
+)
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
 from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
+from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError
 
+FILE = "journal.sqlite3"
 MAX_SESSIONS = 5_000
 """Most sessions kept; beyond it the ones that ended first are deleted."""
-
-
-ROOM_BYTES = 64 * 1024
-"""More than one change of a session and its events needs, as a rule."""
 
 
 class Journal:
@@ -42,6 +46,8 @@ class Journal:
     ) -> None:
         self._connection = connection
         self._folder = folder
+        self._path = folder / FILE
+        self._opened = _identity(self._path)
         self._fault: str | None = None
         self._lock = lock
         self._now = now
@@ -57,7 +63,7 @@ class Journal:
 
         Raises JournalError when another process has it, or when it cannot be used.
         """
-        path = folder / "journal.sqlite3"
+        path = folder / FILE
         with ExitStack() as undo:
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -83,7 +89,7 @@ class Journal:
         """Return why changes cannot be stored; None when they can, as the last one shows.
 
         When it does not, or the disk is nearly full, the answer is that of a change of its own: some bytes
-        stored and removed.
+        stored and removed. What goes into a file that was removed or replaced is lost with the process.
         """
 
         def fill() -> None:
@@ -92,7 +98,14 @@ class Journal:
         def empty() -> None:
             self._connection.execute("DELETE FROM meta WHERE key = 'room'")
 
-        if self._fault is not None or shutil.disk_usage(self._folder).free < ROOM_BYTES:
+        try:
+            is_tight = shutil.disk_usage(self._folder).free < ROOM_BYTES
+            is_another = _identity(self._path) != self._opened
+        except OSError as error:
+            return str(NotStoredError.because("the journal", error, self._folder))
+        if is_another:
+            return f"{self._path} was replaced; restart this service, which works with the one before"
+        if self._fault is not None or is_tight:
             with suppress(JournalWriteError):
                 await self._transaction(fill)
                 await self._transaction(empty)
@@ -257,29 +270,51 @@ class Journal:
 
         def transaction() -> T:
             before = self._connection.total_changes
+            self._roll_back()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 result = work()
                 self._connection.execute("COMMIT")
-            except BaseException as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                if not is_of_storage(error):
-                    raise
-                self._fault = f"the journal cannot be written: {error}; {advice(error, self._folder)}"
-                raise JournalWriteError(self._fault) from error
+            except BaseException:
+                # Where it fails, the error before it says why, and the next transaction begins with it.
+                with suppress(sqlite3.Error):
+                    self._roll_back()
+                raise
             if self._connection.total_changes != before:
                 self._fault = None
             return result
 
-        return await self._do(transaction)
+        return await self._do(transaction, JournalWriteError, "written")
 
     async def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
         return await self._do(lambda: self._connection.execute(query, values).fetchall())
 
-    async def _do[T](self, work: Callable[[], T]) -> T:
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    async def _do[T](
+        self, work: Callable[[], T], kind: type[NotStoredError] = JournalReadError, done: str = "read"
+    ) -> T:
+        """Do work in the journal's thread. Raises an error of `kind` where the file or its disk failed."""
+
+        def told() -> T:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                if not is_of_storage(error):
+                    raise
+                self._fault = f"the journal cannot be {done}: {error}; {advice(error, self._folder)}"
+                raise kind(self._fault) from error
+
         # Shielded: the transaction of a cancelled caller still runs to its end.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, told))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return which file this is, whatever its name. Raises OSError."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _locked(folder: Path) -> int:
