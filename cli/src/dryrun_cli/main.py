@@ -85,7 +85,12 @@ def start(
         typer.Option("--watch", "-w", help="Watch to the end and show the report. Ctrl-C stops the session."),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the network after the scan, until stopped or expired.")
+        bool,
+        typer.Option(
+            "--keep",
+            help="Keep the network after the scan, to look into targets by hand. It holds a place until "
+            "it is stopped or expires.",
+        ),
     ] = False,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Variant of the template.")
@@ -103,7 +108,13 @@ def start(
     ] = None,
     max_rate: Annotated[
         int | None,
-        typer.Option("--max-rate", metavar="N", min=1, max=1_000_000, help="Packets per second at most."),
+        typer.Option(
+            "--max-rate",
+            metavar="N",
+            min=1,
+            max=1_000_000,
+            help="Packets per second of each collector at most; default: its manifest's, else no limit.",
+        ),
     ] = None,
     criteria: CriteriaOption = None,
     judged_by: Annotated[

@@ -122,7 +122,7 @@ def _add_collector(command: argparse.ArgumentParser, collector: Descriptor) -> N
         "--max-rate",
         type=_positive,
         metavar="PACKETS",
-        help="packets per second at most (default: see docs/collectors)",
+        help="packets per second at most (default: no limit; docs/collectors has what it sends then)",
     )
     if collector.profiles:
         covers = "; ".join(f"{profile}: {what}" for profile, what in collector.profiles.items())
