@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -100,6 +100,16 @@ def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> 
     except StartRefusedError as error:
         sys.stderr.write(f"approval-api: {error}\n")
         sys.exit(1)
+
+
+def require_delivery_settings(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError if `deliver` would refuse this environment.
+
+    For who starts several services: nothing else outside the delivering process may import its settings.
+    """
+    from approval_api.deliveries.sending.settings import DeliverySettings
+
+    DeliverySettings.read(environ)
 
 
 def _deliver() -> None:

@@ -2,21 +2,15 @@ import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
-from approval_api.deliveries.sending.settings import DeliverySettings
-from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.errors import LocalError, ServiceDiedError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.launch import (
     API_PORT,
     ORCHESTRATOR_PORT,
     System,
-    _api_settings,
-    _database_settings,
-    _orchestrator_settings,
     running_system,
 )
 from dryrun_local.system.ports import reserved_ports
@@ -64,52 +58,25 @@ async def test_an_installation_that_starts_beside_another_one_takes_other_ports(
     assert int(listen.read_text().rpartition(":")[2]) not in others
 
 
-def test_the_services_share_secrets_by_files_and_never_by_value(installation):
-    api = _api_settings(installation, {}, "http://127.0.0.1:1", "http://127.0.0.1:2")
-    api |= _database_settings(installation, "postgresql+asyncpg://u:p@/d", "postgresql+asyncpg://o:p@/d")
-    orchestrator = _orchestrator_settings(installation, {}, "http://127.0.0.1:2")
-    secrets = [path.read_text().strip() for path in installation.api_token_file.parent.iterdir()]
-    for value in [*api.values(), *orchestrator.values()]:
-        assert not any(secret in value for secret in secrets)
-    assert api["APPROVAL_ORCHESTRATOR_TOKEN_FILE"] == orchestrator["ORCHESTRATOR_TOKEN_FILE"]
-    assert api["APPROVAL_ORCHESTRATOR_URL"].endswith(orchestrator["ORCHESTRATOR_LISTEN"])
-
-
-def test_a_limit_set_by_hand_is_kept_and_a_token_is_not(installation):
-    chosen = {
-        "ORCHESTRATOR_SESSION_SECONDS": "60",
-        "ORCHESTRATOR_TOKEN": "mine",
-        "ORCHESTRATOR_LISTEN": "0.0.0.0:1",
-    }
-    settings = _orchestrator_settings(installation, chosen, "http://127.0.0.1:2")
-    assert settings["ORCHESTRATOR_SESSION_SECONDS"] == "60"
-    assert settings["ORCHESTRATOR_LISTEN"] == "127.0.0.1:2"
-    assert "ORCHESTRATOR_TOKEN" not in settings
-
-
 EMBEDDED = "postgresql+asyncpg://postgres@/dryrun?host=/run"
 
 
-def test_without_hosts_deliveries_go_nowhere_and_by_a_role_of_their_own(installation):
-    program = delivery_program(installation, {"DRYRUN_X": "1"}, {"PATH": "/bin"}, EMBEDDED, "http://api")
-    file = Path(program.environment["DELIVERY_DATABASE_URL_FILE"])
-    assert file.read_text() == "postgresql+asyncpg://approval_delivery@/dryrun?host=/run\n"
-    settings = DeliverySettings.read(program.environment)
-    assert settings.hosts.places == {}
-    assert str(settings.public_url) == "http://api/"
-    assert program.environment["PATH"] == "/bin"
-    assert "DRYRUN_X" not in program.environment
+async def test_a_wrong_setting_ends_the_start_before_anything_runs(installation):
+    begun = []
 
+    async def prepared():
+        begun.append("images")
 
-def test_hosts_and_a_database_that_a_developer_names_are_taken(installation):
-    chosen = {
-        "DELIVERY_HOSTS": "http://127.0.0.1:9000=127.0.0.1",
-        "DELIVERY_DATABASE_URL": "postgresql+asyncpg://me@there/d",
-        "DELIVERY_PUBLIC_URL": "https://approval.example",
-    }
-    program = delivery_program(installation, chosen, {}, EMBEDDED, "http://api")
-    assert chosen.items() <= program.environment.items()
-    assert "DELIVERY_DATABASE_URL_FILE" not in program.environment
+    environ = {"PATH": os.environ["PATH"], "APPROVAL_TYPO": "1", "DELIVERY_HOSTS": "not a host"}
+    with pytest.raises(LocalError) as refused:
+        async with running_system(
+            installation, timings=Timings(), prepare_images=prepared, environ=environ, deliver=True
+        ):
+            pass
+    assert "APPROVAL_TYPO" in str(refused.value)
+    assert "DELIVERY_HOSTS: 'not a host': " in str(refused.value)
+    assert begun == []
+    assert list(installation.logs.iterdir()) == []
 
 
 async def test_work_ends_with_an_error_when_a_service_dies(installation):

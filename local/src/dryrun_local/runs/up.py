@@ -13,8 +13,9 @@ from dryrun_local.machine.added_folders import keep_gathered, note_running
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
-from dryrun_local.system.launch import System, running_system
+from dryrun_local.system.launch import FIRST_ADMINISTRATOR, System, running_system
 from dryrun_local.system.processes import end_leftovers
+from dryrun_local.system.service_settings import not_taken
 from dryrun_local.terminal.interruption import Interruption
 from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
@@ -26,6 +27,8 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
         note_running(installation)
         for name in await end_leftovers(installation):
             screen.note("Ended a process of an earlier run:", name)
+        if names := not_taken(os.environ):
+            screen.note("Not taken, since this command decides it:", ", ".join(names))
         try:
             async with running_system(
                 installation,
@@ -61,7 +64,8 @@ async def _serve(installation: Installation, system: System, screen: Screen, tim
     link = await system.first_link()
     first = (
         "",
-        "  Nobody can sign in yet. The first administrator chooses a password here, once:",
+        "  Nobody can sign in yet. The first administrator chooses a password here, once,",
+        f"  and signs in with the name {FIRST_ADMINISTRATOR}:",
         f"    {link}",
     )
     for line in (

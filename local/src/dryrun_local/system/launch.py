@@ -17,15 +17,22 @@ from dryrun_cli.api.settings import Settings
 from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import ServiceDiedError
-from dryrun_local.machine.files import write_private
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.ports import reserved_ports
 from dryrun_local.system.postgres import application_url, running_postgres
 from dryrun_local.system.processes import Child, Program, running
+from dryrun_local.system.service_settings import (
+    PREFIXES,
+    api_settings,
+    database_settings,
+    orchestrator_settings,
+    require_readable,
+)
 from dryrun_local.terminal.timings import Timings
 
+FIRST_ADMINISTRATOR: Final = "admin"
 API_PORT: Final = 8470
 ORCHESTRATOR_PORT: Final = 8471
 _READY_SECONDS: Final = 60.0
@@ -133,15 +140,14 @@ async def running_system(
     """Run all services during the block, stopped in reverse order.
 
     `prepare_images` has to write a complete allowlist; guard and orchestrator start after it.
-    `APPROVAL_DATABASE_URL` in `environ` replaces the embedded PostgreSQL. `deliver` runs the delivering
-    process too.
-    Raises ServiceDiedError and LocalError.
+    `environ` chooses the services' settings; `APPROVAL_DATABASE_URL` in it replaces the embedded PostgreSQL.
+    `deliver` runs the delivering process too.
+    Raises ServiceDiedError, and LocalError before anything has started if a setting is wrong.
     """
     inherited = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DELIVERY_", "DRYRUN_"))
+        name: value for name, value in environ.items() if not name.startswith((*PREFIXES, "DRYRUN_"))
     }
+    require_readable(environ, installation, deliver=deliver)
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(reserved_ports(API_PORT, ORCHESTRATOR_PORT))
         api_url, orchestrator_url = (f"http://127.0.0.1:{port}" for port in ports)
@@ -151,9 +157,9 @@ async def running_system(
             owner_url = await stack.enter_async_context(running_postgres(installation, inherited))
             database_url = application_url(owner_url)
             timings.mark("PostgreSQL ready")
-        databases = _database_settings(installation, database_url, owner_url)
-        api_settings = databases | _api_settings(installation, environ, api_url, orchestrator_url)
-        api = _service(installation, "the approval API", "approval-api", inherited | api_settings)
+        databases = database_settings(installation, database_url, owner_url)
+        settings = databases | api_settings(installation, environ, api_url, orchestrator_url)
+        api = _service(installation, "the approval API", "approval-api", inherited | settings)
         # Loads while the images are checked, and waits for the orchestrator by itself.
         api_child = await stack.enter_async_context(running(installation, api))
         await prepare_images()
@@ -164,7 +170,7 @@ async def running_system(
             )
         )
         timings.mark("guard ready")
-        settings = _orchestrator_settings(installation, environ, orchestrator_url)
+        settings = orchestrator_settings(installation, environ, orchestrator_url)
         orchestrator = _service(
             installation,
             "the orchestrator",
@@ -190,7 +196,7 @@ async def running_system(
                 name="the first administrator's invitation",
                 command=(
                     str(installation.program("approval-api")),
-                    *("invite", "admin", "--first", "--url", api_url),
+                    *("invite", FIRST_ADMINISTRATOR, "--first", "--url", api_url),
                 ),
                 environment=inherited | databases,
             ),
@@ -238,52 +244,3 @@ def _failed_checks(response: httpx2.Response) -> str:
     return "; ".join(
         printable(str(result), limit=1000) for result in results if not str(result).startswith("ok")
     )
-
-
-def _database_settings(
-    installation: Installation, database_url: str, owner_url: str | None
-) -> dict[str, str]:
-    """Return the API's database settings, as names of files: a URL may hold a password."""
-    settings = {}
-    for name, url in (("database-url", database_url), ("migration-database-url", owner_url)):
-        if url:
-            path = installation.api_token_file.with_name(name)
-            write_private(path, f"{url}\n")
-            settings[f"APPROVAL_{name.upper().replace('-', '_')}_FILE"] = str(path)
-    return settings
-
-
-def _api_settings(
-    installation: Installation, environ: Mapping[str, str], api_url: str, orchestrator_url: str
-) -> dict[str, str]:
-    token = installation.secret("api-token").read_text(encoding="utf-8").strip()
-    tokens = installation.api_token_file.with_name("api-tokens")
-    write_private(tokens, f"local:{token}\n")
-    return {
-        **{name: value for name, value in environ.items() if name == "APPROVAL_OTLP_ENDPOINT"},
-        "APPROVAL_LISTEN": api_url.removeprefix("http://"),
-        "APPROVAL_TOKENS_FILE": str(tokens),
-        "APPROVAL_REPORT_KEY_FILE": str(installation.report_key()),
-        "APPROVAL_ORCHESTRATOR_URL": orchestrator_url,
-        "APPROVAL_ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
-    }
-
-
-def _orchestrator_settings(
-    installation: Installation, environ: Mapping[str, str], orchestrator_url: str
-) -> dict[str, str]:
-    state = installation.state / "orchestrator"
-    state.mkdir(exist_ok=True)
-    # A developer may set limits and durations, but nothing that is set below.
-    chosen = {name: value for name, value in environ.items() if name.startswith("ORCHESTRATOR_")}
-    for name in ("ORCHESTRATOR_TOKEN", "ORCHESTRATOR_TOKEN_FILE"):
-        chosen.pop(name, None)
-    return chosen | {
-        "ORCHESTRATOR_LISTEN": orchestrator_url.removeprefix("http://"),
-        "ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
-        "ORCHESTRATOR_STATE_DIR": str(state),
-        "ORCHESTRATOR_TEMPLATES_DIR": str(installation.templates),
-        "ORCHESTRATOR_REPLICAS_DIR": str(installation.replica_templates),
-        "ORCHESTRATOR_COLLECTORS_DIR": str(installation.manifests),
-        "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
-    }
