@@ -72,6 +72,8 @@ class Supervisor:
         self._settings = settings
         self._now = now
         self._running: dict[UUID, SessionContext] = {}
+        self._unstored_stops: set[UUID] = set()
+        """Requested while nothing could be stored; a loop that failed begins anew with them."""
         self._queue_changed = asyncio.Event()
         self._waiting = 0
         """Queued sessions that found no place."""
@@ -157,10 +159,20 @@ class Supervisor:
         return await self.show(session_id), session_id not in known
 
     async def stop(self, session_id: UUID) -> Session:
-        """Request that the session stops; idempotent. Raises UnknownSessionError."""
+        """Request that the session stops; idempotent. Raises UnknownSessionError.
+
+        One that runs stops also while that cannot be stored. Raises NotStoredError for one that waits: there
+        is nothing of it to be removed.
+        """
         record = await self._record(session_id)
         if record.phase is not Phase.ENDED and record.stop_requested_at is None:
-            await self._journal.update_session(session_id, stop_requested_at=self._now())
+            try:
+                await self._journal.update_session(session_id, stop_requested_at=self._now())
+            except NotStoredError as error:
+                if session_id not in self._running:
+                    raise
+                log.warning("session %s is stopped, which cannot be stored: %s", session_id, error)
+                self._unstored_stops.add(session_id)
         if session_id in self._running:
             self._running[session_id].stop_requested.set()
         self._queue_changed.set()
@@ -195,7 +207,7 @@ class Supervisor:
                         context = await self._contexts.of(record)
                         await drop(context, DropCause.SHUTDOWN, "the orchestrator ends")
                         group.create_task(PreparedSession(context).run())
-        except TimeoutError:
+        except* (TimeoutError, NotStoredError):
             log.warning("prepared sessions are left; the next start or the guard removes them")
 
     # sessions
@@ -268,7 +280,10 @@ class Supervisor:
                 # Who claimed it may have chosen other collectors.
                 await self._contexts.plan(context)
             if not await clear_for_cold_start(context):
+                if context.id in self._unstored_stops:
+                    context.stop_requested.set()
                 await SessionLoop(context).run()
+                self._unstored_stops.discard(context.id)
         except Exception:
             # A failing session must not end the others; the journal still holds it, and it starts again.
             log.exception("session %s: its loop failed", context.id)

@@ -11,6 +11,7 @@ from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import pool
 from dryrun_orchestrator.pool.grounds import ONE_HOST
@@ -168,3 +169,19 @@ async def test_an_orderly_end_leaves_nothing(pooled):
         await supervisor.empty_pool()
         assert (pooled.engine.networks, pooled.engine.containers) == ({}, {})
         pooled.ends_early = True
+
+
+async def test_an_end_while_nothing_can_be_stored_leaves_what_is_prepared_to_the_next_start(
+    pooled, monkeypatch
+):
+    async def fails(*_):
+        raise JournalWriteError("the journal cannot be written: full")
+
+    async with pooled.running() as supervisor:
+        await ready(pooled)
+        with monkeypatch.context() as patched:
+            patched.setattr(pooled.journal.pool, "drop", fails)
+            await supervisor.empty_pool()
+    async with pooled.running() as supervisor:
+        await pooled.eventually(lambda: pooled.engine.networks)
+        await ready(pooled)

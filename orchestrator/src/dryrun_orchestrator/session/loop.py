@@ -29,6 +29,7 @@ from dryrun_orchestrator.session.scanning import scan
 from dryrun_orchestrator.session.spans import inside_phase, record_phase, record_session
 from dryrun_orchestrator.session.target_states import watch_for_harm
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
+from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
@@ -112,14 +113,32 @@ class SessionLoop:
         changes: dict[str, Outcome | str | None] = {}
         if verdict.outcome is not None:
             changes = {"outcome": verdict.outcome, "reason": verdict.reason}
-        await self._context.journal.update_session(
-            self._context.id,
-            *verdict.summary,
-            PhaseChanged(phase=verdict.phase, reason=verdict.reason),
-            phase=verdict.phase,
-            phase_since=self._context.now(),
-            **changes,
-        )
+        while True:
+            try:
+                await self._context.journal.update_session(
+                    self._context.id,
+                    *verdict.summary,
+                    PhaseChanged(phase=verdict.phase, reason=verdict.reason),
+                    phase=verdict.phase,
+                    phase_since=self._context.now(),
+                    **changes,
+                )
+            except NotStoredError as error:
+                if verdict.phase is not Phase.CLEANING_UP:
+                    raise
+                # What a stop, a deadline or a lost isolation requires does not wait for the disk.
+                log.warning("session %s: %s; it is removed all the same", self._context.id, error)
+                await self._remove()
+            else:
+                return
+            await asyncio.sleep(MAX_PAUSE_SECONDS)
+
+    async def _remove(self) -> None:
+        try:
+            await remove_everything(self._context.engine, f"{labels.SESSION_ID}={self._context.id}")
+        except (LeftoverError, EngineError) as error:
+            metrics.CLEANUP_FAILURES.inc()
+            log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
 
     async def _carry_out(self, phase: Phase) -> _Verdict:
         body = asyncio.create_task(self._persist(phase))
@@ -152,7 +171,8 @@ class SessionLoop:
                 return await _BODIES[phase](self._context) or ()
             except Exception as error:
                 causes = list(_causes(error))
-                lasting = [cause for cause in causes if not isinstance(cause, TransientEngineError)]
+                may_heal = (TransientEngineError, NotStoredError)
+                lasting = [cause for cause in causes if not isinstance(cause, may_heal)]
                 if lasting:
                     raise _most_informative(lasting) from error
                 self._last_trouble = str(causes[0])
@@ -184,7 +204,8 @@ class SessionLoop:
         settings = self._context.settings
         while True:
             record = await self._context.record()
-            if record.stop_requested_at is not None:
+            # The request is stored, unless nothing can be: then it is known to this process only.
+            if record.stop_requested_at is not None or self._context.stop_requested.is_set():
                 return _Verdict(Phase.CLEANING_UP, Outcome.STOPPED, "stopped on request")
             lost = self._context.isolation.lost
             if lost is not None and record.phase in _ISOLATED_PHASES:
