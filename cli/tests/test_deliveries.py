@@ -1,8 +1,10 @@
 """Destinations and deliveries on the command line."""
 
 import json
+import subprocess
 
 import pytest
+from terminal_text import DRYRUN
 
 
 @pytest.fixture
@@ -83,6 +85,24 @@ def test_a_file_goes_to_standard_output_or_where_it_is_wanted(run, api, destinat
     assert "192.0.2.1" in (tmp_path / "x.csv").read_text()
     code, _, err = run("delivery", "fetch", made[:8], "-o", tmp_path / "no" / "x.csv")
     assert (code, "--output" in err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["delivery fetch", "report"])
+def test_a_file_that_does_not_fit_on_the_disk_stays_as_it_was(
+    environment, run, api, destination, tmp_path, command
+):
+    api.add_session()
+    run("delivery", "preview", "cmdb")
+    chosen = next(iter(api.deliveries))[:8] if command.startswith("delivery") else "last"
+    (tmp_path / "x.csv").write_text("before")
+    # No file may grow in it: as on a disk that is full.
+    shell = f"ulimit -f 0; exec {DRYRUN} {command} {chosen} -o {tmp_path}/x.csv"
+    found = subprocess.run(
+        ["sh", "-c", shell], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    said = f"error: --output: cannot write {tmp_path}/x.csv: File too large\n"
+    assert (found.returncode, found.stderr) == (2, said)
+    assert [(each.name, each.read_text()) for each in tmp_path.glob("*x.csv*")] == [("x.csv", "before")]
 
 
 def test_unknown_names_and_ids_say_where_they_are_listed(run, api):

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from terminal_text import DRYRUN
@@ -200,6 +201,19 @@ def test_a_reader_that_goes_away_is_141(environment, api):
     )
     assert found.stdout.splitlines()[-1] == "141"
     assert found.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["list"], ["--json", "list"], ["events", "last"]]
+)
+def test_output_that_cannot_be_written_is_no_defect(environment, api, arguments):
+    api.record_all(api.add_session(), [(0.0, {"type": "phase_changed", "phase": "queued"})] * 2000)
+    with Path("/dev/full").open("wb") as full:
+        found = subprocess.run(
+            [DRYRUN, *arguments], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    said = "error: the output cannot be written: No space left on device\n"
+    assert (found.returncode, found.stderr) == (ExitCode.USAGE, said)
 
 
 def started(environment, *arguments):

@@ -1,5 +1,7 @@
 """The command line `dryrun`: declarations only. What a command needs is imported when it runs."""
 
+import errno
+import os
 import sys
 from typing import Annotated, Literal
 
@@ -27,6 +29,8 @@ from dryrun_cli.report_group import report_app
 from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Of standard output alone: commands report those of files themselves."""
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
     "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, "
@@ -217,7 +221,12 @@ def main() -> None:
             reconfigure(errors="backslashreplace")
     try:
         app()
-    except Exception:  # noqa: BLE001  # an exception that gets here is a defect, with an exit code of its own
+    except Exception as error:  # noqa: BLE001  # what gets here is a defect, with an exit code of its own
+        if isinstance(error, OSError) and error.errno in _FULL:
+            # What is left in the buffer would be tried, and reported, once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+            sys.exit(ExitCode.USAGE)
         import traceback
 
         traceback.print_exc()

@@ -13,6 +13,7 @@ from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_object, read_word
 from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed, wrote_json
 from dryrun_cli.commands.ids import find_id
+from dryrun_cli.commands.output_file import STANDARD_OUTPUT, write_output
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
 from dryrun_cli.drawing.safe_text import inert_lines
 from dryrun_cli.errors import WrongUseError
@@ -104,17 +105,11 @@ async def change(
 @command
 async def fetch(client: ApiClient, _: Common, text: str, form: str | None, output: Path | None) -> None:
     """`dryrun delivery fetch ID`."""
-    _write(await api.file(client, await _find(client, text), form), output)
-
-
-def _write(content: bytes, output: Path | None) -> None:
-    if output is None:
+    content = await api.file(client, await _find(client, text), form)
+    if output is None or output == STANDARD_OUTPUT:
         sys.stdout.write(inert_lines(content.decode("utf-8", "replace")))
-        return
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise WrongUseError(f"--output {output}: {error.strerror}") from error
+    else:
+        write_output(output, content)
 
 
 async def _draw(client: ApiClient, view: DeliveryView, state: str | None) -> None:

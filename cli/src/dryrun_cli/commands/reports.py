@@ -1,8 +1,6 @@
 """Commands on the report: show it, judge it, write it; and the report at the end of watching."""
 
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +14,7 @@ from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object, read_r
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import command, make_console
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
+from dryrun_cli.commands.output_file import STANDARD_OUTPUT, write_output
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.report_view import draw_report
 from dryrun_cli.drawing.safe_text import ascii_json, inert_lines
@@ -24,7 +23,6 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.report import Report
 
-STANDARD_OUTPUT: Final = Path("-")
 SIGNED: Final = "signed"
 FORMS: Final = ("markdown", "html", "csv", "json", "jira", "servicenow", SIGNED)
 _FORM_BY_SUFFIX: Final = {
@@ -106,7 +104,7 @@ async def report(
             raise wrong_criteria(criteria_file, error) from error
         raise
     if form == SIGNED:
-        _write_bytes(output, document)
+        write_output(output, document)
     elif form is None:
         console = make_console()
         glyphs = glyphs_for(console.encoding)
@@ -151,34 +149,4 @@ def _write(path: Path | None, text: str) -> None:
     if path is None or path == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
-    _write_bytes(path, text.encode())
-
-
-def _write_bytes(path: Path | None, content: bytes) -> None:
-    if path is None or path == STANDARD_OUTPUT:
-        sys.stdout.buffer.write(content)
-        return
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)  # a device or a pipe is never replaced
-        else:
-            _replace(path.resolve(), content)
-    except OSError as error:
-        raise WrongUseError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader sees the old one or the new one."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            # A temporary file is private to its owner; a report gets the mode of any new file.
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o666 & ~mask)
-            file.close()
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    write_output(path, text.encode())
