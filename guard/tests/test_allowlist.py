@@ -2,11 +2,12 @@
 
 import json
 import os
+import resource
 
 import pytest
 from guard_stage import ALLOWLIST, LISTEN, SCAN, WEB, WEB_ID
 
-from docker_guard.allowlist import AllowlistReader, faults_of_image, load_allowlist
+from docker_guard.allowlist import AllowlistFile, AllowlistReader, faults_of_image, load_allowlist, write_file
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.refusal import Refusal
 
@@ -100,3 +101,16 @@ def test_a_file_rewritten_with_its_old_size_and_times_is_read_again(allowlist_fi
     os.utime(allowlist_file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert allowlist_file.stat().st_size == before.st_size
     assert reader.current().images == {}
+
+
+def test_an_allowlist_that_does_not_fit_on_the_disk_stays_as_it_was(tmp_path):
+    path = tmp_path / "allowlist.json"
+    path.write_text("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(ConfigurationError, match=r"allowlist.json cannot be written: File too large$"):
+            write_file(path, AllowlistFile())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [(path.name, "before")]

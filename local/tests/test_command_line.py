@@ -1,6 +1,11 @@
+import errno
+import os
+
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from dryrun_local.command_line import run_work
 from dryrun_local.main import app
 
 
@@ -20,3 +25,14 @@ def test_a_folder_to_add_that_is_not_there_is_named_by_every_command(command, tm
     done = CliRunner().invoke(app, [*command, "--add", str(tmp_path / "nowhere")])
     assert done.exit_code == 1, done.output
     assert f"{tmp_path / 'nowhere'} does not exist; --add takes a folder that has one of" in done.output
+
+
+def test_a_full_disk_is_named_with_what_to_do(capsys):
+    async def work(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/added.json")
+
+    with pytest.raises(typer.Exit) as ended:
+        run_work(work)
+    assert ended.value.exit_code == 1
+    said = "no space left on the disk for /somewhere/added.json; free some, and repeat the command"
+    assert said in " ".join(capsys.readouterr().out.split())

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -154,13 +155,18 @@ def read_file(path: Path, raw: bytes | None = None) -> AllowlistFile:
 
 
 def write_file(path: Path, file: AllowlistFile) -> None:
-    """Write the rows atomically: a reader sees the old file or the new one."""
+    """Write the rows atomically: a reader sees the old file or the new one. Raises ConfigurationError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as out:
-        out.write(json.dumps(file.model_dump(mode="json"), indent=2) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as out:
+            out.write(json.dumps(file.model_dump(mode="json"), indent=2) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def role_of(name: str, policy: Policy) -> Role:

@@ -1,5 +1,6 @@
 """Options that several commands share, and how a command runs."""
 
+import errno
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ def run_work(
         code = run(lambda interruption: work(Here(installation, screen, interruption)), screen.note)
     except (LocalError, CliError) as error:
         screen.warn(str(error))
+        code = 1
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        where = "" if error.filename is None else f" for {error.filename}"
+        screen.warn(f"no space left on the disk{where}; free some, and repeat the command")
         code = 1
     if code > 128:
         screen.note("Interrupted")

@@ -102,8 +102,13 @@ def test_kept_files_read_as_they_were_and_only_as_they_were(files, places, tmp_p
 def test_a_copy_that_does_not_fit_is_refused_and_made_once_it_fits(places, tmp_path):
     with small_disk(tmp_path / "small") as disk:
         files = OperatorFiles(places, disk / "kept")
-        with filled(disk), pytest.raises(NotStoredError, match=f"installed files .* free space in {disk}"):
+        # Room for its folders, and for one of its files.
+        with (
+            filled(disk, leaving=4096),
+            pytest.raises(NotStoredError, match=f"installed files .* free space in {disk}"),
+        ):
             files.keep(files.current)
+        assert list((disk / "kept").iterdir()) == [], "what is of no use takes no room"
         files.keep(files.current)
         (places.templates / "two.yml").unlink()
         began_with = files.current.digest

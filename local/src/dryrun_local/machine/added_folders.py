@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import is_held
 
@@ -87,7 +88,7 @@ def gather(installation: Installation) -> bool:
 def note_running(installation: Installation) -> None:
     """Write down which folders the services use, for `added_by_running` in another process."""
     text = json.dumps([str(folder) for folder in installation.added])
-    (installation.state / "added.json").write_text(text, encoding="utf-8")
+    write_atomically(installation.state / "added.json", text)
 
 
 def added_by_running(installation: Installation) -> set[Path]:

@@ -12,11 +12,21 @@ def write_atomically(path: Path, text: str) -> None:
 
     Raises NotWrittenError, e.g. where a folder has the file's name; nothing is left then.
     """
+    _write(path, text, 0o666)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user may read, as `write_atomically` does. Raises NotWrittenError."""
+    _write(path, text, 0o600)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        draft.unlink(missing_ok=True)  # one of a process that was killed, with its mode
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -24,12 +34,3 @@ def write_atomically(path: Path, text: str) -> None:
         with suppress(OSError):
             draft.unlink()
         raise NotWrittenError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user may read, atomically."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

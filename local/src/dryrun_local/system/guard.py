@@ -10,6 +10,7 @@ from typing import Final
 
 from dryrun_local.machine.engine_view import DEFAULT_HOST, open_engine
 from dryrun_local.machine.errors import EngineError
+from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.processes import Child, Program, running
 from dryrun_orchestrator.engine.protocol import Limits
@@ -33,7 +34,7 @@ async def running_guard(
     the policy. Raises ServiceDiedError.
     """
     policy = installation.state / "guard-policy.json"
-    policy.write_text(json.dumps({**policy_for(environ), **ceilings}), encoding="utf-8")
+    write_atomically(policy, json.dumps({**policy_for(environ), **ceilings}))
     with tempfile.TemporaryDirectory(prefix="dryrun-") as spare:
         socket = installation.state / "guard.sock"
         if len(str(socket)) > _LONGEST_SOCKET_PATH:

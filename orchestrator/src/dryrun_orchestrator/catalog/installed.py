@@ -126,9 +126,11 @@ class OperatorFiles:
         with self._lock:
             if folder.is_dir():
                 return
+            unfinished = self._kept / f"{installed.digest}.unfinished"
             try:
-                _write(installed, self._kept / f"{installed.digest}.unfinished", folder)
+                _write(installed, unfinished, folder)
             except OSError as error:
+                shutil.rmtree(unfinished, ignore_errors=True)  # it holds the last room there is
                 what = "a copy of the installed files"
                 raise NotStoredError.because(what, error, self._kept) from error
 
