@@ -108,6 +108,26 @@ async def test_who_waits_is_told_which_sessions_hold_the_places_and_how_to_free_
     assert [link in page for link in links] == [True] * 3
 
 
+async def test_who_waits_behind_one_that_waits_for_something_else_is_told_that(api, orchestrator, eventually):
+    """No place is what is missing then, and none becomes free."""
+    said = "waiting for a host that it fits on: alpha is drained"
+    first, second, waiting = await start(api), await start(api), await start(api)
+    for each in (first, second):
+        orchestrator.tell(UUID(each["id"]), PhaseChanged(phase=Phase.QUEUED, reason=said))
+
+    async def told():
+        return (await api.get(f"/sessions/{waiting['id']}")).json()["reason"].partition(": ")
+
+    async def is_told():
+        return (await told())[2] == said
+
+    await eventually(is_told)
+    assert (await told())[0] == f"waiting in the queue behind {first['id'][:8]}"
+    page = (await api.client.get(f"/dryrun/sessions/{waiting['id']}", headers=HTML)).text
+    assert said in page
+    assert "when a place is free" not in page
+
+
 async def test_who_waits_behind_others_is_told_it(api, orchestrator, eventually):
     """The place that is freed goes to the first."""
     held = [await start(api), await start(api)]

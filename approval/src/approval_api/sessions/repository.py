@@ -72,9 +72,27 @@ class UnacceptedSession:
 async def _views(
     connection: AsyncConnection, rows: Sequence[RowMapping]
 ) -> list[tuple[SessionView, Sequence[HeldPlace]]]:
-    """Return sessions. One that waits for a place comes with those that hold the places, and says so."""
-    held = await _held_places(connection) if any(row["waits"] for row in rows) else []
-    return [(_view(row, held), held) if row["waits"] else (_view(row), ()) for row in rows]
+    """Return sessions. One that waits for a place comes with those that hold the places, and says so.
+
+    Where none stands on the engine, it says what the first of those that have a place waits for.
+    """
+    if not any(row["waits"] for row in rows):
+        return [(_view(row), ()) for row in rows]
+    held = await _held_places(connection)
+    stuck = None if held else await _first_stuck(connection)
+    return [(_view(row, held, stuck), held) if row["waits"] else (_view(row), ()) for row in rows]
+
+
+async def _first_stuck(connection: AsyncConnection) -> str | None:
+    """Return what the oldest session waits for that has a place and cannot start, None if none says so."""
+    stuck = (
+        select(table.c.id, func.left(table.c.reason, _MOST_REASON).label("reason"))
+        .where(table.c.phase.in_(_WAITING_PHASES), ~waiting, table.c.reason.is_not(None))
+        .order_by(table.c.requested_at, table.c.id)
+        .limit(1)
+    )
+    first = (await connection.execute(stuck)).one_or_none()
+    return None if first is None else f"waiting in the queue behind {str(first.id)[:8]}: {first.reason}"
 
 
 async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
@@ -86,7 +104,7 @@ async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
     return kept_first(HeldPlace(*row) for row in found)
 
 
-def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
+def _view(row: RowMapping, held: Sequence[HeldPlace] = (), stuck: str | None = None) -> SessionView:
     position = row.get("queue_position")
     return SessionView(
         id=row["id"],
@@ -101,7 +119,7 @@ def _view(row: RowMapping, held: Sequence[HeldPlace] = ()) -> SessionView:
         accepted_at=row["accepted_at"],
         phase=row["phase"],
         outcome=row["outcome"],
-        reason=waiting_reason(held, row["requested_by"], position) if held else row["reason"],
+        reason=waiting_reason(held, row["requested_by"], position) if held else stuck or row["reason"],
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         prepared_at=row["prepared_at"],
