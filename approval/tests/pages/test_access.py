@@ -105,3 +105,18 @@ async def test_the_account_page_makes_a_token_for_named_collectors(browsers):
         "/account/tokens", data={**fields, "collectors": ""}, headers={"Accept": "text/html"}
     )
     assert (refused.status_code, "go together" in refused.text) == (422, True)
+
+
+async def test_who_removes_a_token_is_told_that_schedules_pause_with_it(browsers):
+    ada = await browsers("ada", Role.ADMIN)
+    await ada.ask("POST", "/me/tokens", json={"label": "nightly", "scopes": ["read", "run"]})
+    ada_id = (await ada.ask("GET", "/people")).json()["people"][0]["id"]
+    for path in ("/account", f"/people/{ada_id}"):
+        page = (await ada.client.get(path, headers={"Accept": "text/html"})).text
+        assert "schedules that were made or resumed with it pause" in page
+
+
+async def test_the_scope_of_an_administrator_says_everything_that_it_allows(browsers):
+    ada = await browsers("ada", Role.ADMIN)
+    page = (await ada.client.get("/account", headers={"Accept": "text/html"})).text
+    assert "remove tokens; add and remove destinations; publish badges" in page
