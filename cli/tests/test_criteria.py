@@ -76,4 +76,12 @@ def test_one_session_shows_its_verdict_and_what_it_is_judged_by(run, api):
     unscored = api.add_session(criteria="nightly")
     assert "none; criteria: nightly" in run("show", unscored["id"])[1]
     running = api.add_session(criteria="nightly", phase="scanning", outcome=None, ended_at=None)
-    assert "none yet; criteria: nightly" in run("show", running["id"])[1]
+    shown = " ".join(run("show", running["id"])[1].split())
+    assert "none yet: it is judged once it has ended; criteria: nightly" in shown
+
+
+def test_a_kept_session_says_when_it_is_judged(run, api):
+    kept = api.add_session(phase="kept", outcome=None)
+    shown = " ".join(run("show", kept["id"])[1].split())
+    assert "judged once it has ended, at its deadline at the latest; for now: " in shown
+    assert f"dryrun report {kept['id'][:8]} --judged;" in shown

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import deliveries_api
 import pytest
 from terminal_text import DRYRUN
 
@@ -39,6 +40,19 @@ def test_an_address_that_is_none_is_refused_in_a_sentence(run):
     address = ("--url", "ftp://hooks.example.com/x", "--credential", "hook")
     code, _, err = run("destination", "add", "cmdb", "--kind", "webhook", *address)
     assert (code, err) == (2, "error: URL scheme should be 'http' or 'https'\n")
+
+
+def test_an_answer_is_shown_to_its_end_where_its_remedy_is(run, api, destination, monkeypatch):
+    answer = (
+        "the credential 'hook' is for https://hooks.example.com and shown nowhere else; one for "
+        "https://other.example.com is written NAME@https://other.example.com=… in DELIVERY_CREDENTIALS"
+    )
+    monkeypatch.setitem(deliveries_api.ITEM, "answer", answer)
+    run("delivery", "preview", "cmdb")
+    (made,) = api.deliveries
+    assert answer in " ".join(run("delivery", "show", made[:8])[1].split())
+    narrow = run("delivery", "show", made[:8], COLUMNS="80")[1]
+    assert "CREDENTIALS" in "".join(narrow.split())
 
 
 def test_a_removal_is_json_on_request(run, api, destination):

@@ -40,13 +40,13 @@ def test_a_list_of_experiments_cuts_no_id_and_no_figure(run, api, tmp_path):
     file = tmp_path / "nightly-comparison-of-all-scanners.yml"
     file.write_text("templates: [small]\n")
     run("experiment", "run", file, "--no-watch")
-    _, out, _ = run("experiment", "list", COLUMNS="80")
+    _, out, _ = run("experiment", "list", COLUMNS="80", TZ="UTC")
     [experiment] = api.experiments
     head, row, *_ = out.splitlines()
     assert row.startswith(experiment[:8])
     assert "…" not in out
     assert max(map(len, (head, row))) <= 80
-    assert head.split() == ["ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "BY"]
+    assert head.split() == ["ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "(UTC)", "BY"]
 
 
 def test_a_trend_cuts_no_figure(run, api):

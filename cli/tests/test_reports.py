@@ -27,6 +27,12 @@ def test_the_report_says_what_was_found_missed_and_wrong(run, session):
     assert "peak 950 packets/s" in stdout
 
 
+def test_the_report_says_what_was_chosen_for_the_scan(run, api, session):
+    assert "Chosen for the scan" not in run("report", "last")[1]
+    api.add_session(scan={"collectors": [], "profile": None, "max_rate": 2500})
+    assert "Chosen for the scan: at most 2,500 packets/s from each collector" in run("report", "last")[1]
+
+
 def test_no_score_is_cut_in_a_terminal_of_80_columns(run, session):
     table = run("report", session["id"], COLUMNS="80")[1].partition("\n\n")[2].partition("\n\n")[0]
     for heading in ("DISCOVERED", "found", "missed", "false pos.", "not eval.", "precision", "recall", "F1"):

@@ -47,6 +47,14 @@ def test_the_list_and_one_schedule_say_when_and_what_became_of_it(run, api, file
     assert "\x1b" not in out
 
 
+def test_one_schedule_shows_what_is_repeated_and_how_it_scans(run, api, file):
+    file.write_text("templates: [small, large]\nseeds: [0, 1, 2]\nrates: [500, 2000]\n")
+    add(run, file)
+    (made,) = api.schedules.values()
+    out = run("schedule", "show", made["id"][:8])[1]
+    assert "small, large, 3 seeds, 1 repetition; ways to scan: 500/s, 2000/s" in " ".join(out.split())
+
+
 def test_one_that_ends_with_a_token_says_so(run, api, file):
     api.token_ends_at = "2027-02-28T10:00:00Z"
     assert "It pauses when this token ends, 2027-02-28 10:00 UTC." in add(run, file)[2]

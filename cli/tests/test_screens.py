@@ -89,6 +89,20 @@ def test_an_encoding_without_the_signs_is_no_failure(on_terminal):
     assert "+ Report of" in OURS.sub("", output)
 
 
+def test_a_session_shows_what_was_chosen_for_its_scan(run, api):
+    chosen = {"collectors": ["network"], "profile": "full", "max_rate": 2500}
+    session = api.add_session(scan=chosen)
+    shown = " ".join(run("show", session["id"])[1].split())
+    assert "scan collectors network; profile full; at most 2,500 packets/s from each collector" in shown
+    assert "scan " not in " ".join(run("show", api.add_session()["id"])[1].split())
+
+
+def test_a_session_in_the_queue_shows_its_number(run, api):
+    session = api.add_session(phase="requested", outcome=None, queue_position=1, expires_at=None)
+    assert "number 1; it starts automatically" in run("show", session["id"])[1]
+    assert "1 in queue" in run("list")[1]
+
+
 def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, monkeypatch):
     monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
     api.statuses = []

@@ -272,6 +272,14 @@ async def test_the_three_say_the_same(report):
     assert {row["judgement"] for row in rows} == {"found", "missed", "false positive", "wrong"}
 
 
+async def test_what_was_chosen_for_the_scan_is_said(report):
+    assert "Chosen for the scan" not in render(report)
+    session = report.session.model_copy(update={"scan": ScanChoice(profile="full", max_rate=2500)})
+    chosen = report.model_copy(update={"session": session})
+    for said in ("".join(Structure(render_html_file(chosen)).text), render(chosen)):
+        assert "profile full; at most 2,500 packets/s from each collector" in said
+
+
 async def test_a_kind_of_two_words_is_written_as_two(report_of):
     zone = Fact(kind="dns_zone", key="db:53/tcp/corp.example")
     report = await report_of(truth=(Fact(kind="host", key="db"), zone))

@@ -310,6 +310,7 @@ async def test_a_schedule_ends_with_the_token_that_made_or_resumed_it(api, brows
     made = (await api.post("/schedules", json=WANTED, headers=by_first)).json()
     assert made["token_ends_at"] == first["token"]["expires_at"]
     page = (await api.client.get(f"/dryrun/schedules/{made['id']}")).text
+    assert "ways to scan: as installed" in page
     assert "until the token that made or resumed it ends" in page
 
     async def paused():

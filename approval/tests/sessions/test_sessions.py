@@ -92,6 +92,10 @@ async def test_a_chosen_scan_is_stored_shown_and_passed_on_with_the_template_it_
     assert json.loads(put.content)["scan"] == CHOICE
     (listed,) = (await api.get("/sessions")).json()["sessions"]
     assert listed["scan"] == CHOICE
+    page = (
+        await api.client.get(f"/dryrun/sessions/{answer.json()['id']}", headers={"Accept": "text/html"})
+    ).text
+    assert f"at most {CHOICE['max_rate']} packets/s from each collector" in page
 
 
 async def test_a_retried_start_keeps_its_choice(api, orchestrator):

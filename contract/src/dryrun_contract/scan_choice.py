@@ -30,5 +30,21 @@ class ScanChoice(Word):
         """Whether everything is left to the template and the manifests."""
         return self == NO_CHOICE
 
+    @property
+    def in_words(self) -> str:
+        """The choice as people read it; "" when everything is left to the template and the manifests.
+
+        >>> ScanChoice(collectors=("network", "web"), profile="full", max_rate=2500).in_words
+        'collectors network, web; profile full; at most 2,500 packets/s from each collector'
+        """
+        words = []
+        if self.collectors:
+            words.append(f"collectors {', '.join(self.collectors)}")
+        if self.profile is not None:
+            words.append(f"profile {self.profile}")
+        if self.max_rate is not None:
+            words.append(f"at most {self.max_rate:,} packets/s from each collector")
+        return "; ".join(words)
+
 
 NO_CHOICE = ScanChoice()

@@ -10,8 +10,8 @@ from dryrun_cli.api.reading import read_word
 from dryrun_cli.commands.command import command, make_console, write_removed, wrote_json
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.safe_text import folded, inert, shown
-from dryrun_cli.drawing.tables import when
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.invocation import Common
 from dryrun_contract.template import TEMPLATE_ID
@@ -45,10 +45,10 @@ async def list_all(client: ApiClient, common: Common) -> None:
     answer = await client.badges()
     if wrote_json(common, answer):
         return
-    table = listing("ID", "OF", "PUBLISHED", "BY", give_way={"OF", "BY"})
+    table = listing("ID", "OF", dated("PUBLISHED"), "BY", give_way={"OF", "BY"})
     for each in read_word(PublishedBadges, answer, "published badges").badges:
         of = each.template or f"schedule {str(each.schedule_id)[:8]}"
-        published = when(each.published_at).rpartition(":")[0]
+        published = minute(each.published_at)
         table.add_row(shown(each.id), folded(of, 50), published, folded(each.published_by, 30))
     make_console().print(table if table.row_count else Text("No badge is published."))
 

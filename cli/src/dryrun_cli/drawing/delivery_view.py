@@ -7,8 +7,8 @@ from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationView
 
 _STYLES = {
@@ -21,6 +21,10 @@ _STYLES = {
     "done": "green",
     "delivered": "green",
 }
+
+
+_MOST_OF_AN_ANSWER = 600
+"""What to do next stands at its end."""
 
 
 def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType:
@@ -46,17 +50,18 @@ def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType
 
 def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:
     """Return one row per delivery."""
+    previewed = dated("PREVIEWED")
     figures = ("CREATE", "CHANGE", "REMOVE", "LEAVE", "DELIVERED", "GIVEN UP")
     table = listing(
-        *("ID", "PREVIEWED", "TO", "STATE", *figures),
-        give_way={"PREVIEWED", "TO", "GIVEN UP"},
+        *("ID", previewed, "TO", "STATE", *figures),
+        give_way={previewed, "TO", "GIVEN UP"},
         numbers=figures,
     )
     for each in deliveries:
         counts = each.counts
         table.add_row(
             Text(short(each.id), style="cyan"),
-            when(each.requested_at).rpartition(":")[0],
+            minute(each.requested_at),
             each.destination,
             _state(each.state),
             *(
@@ -101,7 +106,7 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
             _state(each.state),
             each.kind,
             folded(each.key, 60),
-            folded(each.answer or "-", 80),
+            folded(each.answer or "-", _MOST_OF_AN_ANSWER),
         )
     if table.row_count:
         parts += [Text(""), table]

@@ -9,10 +9,10 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
 from dryrun_cli.drawing.safe_text import folded, inert, shown
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.experiment import (
     UNMEASURED,
     ArmResult,
@@ -34,7 +34,8 @@ _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "di
 def draw_experiments(experiments: Iterable[ExperimentView], glyphs: Glyphs) -> RenderableType:
     """Return one row per experiment."""
     table = listing(
-        *("ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "BY"), give_way={"NAME", "SERVICES", "BY"}
+        *("ID", "NAME", "STATE", "SESSIONS", "SERVICES", dated("STARTED"), "BY"),
+        give_way={"NAME", "SERVICES", "BY"},
     )
     for each in experiments:
         table.add_row(
@@ -43,7 +44,7 @@ def draw_experiments(experiments: Iterable[ExperimentView], glyphs: Glyphs) -> R
             _state(each, glyphs),
             f"{each.measured} of {each.runs}" + (f", {each.failed} failed" if each.failed else ""),
             _range(each.services),
-            when(each.requested_at).rpartition(":")[0],
+            minute(each.requested_at),
             folded(each.requested_by, 20),
         )
     if not table.row_count:

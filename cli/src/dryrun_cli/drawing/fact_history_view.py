@@ -5,8 +5,8 @@ from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.fact_history import FactHistory, FactVersion
 
 _MOST_FATES = 20
@@ -21,13 +21,13 @@ def draw_history(history: FactHistory, glyphs: Glyphs) -> RenderableType:
         title.append(f", true: {inert(str(history.expected), 120)}", "not bold")
     if not history.versions:
         return Group(title, Text("No session of an experiment or schedule has this fact."))
-    names = ("COLLECTORS", "LAST RUN", "FOUND", "RUNS", "REPORTED")
+    names = ("COLLECTORS", dated("LAST RUN"), "FOUND", "RUNS", "REPORTED")
     table = listing(*names, give_way={"COLLECTORS", "RUNS", "REPORTED"})
     for version in history.versions:
         style = "green" if version.found == version.of else "red" if not version.found else "yellow"
         table.add_row(
             folded(_names(version), 50),
-            when(version.runs[-1].at).rpartition(":")[0],
+            minute(version.runs[-1].at),
             Text(f"{version.found} of {version.of}", style=style),
             _fates(version, glyphs),
             folded(", ".join(f"{value!r} in {count}" for value, count in version.values.items()) or "-"),

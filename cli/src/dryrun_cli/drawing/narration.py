@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from dryrun_cli.drawing.moments import clock_time
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
@@ -136,8 +137,9 @@ type _Addresses = Mapping[str, str]
 def _queued(data: words.SessionQueued, _addresses: _Addresses) -> _Line:
     seed = f", seed {data.seed}" if data.seed else ""
     keep = ", kept after the scan" if data.keep else ""
-    ahead = f", prepared ahead at {clock(data.prepared_at)}" if data.prepared_at else ""
-    return "session", f"queued: template {data.template}{seed}{keep}, requested by {data.actor}{ahead}"
+    ahead = f", prepared ahead at {clock_time(data.prepared_at)}" if data.prepared_at else ""
+    scan = f"; {data.scan.in_words}" if not data.scan.is_empty else ""
+    return "session", f"queued: template {data.template}{seed}{keep}, requested by {data.actor}{ahead}{scan}"
 
 
 def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Line:
@@ -153,7 +155,7 @@ def _placed(data: words.SessionPlaced, _addresses: _Addresses) -> _Line:
 def _network(data: words.NetworkCreated, _addresses: _Addresses) -> _Line:
     return (
         "network",
-        f"{data.name} ({data.subnet}) created; removed by {clock(data.expires_at)} at the latest",
+        f"{data.name} ({data.subnet}) created; removed by {clock_time(data.expires_at)} at the latest",
     )
 
 

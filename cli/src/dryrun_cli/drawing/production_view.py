@@ -8,8 +8,8 @@ from rich.text import Text
 
 from dryrun_cli.api.reading import JsonObject
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute, when
 from dryrun_cli.drawing.safe_text import folded, inert, shown
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.production import ChangeSummary, ScanView
 
 _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yellow"}
@@ -49,7 +49,7 @@ def draw_changes(summary: ChangeSummary) -> RenderableType:
 def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
     """Return one row per scan."""
     table = listing(
-        *("BEGAN", "COLLECTOR", "PROFILE", "TARGETS", "RESULT", "MISSED", "GONE"),
+        *(dated("BEGAN"), "COLLECTOR", "PROFILE", "TARGETS", "RESULT", "MISSED", "GONE"),
         give_way={"TARGETS"},
         numbers={"MISSED", "GONE"},
     )
@@ -57,7 +57,7 @@ def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
         more = f" and {len(each.targets) - 3} more" if len(each.targets) > 3 else ""
         result = {True: "complete", False: "incomplete", None: "not ended"}[each.complete]
         table.add_row(
-            when(each.started_at).rpartition(":")[0],
+            minute(each.started_at),
             shown(each.collector, limit=40),
             each.profile,
             folded(", ".join(each.targets[:3]) + more, 80),

@@ -44,19 +44,7 @@ def draw_report(
     `whole` says where the whole report is; by default the command that writes it.
     """
     where = whole or f"dryrun report {short(report.session.id)} -o report.html"
-    parts: list[RenderableType] = [_headline(report, glyphs)]
-    if report.template.stands_for is not None:
-        parts.append(indented(f"Stands for {origin(report.template.stands_for)}", "dim"))
-    if with_reason and report.session.reason:
-        parts.append(indented(inert(report.session.reason, 2000)))
-    if not report.final:
-        parts.append(indented("The session has not ended; these are its results so far."))
-    if not report.history_complete:
-        parts.append(
-            indented("Some events of this session were lost; the report may be incomplete.", "yellow")
-        )
-    if report.isolation is not None and not report.isolation.isolated:
-        parts.append(indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
+    parts: list[RenderableType] = [*_head(report, glyphs, with_reason=with_reason)]
     parts += _scores(report, glyphs, where)
     parts += draw_own_lists(report, glyphs, where)
     parts += draw_harm(report, glyphs)
@@ -71,6 +59,23 @@ def draw_report(
     if report.final:
         parts.append(Text(f"Full report: {where}", "dim"))
     return Group(*parts)
+
+
+def _head(report: Report, glyphs: Glyphs, *, with_reason: bool) -> Iterator[RenderableType]:
+    """Yield what the report is about, and what is to be known before its figures."""
+    yield _headline(report, glyphs)
+    if report.template.stands_for is not None:
+        yield indented(f"Stands for {origin(report.template.stands_for)}", "dim")
+    if not report.session.scan.is_empty:
+        yield indented(f"Chosen for the scan: {inert(report.session.scan.in_words, 1000)}", "dim")
+    if with_reason and report.session.reason:
+        yield indented(inert(report.session.reason, 2000))
+    if not report.final:
+        yield indented("The session has not ended; these are its results so far.")
+    if not report.history_complete:
+        yield indented("Some events of this session were lost; the report may be incomplete.", "yellow")
+    if report.isolation is not None and not report.isolation.isolated:
+        yield indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red")
 
 
 def _headline(report: Report, glyphs: Glyphs) -> Text:

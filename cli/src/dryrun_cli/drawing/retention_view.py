@@ -4,8 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.safe_text import shown
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.retention import RetentionView
 
 
@@ -19,10 +19,10 @@ def draw_retention(view: RetentionView) -> RenderableType:
         ("the audit log", view.audit_days),
     ):
         policy.add_row(name, "ever" if days is None else "1 day" if days == 1 else f"{days} days")
-    removed = _table("REMOVED", "HOW MANY", "WHAT")
+    removed = _table(dated("REMOVED"), "HOW MANY", "WHAT")
     for each in view.removed:
         number = each.detail.removesuffix(" removed")
-        at = when(each.at).rpartition(":")[0]
+        at = minute(each.at)
         removed.add_row(at, shown(number, limit=20), shown(each.object, limit=200))
     if not removed.row_count:
         return Group(policy, Text(""), Text("Nothing was removed by policy yet."))

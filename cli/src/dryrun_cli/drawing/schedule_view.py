@@ -8,8 +8,9 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute, when
+from dryrun_cli.drawing.narration import counted
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.schedule import Firing, Schedule, ScheduleView
 
 _STYLES = {"started": "green", "failed": "red", "skipped": "yellow", "starting": "cyan"}
@@ -17,14 +18,14 @@ _STYLES = {"started": "green", "failed": "red", "skipped": "yellow", "starting":
 
 def draw_schedules(schedules: Iterable[ScheduleView], glyphs: Glyphs) -> RenderableType:
     """Return one row per schedule."""
-    table = listing("ID", "NAME", "STATE", "WHEN", "NEXT", "OWNER", give_way={"NAME", "WHEN", "OWNER"})
+    table = listing("ID", "NAME", "STATE", "WHEN", dated("NEXT"), "OWNER", give_way={"NAME", "WHEN", "OWNER"})
     for each in schedules:
         table.add_row(
             Text(short(each.id), style="cyan"),
             folded(each.request.experiment.name, 40),
             _state(each, glyphs),
             folded(f"{each.request.cron} {each.request.timezone}", 60),
-            "-" if each.next_at is None else when(each.next_at).rpartition(":")[0],
+            "-" if each.next_at is None else minute(each.next_at),
             folded(each.owner, 20),
         )
     if not table.row_count:
@@ -44,6 +45,14 @@ def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
             style="dim",
         ),
     ]
+    experiment = schedule.request.experiment
+    parts.append(
+        Text(
+            f"{inert(', '.join(experiment.templates), 300)}, {counted(len(experiment.seeds), 'seed')}, "
+            f"{counted(experiment.repetitions, 'repetition')}; "
+            f"ways to scan: {inert(', '.join(arm.name for arm in experiment.arms()), 600)}"
+        )
+    )
     if schedule.next_at is not None:
         ends = schedule.token_ends_at
         until = "" if ends is None else f", until the token that made or resumed it ends, {when(ends)}"
@@ -53,7 +62,7 @@ def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
     if not schedule.firings:
         return Group(*parts, Text("It has not been due yet."))
     recall = "RECALL OF SERVICES"
-    table = listing("DUE", "STATE", "EXPERIMENT", "SESSIONS", recall, give_way={recall})
+    table = listing(dated("DUE"), "STATE", "EXPERIMENT", "SESSIONS", recall, give_way={recall})
     for each in schedule.firings:
         table.add_row(*_row(each))
     return Group(*parts, Text(""), table)
@@ -62,7 +71,7 @@ def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
 def _row(firing: Firing) -> tuple[RenderableType, ...]:
     state = Text(firing.state, style=_STYLES.get(firing.state, ""))
     if firing.experiment is None:
-        return when(firing.due_at).rpartition(":")[0], state, "-", "-", inert(firing.reason or "", 300)
+        return minute(firing.due_at), state, "-", "-", inert(firing.reason or "", 300)
     experiment = firing.experiment
     failed = f", {experiment.failed} failed" if experiment.failed else ""
     recalls = ", ".join(
@@ -71,7 +80,7 @@ def _row(firing: Firing) -> tuple[RenderableType, ...]:
         if arm.services.value is not None
     )
     sessions = f"{experiment.measured} of {experiment.runs}{failed}"
-    return when(firing.due_at).rpartition(":")[0], state, short(experiment.id), sessions, recalls or "-"
+    return minute(firing.due_at), state, short(experiment.id), sessions, recalls or "-"
 
 
 def _state(schedule: ScheduleView, glyphs: Glyphs) -> Text:

@@ -13,6 +13,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute, when
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.safe_text import folded, inert, shown
@@ -52,7 +53,7 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
 def draw_sessions(sessions: Iterable[ListedSession], glyphs: Glyphs, width: int) -> RenderableType:
     """Return one row per session; with when and who started it and why it ended if `width` allows."""
     now = datetime.now(UTC)
-    started = ["STARTED"] if width >= STARTED_WIDTH else []
+    started = [dated("STARTED")] if width >= STARTED_WIDTH else []
     names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", *started, "TOOK"]
     if width >= REASON_WIDTH:
         names += ["BY", "REASON"]
@@ -65,7 +66,7 @@ def draw_sessions(sessions: Iterable[ListedSession], glyphs: Glyphs, width: int)
             _listed_state(session, glyphs),
             _recall(session.figures),
             _verdict(session.figures),
-            *(shown(when(session.requested_at).rpartition(":")[0]) for _ in started),
+            *(shown(minute(session.requested_at)) for _ in started),
             shown(duration(took.total_seconds())),
         ]
         if width >= REASON_WIDTH:
@@ -112,10 +113,14 @@ def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row("session", Text(str(session.id), style="cyan"))
     grid.add_row("state", state_text(session, glyphs))
+    if session.queue_position is not None:
+        grid.add_row("queue", Text(f"number {session.queue_position}; it starts automatically"))
     if session.reason:
         grid.add_row("reason", Text(inert(session.reason, 2000)))
     grid.add_row("template", Text(inert(_template(session))))
     grid.add_row("digest", Text(inert(session.template_digest)))
+    if not session.scan.is_empty:
+        grid.add_row("scan", Text(inert(session.scan.in_words, 1000)))
     grid.add_row("started", Text(f"{when(session.requested_at)} by {inert(session.requested_by)}"))
     if session.prepared_at is not None:
         grid.add_row("prepared", Text(f"{when(session.prepared_at)}, ahead; its deadline counts from then"))
@@ -143,6 +148,8 @@ def state_text(session: SessionView, glyphs: Glyphs) -> Text:
 def _listed_state(session: ListedSession, glyphs: Glyphs) -> Text:
     if session.outcome == Outcome.COMPLETED and session.figures is not None and session.figures.cut:
         return Text(f"{glyphs.warning} scan cut", style="yellow")
+    if session.queue_position is not None:
+        return Text(f"{glyphs.active} {session.queue_position} in queue", style="cyan")
     return state_text(session, glyphs)
 
 
@@ -162,13 +169,10 @@ def _verdict_by(session: ListedSession) -> Text:
     criteria = inert(session.criteria, 40)
     if session.figures is not None and session.figures.passed is not None:
         return _verdict(session.figures).append(f" by {criteria}", "dim")
-    none = "none" if session.phase == Phase.ENDED else "none yet"
+    none = "none" if session.phase == Phase.ENDED else "none yet: it is judged once it has ended"
+    if session.phase == Phase.KEPT:
+        none += f", at its deadline at the latest; for now: dryrun report {short(session.id)} --judged"
     return Text(f"{none}; criteria: {criteria}", style="dim")
-
-
-def when(at: datetime) -> str:
-    """Return the local date and time to the second."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _seeded(template: str, seed: int) -> str:

@@ -4,9 +4,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dryrun_cli.drawing.listing import listing
+from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.narration import duration
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_cli.drawing.tables import when
 from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
 
 
@@ -16,11 +16,12 @@ def draw_trend(trend: Trend) -> RenderableType:
         return Text("Nothing was measured yet; `dryrun templates` lists the templates.")
     figures = ("RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS")
     changes = _changes(trend)
+    at = dated("WHEN")
     names: tuple[str, ...]
     if any(changes):
-        names, narrow = ("WHEN", "SCANNED", *figures, "CHANGED"), {"WHEN", "SCANNED", "CHANGED"}
+        names, narrow = (at, "SCANNED", *figures, "CHANGED"), {at, "SCANNED", "CHANGED"}
     else:
-        names, narrow = ("WHEN", "SCANNED", *figures), {"SCANNED"}
+        names, narrow = (at, "SCANNED", *figures), {"SCANNED"}
     table = listing(*names, give_way=narrow, numbers=figures)
     for each, changed in reversed(list(zip(trend.points, changes, strict=True))):
         last = Text(inert(changed or "-", 80), style="yellow" if changed else "")
@@ -46,7 +47,7 @@ def _changes(trend: Trend) -> list[str]:
 def _row(point: TrendPoint) -> tuple[RenderableType, ...]:
     seconds = _value(point, "seconds")
     return (
-        when(point.at).rpartition(":")[0],
+        minute(point.at),
         folded(point.line + ("" if point.whole else " (cut short)"), 40),
         _ratio(_value(point, "recall")),
         _ratio(_value(point, "precision")),

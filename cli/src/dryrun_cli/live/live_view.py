@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import UNICODE, outcome_sign
-from dryrun_cli.drawing.narration import HARM_WORDS, clock, counted, duration, notice_text, place, summary_of
+from dryrun_cli.drawing.moments import clock_time
+from dryrun_cli.drawing.narration import HARM_WORDS, counted, duration, notice_text, place, summary_of
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_cli.live.frame import Frame
 from dryrun_cli.live.watched_session import WatchedSession
@@ -254,9 +255,9 @@ def countdown(expires_at: datetime, now: datetime) -> str:
     """Return the time until the session's network is removed at the latest."""
     left = expires_at - now
     if left <= timedelta(0):
-        return f"Cleanup is overdue: the deadline was {clock(expires_at)}."
+        return f"Cleanup is overdue: the deadline was {clock_time(expires_at)}."
     seconds = int(left.total_seconds())
-    return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(expires_at)})."
+    return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock_time(expires_at)})."
 
 
 def _extras(state: WatchedSession, frame: Frame) -> int:

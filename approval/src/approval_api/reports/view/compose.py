@@ -60,6 +60,8 @@ def _subtitle(report: Report) -> tuple[Text, ...]:
     at = f" at {session.requested_at:%Y-%m-%d %H:%M:%S} UTC"
     lines.append(text("Requested by ", Quoted(session.requested_by), at))
     lines.append(text("Session ", Quoted(str(session.id))))
+    if not session.scan.is_empty:
+        lines.append(text("Chosen for the scan: ", Quoted(session.scan.in_words, 1000, prose=True)))
     if session.outcome is not None:
         outcome = text(f"Outcome: {session.outcome}")
         lines.append(
