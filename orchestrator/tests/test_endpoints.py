@@ -134,7 +134,20 @@ async def test_an_unknown_template_lists_the_known_ones(served):
 async def test_nothing_but_template_seed_and_keep_comes_in(served, body):
     answer = await served.put(f"/sessions/{uuid4()}", json=body)
     assert answer.status_code == 422
-    assert Problem.model_validate_json(answer.content).faults
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.faults
+    (line,) = audit_lines(served)
+    assert (line["actor"], line["outcome"], line["reason"]) == ("ada", "refused", problem.detail)
+
+
+@pytest.mark.parametrize(("headers", "body"), [({}, b"{" + b" " * 20_000), ({"X-Actor": "a" * 300}, b"{}")])
+async def test_a_command_that_is_refused_unread_is_recorded(served, headers, body):
+    typed = {"Content-Type": "application/json"}
+    answer = await served.put(f"/sessions/{uuid4()}", content=body, headers=typed | headers)
+    assert 400 <= answer.status_code < 500
+    (line,) = audit_lines(served)
+    assert (line["outcome"], line["actor"][:3]) == ("refused", headers.get("X-Actor", "ada")[:3])
+    assert len(line["actor"]) <= 201
 
 
 async def test_events_are_paged_acknowledged_and_waited_for(served):

@@ -129,3 +129,12 @@ async def test_a_session_that_waits_is_not_stopped_without_a_record_of_it(stage,
             await supervisor.stop(waiting)
         await supervisor.stop(waiting)
         assert (await stage.ended(waiting)).outcome is Outcome.STOPPED
+
+
+async def test_a_session_that_cannot_begin_fills_no_log_with_tracebacks(stage, full, caplog):
+    async with stage.running(), asyncio.timeout(20):
+        session_id = await stage.start()
+        with full():
+            await stage.eventually(lambda: caplog.text.count("written: full; trying again") > 3)
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+    assert "Traceback" not in caplog.text

@@ -16,6 +16,7 @@ from dryrun_orchestrator.endpoints import (
     check_readiness,
     metrics_router,
     record_stranger,
+    record_unread,
     render_metrics,
     router,
 )
@@ -94,7 +95,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     # Set when the process is asked to stop: long polls then answer at once.
     app.state.stopping = asyncio.Event()
-    install_problem_handlers(app)
+    install_problem_handlers(app, record_unread)
     install_door(app, settings.token.get_secret_value(), record_stranger)
     app.include_router(router)
     if settings.metrics_listen is None:

@@ -55,7 +55,7 @@ class AuditLog:
         reason: str | None = None,
         arguments: Mapping[str, object] | None = None,
     ) -> None:
-        """Append one line. `actor` is the name the caller asserted, None for a caller without the token."""
+        """Append one line. `actor` is the name the caller asserted; None without one or the token."""
         line = json.dumps(
             {
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

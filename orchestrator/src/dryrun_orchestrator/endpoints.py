@@ -325,3 +325,10 @@ async def _audit(
 async def record_stranger(request: Request) -> None:
     """Record a command that came without the token."""
     await _audit(request, None, outcome="refused", reason="unauthorized")
+
+
+async def record_unread(request: Request, reason: str) -> None:
+    """Record a command with the token that was refused before an endpoint saw it."""
+    if request.method in {"PUT", "POST"}:
+        actor = request.headers.get("x-actor")
+        await _audit(request, actor, outcome="refused", reason=printable(reason, limit=1000))

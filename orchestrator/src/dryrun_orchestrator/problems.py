@@ -1,7 +1,7 @@
 """Renders every error as an RFC 9457 problem."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import uuid4
 
 from fastapi import FastAPI, Request
@@ -59,8 +59,8 @@ def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONR
     )
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem."""
+def install_problem_handlers(app: FastAPI, record: Callable[[Request, str], Awaitable[None]]) -> None:
+    """Make `app` answer every error with a problem; `record` takes what reached no endpoint."""
 
     def on(kind: type[Exception], status: int, name: str, title: str) -> None:
         async def handle(request: Request, error: Exception) -> Response:
@@ -82,24 +82,33 @@ def install_problem_handlers(app: FastAPI) -> None:
     )
     # Not 503, which a client takes for a refusal: the same request again succeeds once there is space.
     on(NotStoredError, 507, "not-stored", "It cannot be stored")
-    app.add_exception_handler(RefusedError, _on_refusal)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+    async def refuse_unread(request: Request, error: Exception) -> Response:
+        refused = error.problem if isinstance(error, RefusedError) else _invalid(error)
+        await record(request, str(refused.detail))
+        if isinstance(error, RefusedError):
+            return answer_refusal(request, error)
+        said = {"instance": request.url.path, "request_id": request.headers.get("x-request-id")}
+        return _answer(refused.model_copy(update=said))
+
+    app.add_exception_handler(RefusedError, refuse_unread)
+    app.add_exception_handler(RequestValidationError, refuse_unread)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_any_error)
 
 
-async def _on_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    return answer_refusal(request, error)
-
-
-async def _on_validation_error(request: Request, error: Exception) -> Response:
+def _invalid(error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
     faults = tuple(
         Fault(where=".".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()
     )
-    detail = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
-    return problem_response(request, 422, "invalid-request", "Invalid request", detail, faults)
+    return Problem(
+        type=problem_type("invalid-request"),
+        title="Invalid request",
+        status=422,
+        detail="; ".join(f"{fault.where}: {fault.what}" for fault in faults),
+        faults=faults,
+    )
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -284,6 +284,10 @@ class Supervisor:
                     context.stop_requested.set()
                 await SessionLoop(context).run()
                 self._unstored_stops.discard(context.id)
+        except NotStoredError as error:
+            # Each few seconds, and mostly on a full disk: a traceback would fill that of the logs.
+            log.warning("session %s: %s; trying again", context.id, error)
+            await asyncio.sleep(LOOP_RETRY_SECONDS)
         except Exception:
             # A failing session must not end the others; the journal still holds it, and it starts again.
             log.exception("session %s: its loop failed", context.id)
