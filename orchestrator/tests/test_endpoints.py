@@ -10,11 +10,13 @@ from engine_in_memory.engine import FakeEngine
 from small_disk import filled, small_disk
 from stage import Stage, images
 
-from dryrun_contract.event import EventPage, Snapshot
+from dryrun_contract.event import EventPage, PhaseChanged, Snapshot
 from dryrun_contract.problem import Problem
 from dryrun_contract.session import Session
 from dryrun_contract.template import Template
 from dryrun_orchestrator.app import create_app
+from dryrun_orchestrator.journal.errors import JournalWriteError
+from dryrun_orchestrator.session import loop
 
 TOKEN = {"Authorization": "Bearer a-token-of-sixteen", "X-Actor": "ada"}
 
@@ -254,6 +256,33 @@ async def test_a_full_disk_is_said_to_whoever_asks_and_forgotten_once_there_is_s
             assert "dryrun_journal_writable 1.0" in (await served.get("/metrics")).text
             assert (await served.put(url, json={"template": "two"})).status_code == 201
             await until_ended(served, url.rpartition("/")[2])
+
+
+async def append_forever(journal, session_id):
+    while True:
+        await journal.append(session_id, PhaseChanged(phase="kept"))
+
+
+async def test_on_a_full_disk_a_session_is_stopped_removed_and_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "MAX_PAUSE_SECONDS", 0.1)
+    with small_disk(tmp_path / "small", kib=1024) as disk:
+        async with serving(disk) as served, asyncio.timeout(30):
+            session_id = uuid4()
+            url = f"/sessions/{session_id}"
+            await served.put(url, json={"template": "two", "keep": True})
+            journal = served.app.state.parts.journal
+            while (await served.get(url)).json()["phase"] != "kept":
+                await asyncio.sleep(0.02)
+            with filled(disk):
+                with pytest.raises(JournalWriteError):
+                    await append_forever(journal, session_id)
+                stop = await served.post(f"{url}/stop")
+                assert (stop.status_code, stop.json()["phase"]) == (202, "kept")
+                while served.engine.networks:
+                    await asyncio.sleep(0.02)
+                assert (await served.get(url)).json()["phase"] == "kept"
+            assert (await until_ended(served, session_id)).outcome == "stopped"
+            assert [line["outcome"] for line in audit_lines(served)] == ["accepted", "accepted"]
 
 
 async def test_probes_answer_and_nothing_begins_without_the_state_folder(served):
