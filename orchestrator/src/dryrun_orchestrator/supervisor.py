@@ -242,6 +242,8 @@ class Supervisor:
             waiting -= 1
         try:
             await self._tend_pool(group, everything, waiting)
+        except NotStoredError as error:
+            log.warning("the pool waits: %s", error)
         except Exception:
             # What is merely prepared must not end anybody's session. It is tried again within seconds.
             log.exception("the pool could not be tended")

@@ -10,6 +10,7 @@ from prepared_sessions import claim, dropped, ready, rows
 from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Phase
+from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
@@ -185,3 +186,18 @@ async def test_an_end_while_nothing_can_be_stored_leaves_what_is_prepared_to_the
     async with pooled.running() as supervisor:
         await pooled.eventually(lambda: pooled.engine.networks)
         await ready(pooled)
+
+
+async def test_what_is_due_is_removed_while_nothing_can_be_stored_and_dropped_later(pooled, monkeypatch):
+    async def fails(*_):
+        raise JournalWriteError("the journal cannot be written: full")
+
+    monkeypatch.setattr(supervisor_module, "LOOP_RETRY_SECONDS", 0.05)
+    async with pooled.running(), asyncio.timeout(20):
+        (session_id,) = await ready(pooled)
+        with monkeypatch.context() as patched:
+            patched.setattr(pooled.journal.pool, "drop", fails)
+            pooled.of_image(WEB)[0].become("unhealthy")
+            await pooled.eventually(lambda: not pooled.left(session_id))
+            assert [row.id for row in await rows(pooled, PoolState.READY)] == [session_id]
+        assert (await dropped(pooled, DropCause.UNHEALTHY)).id == session_id

@@ -23,6 +23,7 @@ from dryrun_orchestrator.session.loop import AFTER_DEADLINE
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
+from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,22 @@ class PreparedSession:
         try:
             await first_of(self._prepare_and_watch, self._decision)
         except _DroppedError as dropped:
-            await drop(self._context, dropped.cause, str(dropped))
+            await self._drop(dropped.cause, str(dropped))
         except EngineError as error:
-            await drop(self._context, DropCause.FAILED, str(error))
+            await self._drop(DropCause.FAILED, str(error))
+        except NotStoredError:
+            raise
         except Exception as error:
             log.exception("prepared session %s failed", self._context.id)
-            await drop(self._context, DropCause.FAILED, f"internal error: {type(error).__name__}: {error}")
+            await self._drop(DropCause.FAILED, f"internal error: {type(error).__name__}: {error}")
+
+    async def _drop(self, cause: DropCause, reason: str) -> None:
+        try:
+            await drop(self._context, cause, reason)
+        except NotStoredError:
+            # What is due does not wait for the disk; a claim would find that it is gone.
+            await _why_not_removed(self._context)
+            raise
 
     async def _prepare_and_watch(self) -> None:
         record = await self._context.record()
