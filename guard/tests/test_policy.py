@@ -59,3 +59,18 @@ def test_reads_json_and_toml(tmp_path):
     )
     assert Policy.load(as_json) == Policy.load(as_toml)
     assert Policy.load(None) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"sesions": 4}', "'sesions': there is no such field; did you mean sessions?"),
+        ('{"zzz": 4}', "'zzz': there is no such field"),
+    ],
+)
+def test_a_misspelt_field_is_named_with_the_one_that_may_be_meant(tmp_path, text, said):
+    path = tmp_path / "policy.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        Policy.load(path)
+    assert str(refused.value) == f"the policy {path}: {said}"

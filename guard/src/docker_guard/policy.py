@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
@@ -117,15 +118,24 @@ class Policy(BaseModel):
                 json.loads(text, object_pairs_hook=unique)
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise ConfigurationError(f"the policy {path}: {faults(error)}") from None
+            raise ConfigurationError(f"the policy {path}: {faults(error, list(cls.model_fields))}") from None
         except OSError as error:
             raise ConfigurationError(f"the policy {path}: {error.strerror or error}") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"the policy {path}: {error}") from None
 
 
-def faults(error: ValidationError) -> str:
-    """Return where a document is wrong, without its values: they may be secret."""
+def faults(error: ValidationError, known: Sequence[str] = ()) -> str:
+    """Return where a document is wrong, without its values: they may be secret.
+
+    `known`: the names of its fields, to say which of them a wrong name may mean.
+    """
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    places = [f"{shown('.'.join(map(str, each['loc'])), 120)}: {each['msg']}" for each in found[:10]]
+    places = []
+    for each in found[:10]:
+        what = each["msg"]
+        if known and each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
+            close = get_close_matches(str(each["loc"][0]), known, n=1)
+            what = "there is no such field" + (f"; did you mean {close[0]}?" if close else "")
+        places.append(f"{shown('.'.join(map(str, each['loc'])), 120)}: {what}")
     return "; ".join(places)
