@@ -9,7 +9,7 @@ from terminal_text import OURS
 def test_plain_lines_carry_time_subject_and_words(run):
     _, stdout, _ = run("start", "small", "--watch")
     lines = stdout.splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d  session    queued: template small, requested by ada", lines[0])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d UTC  session    queued: template small, requested by ada", lines[0])
     assert any(line.endswith("found      service db:5432/tcp (PostgreSQL DB 17.2)") for line in lines)
     assert any(line.endswith("session    ended: completed") for line in lines)
 

@@ -1,7 +1,6 @@
 """Events as sentences, one line each, for pipes, logs and `dryrun events`."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -118,11 +117,6 @@ def narrate_unknown(raw: Mapping[str, JsonValue]) -> str:
     data = raw.get("data")
     kind = data.get("type") if isinstance(data, dict) else None
     return _line("event", f"{kind or 'of an unknown type'} (not known to this version of dryrun)")
-
-
-def clock(at: datetime | None) -> str:
-    """Return the local time of day, `09:30:07`."""
-    return (at or datetime.now(UTC)).astimezone().strftime("%H:%M:%S")
 
 
 def _line(subject: str, text: str) -> str:

@@ -13,7 +13,8 @@ from rich.live import Live
 from dryrun_cli.api.event_stream import Received
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import glyphs_for
-from dryrun_cli.drawing.narration import clock, narrate, narrate_unknown
+from dryrun_cli.drawing.moments import clock_time
+from dryrun_cli.drawing.narration import narrate, narrate_unknown
 from dryrun_cli.drawing.safe_text import ascii_json, inert, shown
 from dryrun_cli.live.frame import Frame
 from dryrun_cli.live.live_view import draw
@@ -106,14 +107,14 @@ class PlainScreen:
     def received(self, item: Received, state: WatchedSession) -> None:
         """Write the event's line."""
         if item.event is None:
-            self._write(f"{clock(_time_of(item))}  {narrate_unknown(item.raw)}")
+            self._write(f"{clock_time(_time_of(item))}  {narrate_unknown(item.raw)}")
         else:
-            self._write(f"{clock(item.event.at)}  {narrate(item.event, state.addresses)}")
+            self._write(f"{clock_time(item.event.at)}  {narrate(item.event, state.addresses)}")
 
     def show_message(self, _topic: Topic, message: str) -> None:
         """Write it as a line of its own."""
         if message:
-            self._write(f"{clock(None)}  {'dryrun':<10} {inert(message, 500)}")
+            self._write(f"{clock_time(datetime.now(UTC))}  {'dryrun':<10} {inert(message, 500)}")
 
     def tick(self, state: WatchedSession, now: datetime) -> None:
         """Nothing here depends on the time."""
@@ -123,11 +124,12 @@ class PlainScreen:
         self._console.file.flush()
 
 
-def _time_of(item: Received) -> datetime | None:
+def _time_of(item: Received) -> datetime:
+    """Return when an event happened that this version does not know; now, if it does not say that either."""
     try:
         return datetime.fromisoformat(str(item.raw.get("at"))).astimezone(UTC)
     except ValueError:
-        return None
+        return datetime.now(UTC)
 
 
 class LiveScreen:
