@@ -5,7 +5,7 @@ import time
 from uuid import uuid4
 
 import pytest
-from followed import queued, stored_numbers
+from followed import queued, reported, stored_numbers
 
 from approval_api.follower import repository
 from dryrun_contract.event import PhaseChanged
@@ -121,3 +121,24 @@ async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower,
     queued(orchestrator, uuid4())
     await follower.follow_once()
     assert follower._stored_for < 1 <= slow
+
+
+async def test_what_waits_behind_a_page_full_of_bytes_waits_only_as_long_as_storing_it_took(
+    follower, orchestrator, engine, monkeypatch
+):
+    session, rests, really = uuid4(), [], asyncio.sleep
+    queued(orchestrator, session)
+    for number in range(1, 81):
+        reported(orchestrator, session, number, key=f"10.213.0.{number}", name="n" * 16_000)
+
+    async def sleep(seconds):
+        rests.append((follower._rest, seconds == min(0.5, follower._stored_for)))
+        if len(await stored_numbers(engine)) == 81:
+            raise asyncio.CancelledError
+        await really(0)
+
+    monkeypatch.setattr("approval_api.follower.follower.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run()
+    # Pages of 1, 2, 4 and 8 events; then of 16, which are a page's bytes; last what is left.
+    assert rests[5:-1] == 3 * [(0.0, True)], rests

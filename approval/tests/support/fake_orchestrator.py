@@ -9,7 +9,15 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from dryrun_contract.event import Event, EventData, NetworkCreated, PhaseChanged, SessionQueued, Snapshot
+from dryrun_contract.event import (
+    PAGE_BYTES,
+    Event,
+    EventData,
+    NetworkCreated,
+    PhaseChanged,
+    SessionQueued,
+    Snapshot,
+)
 from dryrun_contract.fleet import Fleet
 from dryrun_contract.ground_truth import Fact, GroundTruth
 from dryrun_contract.pool import Pool, PoolLine, PreparedSession
@@ -241,9 +249,17 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         limit = int(request.url.params.get("limit", "500"))
         if self.endless is not None:
             return httpx2.Response(200, content=self.endless())
-        events = [event for event in self.log if event.seq > after][:limit]
-        written = ",".join(self.raw.get(event.seq) or event.model_dump_json() for event in events)
-        return httpx2.Response(200, content=f'{{"journal":"{self.journal}","events":[{written}]}}')
+        page: list[str] = []
+        size = 0
+        for event in self.log:
+            if event.seq <= after:
+                continue
+            written = self.raw.get(event.seq) or event.model_dump_json()
+            size += len(written.encode("utf-8", "surrogatepass"))
+            if len(page) == limit or (page and size > PAGE_BYTES):
+                break
+            page.append(written)
+        return httpx2.Response(200, content=f'{{"journal":"{self.journal}","events":[{",".join(page)}]}}')
 
 
 def _problem(status: int, name: str, detail: str) -> httpx2.Response:

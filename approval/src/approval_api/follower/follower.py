@@ -27,10 +27,11 @@ from approval_api.orchestrator.client import (
     OrchestratorError,
     PageRefusedError,
     Position,
+    ReadPage,
 )
 from approval_api.orchestrator.page_head import PageHead
 from approval_api.telemetry.metrics import Metrics
-from dryrun_contract.event import Event, EventPage, EventRefused, Snapshot
+from dryrun_contract.event import PAGE_BYTES, Event, EventPage, EventRefused, Snapshot
 from dryrun_contract.text import printable
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ _REST_SECONDS = 0.1
 processor. An event that comes alone is not delayed."""
 _LONGEST_REST_IN_BURST_SECONDS = 0.3
 """While page after page is there at once, rests grow up to this: twenty targets take half the pages."""
+_LARGE_PAGE_BYTES = PAGE_BYTES // 2
+"""A page beyond this was full, though not of events, so more waits behind it: the follower rests only as long
+as storing it took."""
 _AT_ONCE_SECONDS = 0.05
 """A request answered within this did not wait for an event."""
 _LONGEST_REST_SECONDS = 0.5
@@ -50,7 +54,7 @@ _LONGEST_REST_SECONDS = 0.5
 class EventSource(Protocol):
     """Where events come from."""
 
-    async def events(self, after: Position | None, *, wait: bool, limit: int) -> EventPage | Snapshot:
+    async def events(self, after: Position | None, *, wait: bool, limit: int) -> ReadPage | Snapshot:
         """Return at most `limit` events after the position, or a snapshot when it is gone.
 
         Raises PageRefusedError when these events cannot be read.
@@ -123,11 +127,13 @@ class Follower:
                 await self.store_snapshot(known, answer)
             else:
                 begun = time.monotonic()
-                await self._store_answer(known.position, answer)
+                await self._store_answer(known.position, answer.page)
                 self._stored_for = time.monotonic() - begun
-                count = len(answer.events)
+                count = len(answer.page.events)
             # A full page, or one to be halved, leaves events behind: those do not wait longer.
-            if at_once and count < self._limit:
+            if isinstance(answer, ReadPage) and answer.size > _LARGE_PAGE_BYTES:
+                self._rest = 0.0
+            elif at_once and count < self._limit:
                 self._rest = min(_LONGEST_REST_IN_BURST_SECONDS, rest + _REST_SECONDS)
         except PageRefusedError as refusal:
             if self._limit == 1:

@@ -114,6 +114,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page of events as it was read."""
+
+    page: EventPage
+    size: int
+    """Its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """The person behind a request, for the orchestrator's audit log."""
 
@@ -229,7 +238,7 @@ class OrchestratorClient:
 
     async def events(
         self, after: Position | None, *, wait: bool, limit: int = PAGE_EVENTS
-    ) -> EventPage | Snapshot:
+    ) -> ReadPage | Snapshot:
         """Return at most `limit` events after the position; a Snapshot when the position is gone.
 
         With `wait` an answer without events comes only after 30 s. Raises PageRefusedError for a page beyond
@@ -245,7 +254,7 @@ class OrchestratorClient:
             return _parse(Snapshot, answer.body, SNAPSHOT_BOUNDS)
         body = _checked("GET", "/events", answer)
         try:
-            return read_model(EventPage, body, PAGE_BOUNDS)
+            return ReadPage(read_model(EventPage, body, PAGE_BOUNDS), len(body))
         except OutOfBoundsError as error:
             raise PageRefusedError(str(error), read_head(body)) from error
         except ValidationError as error:
