@@ -40,11 +40,14 @@ def test_a_limit_set_by_hand_is_kept_and_a_token_is_not(installation):
         "ORCHESTRATOR_SESSION_SECONDS": "60",
         "ORCHESTRATOR_TOKEN": "mine",
         "ORCHESTRATOR_LISTEN": "0.0.0.0:1",
+        "ORCHESTRATOR_DOCKER_HOST": "unix:///var/run/docker.sock",
     }
     settings = orchestrator_settings(installation, chosen, "http://127.0.0.1:2")
     assert settings["ORCHESTRATOR_SESSION_SECONDS"] == "60"
     assert settings["ORCHESTRATOR_LISTEN"] == "127.0.0.1:2"
     assert "ORCHESTRATOR_TOKEN" not in settings
+    # Otherwise it would speak to the engine past the guard.
+    assert "ORCHESTRATOR_DOCKER_HOST" not in settings
 
 
 def test_without_hosts_deliveries_go_nowhere_and_by_a_role_of_their_own(installation):
