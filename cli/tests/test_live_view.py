@@ -65,6 +65,12 @@ def test_the_countdown_runs_to_the_deadline_and_says_when_it_is_overdue():
     assert "Cleanup is overdue" in rendered(state, seconds=1801)
 
 
+def test_the_title_says_what_was_chosen_for_the_scan_where_there_is_room():
+    state = folded([(0.0, recorded_session.queued(scan={"profile": "full", "max_rate": 2500}))])
+    assert "by ada · profile full; at most 2,500 packets/s from each collector" in rendered(state, 120)
+    assert "by ada · profile full" in rendered(state, 80)
+
+
 def test_discoveries_are_shown_by_service_not_by_address():
     text = rendered(folded(recorded_session.small()), height=50)
     assert "db:5432/tcp/shop/public/orders" in text

@@ -68,6 +68,8 @@ def _title(state: WatchedSession, frame: Frame) -> RenderableType:
         if state.started.seed:
             title.append(f" {frame.glyphs.dot} seed {state.started.seed}")
         title.append(f" {frame.glyphs.dot} by {inert(state.started.actor, 30)}")
+        if not state.started.scan.is_empty:
+            title.append(f" {frame.glyphs.dot} {inert(state.started.scan.in_words)}")
     elapsed = Text(_elapsed(state, frame), style="bold")
     return _edges(title, elapsed)
 
