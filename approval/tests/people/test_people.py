@@ -145,6 +145,19 @@ async def test_the_first_link_is_made_only_while_no_administrator_can_sign_in(en
     assert [person["name"] for person in people] == ["first"]
 
 
+async def test_the_only_administrator_who_forgot_the_password_gets_a_link_for_another(root, engine, browsers):
+    """By whoever has the database: nobody else can let them in again."""
+    async with engine.begin() as connection:
+        path = await bootstrap.invite(connection, "root", [Role.VIEWER], only_first=False)
+    assert (await root.ask("GET", "/me")).status_code == 200
+    again = await browsers("root")
+    taken = {"secret": path.partition("=")[2], "password": "several other words"}
+    assert (await again.ask("POST", "/invitations/taken", json=taken)).status_code == 200
+    assert (await again.ask("GET", "/me")).json()["roles"] == ["admin"]
+    assert (await root.ask("GET", "/me")).status_code == 401
+    assert (await root.sign_in()).status_code == 401
+
+
 async def test_an_unknown_person_is_a_404(root):
     path = "/people/7c9e6679-7425-40de-944b-e07fc1f90ae7"
     for method, rest in (("GET", ""), ("PATCH", ""), ("POST", "/invitation")):
