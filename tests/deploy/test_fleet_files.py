@@ -91,3 +91,4 @@ def test_a_control_host_sees_no_engine_and_is_otherwise_the_one_host(tmp_path: P
     assert not [key for key in orchestrator["environment"] if key.startswith("DOCKER_")]
     assert "ports" not in orchestrator
     assert orchestrator["networks"].keys() == {"control", "guards", "metrics"}
+    assert orchestrator["depends_on"].keys() == {"approval-api"}

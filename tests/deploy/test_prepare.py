@@ -89,6 +89,13 @@ def configured(place: Path, *files: str) -> dict[str, Any]:
     return found
 
 
+def test_an_upgrade_replaces_the_reader_of_events_before_who_writes_them(tmp_path: Path):
+    prepare(tmp_path, "with-dryrun")
+    before = composed(tmp_path)["dryrun-orchestrator"]["depends_on"]["approval-api"]
+    # Not once it is healthy: its health depends on the orchestrator.
+    assert before["condition"] == "service_started"
+
+
 def test_tracing_adds_a_closed_network_of_two_services_and_nothing_else(tmp_path: Path):
     prepare(tmp_path, "with-dryrun")
     plain, traced = configured(tmp_path), configured(tmp_path, "compose.tracing.yaml")
