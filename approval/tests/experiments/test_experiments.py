@@ -181,6 +181,13 @@ async def test_a_person_has_so_many_unfinished_experiments_and_no_more(api, orch
     assert "stop one" in answer.json()["detail"]
 
 
+async def test_requests_at_the_same_moment_store_no_more_than_may_be_unfinished(api, orchestrator):
+    for _ in range(MOST_UNFINISHED - 1):
+        await request(api)
+    answers = await asyncio.gather(*(api.post("/experiments", json=WANTED) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 429, 429, 429]
+
+
 async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):
     experiment = await request(api, repetitions=1)
     shown = await until(api, experiment["id"], is_summed_up, eventually)

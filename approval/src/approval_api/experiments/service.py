@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.criteria.service import choose
+from approval_api.database.locks import hold
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository
 from approval_api.experiments.fact_history import history
@@ -116,19 +117,13 @@ class Experiments:
         ProblemError: 422 or 404 with what cannot be chosen, 503 when the orchestrator does not answer.
         """
         async with self._engine.connect() as connection:
-            unfinished = await repository.unfinished_of(connection, actor)
-        if unfinished >= MOST_UNFINISHED:
-            raise ProblemError(
-                "too-many-experiments",
-                429,
-                f"{unfinished} of your experiments are unfinished, and at most {MOST_UNFINISHED} may be; "
-                "wait for one, or stop one",
-                title="Too many experiments",
-                headers={"Retry-After": "60"},
-            )
+            await _require_room(connection, actor)
         await self.try_every_arm(wanted)
         experiment_id = uuid4()
         async with self._engine.begin() as connection:
+            # Others may have been stored since.
+            await hold(connection, f"experiments of {actor}")
+            await _require_room(connection, actor)
             judged_by = await choose(connection, wanted.criteria)
             await repository.insert_requested(connection, experiment_id, wanted, actor, judged_by)
             if link is not None:
@@ -347,3 +342,17 @@ class Experiments:
             self._try_again_at = ended + _REST_AFTER_FAILURE * (ended - began)
             raise
         self._failed_at.pop(experiment_id, None)
+
+
+async def _require_room(connection: AsyncConnection, actor: str) -> None:
+    """Raise a 429 problem when the person has as many unfinished experiments as may be."""
+    unfinished = await repository.unfinished_of(connection, actor)
+    if unfinished >= MOST_UNFINISHED:
+        raise ProblemError(
+            "too-many-experiments",
+            429,
+            f"{unfinished} of your experiments are unfinished, and at most {MOST_UNFINISHED} may be; "
+            "wait for one, or stop one",
+            title="Too many experiments",
+            headers={"Retry-After": "60"},
+        )
