@@ -49,7 +49,7 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 		-k "nothing_is_lost or create_nothing_twice"; deliveries=$$?; \
 	exit $$((bodies | seeds | shares | versions | managers | encrypted | deliveries))
 
-bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
+bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: some 100 minutes, surer)
 	@setup/setup bench
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/python -m bench $(if $(LONG),--long)

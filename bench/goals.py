@@ -1,4 +1,7 @@
-"""What speed is to reach. A goal is met when the unfavourable end of the 95 % interval meets it."""
+"""What speed is to reach. A goal is met when the unfavourable end of the 95 % interval meets it.
+
+With fewer than three measurements the value itself counts.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

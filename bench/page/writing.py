@@ -15,7 +15,7 @@ Written by `make bench` ([bench/](../bench/README.md)); the numbers are in
 [bench/results/latest.json](../bench/results/latest.json). What is compared ran in turn on the same engine
 and images, so read the ratios rather than the seconds. Intervals are bootstrapped (95 %, {resamples:,}
 resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end
-of the interval keeps it; fewer than three measurements have no interval.
+of the interval keeps it; with fewer than three measurements there is none, and the value itself counts.
 
 {machine}. {load}
 """

@@ -108,7 +108,7 @@ class Noticing:
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
-        await work_in_rounds(self.work_once, "notifications", every=_EVERY.total_seconds())
+        await work_in_rounds(self.work_once, "occasions of notifications", every=_EVERY.total_seconds())
 
     async def work_once(self) -> None:
         """Store for every channel what happened since the last round."""

@@ -68,7 +68,7 @@ def read_report(answer: JsonValue) -> Report:
 
 
 def read_event(raw: JsonValue) -> Event | None:
-    """Return the event in `raw`; None when this version does not know its type."""
+    """Return the event in `raw`; None when this version cannot read it."""
     try:
         return Event.model_validate(raw, extra="ignore")
     except ValidationError:

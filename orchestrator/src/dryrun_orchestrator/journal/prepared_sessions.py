@@ -140,7 +140,10 @@ class PreparedSessions:
         return True
 
     def forget(self, now: datetime) -> None:
-        """Delete dropped sessions whose deadline has passed: their ids can start nothing any more."""
+        """Delete sessions that were dropped more than KEEP_DROPPED ago.
+
+        By then the deadline of each has passed: its id can start nothing any more.
+        """
         self._connection.execute(
             "DELETE FROM sessions WHERE pool = ? AND ended_at < ?",
             (PoolState.DROPPED, text_of(now - KEEP_DROPPED)),

@@ -102,8 +102,8 @@ class CollectorRun:
     async def read_the_rest(self) -> bool:
         """Store what the collector has written by now; `follow` was cancelled, and may have been behind.
 
-        Return whether it is more than may be read. What cannot be read within REST_SECONDS is left: such a
-        run is incomplete in any case.
+        Return whether it is more than may be read, or its reader failed. What cannot be read within
+        REST_SECONDS is left: such a run is incomplete in any case.
         """
         try:
             async with asyncio.timeout(REST_SECONDS):

@@ -18,7 +18,7 @@ from dryrun_replica.classes.grouping import HostClass, ServiceKind, count_kinds
 from dryrun_replica.inventory.model import HostName
 
 MAX_TARGETS = 20
-"""Of a session (the record: max_containers)."""
+"""The most targets that a session may have."""
 _MOST_TURNS = 10
 """Each costs a cover of all classes; beyond them the rarest products stay out."""
 

@@ -65,7 +65,7 @@ class Notifier:
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
-        await work_in_rounds(self.work_once, "notifications")
+        await work_in_rounds(self.work_once, "messages of notifications")
 
     async def work_once(self) -> None:
         """Send what is due, one message for each channel."""

@@ -1,4 +1,5 @@
-// What pages cannot do without a script: the viewer's time zone, clocks, the keyboard. Pages work without it.
+// What pages cannot do without a script: the viewer's time zone, running clocks, the keyboard, Copy, select all,
+// questions before buttons that cannot be undone. Everything else works without it.
 (() => {
   "use strict";
 
