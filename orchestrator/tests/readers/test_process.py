@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
 from dryrun_orchestrator.catalog.reader_tables import load_reader_tables
-from dryrun_orchestrator.readers import confinement
+from dryrun_orchestrator.readers import confinement, program
 from dryrun_orchestrator.readers.process import ReaderFailedError, ReaderProcess
 from dryrun_orchestrator.session.collector_lines import parse_line
 
@@ -91,6 +92,32 @@ async def test_a_process_that_ends_early_says_why():
 
     with pytest.raises(ReaderFailedError, match="JSONDecodeError"):
         await reading("{")
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (signal.SIGXCPU, r"it takes more than 60 s of processor time$"),
+        (signal.SIGKILL, r"more than 60 s of processor time, or this machine ran out of memory$"),
+    ],
+)
+async def test_a_reader_that_is_killed_blames_nothing_that_it_may_not_have_done(number, why):
+    async with ReaderProcess.start(TABLES["naabu"].to_json()) as process:
+        process._process.send_signal(number)
+        with pytest.raises(ReaderFailedError, match=why):
+            async for _ in process.lines(whole=True):
+                pass
+
+
+def test_a_reader_without_memory_speaks_of_memory_alone(monkeypatch, capfd):
+    def confine():
+        raise MemoryError
+
+    monkeypatch.setattr(program, "confine", confine)
+    monkeypatch.setattr("sys.argv", ["program", TABLES["naabu"].to_json()])
+
+    assert program.main() == 1
+    assert capfd.readouterr().err == "it takes more than 384 MiB of memory\n"
 
 
 def lines_of(noise):

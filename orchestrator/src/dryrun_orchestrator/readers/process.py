@@ -90,8 +90,14 @@ class ReaderProcess:
         assert self._process.stderr is not None
         error = await self._process.stderr.read(ERROR_BYTES)
         code = await self._process.wait()
-        if code in {-signal.SIGXCPU, -signal.SIGKILL}:
-            raise ReaderFailedError(f"its reader was ended; it has {CPU_SECONDS} s of processor")
+        # The kernel ends it by either at its limit of processor time, and by the second when memory runs out.
+        if code == -signal.SIGXCPU:
+            raise ReaderFailedError(f"it takes more than {CPU_SECONDS} s of processor time")
+        if code == -signal.SIGKILL:
+            raise ReaderFailedError(
+                f"its reader was killed: it took more than {CPU_SECONDS} s of processor time, or this "
+                "machine ran out of memory"
+            )
         if code:
             said = error.decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise ReaderFailedError(printable(said or f"exit code {code}", limit=200))

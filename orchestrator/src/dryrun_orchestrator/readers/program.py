@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from dryrun_orchestrator.readers.confinement import CPU_SECONDS, MEMORY_BYTES, ConfinementError, confine
+from dryrun_orchestrator.readers.confinement import MEMORY_BYTES, ConfinementError, confine
 from dryrun_orchestrator.readers.nmap_output import NmapOutput
 from dryrun_orchestrator.readers.table import NMAP_XML, ReaderTable
 from dryrun_orchestrator.readers.translation import TableReader
@@ -45,7 +45,7 @@ def main() -> int:
     except ConfinementError as error:
         return _fail(f"its process cannot be confined: {error}")
     except MemoryError:
-        return _fail(f"it takes more than {MEMORY_BYTES >> 20} MiB of memory or {CPU_SECONDS} s of processor")
+        return _fail(f"it takes more than {MEMORY_BYTES >> 20} MiB of memory")
     except BrokenPipeError:
         return 1
     return 0
