@@ -2,7 +2,7 @@ import asyncio
 import resource
 import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -27,6 +27,7 @@ from dryrun_orchestrator.journal.errors import JournalError, JournalWriteError
 from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
+from dryrun_orchestrator.journal.schema import VERSION
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 QUEUED = SessionQueued(template="small", template_digest="sha256:0", seed=0, keep=False, actor="ada")
@@ -455,6 +456,18 @@ async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_pat
     await opened.pool.add(a_session(pool=PoolState.PREPARING, prepared_at=NOW))
     assert [each.pool for each in await opened.sessions() if each.pool] == [PoolState.PREPARING]
     await opened.close()
+
+
+async def test_a_journal_of_a_newer_format_is_refused_and_left_as_it_is(tmp_path):
+    opened = Journal.open(tmp_path)
+    opened._connection.execute("ALTER TABLE sessions DROP COLUMN held_overlay")
+    assert event_log.meta(opened._connection, "version", "") == str(VERSION)
+    opened._connection.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+    await opened.close()
+    with pytest.raises(JournalError, match=r"of a newer release \(format 2; this one knows 1\); start that"):
+        Journal.open(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as connection:
+        assert "held_overlay" not in [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
 
 
 async def test_events_of_a_prepared_session_are_published_by_its_claim_without_a_gap(journal):

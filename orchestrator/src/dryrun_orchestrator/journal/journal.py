@@ -30,7 +30,7 @@ from dryrun_orchestrator.journal.errors import (
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
-from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
+from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA, VERSION
 from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError
 
 FILE = "journal.sqlite3"
@@ -71,6 +71,7 @@ class Journal:
                 undo.callback(os.close, lock)
                 connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
                 undo.callback(connection.close)
+                _require_known_version(connection, path)
                 _prepare(connection)
                 path.chmod(0o600)
                 journal = cls(connection, lock, now, folder)
@@ -329,6 +330,18 @@ def _locked(folder: Path) -> int:
             "another state folder"
         ) from error
     return lock
+
+
+def _require_known_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise JournalError for a journal of a format that this version does not know; nothing is changed."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+        return
+    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is not None and int(row[0]) > VERSION:
+        raise JournalError(
+            f"{path} is of a newer release (format {row[0]}; this one knows {VERSION}); start that release, "
+            "or move the journal away to start a new one, which knows none of its sessions"
+        )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
