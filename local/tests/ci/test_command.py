@@ -1,5 +1,6 @@
 """The command before anything is started: every fault of every file, and the exit codes."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_without_an_engine_it_could_not_be_measured_which_is_no_regression(ci, t
     assert done.exit_code == 3, done.output
     assert "dryrun-local doctor" in done.output
     assert not (tmp_path / "baseline.json").exists()
+
+
+def test_on_a_full_disk_it_could_not_be_measured_either(ci, tmp_path, monkeypatch):
+    async def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "logs/orchestrator.log")
+
+    (tmp_path / "bench.yml").write_text("templates: [small]\n")
+    monkeypatch.setattr(Ci, "_measure", fails)
+    done = ci("--update-baseline")
+    assert done.exit_code == 3, done.output
+    (reason,) = json.loads((tmp_path / "out.json").read_text())["reasons"]
+    assert reason.endswith("No space left on device: 'logs/orchestrator.log'")
 
 
 DIGESTS = {seed: f"sha256:{seed:064d}" for seed in (0, 1)}

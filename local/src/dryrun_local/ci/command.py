@@ -78,7 +78,7 @@ class Ci:
             verdict = await self._measure(request, baseline)
         except WrongUseError as error:
             return self._failed(error, WRONG_USE)
-        except (LocalError, CliError) as error:
+        except (LocalError, CliError, OSError) as error:  # a full disk is no regression either
             return self._failed(error, NOT_MEASURED)
         except asyncio.CancelledError:
             if interruption.number is None:
