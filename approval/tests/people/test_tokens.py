@@ -1,8 +1,12 @@
 """Personal tokens: shown once, scoped, expiring, one's own."""
 
+import asyncio
+
+import pytest
 from sqlalchemy import text
 
 from approval_api.identity.roles import Role
+from approval_api.people import tokens
 
 
 async def make(browser, **wanted):
@@ -46,6 +50,22 @@ async def test_nobody_makes_a_token_with_scopes_they_lack(browsers):
         assert await make(ada, scopes=scopes) == 403
     assert await make(ada, scopes=[]) == 422
     assert await make(ada, days=367) == 422
+
+
+@pytest.mark.whole_pool
+async def test_requests_at_the_same_moment_make_no_more_tokens_than_a_person_may_have(browsers, monkeypatch):
+    monkeypatch.setattr(tokens, "MAX_PER_PERSON", 1)
+    list_of = tokens.list_of
+
+    async def counted_slowly(*which):
+        listed = await list_of(*which)
+        await asyncio.sleep(0.3)  # Longer than connections take to open.
+        return listed
+
+    monkeypatch.setattr(tokens, "list_of", counted_slowly)
+    ada = await browsers("ada", Role.OPERATOR)
+    made = await asyncio.gather(*(make(ada) for _ in range(3)))
+    assert sorted(one for one in made if isinstance(one, int)) == [409, 409]
 
 
 async def test_no_token_makes_tokens(browsers, api):

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.log import note
+from approval_api.database.locks import hold
 from approval_api.identity.person import Person
 from approval_api.identity.roles import SCOPES, Role
 from approval_api.people import invitations, logins, repository, tokens
@@ -122,6 +123,7 @@ async def make_token(
             403,
             "a token can only have scopes that you have yourself, and never own_account",
         )
+    await hold(connection, f"tokens of {own_id(person)}")
     if len(await tokens.list_of(connection, own_id(person))) >= tokens.MAX_PER_PERSON:
         raise ProblemError(
             "too-many-tokens", 409, f"a person has at most {tokens.MAX_PER_PERSON} tokens; remove one first"
