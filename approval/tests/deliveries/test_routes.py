@@ -1,10 +1,13 @@
 """Deliveries by the API: who does what, what is refused, and what the audit log holds."""
 
+import asyncio
 import json
 
 import pytest
 from made_deliveries import add_destination, approve, approve_discoveries, preview, set_status
 from sqlalchemy import text
+
+from approval_api.deliveries import repository, service
 
 PRODUCTION = "/api/v1/production"
 BOB = {"Authorization": "Bearer another-token-of-the-tests"}
@@ -20,6 +23,26 @@ async def ask(api, method, path, status, **kwargs):
     answer = await api.client.request(method, f"{PRODUCTION}{path}", **kwargs)
     assert answer.status_code == status, answer.text
     return answer.json() if answer.content else None
+
+
+@pytest.mark.whole_pool
+async def test_there_are_so_many_destinations_and_no_more_however_they_are_requested(api, monkeypatch):
+    monkeypatch.setattr(service, "MOST_DESTINATIONS", 1)
+    count = repository.count_destinations
+
+    async def counted_slowly(connection):
+        known = await count(connection)
+        await asyncio.sleep(0.3)  # Longer than connections take to open.
+        return known
+
+    monkeypatch.setattr(repository, "count_destinations", counted_slowly)
+    wanted = [{"name": name, "kind": "csv"} for name in ("first", "second", "third")]
+    answers = await asyncio.gather(
+        *(api.client.post(f"{PRODUCTION}/destinations", json=each) for each in wanted)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 429, 429]
+    refused = next(answer.json() for answer in answers if answer.status_code == 429)
+    assert refused["type"] == "urn:dryrun:problem:too-many-destinations"
 
 
 async def test_from_a_destination_to_a_file(api, engine):

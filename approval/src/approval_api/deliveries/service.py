@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.locks import hold
 from approval_api.deliveries import repository
 from approval_api.deliveries.preview import freeze
 from approval_api.identity.person import Person
@@ -41,6 +42,7 @@ async def add_destination(
     connection: AsyncConnection, request: DestinationRequest, actor: str
 ) -> DestinationView:
     """Store a destination. Raises ProblemError: 409 when the name is taken, 429 when there are too many."""
+    await hold(connection, "destinations")
     if await repository.count_destinations(connection) >= MOST_DESTINATIONS:
         raise ProblemError(
             "too-many-destinations",
