@@ -184,3 +184,10 @@ def test_no_name_becomes_part_of_the_picture():
     picture = ET.fromstring(draw(badge))
     assert {each.tag.split("}")[1] for each in picture.iter()} == {"svg", "title", "rect", "text"}
     assert [each.text for each in picture.iter() if each.tag.endswith("text")] == [label, "<b>"]
+
+
+async def test_there_are_so_many_published_badges_and_no_more(api, monkeypatch):
+    monkeypatch.setattr(badges, "MOST_PUBLISHED", 1)
+    assert (await api.post("/badges", json={"template": "small"})).status_code == 201
+    refused = await api.post("/badges", json={"template": "small"})
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-badges")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from approval_api.access import large_answers
+from approval_api.discoveries.production import rules
 from approval_api.identity.roles import Role
 from dryrun_serving.ceiling import Ceiling
 
@@ -328,6 +329,13 @@ async def test_a_rule_names_everything(api, wrong):
     for name in ("collectors", "reporters", "kinds", "subnets", "min_confidence"):
         body = {key: value for key, value in RULE.items() if key != name}
         assert (await api.client.post(RULES, json=body)).status_code == 422
+
+
+async def test_there_are_so_many_rules_and_no_more(api, monkeypatch):
+    monkeypatch.setattr(rules, "MOST_RULES", 1)
+    await make(api)
+    refused = await api.client.post(RULES, json=RULE | {"name": "one more"})
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-rules")
 
 
 async def test_a_name_is_used_once(api):
