@@ -334,7 +334,7 @@ async def test_a_rule_names_everything(api, wrong):
 async def test_there_are_so_many_rules_and_no_more(api, monkeypatch):
     monkeypatch.setattr(rules, "MOST_RULES", 1)
     await make(api)
-    refused = await api.client.post(RULES, json=RULE | {"name": "one more"})
+    refused = await api.client.post(RULES, json=RULE | {"name": "one-more"})
     assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-rules")
 
 
