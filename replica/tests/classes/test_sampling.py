@@ -1,3 +1,4 @@
+import hashlib
 from collections import Counter
 from itertools import pairwise
 
@@ -59,6 +60,29 @@ def test_a_sample_has_its_size_and_says_what_it_leaves_out(inventory, seed, most
 @given(networks(), st.integers(0, 9999))
 def test_the_seed_alone_decides(inventory, seed):
     assert choose(group(inventory), seed) == choose(group(inventory), seed)
+
+
+def test_chance_is_a_digest_which_no_version_of_python_changes():
+    inventory = network(*(host(f"web-{number}", service(80, "nginx")) for number in range(1, 101)))
+    (chosen,) = choose(group(inventory), 7).chosen
+    drawn = sorted(
+        (each.name for each in inventory.hosts),
+        key=lambda name: hashlib.sha256(f"7/host/{name}".encode()).digest(),
+    )
+    assert set(chosen.hosts) == set(drawn[:MAX_TARGETS])
+
+
+def test_a_cover_that_lacks_a_product_is_not_taken_where_another_has_them_all(monkeypatch):
+    hosts = [
+        host(f"h-{number}", service(1000 + number, f"Product {number % MAX_TARGETS}")) for number in range(34)
+    ]
+    classes = group(network(*hosts))
+    whole, lacking = classes[:MAX_TARGETS], classes[-MAX_TARGETS:-1]
+    monkeypatch.setattr(sampling, "_cover", lambda _, most, seed: lacking if seed == 1 else whole)
+    names = [each.host_class for each in choose(classes, 1).chosen]
+    assert {kind.software for each in classes if each.name in names for kind in each.kinds} == {
+        kind.software for each in classes for kind in each.kinds
+    }
 
 
 def test_another_seed_takes_other_hosts_of_the_same_classes():

@@ -3,11 +3,12 @@
 Classes are the strata. First those are taken that bring what no other has: every product, then every version,
 then every port, then every class. What is left of the targets is shared in proportion (Sainte-Laguë's
 method, which favours neither small classes nor large ones). Each target weighs as much as the hosts it stands
-for. All chance is the seed's. Where one sample cannot hold every product, neighbouring seeds take turns:
-each begins with the classes that those before it left out, so that together they have all.
+for. All chance is the seed's, and the same in every version of Python. Where one sample cannot hold every
+product, neighbouring seeds take turns: each begins with the classes that those before it left out, so that
+together they have all.
 """
 
-import random
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
@@ -56,14 +57,13 @@ class Sample(Word):
 
 def choose(classes: Sequence[HostClass], seed: int, most: int = MAX_TARGETS) -> Sample:
     """Return a stratified sample of at most `most` hosts; the same classes and seed give the same sample."""
-    chance = random.Random(seed)  # noqa: S311 - a sample, no secret
-    taken = _in_turn(classes, seed, most, chance)
-    counts = _share(taken, most, chance)
+    taken = _in_turn(classes, seed, most)
+    counts = _share(taken, most, seed)
     by_name = {each.name: each for each in classes}
     chosen = []
     for each in classes:
         if each.name in counts:
-            hosts = _some(each.members, counts[each.name], chance)
+            hosts = _some(each.members, counts[each.name], seed)
             chosen.append(Chosen(host_class=each.name, hosts=hosts, weight=each.size / len(hosts)))
     there = {kind.software for each in chosen for kind in by_name[each.host_class].kinds}
     return Sample(
@@ -96,21 +96,22 @@ def cut(classes: Sequence[HostClass], most: int = MAX_TARGETS) -> tuple[Sample, 
     return tuple(samples)
 
 
-def _in_turn(classes: Sequence[HostClass], seed: int, most: int, chance: random.Random) -> list[HostClass]:
+def _in_turn(classes: Sequence[HostClass], seed: int, most: int) -> list[HostClass]:
     """Return what covers most; where products do not fit, first what the turns before this one left out."""
     turns = min(_MOST_TURNS, -(-len(classes) // most))
     first = seed - seed % turns
-    taken = _cover(classes, most, random.Random(first))  # noqa: S311 - a sample, no secret
+    taken = _cover(classes, most, first)
     if _has_every_product(taken, classes):
-        return _cover(classes, most, chance)
+        own = _cover(classes, most, seed)
+        return own if _has_every_product(own, classes) else taken
     left = list(classes)
     for turn in range(first, seed):
         names = {each.name for each in taken}
         left = [each for each in left if each.name not in names] or list(classes)
-        taken = _cover(left, most, random.Random(turn + 1))  # noqa: S311 - a sample, no secret
+        taken = _cover(left, most, turn + 1)
     names = {each.name for each in taken}
     others = [each for each in classes if each.name not in names]
-    return [*taken, *_cover(others, most - len(taken), chance)]
+    return [*taken, *_cover(others, most - len(taken), seed)]
 
 
 def _has_every_product(taken: Sequence[HostClass], classes: Sequence[HostClass]) -> bool:
@@ -119,9 +120,9 @@ def _has_every_product(taken: Sequence[HostClass], classes: Sequence[HostClass])
     }
 
 
-def _cover(classes: Sequence[HostClass], most: int, chance: random.Random) -> list[HostClass]:
+def _cover(classes: Sequence[HostClass], most: int, seed: int) -> list[HostClass]:
     """Return at most `most` classes, so that they have as much as can be of what the network has."""
-    order = {each.name: chance.random() for each in classes}
+    order = {each.name: _lot(seed, "cover", each.name) for each in classes}
     counts = count_kinds(classes)
     left = [each for each in classes if each.example.services]
     taken: list[HostClass] = []
@@ -151,7 +152,7 @@ def _greedy(
     tier: Callable[[ServiceKind], Hashable],
     weights: Counter[Hashable],
     room: int,
-    order: dict[str, float],
+    order: dict[str, bytes],
 ) -> list[HostClass]:
     """Weighted set cover: take what adds most until nothing is missing, or there is no room."""
     offers = {each.name: {tier(kind) for kind in each.kinds} for each in classes}
@@ -161,7 +162,7 @@ def _greedy(
     scarce = len(missing) > room
     found: list[HostClass] = []
 
-    def gain(name: str) -> tuple[float, int, float]:
+    def gain(name: str) -> tuple[float, int, bytes]:
         new = offers[name] & missing
         weight = sum(weights[each] for each in new) if scarce else len(new)
         return weight, by_name[name].size, order[name]
@@ -176,10 +177,10 @@ def _greedy(
     return found
 
 
-def _share(taken: Sequence[HostClass], most: int, chance: random.Random) -> dict[str, int]:
+def _share(taken: Sequence[HostClass], most: int, seed: int) -> dict[str, int]:
     """Return how many hosts of each class are chosen: one, and the rest in proportion to the sizes."""
     counts = {each.name: 1 for each in taken}
-    order = {each.name: chance.random() for each in taken}
+    order = {each.name: _lot(seed, "share", each.name) for each in taken}
     # One host that answers nowhere shows what all of them show.
     shared = [each for each in taken if each.example.services]
     for _ in range(most - len(taken)):
@@ -191,9 +192,15 @@ def _share(taken: Sequence[HostClass], most: int, chance: random.Random) -> dict
     return counts
 
 
-def _some(members: Sequence[str], count: int, chance: random.Random) -> tuple[str, ...]:
-    chosen = set(chance.sample(range(len(members)), count))
-    return tuple(name for number, name in enumerate(members) if number in chosen)
+def _some(members: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+    chosen = set(sorted(members, key=lambda name: _lot(seed, "host", name))[:count])
+    return tuple(name for name in members if name in chosen)
+
+
+def _lot(seed: int, purpose: str, name: str) -> bytes:
+    """Return the lot that a name draws."""
+    # Not by a random generator: its sequence for a seed may change between Python versions.
+    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
 
 
 def _left_out(host_class: HostClass, there: set[tuple[str, str]]) -> LeftOut:
