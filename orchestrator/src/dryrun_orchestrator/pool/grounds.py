@@ -132,8 +132,8 @@ class OneHost(Grounds):
     ) -> list[Drop]:
         """Return one for each session that waits, and one more when memory runs short."""
         left = list(held)
-        going = {record.id for record in held}
-        leaving = sum(_is_leaving(record, going) for record in records)
+        staying = {record.id for record in held}
+        leaving = sum(_is_leaving(record, staying) for record in records)
         drops = [
             Drop(left.pop().id, DropCause.ROOM, "a queued session needs its place")
             for _ in range(min(around.waiting - leaving, len(left)))
@@ -219,15 +219,16 @@ class EachHost(Grounds):
         """
         drops = self._in_the_way(held, records, around) if around.wanting else []
         going = {drop.id for drop in drops}
-        staying = [record for record in held if record.id not in going]
+        left = [record for record in held if record.id not in going]
+        staying = {record.id for record in left}
         now = time.monotonic()
         for record in records:
-            if _is_leaving(record, {each.id for each in staying}):
+            if _is_leaving(record, staying):
                 self._left_at |= dict.fromkeys(stands_on(record), now)
         for name in self.names:
             if self.distrust(name) is not None:
                 continue
-            there = [record for record in staying if name in stands_on(record)]
+            there = [record for record in left if name in stands_on(record)]
             available = self._hosts.named(name).available_since(self._left_at.get(name, -math.inf))
             if there and (short := _too_little(available, self._settings)) is not None:
                 # It may be gone before the next look.
@@ -238,8 +239,8 @@ class EachHost(Grounds):
     def _in_the_way(
         self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
     ) -> list[Drop]:
-        going = {record.id for record in held}
-        staying = [record for record in records if not _is_leaving(record, going)]
+        staying = {record.id for record in held}
+        left = [record for record in records if not _is_leaving(record, staying)]
         prepared = [
             Prepared(record.id, name, Placement.from_json(record.placement).taken()[name])
             for record in reversed(held)
@@ -247,15 +248,15 @@ class EachHost(Grounds):
             for name in stands_on(record)
         ]
         chosen = giving_way(
-            around.wanting, self._hosts.open_rooms(staying), prepared, crosses=self._hosts.can_cross()
+            around.wanting, self._hosts.open_rooms(left), prepared, crosses=self._hosts.can_cross()
         )
         return [Drop(each, DropCause.ROOM, "a queued session needs its room") for each in chosen]
 
 
-def _is_leaving(record: SessionRecord, held: Iterable[UUID]) -> bool:
+def _is_leaving(record: SessionRecord, staying: Iterable[UUID]) -> bool:
     """Return whether a prepared session is being removed, or is to be, so that its room counts as free."""
     return record.pool is PoolState.DROPPING or (
-        record.pool in (PoolState.PREPARING, PoolState.READY) and record.id not in held
+        record.pool in (PoolState.PREPARING, PoolState.READY) and record.id not in staying
     )
 
 
