@@ -59,6 +59,8 @@ class LiveSession:
     _read_at: float = -1.0
     _rendered: int = 0
     _made_at: float = field(default_factory=time.monotonic)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _messages: dict[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def is_old(self) -> bool:
@@ -69,9 +71,6 @@ class LiveSession:
     def waits(self) -> bool:
         """Return whether the session has a position in the queue."""
         return self.stored is not None and self.stored.view.queue_position is not None
-
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _messages: dict[tuple[int, int], str] = field(default_factory=dict)
 
     async def catch_up(self, engine: AsyncEngine, session_id: UUID) -> None:
         """Read what is stored by now. Whoever comes first reads for all that wait."""
@@ -183,22 +182,22 @@ async def frames(
     heartbeat_seconds: float,
 ) -> AsyncGenerator[str]:
     """Yield server-sent events until the session has ended or the service stops."""
-    revision = 0
-
-    async def read_news() -> News:
-        nonlocal revision, after
-        await live.catch_up(engine, session_id)
-        seq = live.state.seq if live.state else after
-        message = live.message(revision, after)
-        if live.ended:
-            # The element that holds the connection goes: what is not in the page does not reconnect.
-            message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
-        revision, after = live.revision, max(after, seq)
-        again = _WAITING_SECONDS if live.waits else None
-        return News(_frame(seq, message) if message else "", live.ended, again_seconds=again)
-
-    news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
     with live_sessions.watched(session_id) as live:
+        revision = 0
+
+        async def read_news() -> News:
+            nonlocal revision, after
+            await live.catch_up(engine, session_id)
+            seq = live.state.seq if live.state else after
+            message = live.message(revision, after)
+            if live.ended:
+                # The element that holds the connection goes: what is not in the page does not reconnect.
+                message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
+            revision, after = live.revision, max(after, seq)
+            again = _WAITING_SECONDS if live.waits else None
+            return News(_frame(seq, message) if message else "", live.ended, again_seconds=again)
+
+        news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
         async with aclosing(news):
             async for text in news:
                 yield text
