@@ -118,30 +118,41 @@ async def _start_and_follow(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> None:
     await context.journal.put_run(context.id, run)
-    container_id = await _container(context, manifest, run, slot)
-    if isinstance(container_id, str):
-        run, stands_by = await _start(context, manifest, run, container_id, slot)
-        reader = CollectorRun(context, run, container_id, manifest.reader)
-        remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
-        try:
-            async with asyncio.timeout(max(remaining, 1.0)):
-                followed = await hand_over(context, manifest, reader) if stands_by else await reader.follow()
-                if followed is None:
-                    reader = await _started_anew(context, manifest, reader.record, slot)
-                    followed = await reader.follow()
-                ended = followed
-        except ConfigError as error:
-            ended = reader.stopped(str(error))
-        except TimeoutError:
-            truncated = await reader.read_the_rest()
-            reason = f"it did not end within {manifest.timeout_seconds} s"
-            ended = reader.stopped(reason, truncated=truncated)
-        run = reader.record
-        context.spans.append(await _span(context, manifest, run, reader.container_id, slot))
-    else:
-        ended = container_id
-    # Stored before its container is removed: a later process could not find out how it ended.
+    container = await _container(context, manifest, run, slot)
+    if isinstance(container, CollectorEnded):
+        await _store_end(context, run, container)
+        return
+    run, stands_by = await _start(context, manifest, run, container, slot)
+    reader = CollectorRun(context, run, container, manifest.reader)
+    reader, ended = await _followed(context, manifest, reader, slot, stands_by=stands_by)
+    run = reader.record
+    context.spans.append(await _span(context, manifest, run, reader.container_id, slot))
+    await _store_end(context, run, ended)
+
+
+async def _store_end(context: SessionContext, run: RunRecord, ended: CollectorEnded) -> None:
+    """Store how a run ended, before its container is removed: a later process could not find out."""
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
+
+
+async def _followed(
+    context: SessionContext, manifest: CollectorManifest, reader: CollectorRun, slot: int, *, stands_by: bool
+) -> tuple[CollectorRun, CollectorEnded]:
+    """Follow a run to its end, or until its time is over; return who read it last, and how it ended."""
+    remaining = manifest.timeout_seconds - (context.now() - reader.record.started_at).total_seconds()
+    try:
+        async with asyncio.timeout(max(remaining, 1.0)):
+            ended = await hand_over(context, manifest, reader) if stands_by else await reader.follow()
+            if ended is None:
+                reader = await _started_anew(context, manifest, reader.record, slot)
+                ended = await reader.follow()
+            return reader, ended
+    except ConfigError as error:
+        return reader, reader.stopped(str(error))
+    except TimeoutError:
+        truncated = await reader.read_the_rest()
+        reason = f"it did not end within {manifest.timeout_seconds} s"
+        return reader, reader.stopped(reason, truncated=truncated)
 
 
 async def _started_anew(
