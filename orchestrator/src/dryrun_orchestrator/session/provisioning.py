@@ -16,6 +16,7 @@ from dryrun_orchestrator.engine.protocol import (
     EngineUnreachableError,
     ImageMissingError,
     ImageNotAllowedError,
+    Network,
     SubnetTakenError,
     TransientEngineError,
 )
@@ -90,18 +91,23 @@ async def make_network(context: SessionContext) -> SessionRecord:
     )
     held = [*(network.labels for network in networks), *(container.labels for container in containers)]
     if others := [each for each in held if each.get(labels.OWNER) != str(context.journal.id)]:
-        # Where some of it went in an earlier attempt, its deadline is remembered.
-        if record.expires_at is None:
-            expires_at = labels.parse_rfc3339(others[0][labels.EXPIRES_AT])
-            await context.journal.update_session(context.id, expires_at=expires_at)
-        await _remove_what_is_left(context)
+        await _clear_of_others(context, record, labels.parse_rfc3339(others[0][labels.EXPIRES_AT]))
     elif networks:
-        expires_at = labels.parse_rfc3339(networks[0].labels[labels.EXPIRES_AT])
-        return await _remember_network(context, networks[0].id, str(networks[0].subnet), expires_at)
+        return await _adopt(context, networks[0])
     return await _create_network(context)
 
 
-async def _remove_what_is_left(context: SessionContext) -> None:
+async def _adopt(context: SessionContext, network: Network) -> SessionRecord:
+    """Make a network that an earlier attempt created the session's own."""
+    expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
+    return await _remember_network(context, network.id, str(network.subnet), expires_at)
+
+
+async def _clear_of_others(context: SessionContext, record: SessionRecord, expires_at: datetime) -> None:
+    """Remove what an orchestrator with another journal made for this session, whose deadline that has."""
+    # Where some of it went in an earlier attempt, its deadline is remembered.
+    if record.expires_at is None:
+        await context.journal.update_session(context.id, expires_at=expires_at)
     try:
         await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
     except LeftoverError as error:
