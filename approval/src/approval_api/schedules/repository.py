@@ -40,10 +40,10 @@ UPDATE gateway.schedule_firings f SET tried_at = now() FROM gateway.schedules s
 WHERE s.id = f.schedule_id AND coalesce(f.tried_at, '-infinity') < now() - CAST(:every AS interval)
     AND (f.schedule_id, f.due_at) IN (
         SELECT schedule_id, due_at FROM (
-            SELECT o.schedule_id, o.due_at, row_number() OVER (PARTITION BY p.owner ORDER BY o.due_at) AS turn
-            FROM gateway.schedule_firings o JOIN gateway.schedules p ON p.id = o.schedule_id
+            SELECT o.schedule_id, o.due_at, row_number() OVER (PARTITION BY w.owner ORDER BY o.due_at) AS turn
+            FROM gateway.schedule_firings o JOIN gateway.schedules w ON w.id = o.schedule_id
             WHERE o.experiment_id IS NULL AND o.skipped IS NULL AND o.failure IS NULL
-                AND p.paused_because IS NULL
+                AND w.paused_because IS NULL
                 AND coalesce(o.tried_at, '-infinity') < now() - CAST(:every AS interval)
         ) waiting ORDER BY turn, due_at LIMIT :most)
 RETURNING f.schedule_id, f.due_at, s.request, s.owner, (
