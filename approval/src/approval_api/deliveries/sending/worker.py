@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -37,6 +38,20 @@ _MOST_ROUNDS = 100_000
 
 type MakeSender = Callable[[DestinationRequest], Sender]
 """Returns what speaks with a destination. Raises RefusedError when it cannot be spoken with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an attempt at one item says of its destination."""
+
+    is_settled: bool
+    """False when nothing came of it: no answer, or one that may be another later."""
+    asked_for: float = 0.0
+    """Seconds for which the whole destination wants to be left alone; 0 if it named none."""
+
+
+_SETTLED = Attempt(is_settled=True)
+_NOTHING_CAME = Attempt(is_settled=False)
 
 
 class Deliverer:
@@ -92,12 +107,12 @@ class Deliverer:
                 items, taken = await outbox.claim(connection, destination.id, AT_ONCE)
             if not taken:
                 return
-            waits = await asyncio.gather(*(self._work_on(item, sender, until) for item in items))
-            asked_for = max((seconds for seconds in waits if seconds is not None), default=0.0)
-            if waits and None not in waits:
+            attempts = await asyncio.gather(*(self._work_on(item, sender, until) for item in items))
+            asked_for = max((each.asked_for for each in attempts), default=0.0)
+            if attempts and not any(each.is_settled for each in attempts):
                 await self._rest(destination.id, asked_for)
                 return
-            if waits and (was_silent or asked_for):
+            if attempts and (was_silent or asked_for):
                 was_silent = False
                 async with self._engine.begin() as connection:
                     await outbox.store_answer(connection, destination.id, timedelta(seconds=asked_for))
@@ -122,20 +137,17 @@ class Deliverer:
         except NotAllowedError as error:
             return RefusedError(str(error))
 
-    async def _work_on(self, item: Item, sender: Sender | RefusedError, until: float) -> float | None:
-        """Do one item, by `until` on the loop's clock; return None when that is settled.
-
-        Otherwise for how many seconds the whole destination wants to be left alone: 0 if it named none.
-        """
+    async def _work_on(self, item: Item, sender: Sender | RefusedError, until: float) -> Attempt:
+        """Do one item, by `until` on the loop's clock."""
         if isinstance(sender, RefusedError) or item.attempts > MOST_ATTEMPTS:
             # Else what ends each process that takes it would do so for ever.
             ended = f"none of {MOST_ATTEMPTS} attempts came to an end; see this service's log"
             await self._give_up(item, str(sender) if isinstance(sender, RefusedError) else ended)
-            return None
+            return _SETTLED
         if asyncio.get_running_loop().time() >= until:
             # A process that was halted: another one may have sent this, and something newer after it.
             logger.warning("an item was claimed and not sent in time", extra={"item": item.id})
-            return 0.0
+            return _NOTHING_CAME
         try:
             async with asyncio.timeout_at(until):
                 act = sender.look if item.state == "checking" else sender.send
@@ -144,16 +156,16 @@ class Deliverer:
             await self._give_up(item, str(error))
         except BusyError as error:
             await self._try_again(item, str(error), error.seconds)
-            return error.seconds or 0.0
+            return Attempt(is_settled=False, asked_for=error.seconds or 0.0)
         except (NotAnsweredError, TimeoutError) as error:
             await self._try_again(item, str(error) or f"not done within {SECONDS_FOR_ONE:g} s", None)
-            return 0.0
+            return _NOTHING_CAME
         except Exception:
             logger.exception("an item could not be worked on", extra={"item": item.id})
             await self._try_again(item, "an error of this service; see its log", None)
         else:
             await self._store(item, result)
-        return None
+        return _SETTLED
 
     async def _store(self, item: Item, result: Result) -> None:
         async with self._engine.begin() as connection:
