@@ -29,6 +29,7 @@ def test_an_experiment_is_run_to_its_end_and_says_what_was_lost(run, api, file):
     assert (code, err) == (0, "")
     assert "old or new  ✓ done" in out, "the file's name is the experiment's"
     assert "4 of 4 sessions measured" in out
+    assert "so far" not in out
     assert "service" in out
     assert "1.00 (0.90 to 1.00)" in out
     assert "0.75 (0.65 to 0.75) *" in out, "a difference that chance does not explain is marked"
@@ -56,6 +57,18 @@ def test_an_experiment_that_somebody_stops_is_waited_for_no_longer(run, api, fil
     monkeypatch.setattr(recorded_experiment, "advance", stop)
     code, out, _ = run("experiment", "run", file)
     assert (code, "stopped" in out) == (0, True)
+
+
+def test_results_before_the_last_session_are_shown_as_those_so_far(run, api, file, monkeypatch):
+    def stop(experiment):
+        results = recorded_experiment.results(experiment["request"])
+        experiment |= {"state": "stopped", "measured": 3, "results": results}
+
+    monkeypatch.setattr(experiments, "SUM_UP_SECONDS", 0.2)
+    monkeypatch.setattr(recorded_experiment, "advance", stop)
+    _, out, _ = run("experiment", "run", file)
+    assert "so far: figures, *, lost, gained and recommended rates may change" in out
+    assert "lost    small service files:445/tcp" in out
 
 
 def test_continuing_what_is_done_says_that_nothing_is_left_to_start(run, api, file):

@@ -229,6 +229,7 @@ async def test_its_page_looks_for_news_until_the_results_of_all_sessions_are_the
     assert "What each way to scan finds" in shown
     assert "follow in a moment" not in shown
     assert "hx-trigger" not in shown
+    assert "So far:" not in shown
 
 
 async def test_the_page_of_a_stopped_one_looks_for_news_until_its_last_session_counts(
@@ -254,6 +255,7 @@ async def test_the_page_of_a_stopped_one_looks_for_news_until_its_last_session_c
         await asyncio.gather(scanning, return_exceptions=True)
     shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
     assert "hx-trigger" not in shown
+    assert "<b>So far:</b> figures," in shown
 
 
 async def test_what_breaks_one_experiment_does_not_stop_another(

@@ -28,6 +28,7 @@ from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _MOST_LINES = 40
 _MOST_FALSE = 20
+_SO_FAR = "so far: figures, *, lost, gained and recommended rates may change until all sessions are measured"
 _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "dim"}
 
 
@@ -72,6 +73,8 @@ def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:
         Text(f"{experiment.id}, {ended}{failed}{_comma(time_left(experiment))}", style="dim"),
     ]
     if experiment.results is not None:
+        if experiment.state != "done" or not experiment.is_summed_up:
+            parts.append(Text(f"{glyphs.warning} {_SO_FAR}"))
         parts += [
             Text(""),
             _figures(experiment.results),
