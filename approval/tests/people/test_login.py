@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from approval_api.identity.roles import Role
+from approval_api.people import bootstrap, invitations
 
 PASSWORD = "several words of nobody"
 
@@ -201,4 +202,96 @@ async def test_a_sign_in_overtaken_by_a_password_change_fails(api, browsers, eng
     ada.client.cookies.clear()
     assert (await ada.sign_in()).status_code == 401
     api.app.state.passwords = passwords
+    assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0
+
+
+class Together:
+    """Verifies passwords, and lets a number of those that are right go on at the same moment."""
+
+    def __init__(self, passwords, parties, outdated=""):
+        self.passwords, self.outdated, self.barrier = passwords, outdated, asyncio.Barrier(parties)
+
+    async def matches(self, *which, **known):
+        return await self.passwords.matches(*which, **known)
+
+    async def hash(self, *which):
+        made = await self.passwords.hash(*which)
+        await self.barrier.wait()
+        return made
+
+    def is_outdated(self, stored):
+        return stored == self.outdated
+
+
+@pytest.mark.whole_pool
+async def test_of_two_password_changes_at_the_same_moment_one_counts(api, browsers):
+    """Whoever knows the earlier password does not undo a change that was made because of that."""
+    ada, thief = await browsers("ada", Role.VIEWER), await browsers("ada")
+    assert (await thief.sign_in()).status_code == 200
+    passwords, api.app.state.passwords = api.app.state.passwords, Together(api.app.state.passwords, 2)
+    new = {ada: "another few good words", thief: "yet another few words"}
+    answers = await asyncio.gather(
+        *(each.ask("PUT", "/me/password", json={"current": PASSWORD, "new": new[each]}) for each in new)
+    )
+    assert sorted(answer.status_code for answer in answers) == [204, 403]
+    api.app.state.passwords = passwords
+    stored, refused = sorted(zip(answers, new.values(), strict=True), key=lambda each: each[0].status_code)
+    assert refused[0].json()["type"].endswith("wrong-credentials")
+    someone = await browsers("ada")
+    assert (await someone.sign_in(refused[1])).status_code == 401
+    assert (await someone.sign_in(stored[1])).status_code == 200
+
+
+@pytest.mark.whole_pool
+async def test_sign_ins_at_the_same_moment_renew_an_outdated_hash_together(api, browsers, engine):
+    await browsers("ada", Role.VIEWER)
+    outdated = (await run(engine, "SELECT password_hash FROM gateway.people")).scalar_one()
+    api.app.state.passwords = Together(api.app.state.passwords, 3, outdated)
+    several = [await browsers("ada") for _ in range(3)]
+    answers = await asyncio.gather(*(each.sign_in() for each in several))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert (await run(engine, "SELECT password_hash FROM gateway.people")).scalar_one() != outdated
+
+
+async def test_a_sign_in_that_renews_an_outdated_hash_is_overtaken_by_a_password_change(
+    api, browsers, engine
+):
+    ada = await browsers("ada", Role.VIEWER)
+    outdated = (await run(engine, "SELECT password_hash FROM gateway.people")).scalar_one()
+    changed = await api.app.state.passwords.hash("another few good words", "ada")
+
+    class Overtaken(Together):
+        async def hash(self, *which):
+            await run(engine, "UPDATE gateway.people SET password_hash = :changed", changed=changed)
+            return await self.passwords.hash(*which)
+
+    api.app.state.passwords = Overtaken(api.app.state.passwords, 1, outdated)
+    assert (await ada.sign_in()).status_code == 401
+    assert (await run(engine, "SELECT password_hash FROM gateway.people")).scalar_one() == changed
+
+
+async def test_an_invitation_taken_while_its_person_is_deactivated_begins_no_login(
+    api, browsers, engine, monkeypatch
+):
+    """It would count again once somebody activates them."""
+    async with engine.begin() as connection:
+        path = await bootstrap.invite(connection, "ada", [Role.VIEWER], only_first=False)
+    take = invitations.take
+    deactivating = []
+
+    async def taken_slowly(*which):
+        account = await take(*which)
+
+        async def deactivate():
+            await run(engine, "UPDATE gateway.people SET active = false")
+            await run(engine, "DELETE FROM gateway.logins")
+
+        deactivating.append(asyncio.create_task(deactivate()))
+        await asyncio.sleep(0.3)
+        return account
+
+    monkeypatch.setattr(invitations, "take", taken_slowly)
+    body = {"secret": path.partition("=")[2], "password": PASSWORD}
+    await (await browsers("ada")).ask("POST", "/invitations/taken", json=body)
+    await asyncio.gather(*deactivating)
     assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0

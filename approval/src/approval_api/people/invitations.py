@@ -43,8 +43,11 @@ async def make(connection: AsyncConnection, person_id: UUID) -> tuple[str, datet
     return secret, expires_at
 
 
-async def find(connection: AsyncConnection, secret: str) -> Account | None:
-    """Return whom an invitation is for; None when it is used, replaced, expired or unknown."""
+async def find(connection: AsyncConnection, secret: str, *, lock: bool = False) -> Account | None:
+    """Return whom an invitation is for; None when it is used, replaced, expired or unknown.
+
+    With `lock`, others who want to change that person wait.
+    """
     found = (
         select(people)
         .join(table, table.c.person_id == people.c.id)
@@ -55,12 +58,14 @@ async def find(connection: AsyncConnection, secret: str) -> Account | None:
             people.c.issuer.is_(None),
         )
     )
+    if lock:
+        found = found.with_for_update(of=people, key_share=True)
     row = (await connection.execute(found)).mappings().one_or_none()
     return Account.of(row) if row is not None else None
 
 
 async def take(connection: AsyncConnection, secret: str) -> Account | None:
     """Return whom it is for and use it up; of two concurrent attempts one gets None."""
-    account = await find(connection, secret)
+    account = await find(connection, secret, lock=True)
     taken = await connection.execute(delete(table).where(table.c.secret_sha256 == digest(secret)))
     return account if taken.rowcount == 1 else None

@@ -86,17 +86,17 @@ async def find_account(connection: AsyncConnection, name: str) -> Account | None
     return Account.of(row) if row is not None else None
 
 
-async def still_proves(connection: AsyncConnection, account: Account) -> bool:
+async def still_proves(connection: AsyncConnection, account: Account, *, to_change: bool = False) -> bool:
     """Return whether a person is active and still has the password of `account`; holds that until the end.
 
     Verifying a password takes a tenth of a second or longer, and the password may be changed meanwhile,
-    because somebody else knows it.
+    because somebody else knows it. `to_change`: this transaction replaces it, and others who would do so wait
+    here (two that held it together would deadlock).
     """
     same = table.c.password_hash.is_not_distinct_from(account.password_hash)
-    found = (
-        select(table.c.id).where(table.c.id == account.id, table.c.active, same).with_for_update(read=True)
-    )
-    return await connection.scalar(found) is not None
+    found = select(table.c.id).where(table.c.id == account.id, table.c.active, same)
+    locked = found.with_for_update(key_share=True) if to_change else found.with_for_update(read=True)
+    return await connection.scalar(locked) is not None
 
 
 async def roles_in_force(

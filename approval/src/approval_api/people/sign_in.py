@@ -1,6 +1,7 @@
 """Signing in and out, and choosing a password: what routes and pages share."""
 
 import re
+from dataclasses import replace
 
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -76,9 +77,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
             "The name or the password is wrong. If you forgot your password, ask an administrator for a link",
             title="Not signed in",
         )
-    renewed = None
-    if account.password_hash is not None and _passwords(request).is_outdated(account.password_hash):
-        renewed = await _passwords(request).hash(password, account.name)
+    account = await _with_a_renewed_hash(request, account, password, browser)
     async with _engine(request).begin() as connection:
         if not await repository.still_proves(connection, account):
             raise ProblemError(
@@ -89,10 +88,32 @@ async def sign_in(request: Request, response: Response, name: str, password: str
                 await throttle.forgive_one(connection, subject)
             else:
                 await throttle.forget(connection, subject)
-        if renewed is not None:
-            await repository.set_password(connection, account.id, renewed)
         await known_browsers.remember(connection, request, response, account.id)
         return await begin_login(request, response, connection, account, "sign_in")
+
+
+async def _with_a_renewed_hash(
+    request: Request, account: Account, password: str, browser: str | None
+) -> Account:
+    """Return the account of a right `password`, its hash made anew if the parameters have changed.
+
+    Of several sign-ins at the same moment one stores it; to the others the hash is another one then, and the
+    password is verified again: it may have been changed instead.
+    """
+    if account.password_hash is None or not _passwords(request).is_outdated(account.password_hash):
+        return account
+    renewed = await _passwords(request).hash(password, account.name)
+    async with _engine(request).begin() as connection:
+        if await repository.still_proves(connection, account, to_change=True):
+            await repository.set_password(connection, account.id, renewed)
+            return replace(account, password_hash=renewed)
+        now = await repository.find_account(connection, account.name)
+    site = site_of(address_of(request))
+    if now is not None and await _passwords(request).matches(
+        now.password_hash, password, site, known=browser
+    ):
+        return now
+    return account
 
 
 def _too_many_tries(seconds: int) -> ProblemError:
@@ -188,6 +209,9 @@ async def change_password(
         raise weak_password(error, "body.new") from error
     hashed = await _passwords(request).hash(new, account.name)
     async with _engine(request).begin() as connection:
+        if not await repository.still_proves(connection, account, to_change=True):
+            # Whoever changed it may have done so because somebody else knows the earlier one.
+            raise ProblemError("wrong-credentials", 403, "the password was changed meanwhile")
         await throttle.forget(connection, tries)
         await repository.set_password(connection, account.id, hashed)
         await logins.end_all_of(connection, account.id, but=logins.read_cookie(request))
