@@ -1,5 +1,6 @@
 """Sign-in at a real provider of OpenID Connect, which runs beside the test."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from approval_api.app import create_app
 from approval_api.identity.roles import Role
-from approval_api.people import bootstrap
+from approval_api.people import bootstrap, repository
 
 ZOE = User(sub="subject-1", claims={"preferred_username": "Zoe", "name": "Zoë", "groups": ["ops", "x"]})
 EVE = User(sub="subject-2", claims={"preferred_username": "eve", "groups": ["strangers"]})
@@ -338,3 +339,44 @@ async def test_a_foreign_cookie_belongs_to_no_sign_in(api, kept):
         "/sign-in/openid/callback", params={"state": "a"}, headers={"Cookie": f"approval-openid={cookie}"}
     )
     assert answer.status_code == 403
+
+
+async def test_first_sign_ins_at_the_same_moment_make_one_account(browser, engine, api, monkeypatch):
+    """As of a browser that opened two pages, or a person at two of them."""
+    find, arrived = repository.find_subject, asyncio.Barrier(2)
+    waited = set()
+
+    async def found_by_both(connection, *which):
+        found = await find(connection, *which)
+        if connection not in waited:
+            waited.add(connection)
+            await arrived.wait()
+        return found
+
+    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+        ways = [(each, (await go(each, "subject-1"))[1]) for each in (browser, elsewhere)]
+        monkeypatch.setattr(repository, "find_subject", found_by_both)
+        answers = await asyncio.gather(*(each.get(back) for each, back in ways))
+        assert [answer.status_code for answer in answers] == [303, 303]
+        for each in (browser, elsewhere):
+            assert (await each.get("/api/v1/me")).json()["name"] == "zoe"
+    assert (await run(engine, "SELECT count(*) FROM gateway.people")).scalar() == 1
+
+
+async def test_a_sign_in_overtaken_by_a_deactivation_begins_no_login(browser, engine, monkeypatch):
+    """It would count again once somebody activates the account."""
+    await arrive(browser)
+    find, seen = repository.find_subject, []
+
+    async def overtaken(*which):
+        found = await find(*which)
+        if not seen:
+            await run(engine, "UPDATE gateway.people SET active = false")
+            await run(engine, "DELETE FROM gateway.logins")
+        seen.append(found)
+        return found
+
+    _, back = await go(browser, "subject-1")
+    monkeypatch.setattr(repository, "find_subject", overtaken)
+    assert (await browser.get(back)).status_code == 403
+    assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0

@@ -149,7 +149,22 @@ async def _account(connection: AsyncConnection, identity: Identity) -> Account:
     """Return the account that the provider means, made at the first sign-in; roles as it says now."""
     account = await repository.find_subject(connection, identity.issuer, identity.subject)
     if account is None:
-        try:
+        account = await _add(connection, identity)
+    if not account.active:
+        raise OpenIdError("this account may not sign in here any more")
+    await repository.confirm(connection, account.id, identity.display_name, identity.roles)
+    # Whoever deactivates it waits for this transaction from here on, and may have done so just before.
+    found = await repository.find_subject(connection, identity.issuer, identity.subject)
+    if found is None or not found.active:
+        raise OpenIdError("this account may not sign in here any more")
+    return found
+
+
+async def _add(connection: AsyncConnection, identity: Identity) -> Account:
+    """Store the account of a first sign-in; return the one that a sign-in at the same moment stored."""
+    taken = None
+    try:
+        async with connection.begin_nested():
             await repository.add(
                 connection,
                 name=identity.name,
@@ -159,14 +174,11 @@ async def _account(connection: AsyncConnection, identity: Identity) -> Account:
                 issuer=identity.issuer,
                 subject=identity.subject,
             )
-        except IntegrityError as error:
-            raise OpenIdError(
-                f"the name {identity.name!r} belongs to another account here; ask an administrator"
-            ) from error
-    elif not account.active:
-        raise OpenIdError("this account may not sign in here any more")
-    else:
-        await repository.confirm(connection, account.id, identity.display_name, identity.roles)
-    found = await repository.find_subject(connection, identity.issuer, identity.subject)
-    assert found is not None
-    return found
+    except IntegrityError as error:
+        taken = error
+    account = await repository.find_subject(connection, identity.issuer, identity.subject)
+    if account is None:
+        raise OpenIdError(
+            f"the name {identity.name!r} belongs to another account here; ask an administrator"
+        ) from taken
+    return account
