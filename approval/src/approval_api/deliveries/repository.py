@@ -93,6 +93,12 @@ SELECT 1 FROM gateway.destinations WHERE id = (
     SELECT destination_id FROM gateway.deliveries WHERE id = :id) FOR NO KEY UPDATE
 """)
 
+# Whoever removes a destination locks it first, then its deliveries and items; in another order two deadlock.
+_KEEP_DESTINATION = text("""
+SELECT 1 FROM gateway.destinations WHERE id = (
+    SELECT destination_id FROM gateway.deliveries WHERE id = :id) FOR KEY SHARE
+""")
+
 # Before the approval they are looked at again, so that nothing is approved that no preview showed.
 _RESEND = text("""
 UPDATE gateway.delivery_items SET state = CASE WHEN :approved THEN 'waiting' ELSE 'checking' END,
@@ -136,9 +142,12 @@ async def list_destinations(connection: AsyncConnection) -> list[DestinationView
     return [_destination(row) for row in found.mappings()]
 
 
-async def find_destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView | None:
-    """Return a destination, or None."""
-    found = await connection.execute(select(destinations).where(destinations.c.id == destination_id))
+async def find_destination(
+    connection: AsyncConnection, destination_id: UUID, *, lock: bool = False
+) -> DestinationView | None:
+    """Return a destination, or None; with `lock`, others who want to change or remove it wait."""
+    query = select(destinations).where(destinations.c.id == destination_id)
+    found = await connection.execute(query.with_for_update(key_share=True) if lock else query)
     row = found.mappings().one_or_none()
     return None if row is None else _destination(row)
 
@@ -165,9 +174,10 @@ async def list_deliveries(connection: AsyncConnection, limit: int) -> list[Deliv
 async def find_delivery(
     connection: AsyncConnection, delivery_id: UUID, *, lock: bool = False
 ) -> DeliveryView | None:
-    """Return a delivery, or None; with `lock`, others who want to change it wait."""
+    """Return a delivery, or None; with `lock`, whoever wants to change it or remove its destination waits."""
     query = _with_destination().where(deliveries.c.id == delivery_id)
     if lock:
+        await connection.execute(_KEEP_DESTINATION, {"id": delivery_id})
         query = query.with_for_update(of=deliveries)
     found = await connection.execute(query)
     views = await _views(connection, list(found.mappings()))

@@ -77,7 +77,7 @@ async def remove_destination(connection: AsyncConnection, destination_id: UUID) 
 
 async def preview(connection: AsyncConnection, destination_id: UUID, actor: str) -> DeliveryView:
     """Freeze what differs from what the destination has. Raises ProblemError: 404, 409 when nothing does."""
-    destination = await _destination(connection, destination_id)
+    destination = await _destination(connection, destination_id, lock=True)
     delivery_id = uuid4()
     if not await freeze(connection, delivery_id, destination_id, destination.request, actor):
         raise ProblemError(
@@ -140,8 +140,10 @@ async def list_items(
     return DeliveryItems(items=items, next=following)
 
 
-async def _destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView:
-    view = await repository.find_destination(connection, destination_id)
+async def _destination(
+    connection: AsyncConnection, destination_id: UUID, *, lock: bool = False
+) -> DestinationView:
+    view = await repository.find_destination(connection, destination_id, lock=lock)
     if view is None:
         raise unknown_destination(destination_id)
     return view

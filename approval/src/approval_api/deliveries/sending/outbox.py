@@ -26,6 +26,13 @@ WHERE coalesce(d.not_before, '-infinity') <= now() AND EXISTS (
 ORDER BY d.id
 """)
 
+# Before its items: whoever removes a destination locks it first, and in any other order two deadlock.
+_KEEP_DESTINATION = text("SELECT 1 FROM gateway.destinations WHERE id = :id FOR KEY SHARE")
+_KEEP_DESTINATION_OF = text("""
+SELECT 1 FROM gateway.destinations WHERE id = (
+    SELECT destination_id FROM gateway.delivery_items WHERE id = :id) FOR KEY SHARE
+""")
+
 # In order for each host: an item waits for those before it, also while they are sent or paused. So of each
 # host the first item alone may be due, and the index leads from one host's first item to the next one's,
 # however many items a host has. Twice as many are looked at, since other processes hold some.
@@ -153,6 +160,7 @@ async def claim(connection: AsyncConnection, destination_id: UUID, most: int) ->
     What changed since the preview, or lost its approval, is withdrawn and not sent.
     """
     lease = uuid4()
+    await connection.execute(_KEEP_DESTINATION, {"id": destination_id})
     claimed = await connection.execute(
         _CLAIM, {"destination_id": destination_id, "most": most, "lease": lease, "for_as_long": LEASE}
     )
@@ -177,6 +185,7 @@ async def store_check(connection: AsyncConnection, item: Item, found: Result) ->
 
 async def store_delivery(connection: AsyncConnection, item: Item, result: Result) -> None:
     """Store that the destination has the item."""
+    await connection.execute(_KEEP_DESTINATION_OF, {"id": item.id})
     await connection.execute(_DELIVERED, _of(item, result))
 
 
@@ -191,6 +200,7 @@ async def pause(connection: AsyncConnection, item: Item, why: str, seconds: floa
 async def give_up(connection: AsyncConnection, item: Item, why: str) -> None:
     """Put the item on the list of those that a person may send again."""
     given = {"id": item.id, "lease": item.lease, "answer": _said(why)}
+    await connection.execute(_KEEP_DESTINATION_OF, {"id": item.id})
     given_up = (await connection.execute(_GIVE_UP, given)).rowcount
     if given_up and item.state == "waiting" and item.attempts > 1:
         await connection.execute(_DOUBT, {"ids": [item.id]})
