@@ -8,6 +8,7 @@ from scripted_session import HOSTILE, ScriptedSession, scan_all
 from sqlalchemy import text
 
 from approval_api.app import create_app
+from approval_api.experiments import repository, service
 from approval_api.experiments.service import MOST_UNFINISHED, Experiments
 from approval_api.identity.roles import Role
 from approval_api.reports.worker_process import WorkFailedError
@@ -186,6 +187,44 @@ async def test_requests_at_the_same_moment_store_no_more_than_may_be_unfinished(
         await request(api)
     answers = await asyncio.gather(*(api.post("/experiments", json=WANTED) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 429, 429, 429]
+
+
+async def test_stopped_experiments_that_go_on_are_no_more_than_may_be_unfinished(
+    api, orchestrator, monkeypatch
+):
+    stopped = [await request(api) for _ in range(2)]
+    for each in stopped:
+        assert (await api.post(f"/experiments/{each['id']}/stop")).status_code == 202
+    monkeypatch.setattr(service, "MOST_UNFINISHED", 2)
+    running = await request(api)
+    assert (await api.post(f"/experiments/{running['id']}/continue")).status_code == 202
+    answers = await asyncio.gather(*(api.post(f"/experiments/{each['id']}/continue") for each in stopped))
+    assert sorted(answer.status_code for answer in answers) == [202, 429]
+    refused = max(answers, key=lambda answer: answer.status_code).json()
+    assert refused["type"] == "urn:dryrun:problem:too-many-experiments"
+
+
+@pytest.mark.whole_pool
+async def test_an_experiment_that_is_stopped_has_no_session_after_that(api, engine, monkeypatch):
+    link, linked = repository.link, asyncio.Event()
+
+    async def linked_slowly(*which):
+        done = await link(*which)
+        linked.set()
+        await asyncio.sleep(0.5)
+        return done
+
+    async def stored():
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT count(*) FROM gateway.dryrun_sessions"))
+
+    monkeypatch.setattr(repository, "link", linked_slowly)
+    experiment = await request(api)
+    await linked.wait()
+    stopped = (await api.post(f"/experiments/{experiment['id']}/stop")).json()
+    when_stopped = await stored()
+    await asyncio.sleep(0.7)
+    assert (stopped["state"], await stored()) == ("stopped", when_stopped)
 
 
 async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):

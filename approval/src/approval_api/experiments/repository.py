@@ -200,13 +200,14 @@ def _one_waits(person: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-async def unfinished_of(connection: AsyncConnection, person: str) -> int:
-    """Return how many experiments of a person have runs to make."""
+async def unfinished_of(connection: AsyncConnection, person: str, *, but: UUID | None = None) -> int:
+    """Return how many experiments of a person have runs to make, without `but`."""
     to_make = select(literal(1)).where(runs.c.experiment_id == experiments.c.id, _OPEN)
+    own = (experiments.c.requested_by == person) & experiments.c.id.is_distinct_from(but)
     counted = await connection.execute(
         select(func.count())
         .select_from(experiments)
-        .where(experiments.c.requested_by == person, experiments.c.stopped_at.is_(None), to_make.exists())
+        .where(own, experiments.c.stopped_at.is_(None), to_make.exists())
     )
     return counted.scalar_one()
 
@@ -224,13 +225,17 @@ async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int |
 async def link(connection: AsyncConnection, experiment_id: UUID, number: int, session_id: UUID) -> bool:
     """Make a session the run's own; False when it has one, or it may not start now.
 
-    It may not while another session of the person's experiments waits, and once the experiment was stopped.
-    Called under the lock of admission, so that processes together keep to that.
+    It may not while another session of the person's experiments waits, and once the experiment was stopped:
+    whoever stops it now waits until the session is stored. Called under the lock of admission, so that
+    processes together keep to that.
     """
+    runs_now = select(experiments.c.id).where(
+        experiments.c.id == experiment_id, experiments.c.stopped_at.is_(None)
+    )
+    if await connection.scalar(runs_now.with_for_update(read=True)) is None:
+        return False
     may_start = select(literal(1)).where(
-        experiments.c.id == experiment_id,
-        experiments.c.stopped_at.is_(None),
-        ~_one_waits(experiments.c.requested_by),
+        experiments.c.id == experiment_id, ~_one_waits(experiments.c.requested_by)
     )
     linked = await connection.execute(
         update(runs)

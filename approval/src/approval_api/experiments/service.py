@@ -207,12 +207,17 @@ class Experiments:
 
     async def stop(self, experiment_id: UUID) -> Experiment:
         """Start no more of its sessions; those under way end by themselves. Raises a 404 problem."""
-        return await self._set_stopped(experiment_id, stopped=True)
+        async with self._engine.begin() as connection:
+            known = await repository.set_stopped(connection, experiment_id, stopped=True)
+        if not known:
+            raise unknown_experiment(experiment_id)
+        return await self.show(experiment_id)
 
     async def go_on(self, experiment_id: UUID) -> Experiment:
         """Continue a stopped experiment.
 
-        Raises a problem: 404, or 409 when who requested it may not start sessions any more.
+        Raises a problem: 404, 409 when who requested it may not start sessions any more, 429 when they have
+        as many other unfinished experiments as may be.
         """
         owner = (await self.show(experiment_id)).requested_by
         if not await self.may_run(owner):
@@ -222,13 +227,10 @@ class Experiments:
                 f"{owner} requested this experiment and may not start sessions any more; request a new one",
                 title="Not permitted any more",
             )
-        return await self._set_stopped(experiment_id, stopped=False)
-
-    async def _set_stopped(self, experiment_id: UUID, *, stopped: bool) -> Experiment:
         async with self._engine.begin() as connection:
-            known = await repository.set_stopped(connection, experiment_id, stopped=stopped)
-        if not known:
-            raise unknown_experiment(experiment_id)
+            await hold(connection, f"experiments of {owner}")
+            await _require_room(connection, owner, but=experiment_id)
+            await repository.set_stopped(connection, experiment_id, stopped=False)
         return await self.show(experiment_id)
 
     async def run(self) -> None:
@@ -344,14 +346,14 @@ class Experiments:
         self._failed_at.pop(experiment_id, None)
 
 
-async def _require_room(connection: AsyncConnection, actor: str) -> None:
-    """Raise a 429 problem when the person has as many unfinished experiments as may be."""
-    unfinished = await repository.unfinished_of(connection, actor)
+async def _require_room(connection: AsyncConnection, person: str, *, but: UUID | None = None) -> None:
+    """Raise a 429 problem when the person has as many unfinished experiments as may be, without `but`."""
+    unfinished = await repository.unfinished_of(connection, person, but=but)
     if unfinished >= MOST_UNFINISHED:
         raise ProblemError(
             "too-many-experiments",
             429,
-            f"{unfinished} of your experiments are unfinished, and at most {MOST_UNFINISHED} may be; "
+            f"{unfinished} experiments of {person} are unfinished, and at most {MOST_UNFINISHED} may be; "
             "wait for one, or stop one",
             title="Too many experiments",
             headers={"Retry-After": "60"},
