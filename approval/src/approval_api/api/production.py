@@ -50,6 +50,8 @@ async def report_discoveries(
     what all others reported.
     """
     require_collector(reporting, reported.collector)
+    # Before the scan is read: one that ends at this moment has ended then.
+    await repository.lock_collector(transaction, reported.collector)
     scan = None if reported.scan is None else await require_scan(transaction, reported.scan, reporting)
     if scan is not None and (scan.ended_at is not None or scan.collector != reported.collector):
         raise ProblemError(

@@ -313,3 +313,27 @@ async def test_a_report_while_a_scan_ends_is_seen_or_missed_and_never_both(api):
             assert (row["gone_at"], row["missed_scans"]) == (None, 0)
         else:
             assert (reported.status_code, row["change"], row["missed_scans"]) == (409, "gone", 3)
+
+
+@pytest.mark.whole_pool
+async def test_a_report_that_waited_for_the_end_of_its_scan_is_refused(api, monkeypatch):
+    """It would return what the scan has just missed, and an approval would be lost for that."""
+    await scan(api, DB)
+    scan_id = await begin(api)
+    miss, missing = scans._miss, asyncio.Event()
+
+    async def missed_slowly(*which):
+        missed = await miss(*which)
+        missing.set()
+        await asyncio.sleep(0.5)
+        return missed
+
+    monkeypatch.setattr(scans, "_miss", missed_slowly)
+    ending = asyncio.create_task(api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True}))
+    await missing.wait()
+    reported = await api.client.post(
+        PATH, json={"collector": "network", "scan": scan_id, "discoveries": [DB]}
+    )
+    assert (await ending).json()["missed"] == 1
+    assert (reported.status_code, reported.json()["type"]) == (409, "urn:dryrun:problem:not-this-scan")
+    assert (await listed(api))[0]["missed_scans"] == 1

@@ -373,3 +373,23 @@ async def test_switching_on_while_reports_arrive_ends(api):
         assert (await switch()).status_code == 200
     await report(api, *(HOST | {"key": f"192.0.2.{number}"} for number in range(1, 120)))
     assert set((await states(api)).values()) == {"approved"}
+
+
+@pytest.mark.whole_pool
+async def test_a_rule_is_removed_once(api, engine, monkeypatch):
+    rule = await make(api)
+    require = rules.require
+
+    async def read_slowly(*which, **options):
+        read = await require(*which, **options)
+        await asyncio.sleep(0.3)  # Longer than connections take to open.
+        return read
+
+    monkeypatch.setattr(rules, "require", read_slowly)
+    answers = await asyncio.gather(*(api.client.delete(f"{RULES}/{rule['id']}") for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [204, 404]
+    async with engine.connect() as connection:
+        done = text(
+            "SELECT count(*) FROM gateway.audit_log WHERE action = 'remove_rule' AND outcome = 'done'"
+        )
+        assert await connection.scalar(done) == 1

@@ -78,7 +78,7 @@ async def require(connection: AsyncConnection, rule_id: UUID, *, lock: bool = Fa
 
 async def remove(connection: AsyncConnection, rule_id: UUID) -> RuleView:
     """Delete a rule and return it; what it approved stays approved. Raises a 404 problem."""
-    rule = await require(connection, rule_id)
+    rule = await require(connection, rule_id, lock=True)
     await connection.execute(delete(table).where(table.c.id == rule_id))
     return rule
 
