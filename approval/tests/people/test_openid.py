@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from approval_api.app import create_app
 from approval_api.identity.roles import Role
-from approval_api.people import bootstrap, repository
+from approval_api.people import bootstrap, repository, tokens
 
 ZOE = User(sub="subject-1", claims={"preferred_username": "Zoe", "name": "Zoë", "groups": ["ops", "x"]})
 EVE = User(sub="subject-2", claims={"preferred_username": "eve", "groups": ["strangers"]})
@@ -380,3 +380,29 @@ async def test_a_sign_in_overtaken_by_a_deactivation_begins_no_login(browser, en
     monkeypatch.setattr(repository, "find_subject", overtaken)
     assert (await browser.get(back)).status_code == 403
     assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0
+
+
+async def test_no_token_is_made_while_its_persons_roles_are_withdrawn(
+    browser, api, provider, engine, monkeypatch
+):
+    """It would count again once the provider gives them back."""
+    csrf = await arrive(browser)
+    remove, removed = tokens.remove_all_of, asyncio.Event()
+
+    async def removed_slowly(*which):
+        done = await remove(*which)
+        removed.set()
+        await asyncio.sleep(0.3)
+        return done
+
+    monkeypatch.setattr(tokens, "remove_all_of", removed_slowly)
+    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+        with groups(provider, ["strangers"]):
+            withdrawing = asyncio.create_task(elsewhere.get((await go(elsewhere, "subject-1"))[1]))
+            await removed.wait()
+            made = await browser.post(
+                "/api/v1/me/tokens", json={"label": "t", "scopes": ["read"]}, headers=csrf
+            )
+            assert (await withdrawing).status_code == 403
+    assert made.status_code == 403
+    assert (await run(engine, "SELECT count(*) FROM gateway.api_tokens")).scalar() == 0

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.audit.log import note
 from approval_api.database.locks import hold
 from approval_api.identity.person import Person
-from approval_api.identity.roles import SCOPES, Role
+from approval_api.identity.roles import SCOPES, Role, permissions_of
 from approval_api.people import invitations, logins, repository, tokens
 from approval_api.people.schemas import (
     Invitation,
@@ -117,7 +117,9 @@ async def make_token(
 
     Raises ProblemError: 403 `scope-not-allowed` for scopes the person does not have, 409 `too-many-tokens`.
     """
-    if not wanted.scopes <= SCOPES & person.permissions:
+    # As they are now: whoever withdraws them removes the tokens that are there, this one too.
+    roles = await repository.held_roles(connection, own_id(person))
+    if not wanted.scopes <= SCOPES & person.permissions & permissions_of(roles):
         raise ProblemError(
             "scope-not-allowed",
             403,

@@ -114,6 +114,12 @@ async def roles_in_force(
     return frozenset(map(Role, found or ()))
 
 
+async def held_roles(connection: AsyncConnection, person_id: UUID) -> frozenset[Role]:
+    """Return the roles of an active person, none of another one; whoever changes them waits until the end."""
+    held = select(table.c.roles).where(table.c.id == person_id, table.c.active).with_for_update(read=True)
+    return frozenset(map(Role, await connection.scalar(held) or ()))
+
+
 async def find_subject(connection: AsyncConnection, issuer: str, subject: str) -> Account | None:
     """Return the account of an OpenID Connect provider's `subject`, or None."""
     found = select(table).where(table.c.issuer == issuer, table.c.subject == subject)
