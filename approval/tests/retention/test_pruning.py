@@ -104,6 +104,28 @@ async def test_old_sessions_go_with_everything_of_them_and_others_stay(app, do):
     ]
 
 
+async def test_a_session_that_an_experiment_has_still_to_measure_stays(app, do):
+    """Its run would start another one, years later."""
+    unmeasured, measured = await session(do, OLD), await session(do, OLD)
+    experiment = uuid.uuid4()
+    await do(
+        "INSERT INTO gateway.experiments (id, request, requested_by, requested_at, results_of) "
+        "VALUES (:id, '{}', 'ada', now(), 0)",
+        id=experiment,
+    )
+    for number, (of, figures) in enumerate(((unmeasured, None), (measured, "{}"))):
+        await do(
+            "INSERT INTO gateway.experiment_runs (experiment_id, number, session_id, measured) "
+            "VALUES (:id, :number, :session, CAST(:measured AS jsonb))",
+            id=experiment,
+            number=number,
+            session=of,
+            measured=figures,
+        )
+    assert await prune(app, RetentionPolicy(sessions=DAYS)) == {"sessions": 1}
+    assert [row["id"] for row in await do("SELECT id FROM gateway.dryrun_sessions")] == [unmeasured]
+
+
 @pytest.mark.usefixtures("not_scored_ahead")
 async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do):
     kept, unscored = await session(do, OLD), await session(do, OLD, report=False)

@@ -32,9 +32,13 @@ _MOST_SESSIONS = 200
 """In one round."""
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('retention'))")
+# One that an experiment has still to measure stays: without it, its run would start another session.
 _OLD_SESSIONS = text("""
-SELECT id FROM gateway.dryrun_sessions WHERE phase = 'ended' AND ended_at < now() - CAST(:keep AS interval)
-ORDER BY ended_at LIMIT :most
+SELECT s.id FROM gateway.dryrun_sessions s
+WHERE s.phase = 'ended' AND s.ended_at < now() - CAST(:keep AS interval) AND NOT EXISTS (
+    SELECT FROM gateway.experiment_runs r
+    WHERE r.session_id = s.id AND r.measured IS NULL AND r.failure IS NULL)
+ORDER BY s.ended_at LIMIT :most
 """)
 # Whoever marked a session may have ended, or found the lock taken, before its events were removed.
 _OLD_HISTORIES = text("""
