@@ -8,6 +8,7 @@ from fake_orchestrator import SMALL
 from scripted_session import scan_all
 from sqlalchemy import text
 
+from approval_api.checks import repository
 from approval_api.identity.roles import Role
 from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
 from dryrun_contract.template import Levels, StandsFor
@@ -341,3 +342,21 @@ async def test_who_made_a_check_and_administrators_remove_it(api, engine, scanne
     assert logged == [("program:ada", "check of small by program:ada: 1 of 3 within")]
     assert (await administrator.ask("DELETE", others.removeprefix("/api/v1"))).status_code == 204
     assert (await api.get("/checks")).json() == {"checks": [], "calibration": []}
+
+
+async def test_a_check_is_kept_though_its_session_is_removed_meanwhile(
+    api, engine, scanned, eventually, monkeypatch
+):
+    """As one whose session is removed later."""
+    session_id = await rehearsed(api, eventually)
+    keep = repository.keep
+
+    async def overtaken(*which):
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM gateway.dryrun_sessions"))
+        return await keep(*which)
+
+    monkeypatch.setattr(repository, "keep", overtaken)
+    answer = await api.post(f"/sessions/{session_id}/checks", json={"outcome": OUTCOME})
+    assert (answer.status_code, answer.json()["session_id"]) == (201, None)
+    assert len((await api.get("/checks")).json()["checks"]) == 1

@@ -1,9 +1,12 @@
 """Channels by the API and by the page: one's own only, by a login only, a signing key shown once."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from approval_api.identity.roles import Role
+from approval_api.notifications import repository
 
 WANTED = {
     "name": "on-call",
@@ -77,3 +80,18 @@ async def test_the_page_does_the_same_and_shows_the_key_once(ada):
         )
         assert answer.status_code == 303
     assert "No channel yet" in (await ada.client.get("/notifications")).text
+
+
+@pytest.mark.whole_pool
+async def test_of_two_requested_tests_of_a_channel_one_waits(ada, monkeypatch):
+    made = (await ada.ask("POST", "/me/channels", json=WANTED)).json()
+    requested = repository.request_test
+
+    async def slowly(*which):
+        await requested(*which)
+        await asyncio.sleep(0.3)  # Longer than connections take to open.
+
+    monkeypatch.setattr(repository, "request_test", slowly)
+    path = f"/me/channels/{made['channel']['id']}/test"
+    answers = await asyncio.gather(*(ada.ask("POST", path) for _ in range(3)))
+    assert [(answer.status_code, answer.json()["waiting"]) for answer in answers] == [(202, 1)] * 3

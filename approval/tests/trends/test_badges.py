@@ -191,3 +191,28 @@ async def test_there_are_so_many_published_badges_and_no_more(api, monkeypatch):
     assert (await api.post("/badges", json={"template": "small"})).status_code == 201
     refused = await api.post("/badges", json={"template": "small"})
     assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-badges")
+
+
+async def test_the_badge_of_a_schedule_that_is_removed_meanwhile_is_unknown(
+    api, browsers, engine, monkeypatch
+):
+    root = await browsers("root", Role.ADMIN)
+    schedule = uuid.uuid4()
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.schedules (id, request, owner) "
+                'VALUES (:id, \'{"experiment": {"name": "nightly"}}\', \'ada\')'
+            ),
+            {"id": schedule},
+        )
+    publish = badges.publish
+
+    async def overtaken(*which):
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM gateway.schedules"))
+        return await publish(*which)
+
+    monkeypatch.setattr(badges, "publish", overtaken)
+    answer = await root.ask("POST", "/dryrun/badges", json={"schedule_id": str(schedule)})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:dryrun:problem:unknown-schedule")

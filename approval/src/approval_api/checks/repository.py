@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.checks.completeness import is_complete
 from approval_api.database.locks import hold
-from approval_api.database.tables import discoveries, forecast_checks
+from approval_api.database.tables import discoveries, dryrun_sessions, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.production_counts import MAX_FOUND, ProductionCounter, ProductionCounts
@@ -92,10 +92,14 @@ async def keep(connection: AsyncConnection, check: Check, sessions: Collection[U
             return await _replace(connection, each, comparison_of_both, check.checked_at)
     if stored:
         raise OtherFiguresError(stored[0])
+    # A session that was removed meanwhile takes no check along, as one that is removed later.
+    known = select(dryrun_sessions.c.id).where(dryrun_sessions.c.id == check.session_id)
+    session_id = await connection.scalar(known.with_for_update(read=True, key_share=True))
+    check = check.model_copy(update={"session_id": session_id})
     await connection.execute(
         insert(forecast_checks).values(
             id=check.id,
-            session_id=check.session_id,
+            session_id=session_id,
             template=check.template,
             checked_by=check.checked_by,
             checked_at=check.checked_at,

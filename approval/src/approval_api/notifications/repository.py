@@ -76,6 +76,7 @@ async def remove(connection: AsyncConnection, channel_id: UUID, owner: str) -> b
 
 async def request_test(connection: AsyncConnection, channel_id: UUID, owner: str) -> None:
     """Store a test to be sent, unless one waits already."""
+    await hold(connection, f"channels of {owner}")
     await connection.execute(_TEST, {"id": channel_id, "owner": owner})
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
 from approval_api.database.tables import published_badges as table
-from approval_api.web.problems import ProblemError
+from approval_api.database.tables import schedules
+from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.schedule import MAX_FIRINGS_SHOWN
 from dryrun_contract.text import printable
 from dryrun_contract.trend import Badge, PublishedBadge, PublishRequest
@@ -143,6 +144,10 @@ async def publish(connection: AsyncConnection, wanted: PublishRequest, person: s
     await hold(connection, "published badges")
     if (await connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST_PUBLISHED:
         raise ProblemError("too-many-badges", 429, f"{MOST_PUBLISHED} badges are published; withdraw one")
+    if wanted.schedule_id is not None:
+        held = select(schedules.c.id).where(schedules.c.id == wanted.schedule_id)
+        if await connection.scalar(held.with_for_update(read=True, key_share=True)) is None:
+            raise unknown("schedule", wanted.schedule_id, "/api/v1/dryrun/schedules")
     values = {"id": secrets.token_urlsafe(16), **wanted.model_dump(), "published_by": person}
     stored = await connection.execute(insert(table).values(**values).returning(table))
     return _view(stored.mappings().one())
