@@ -273,6 +273,16 @@ async def test_quiet_channels_wait_and_a_test_does_not(engine, notifying):
     assert await states(engine, channel) == ["waiting", "sent"]
 
 
+async def test_a_hundred_quiet_channels_hold_up_no_other(engine, notifying):
+    async with receiving() as receiver:
+        quiet = {"quiet_from": "00:00", "quiet_to": "23:59", "gather_minutes": 1440}
+        for _ in range(101):
+            await add_channel(engine, "slack", receiver.url(), "one", **quiet)
+        await add_channel(engine, "slack", receiver.url(), "two")
+        await (await notifying(receiver)).work_once()
+    assert len(receiver.received) == 1
+
+
 async def test_eight_attempts_are_the_most(engine, notifying):
     async with receiving(lambda _: answer(500)) as receiver:
         channel = await add_channel(engine, "slack", receiver.url(), "one")

@@ -29,6 +29,8 @@ def test_where_the_clocks_change_each_day_fires_once():
         ("0 0 30 2 *", "UTC", "never comes|not a cron expression"),
         ("* * * * *", "UTC", "more often than every 5 minutes"),
         ("0,3 2 * * *", "UTC", "more often"),
+        ("0,58 0,23 * * *", "UTC", "more often"),
+        ("0,58 0,23 1-31/2 * *", "UTC", "more often"),  # on the 31st, and on the 1st after it
         ("61 2 * * *", "UTC", "not a cron expression"),
         ("0 2 * * *", "Middle/Earth", "no time zone 'Middle/Earth'"),
         ("0 2 * * *", "../../etc/passwd", "no time zone"),
@@ -39,7 +41,9 @@ def test_what_cannot_be_a_schedule_says_why(cron, timezone, why):
         check(cron, timezone, NOW)
 
 
-@pytest.mark.parametrize("cron", ["*/5 * * * *", "30 2 * * 1-5", "0 0 29 2 *", "0 6 1 1,7 *"])
+@pytest.mark.parametrize(
+    "cron", ["*/5 * * * *", "30 2 * * 1-5", "0 0 29 2 *", "0 6 1 1,7 *", "0,58 0,23 * * 1"]
+)
 def test_what_a_person_means_is_accepted(cron):
     check(cron, "Europe/Berlin", NOW)
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 LEAST = timedelta(minutes=5)
 """Between two firings."""
-_LOOKED_AT = 50
+_CALENDARS = timedelta(days=28 * 366)
+"""After 28 years the days of the week fall on the same dates again."""
 
 
 class ScheduleError(ValueError):
@@ -18,13 +19,23 @@ class ScheduleError(ValueError):
 
 def check(cron: str, timezone: str, now: datetime) -> None:
     """Raise ScheduleError for what never fires, fires too often, or is no expression."""
-    times = list(islice(_times(cron, timezone, now), _LOOKED_AT))
-    if not times:
+    if next(_times(cron, timezone, now), None) is None:
         raise ScheduleError(f"{cron!r} never comes: there is no such day")
-    for first, second in pairwise(times):
-        if second - first < LEAST:
-            minutes = LEAST // timedelta(minutes=1)
-            raise ScheduleError(f"{cron!r} comes more often than every {minutes} minutes")
+    if _comes_too_often(CronSim(cron, now.astimezone(UTC)), now):
+        minutes = LEAST // timedelta(minutes=1)
+        raise ScheduleError(f"{cron!r} comes more often than every {minutes} minutes")
+
+
+def _comes_too_often(cron: CronSim, now: datetime) -> bool:
+    """Return whether two times of a day, or of one and the next, lie closer together than `LEAST`."""
+    times = sorted(timedelta(hours=hour, minutes=minute) for hour in cron.hours for minute in cron.minutes)
+    if any(second - first < LEAST for first, second in pairwise(times)):
+        return True
+    if times[0] + timedelta(days=1) - times[-1] >= LEAST:
+        return False
+    midnights = CronSim(" ".join(["0", "0", *cron.parts[-3:]]), now.astimezone(UTC))
+    days = takewhile(lambda day: day < now + _CALENDARS, midnights)
+    return any(second - first == timedelta(days=1) for first, second in pairwise(days))
 
 
 def next_after(cron: str, timezone: str, moment: datetime) -> datetime | None:

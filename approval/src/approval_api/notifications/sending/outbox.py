@@ -20,6 +20,8 @@ from dryrun_contract.notification import ChannelRequest
 LEASE = timedelta(seconds=90)
 MOST_ATTEMPTS = 8
 _LONGEST_PAUSE = timedelta(hours=1)
+_AT_ONCE = 100
+"""Messages of one round, those first whose events have waited longest."""
 
 _DUE = text("""
 SELECT n.channel_id, n.message_id, c.request, c.signing_key, min(n.noticed_at) AS oldest,
@@ -27,7 +29,7 @@ SELECT n.channel_id, n.message_id, c.request, c.signing_key, min(n.noticed_at) A
 FROM gateway.notifications n JOIN gateway.channels c ON c.id = n.channel_id
 WHERE n.state = 'waiting' AND n.next_at <= now()
 GROUP BY n.channel_id, n.message_id, c.request, c.signing_key
-ORDER BY oldest LIMIT 100
+ORDER BY oldest
 """)
 
 _CLAIM = text("""
@@ -78,15 +80,19 @@ class Due:
 
 async def due(connection: AsyncConnection) -> list[Due]:
     """Return what may be sent now: tests and repetitions at once, others outside of quiet hours."""
-    found = []
-    for row in await connection.execute(_DUE):
-        try:
-            channel = ChannelRequest.model_validate(row.request)
-        except ValidationError:  # another version stored it
-            continue
-        oldest: datetime = row.oldest
-        if row.test or row.message_id is not None or may_send(channel, oldest, row.now):
-            found.append(Due(row.channel_id, row.message_id, channel, row.signing_key, row.test))
+    found: list[Due] = []
+    async with connection.stream(_DUE) as waiting:
+        # Not the first hundred that wait: channels that are quiet or gather would hold up all others.
+        async for row in waiting:
+            try:
+                channel = ChannelRequest.model_validate(row.request)
+            except ValidationError:  # another version stored it
+                continue
+            oldest: datetime = row.oldest
+            if row.test or row.message_id is not None or may_send(channel, oldest, row.now):
+                found.append(Due(row.channel_id, row.message_id, channel, row.signing_key, row.test))
+            if len(found) == _AT_ONCE:
+                break
     return found
 
 
