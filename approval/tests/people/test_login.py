@@ -203,6 +203,8 @@ async def test_a_sign_in_overtaken_by_a_password_change_fails(api, browsers, eng
     assert (await ada.sign_in()).status_code == 401
     api.app.state.passwords = passwords
     assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0
+    refused = await run(engine, "SELECT object FROM gateway.audit_log WHERE outcome = 'refused'")
+    assert list(refused.scalars()) == ["ada"]
 
 
 class Together:

@@ -1,7 +1,9 @@
 """Writes a line for every command: in the transaction of what it did, or else before its answer is sent.
 
 A request is a command when its method may change something and its route needs more than `read`, so a new
-route cannot forget its line. Failed sign-ins, where nobody is authenticated, write their own.
+route cannot forget its line. Failed sign-ins, where nobody is authenticated, write their own. What is turned
+away before a password or a provider's answer is verified (429, a link that is gone) writes none: strangers
+could fill the log with it.
 """
 
 import logging

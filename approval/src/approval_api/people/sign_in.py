@@ -67,10 +67,8 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     browser = f"browser {known}" if known else None
     right = await _passwords(request).matches(stored, password, site_of(address_of(request)), known=browser)
     if account is None or not right:
-        async with _engine(request).begin() as connection:
-            # An unknown name may be a password typed into the wrong field: it is not logged.
-            named = account.name if account is not None else "an unknown name"
-            await write(connection, entry_of(request, "sign_in", AuditOutcome.REFUSED, object_=named))
+        # An unknown name may be a password typed into the wrong field: it is not logged.
+        await _write_refused(request, account.name if account is not None else "an unknown name")
         raise ProblemError(
             "wrong-credentials",
             401,
@@ -79,17 +77,21 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         )
     account = await _with_a_renewed_hash(request, account, password, browser)
     async with _engine(request).begin() as connection:
-        if not await repository.still_proves(connection, account):
-            raise ProblemError(
-                "wrong-credentials", 401, "the password was changed meanwhile", title="Not signed in"
-            )
-        for subject in counted:
-            if subject == address_tries:
-                await throttle.forgive_one(connection, subject)
-            else:
-                await throttle.forget(connection, subject)
-        await known_browsers.remember(connection, request, response, account.id)
-        return await begin_login(request, response, connection, account, "sign_in")
+        if await repository.still_proves(connection, account):
+            for subject in counted:
+                if subject == address_tries:
+                    await throttle.forgive_one(connection, subject)
+                else:
+                    await throttle.forget(connection, subject)
+            await known_browsers.remember(connection, request, response, account.id)
+            return await begin_login(request, response, connection, account, "sign_in")
+    await _write_refused(request, account.name)
+    raise ProblemError("wrong-credentials", 401, "the password was changed meanwhile", title="Not signed in")
+
+
+async def _write_refused(request: Request, name: str) -> None:
+    async with _engine(request).begin() as connection:
+        await write(connection, entry_of(request, "sign_in", AuditOutcome.REFUSED, object_=name))
 
 
 async def _with_a_renewed_hash(
