@@ -102,6 +102,19 @@ async def test_the_same_put_again_does_no_harm_and_another_one_is_refused(served
     await until_ended(served, url.rpartition("/")[2])
 
 
+async def test_of_different_puts_of_one_id_at_the_same_moment_one_counts_also_beside_a_stop(served):
+    for _ in range(5):
+        url = f"/sessions/{uuid4()}"
+        puts = [served.put(url, json={"template": "two", "seed": seed}) for seed in (0, 3, 4)]
+        *put, stopped = await asyncio.gather(*puts, served.post(f"{url}/stop"))
+        assert sorted(answer.status_code for answer in put) == [201, 409, 409]
+        assert stopped.status_code in {202, 404}
+        (accepted,) = (answer.json() for answer in put if answer.status_code == 201)
+        session = await until_ended(served, url.rpartition("/")[2])
+        assert session.seed == accepted["seed"]
+        assert session.outcome == ("stopped" if stopped.status_code == 202 else "completed")
+
+
 async def test_what_cannot_be_chosen_is_refused_before_and_at_the_start(served):
     scan = {"collectors": ["nobody"]}
     shown = await served.get("/templates/two", params={"scan": json.dumps(scan)})
