@@ -1,6 +1,8 @@
+import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from approval_api.scoring.naming import Place, name_place
 from dryrun_contract.discovery import Discovery
@@ -72,3 +74,47 @@ async def test_one_sessions_discoveries_are_not_anothers(api, orchestrator, even
 
     await eventually(arrived)
     assert (await api.get(f"/sessions/{second}/discoveries")).json()["discoveries"] == []
+
+
+@pytest.fixture
+def programs():
+    return "ada/operator+approver"
+
+
+@pytest.mark.whole_pool
+async def test_a_decision_and_news_of_what_it_decides_wait_for_each_other(
+    api, orchestrator, engine, eventually
+):
+    """Reports come in any order; a deadlock ended one of the two after a second."""
+    session_id = await api.start()
+    keys = ["10.213.0.3", "10.213.0.9"]
+    for line, key in enumerate(keys, start=1):
+        orchestrator.tell(UUID(session_id), found("host", key, line))
+
+    async def listed():
+        rows = (await api.get("/discoveries")).json()["discoveries"]
+        return sorted(rows, key=lambda row: row["id"]) if len(rows) == 2 else None
+
+    rows = await eventually(listed)
+    seen = [{"id": row["id"], "revision": row["revision"]} for row in rows]
+    async with engine.begin() as connection:
+        first = {"id": rows[0]["id"]}
+        await connection.execute(
+            text("SELECT 1 FROM gateway.dryrun_discoveries WHERE id = :id FOR UPDATE"), first
+        )
+        body = {"decision": "rejected", "discoveries": seen}
+        deciding = asyncio.create_task(api.post("/discoveries/decisions", json=body))
+        await asyncio.sleep(0.3)
+        for line, key in enumerate(reversed(keys), start=3):
+            news = found("host", key, line)
+            surer = news.discovery.model_copy(update={"confidence": 1.0})
+            orchestrator.tell(UUID(session_id), news.model_copy(update={"discovery": surer}))
+        # Longer than PostgreSQL waits before it looks for a deadlock: the decision would look next.
+        await asyncio.sleep(1.7)
+    answer = await deciding
+    assert (answer.status_code, answer.json()["decided"]) == (200, [row["id"] for row in rows])
+
+    async def renewed():
+        return {row["confidence"] for row in await listed()} == {1.0}
+
+    await eventually(renewed)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
 from approval_api.database.tables import dryrun_discoveries as table
+from approval_api.database.tables import follower_position
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
@@ -100,4 +101,6 @@ async def views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tupl
 
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
     """Store a decision. It has no effect outside of dry-runs."""
+    # One page of events after the other changes rows, in the order of its reports. Beside one, two deadlock.
+    await connection.execute(select(follower_position.c.id).with_for_update(read=True))
     return await decisions.decide(connection, table, decision, actor)
