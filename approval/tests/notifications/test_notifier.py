@@ -1,5 +1,6 @@
 """Messages: one for what a channel gathered, signed, inert, once, and to nowhere that is not listed."""
 
+import asyncio
 import ssl
 from contextlib import AsyncExitStack
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from approval_api.egress.client import Egress
 from approval_api.egress.hosts import HostList, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications import repository
-from approval_api.notifications.sending import messages
+from approval_api.notifications.sending import messages, outbox
 from approval_api.notifications.sending.notifier import Notifier
 from approval_api.notifications.sending.outbox import MOST_ATTEMPTS
 from dryrun_contract.notification import ChannelRequest
@@ -357,3 +358,39 @@ async def test_a_homeserver_is_shown_its_own_token_and_no_other(engine, notifyin
 def test_a_room_is_named_by_its_id_and_by_nothing_that_leads_elsewhere(address):
     with pytest.raises(ValidationError):
         ChannelRequest(name="x", kind="matrix", address=address, occasions=("session_failed",))
+
+
+async def test_a_channel_is_removed_beside_what_became_of_its_message(engine, notifying):
+    """A deadlock ended one of the two after a second."""
+    channel = await add_channel(engine, "webhook", "https://hooks.example.com/x", "later")
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.notifications SET next_at = now() + interval '1 h'"))
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.notifications (channel_id, occasion, object, text, link) "
+                "VALUES (:channel, 'session_failed', 'x', 'x', '/')"
+            ),
+            {"channel": channel},
+        )
+    sender = (await notifying())._engine
+    async with sender.begin() as connection:
+        (due,) = await outbox.due(connection)
+        message = await outbox.claim(connection, due)
+
+    async def remove():
+        async with engine.begin() as connection:
+            assert await repository.remove(connection, channel, "ada")
+
+    async def store():
+        async with sender.begin() as connection:
+            await outbox.store(connection, message, "HTTP 204", sent=True, may_heal=False)
+
+    async with engine.begin() as connection:
+        first = text("SELECT 1 FROM gateway.notifications WHERE text = 'later' FOR UPDATE")
+        await connection.execute(first)
+        removing = asyncio.create_task(remove())
+        await asyncio.sleep(0.3)
+        storing = asyncio.create_task(store())
+        await asyncio.sleep(0.3)
+    await asyncio.gather(removing, storing)
+    assert await states(engine, channel) == []

@@ -125,9 +125,10 @@ async def store(
     again = not sent and may_heal and message.attempts < MOST_ATTEMPTS
     pause = min(timedelta(seconds=15 * 2**message.attempts), _LONGEST_PAUSE) if again else timedelta(0)
     state = "sent" if sent else "waiting" if again else "dead"
+    said = storable_text(answer[:500])
+    # The channel first, as whoever removes it locks it: in the other order two deadlock.
+    await connection.execute(_ANSWERED, {"answer": said, "channel_id": message.channel_id})
     await connection.execute(
         _SETTLE,
         {"state": state, "pause": pause, "message_id": message.id, "attempts": message.attempts},
     )
-    said = storable_text(answer[:500])
-    await connection.execute(_ANSWERED, {"answer": said, "channel_id": message.channel_id})
