@@ -254,6 +254,38 @@ async def test_a_report_that_is_kept_is_read_by_another_process_too(
         assert tasks == {}
 
 
+async def test_a_report_that_another_process_began_before_the_end_replaces_no_final_one(
+    api, orchestrator, eventually, engine
+):
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 3, ends=False)
+
+    async def is_scanning():
+        return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "scanning"
+
+    await eventually(is_scanning)
+    async with engine.connect() as connection:
+        earlier = await repository.find_state(connection, UUID(session_id))
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
+    await eventually(lambda: has_ended(api, session_id))
+    await eventually(lambda: scored(api))
+    async with engine.begin() as connection:
+        final = await repository.find(connection, UUID(session_id))
+        assert await repository.keep(connection, earlier, failure="it took too long") is None
+        assert await repository.find(connection, UUID(session_id)) == final
+
+
+async def test_a_failure_of_another_process_replaces_no_report_of_the_same_state(
+    api, ended, eventually, engine
+):
+    await eventually(lambda: scored(api))
+    async with engine.begin() as connection:
+        state = await repository.find_state(connection, UUID(ended))
+        kept = await repository.find(connection, UUID(ended))
+        await repository.keep(connection, state, failure="it took too long")
+        assert await repository.find(connection, UUID(ended)) == kept
+
+
 async def test_what_is_deleted_takes_its_report_along(api, ended, eventually, engine):
     await eventually(lambda: scored(api))
     async with engine.begin() as connection:

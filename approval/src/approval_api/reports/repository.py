@@ -164,6 +164,9 @@ async def keep(
 ) -> Origin | None:
     """Keep a report, or the reason why there is none; a deleted session keeps none.
 
+    Another process may have been faster: a report of a session that has ended meanwhile replaces nothing, nor
+    does a failure a report of the same state.
+
     Returns who started the session when this is its first final report, so that each counts once. Raises
     EventsRemovedError instead of replacing a final report that no other can replace any more.
     """
@@ -177,17 +180,22 @@ async def keep(
     }
     session_id = state.stored.view.id
     locked = (
-        select(dryrun_sessions.c.events_removed_at)
+        select(dryrun_sessions.c.events_removed_at, dryrun_sessions.c.phase)
         .where(dryrun_sessions.c.id == session_id)
         .with_for_update(key_share=True)
     )
     session = (await connection.execute(locked)).one_or_none()
-    if session is None:
+    if session is None or (session.phase == "ended" and not state.final):
         return None
-    earlier = select(table.c.final & table.c.failure.is_(None)).where(table.c.session_id == session_id)
-    was_final = (await connection.execute(earlier)).scalar_one_or_none()
+    earlier = select(table.c.final, table.c.state).where(
+        table.c.session_id == session_id, table.c.failure.is_(None)
+    )
+    kept = (await connection.execute(earlier)).one_or_none()
+    was_final = kept is not None and kept.final
     if was_final and session.events_removed_at is not None and state.last is None:
         raise EventsRemovedError
+    if failure is not None and kept is not None and kept.state == state.digest:
+        return None
     await connection.execute(
         insert(table)
         .values(session_id=session_id, **values)
