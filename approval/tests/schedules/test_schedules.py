@@ -413,3 +413,37 @@ async def test_a_schedule_ends_with_the_rights_of_whose_token_resumed_it(api, br
         return (await show(api, schedule))["paused_because"]
 
     assert await eventually(paused) == "bob may not start sessions any more"
+
+
+async def test_a_schedule_that_is_resumed_while_its_failures_are_counted_goes_on(
+    api, engine, eventually, monkeypatch
+):
+    """Another process paused it for them, and somebody has seen to that."""
+    schedule_id = await create(api)
+    failing, overtaken = repository.failing, []
+
+    async def resumed_meanwhile(*which):
+        found = await failing(*which)
+        if found:
+            async with engine.begin() as connection:
+                await connection.execute(text("UPDATE gateway.schedules SET resumed_at = now()"))
+            overtaken.append(found)
+        return found
+
+    monkeypatch.setattr(repository, "failing", resumed_meanwhile)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.schedules SET resumed_at = now() - interval '1 day'"))
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.schedule_firings (schedule_id, due_at, failure)"
+                " SELECT id, now() - n * interval '1 hour', 'no' FROM gateway.schedules,"
+                " generate_series(1, 3) n"
+            )
+        )
+
+    async def counted():
+        return overtaken
+
+    await eventually(counted)
+    await asyncio.sleep(0.3)
+    assert (await show(api, schedule_id))["paused_because"] is None

@@ -22,7 +22,7 @@ _OPEN = firings.c.experiment_id.is_(None) & firings.c.skipped.is_(None) & firing
 
 # A firing failed when it could not start, or when none of its sessions could be measured.
 _FAILING = text("""
-SELECT s.id FROM gateway.schedules s CROSS JOIN LATERAL (
+SELECT s.id, s.resumed_at FROM gateway.schedules s CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE failed) AS failed FROM (
         SELECT f.failure IS NOT NULL OR NOT EXISTS (
             SELECT 1 FROM gateway.experiment_runs r
@@ -140,11 +140,12 @@ async def pause(
     *,
     by_itself: bool = False,
     ended_token: UUID | None = None,
+    resumed_at: datetime | None = None,
 ) -> bool:
     """Pause it: it fires no more and starts nothing that it claimed. The first reason stays.
 
-    Returns False when there is none, or when it no longer depends on `ended_token`. `by_itself`: nobody
-    requested it, so its owner is to be notified.
+    Returns False when there is none, when it no longer depends on `ended_token`, or when somebody resumed it
+    after `resumed_at`. `by_itself`: nobody requested it, so its owner is to be notified.
     """
     reason = storable_text(reason[:500])
     stopped_at = case(
@@ -154,6 +155,8 @@ async def pause(
     which = schedules.c.id == schedule_id
     if ended_token is not None:
         which &= schedules.c.token_id == ended_token
+    if resumed_at is not None:
+        which &= schedules.c.resumed_at == resumed_at
     changed = await connection.execute(
         update(schedules)
         .where(which)
@@ -287,9 +290,10 @@ async def with_ended_tokens(connection: AsyncConnection) -> list[tuple[UUID, UUI
     return [(row.id, row.token_id) for row in found]
 
 
-async def failing(connection: AsyncConnection, most: int) -> list[UUID]:
-    """Return the schedules of which the newest `most` firings since they were resumed failed."""
-    return list((await connection.execute(_FAILING, {"most": most})).scalars())
+async def failing(connection: AsyncConnection, most: int) -> list[tuple[UUID, datetime]]:
+    """Return the schedules whose newest `most` firings since they were resumed failed, and since when."""
+    found = await connection.execute(_FAILING, {"most": most})
+    return [(row.id, row.resumed_at) for row in found]
 
 
 async def newest_firings(connection: AsyncConnection, schedule_id: UUID, limit: int) -> list[RowMapping]:

@@ -172,10 +172,10 @@ class Schedules:
                 else await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
             )
         for schedule_id, token_id in ended:
-            await self._apart(schedule_id, self._stop(schedule_id, _CREDENTIAL_ENDED, token_id))
-        for schedule_id in failing:
+            await self._apart(schedule_id, self._stop(schedule_id, _CREDENTIAL_ENDED, ended_token=token_id))
+        for schedule_id, resumed_at in failing:
             why = f"the last {MOST_FAILURES} times failed; see their reasons, then resume it"
-            await self._apart(schedule_id, self._stop(schedule_id, why))
+            await self._apart(schedule_id, self._stop(schedule_id, why, resumed_at=resumed_at))
         for schedule_id, due_at, request in waiting:
             await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
         if ended or failing or waiting:
@@ -200,9 +200,23 @@ class Schedules:
         async with self._engine.begin() as connection:
             await repository.claim(connection, schedule_id, due_at, next_at)
 
-    async def _stop(self, schedule_id: UUID, reason: str, ended_token: UUID | None = None) -> None:
+    async def _stop(
+        self,
+        schedule_id: UUID,
+        reason: str,
+        *,
+        ended_token: UUID | None = None,
+        resumed_at: datetime | None = None,
+    ) -> None:
         async with self._engine.begin() as connection:
-            await repository.pause(connection, schedule_id, reason, by_itself=True, ended_token=ended_token)
+            await repository.pause(
+                connection,
+                schedule_id,
+                reason,
+                by_itself=True,
+                ended_token=ended_token,
+                resumed_at=resumed_at,
+            )
 
     async def _start(self, due: Due) -> None:
         # Each time: a role may be withdrawn while a schedule repeats for years.
