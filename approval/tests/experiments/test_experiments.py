@@ -12,6 +12,8 @@ from approval_api.experiments import repository, service
 from approval_api.experiments.service import MOST_UNFINISHED, Experiments
 from approval_api.identity.roles import Role
 from approval_api.reports.worker_process import WorkFailedError
+from approval_api.sessions import service as sessions
+from approval_api.web.problems import ProblemError
 from dryrun_contract.event import SessionEnded
 
 ARMS = {"old": ["network"], "new": ["network-2"]}
@@ -225,6 +227,28 @@ async def test_an_experiment_that_is_stopped_has_no_session_after_that(api, engi
     when_stopped = await stored()
     await asyncio.sleep(0.7)
     assert (stopped["state"], await stored()) == ("stopped", when_stopped)
+
+
+async def test_a_run_that_another_process_has_started_does_not_fail_with_an_attempt(
+    api, orchestrator, eventually, monkeypatch
+):
+    start, refused = sessions.start, []
+
+    async def overtaken(*which, **options):
+        await start(*which, **options)
+        refused.append(True)
+        raise ProblemError("unknown-template", 404, "there is no template small")
+
+    monkeypatch.setattr(sessions, "start", overtaken)
+    experiment = await request(api, seeds=[3], repetitions=1)
+
+    async def was_refused():
+        return refused
+
+    await eventually(was_refused)
+    await asyncio.sleep(0.3)
+    (run, *_) = (await api.get(f"/experiments/{experiment['id']}")).json()["run_list"]
+    assert (run["state"] in {"waiting", "running"}, run["reason"]) == (True, None)
 
 
 async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):

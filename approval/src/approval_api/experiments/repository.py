@@ -251,11 +251,18 @@ async def link(connection: AsyncConnection, experiment_id: UUID, number: int, se
     return linked.rowcount == 1
 
 
-async def fail(connection: AsyncConnection, experiment_id: UUID, number: int, reason: str) -> None:
-    """Give up on a run."""
+async def fail(
+    connection: AsyncConnection, experiment_id: UUID, number: int, session_id: UUID | None, reason: str
+) -> None:
+    """Give up on a run that has this session, None for one without; not if it has another one meanwhile."""
     await connection.execute(
         update(runs)
-        .where(runs.c.experiment_id == experiment_id, runs.c.number == number, _OPEN)
+        .where(
+            runs.c.experiment_id == experiment_id,
+            runs.c.number == number,
+            runs.c.session_id.is_not_distinct_from(session_id),
+            _OPEN,
+        )
         .values(failure=storable_text(reason[:2000]))
     )
 

@@ -298,8 +298,10 @@ class Experiments:
             return
         except ProblemError as error:
             if not error.may_heal:
+                # One that has a session fails with it, as does one whose session another process stored.
                 async with self._engine.begin() as connection:
-                    await repository.fail(connection, experiment.id, number, error.problem.in_one_line())
+                    reason = error.problem.in_one_line()
+                    await repository.fail(connection, experiment.id, number, None, reason)
 
     async def _measure(
         self, experiment_id: UUID, number: int, session_id: UUID, outcome: str, reason: str | None
@@ -325,7 +327,7 @@ class Experiments:
             if measured is not None:
                 await repository.keep_measured(connection, experiment_id, number, measured)
             else:
-                await repository.fail(connection, experiment_id, number, failure or "")
+                await repository.fail(connection, experiment_id, number, session_id, failure or "")
 
     async def _sum_up(self, experiment_id: UUID) -> None:
         """Keep results of all runs so far; what could not be summed up is tried again, older results stay."""
