@@ -117,12 +117,12 @@ def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, mo
 
 def test_a_session_in_the_orchestrators_queue_shows_what_it_waits_for(run, api, monkeypatch):
     monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
-    session = api.add_session(phase="queued", outcome=None, reason="4d2a63f1 (kept, by ada) holds the places")
+    session = api.add_session(phase="queued", outcome=None, reason="4d2a63f1 (kept, by ada) holds the place")
     api.record_all(session, recorded_session.small()[:1])
     api.end_after(session, 3)
     code, stdout, _ = run("watch", session["id"])
     assert code == 1
-    assert stdout.count("4d2a63f1 (kept, by ada) holds the places") == 1
+    assert stdout.count("4d2a63f1 (kept, by ada) holds the place") == 1
 
 
 def test_what_a_session_waits_for_is_told_once_where_an_event_says_it_too(run, api, monkeypatch):

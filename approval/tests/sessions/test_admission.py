@@ -184,7 +184,7 @@ async def test_who_waits_at_the_orchestrator_is_told_it_as_well(api, orchestrato
             text("UPDATE gateway.dryrun_sessions SET accepted_at = now() - interval '3 s' WHERE id = :id"),
             {"id": waits["id"]},
         )
-    assert f"{holds['id'][:8]} (kept until 10:30 UTC, by program:ada) holds the places" in await reason()
+    assert f"{holds['id'][:8]} (kept until 10:30 UTC, by program:ada) holds the place;" in await reason()
     page = (await api.client.get(f"/dryrun/sessions/{waits['id']}", headers=HTML)).text
     assert ("Waiting for <time" in page, "Running for" in page) == (True, False)
 
@@ -207,7 +207,7 @@ async def test_who_waits_for_something_else_than_a_place_is_told_that(api, orche
 
         async def is_shown():
             session = await shown()
-            return session["phase"] == phase and "places" not in (session["reason"] or "")
+            return session["phase"] == phase and "free place" not in (session["reason"] or "")
 
         await eventually(is_shown)
         return (await shown())["reason"]

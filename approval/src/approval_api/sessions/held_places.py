@@ -61,8 +61,8 @@ def waiting_reason(held: Sequence[HeldPlace], person: str, position: int | None 
     if more:
         listed.append(f"{more} more")
     places = f"{', '.join(listed[:-1])} and {listed[-1]}" if len(listed) > 1 else listed[0]
-    verb = "holds" if len(held) == 1 else "hold"
+    hold = "holds the place" if len(held) == 1 else "hold the places"
     stoppable = next((place for place in named if place.phase in _STANDING), None)
     how = f"; to free one: dryrun stop {str(stoppable.id)[:8]}" if stoppable else ""
     queue = f" as number {position} in the queue" if position and position > 1 else ""
-    return f"waiting for a free place{queue}; {places} {verb} the places{how}"
+    return f"waiting for a free place{queue}; {places} {hold}{how}"
