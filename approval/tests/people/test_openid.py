@@ -278,6 +278,7 @@ async def test_a_token_made_for_another_attempt_is_refused(browser):
     answer = await browser.get(mixed)
     assert answer.status_code == 403
     assert "nonce" in answer.json()["detail"]
+    assert answer.json()["detail"].endswith("; sign in again, and if it stays so ask an administrator")
 
 
 async def test_the_code_is_bound_to_this_browser_by_pkce(browser, api):

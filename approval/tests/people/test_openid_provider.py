@@ -101,6 +101,21 @@ async def test_a_provider_that_answers_without_end_is_cut_off(place, encoding):
     assert sent <= 6
 
 
+async def test_a_refusal_of_the_provider_says_what_to_do_next():
+    keys = {"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}
+
+    def answer(request):
+        if request.url.path == "/token":
+            return httpx2.Response(400, json={"error": "invalid_grant"})
+        return httpx2.Response(200, json=keys if request.url.path == "/jwks" else GOOD_ENDPOINTS)
+
+    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")
+    provider = OpenIdProvider(settings, httpx2.MockTransport(answer))
+    _, attempt = await provider.begin("https://a.example/x", "/")
+    with pytest.raises(OpenIdError, match=r"invalid_grant; sign in again, .* ask an administrator"):
+        await provider.finish("https://a.example/x", "code", attempt)
+
+
 @pytest.mark.parametrize("subject", ["", "a\x00b", "ü", "x" * 256, 5, ["a"], None])
 def test_a_subject_that_names_nobody_is_refused(subject):
     settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")

@@ -31,6 +31,7 @@ _KNOWN_FOR_SECONDS = 3600.0
 _LEEWAY_SECONDS = 30
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signed by the provider's own keys only: neither `none` nor a shared secret."""
+_AGAIN = "sign in again, and if it stays so ask an administrator"
 
 
 class OpenIdError(Exception):
@@ -161,7 +162,7 @@ class OpenIdProvider:
                     str(discovery.token_endpoint), code=code, code_verifier=attempt.verifier
                 )
         except OAuthError as error:
-            raise OpenIdError(f"the provider refused the sign-in: {error.error}") from error
+            raise OpenIdError(f"the provider refused the sign-in: {error.error}; {_AGAIN}") from error
         except (httpx2.HTTPError, OSError, ValueError) as error:
             # OSError: a CA bundle that cannot be read.
             raise ProviderUnavailableError("the provider did not return a token") from error
@@ -187,7 +188,9 @@ class OpenIdProvider:
         except (JoseError, ValueError) as error:
             # Keys may have been renewed within the hour.
             self._discovery = None
-            raise OpenIdError(f"the provider's token does not prove who signs in: {error}") from error
+            raise OpenIdError(
+                f"the provider's token does not prove who signs in: {error}; {_AGAIN}"
+            ) from error
         return dict(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
