@@ -1,5 +1,7 @@
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,6 +24,11 @@ def probes(stage, session_id):
     """How many probes of the session were started."""
     removed = stage.engine._machine.removed
     return len([c for c in removed if c.spec.image_id == PROBE and str(session_id) in c.spec.labels.values()])
+
+
+def test_a_refused_session_is_told_which_record_says_why():
+    (named,) = re.findall(r"docs/\S+", isolation.FIX)
+    assert (Path(isolation.__file__).parents[4] / named).is_file()
 
 
 async def test_an_undecided_probe_is_repeated(stage):

@@ -49,7 +49,7 @@ OUTPUT_BYTES = 64 * 1024
 PROBE_SERVICE = "isolation-probe"
 FIX = (
     "install the host rule (deploy/host-rule/dryrun-host-rule install), "
-    "see docs/adr on why sessions are refused without it"
+    "see docs/adr/0007-a-host-rule-shuts-session-bridges.md on why sessions are refused without it"
 )
 
 
