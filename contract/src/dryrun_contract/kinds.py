@@ -91,10 +91,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind(
                 "dns_zone",
                 "DNS zone",
-                ":53/udp/ZONE",
+                ":53/tcp/ZONE",
                 names=(1, 1),
                 scored=("records",),
-                note="in lower case; the transport is the one by which it was requested",
+                note="in lower case; it is copied by TCP",
             ),
             Kind(
                 "directory",
