@@ -9,13 +9,19 @@ class ExitCode(IntEnum):
     OK = 0
     """Done; criteria, if given, are met."""
     SESSION_FAILED = 1
-    """The session did not complete: it failed, expired or was stopped by somebody else."""
+    """The session did not complete: it failed, expired or was stopped by somebody else.
+
+    Or some session of an experiment could not be measured.
+    """
     USAGE = 2
     """The command line, a setting or a criteria file is wrong."""
     UNREACHABLE = 3
     """The API is unreachable, did not answer in time, or fails (5xx)."""
     REFUSED = 4
-    """The API refused (4xx): unknown session, invalid token, a limit."""
+    """The API refused (4xx): unknown session, invalid token, a limit.
+
+    Or it left out some of the discoveries to decide on: changed since the named revision, or unknown.
+    """
     CRITERIA_NOT_MET = 5
     """The session completed, but its report does not meet the criteria."""
     NOT_GENUINE = 6
