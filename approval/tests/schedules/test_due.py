@@ -23,6 +23,26 @@ def test_where_the_clocks_change_each_day_fires_once():
     assert (second - first).days == 1, "02:30 comes twice and counts once"
 
 
+def test_where_the_clocks_change_a_star_means_the_hours_that_there_are():
+    def following(moment, count):
+        times = []
+        for _ in range(count):
+            moment = next_after("*/30 2 * * *", "Europe/Berlin", moment)
+            times.append(moment)
+        return times
+
+    assert following(datetime(2027, 3, 27, 12, tzinfo=UTC), 1) == [datetime(2027, 3, 29, 0, 0, tzinfo=UTC)], (
+        "02:00 and 02:30 of the 28th do not exist, and are left out"
+    )
+    assert following(datetime(2027, 10, 30, 12, tzinfo=UTC), 5) == [
+        datetime(2027, 10, 31, 0, 0, tzinfo=UTC),
+        datetime(2027, 10, 31, 0, 30, tzinfo=UTC),
+        datetime(2027, 10, 31, 1, 0, tzinfo=UTC),
+        datetime(2027, 10, 31, 1, 30, tzinfo=UTC),
+        datetime(2027, 11, 1, 1, 0, tzinfo=UTC),
+    ], "02:00 and 02:30 come twice on the 31st"
+
+
 @pytest.mark.parametrize(
     ("cron", "timezone", "why"),
     [

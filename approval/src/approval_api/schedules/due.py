@@ -42,7 +42,9 @@ def next_after(cron: str, timezone: str, moment: datetime) -> datetime | None:
     """Return the first time after `moment`, in UTC; None when there is none within 50 years.
 
     Where the clocks change, times go by Debian's cron: a time that a change skips comes right after it, and
-    one that comes twice fires once, unless the expression fires every hour. Raises ScheduleError.
+    one that comes twice fires once. Where the field of the minute or the hour begins with `*`, as in
+    `*/30 2 * * *`, a skipped time is left out instead, and one that comes twice fires twice. Raises
+    ScheduleError.
     """
     # Where the clocks go back, the wall clock's next time may lie before `moment`.
     return next((each for each in _times(cron, timezone, moment) if each > moment), None)
