@@ -118,6 +118,13 @@ async def test_not_ready_without_a_database(api, postgres, eventually):
         assert (answer.status_code, problem.faults[0].where) == (503, "database")
         answer = await api.get("/sessions")
         assert problem_of(answer).type == "urn:dryrun:problem:database-unavailable"
+        # Whose token it is, is looked up before the body is read.
+        known = {"Authorization": f"Bearer drt_{'a' * 43}"}
+        answer = await api.post("/sessions", json={"template": "small"}, headers=known)
+        assert (answer.status_code, problem_of(answer).type) == (
+            503,
+            "urn:dryrun:problem:database-unavailable",
+        )
         assert (await api.client.get("/livez")).status_code == 200
     finally:
         postgres.start()

@@ -67,6 +67,9 @@ def problem_response(
     )
 
 
+_DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, OSError, TimeoutError, *DRIVER_ERRORS)
+
+
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return problem_response(request, error.problem, error.headers)
@@ -74,6 +77,9 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # FastAPI makes a 400 of whatever is raised while a body is read, and before that its sender is looked up.
+    if isinstance(error.__cause__, _DATABASE_ERRORS):
+        return await _answer_database_error(request, error.__cause__)
     names = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
     details = {
         404: f"there is nothing at {printable(request.url.path)}; /openapi.json lists the routes",
@@ -166,6 +172,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    for database_error in (DBAPIError, PoolTimeoutError, OSError, TimeoutError, *DRIVER_ERRORS):
+    for database_error in _DATABASE_ERRORS:
         app.add_exception_handler(database_error, _answer_database_error)
     app.add_exception_handler(Exception, _answer_unexpected_error)
