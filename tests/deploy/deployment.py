@@ -41,7 +41,6 @@ class Deployment:
     """What one `docker compose up` made."""
 
     project: str
-    bridges: str
     state: Path
     env_file: Path
     port: int
@@ -147,15 +146,13 @@ def prepared(
     """
     token = secrets.token_hex(2)
     (port,) = free_ports(0)
-    deployment = Deployment(
-        f"dt-deploy-{token}", f"drs{token}", folder / "state", folder / "env", port, files
-    )
+    deployment = Deployment(f"dt-deploy-{token}", folder / "state", folder / "env", port, files)
     prefix = f"10.212.{int(token[:2], 16)}"
     kind = "with-dryrun" if dryrun else "without-dryrun"
     deployment.prepare("--prefix", prefix, *options, kind)
     with deployment.env_file.open("a", encoding="utf-8") as file:
-        file.write(f"DRYRUN_BRIDGES={deployment.bridges}\nDRYRUN_PUBLISH=127.0.0.1:{port}\n")
-        file.write(f"DRYRUN_SUBNET_POOL={SUBNET_POOL}\nDRYRUN_OUTSIDE_BRIDGE=dro{token}\n")
+        file.write(f"DRYRUN_BRIDGES_SUFFIX={token}\nDRYRUN_PUBLISH=127.0.0.1:{port}\n")
+        file.write(f"DRYRUN_SUBNET_POOL={SUBNET_POOL}\n")
     config = deployment.state / "config" / "guard-policy.json"
     if dryrun:
         policy = json.loads(config.read_text())

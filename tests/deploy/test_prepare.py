@@ -22,14 +22,19 @@ pytestmark = pytest.mark.skipif(
 
 def prepare(place: Path, *arguments: str) -> str:
     """Return what it warns of."""
-    done = subprocess.run(
+    done = prepared(place, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def prepared(place: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [DEPLOY / "prepare", "--state", place / "state", "--env", place / "env", *arguments],
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    return done.stderr
 
 
 def test_the_guard_has_more_places_for_sessions_than_the_orchestrator_takes(tmp_path: Path):
@@ -173,13 +178,39 @@ def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
 def test_an_option_that_would_have_no_effect_is_refused(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ):
-    done = subprocess.run(
-        [DEPLOY / "prepare", "--state", tmp_path / "state", "--env", tmp_path / "env", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = prepared(tmp_path, *arguments)
     assert done.returncode == 1
     assert says in done.stderr
     assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DRYRUN_BRIDGES=lab",
+        "export DRYRUN_BRIDGES = 'drs2'",
+        "DRYRUN_OUTSIDE_BRIDGE=br-out",
+        "DRYRUN_BRIDGES_SUFFIX=second",
+    ],
+)
+def test_refuses_names_of_bridges_that_the_host_rule_does_not_go_by(tmp_path: Path, line: str):
+    (tmp_path / "env").write_text(f"{line}\n")
+    done = prepared(tmp_path)
+    assert done.returncode == 1
+    name, value = line.removeprefix("export ").replace(" ", "").replace("'", "").split("=")
+    assert f"{name}={value} in {tmp_path / 'env'}" in done.stderr
+    assert "up to four letters and digits" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_every_bridge_is_one_of_the_host_rules_whatever_the_settings_are(tmp_path: Path):
+    prepare(tmp_path, "--deliver-to", "hooks.example.com")
+    with (tmp_path / "env").open("a") as env:
+        env.write("DRYRUN_BRIDGES=lab\nDRYRUN_OUTSIDE_BRIDGE=br-out\nDRYRUN_BRIDGES_SUFFIX=_lab\n")
+    networks = configured(tmp_path, "compose.tracing.yaml")["networks"]
+    named = {name: each["driver_opts"]["com.docker.network.bridge.name"] for name, each in networks.items()}
+    assert named.pop("outside") == "dro_lab-outside"
+    assert named == {name: f"drs_lab-{name}" for name in named}
+    assert {"edge", "data", "control", "engine", "metrics", "traces"} == named.keys()
+    # IFNAMSIZ of Linux, with its closing zero.
+    assert all(len(name) < 16 for name in named.values())

@@ -40,7 +40,7 @@ class Hosts:
             "FLEET_HOST": str(own),
             "FLEET_CONFIG": str(self.folder / "config"),
             "FLEET_BRIDGES": f"drf-{name[0]}",
-            "DRYRUN_BRIDGES": f"drs-{name[0]}",
+            "DRYRUN_BRIDGES_SUFFIX": f"-{name[0]}",
             "DOCKER_GID": str(Path("/run/docker.sock").stat().st_gid),
         }
         subprocess.run(
