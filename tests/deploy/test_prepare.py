@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.egress.hosts import HostList
 from docker_guard.policy import Policy
 from dryrun_orchestrator.settings import Settings
+
+RUNBOOK = DEPLOY.parent / "docs" / "operations.md"
 
 pytestmark = pytest.mark.skipif(
     not (DEPLOY.parent / ".dryrun" / "allowlist.json").is_file() or not Path("/var/run/docker.sock").exists(),
@@ -173,15 +176,135 @@ def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
     [
         (("without-dryrun", "--deliver-to", "hooks.example.com"), "options go before it"),
         (("--public-url",), "--public-url needs a value"),
+        (("--prefix", "300.1"), "--prefix 300.1: write the first three numbers"),
+        (("--prefix", "10.212.256"), "--prefix 10.212.256: write the first three numbers"),
+        (("--public-url", "approval.example"), "--public-url approval.example: write a URL"),
+        (("--public-url", "https://approval example"), "--public-url https://approval example: write a URL"),
+        (("--deliver-to", "https://hooks example"), "'https://hooks example' is no host"),
+        (("--deliver-to", "a.example, http://b.example"), "'http://b.example' is no host"),
+        (("--deliver-to", "a.example/path"), "'a.example/path' is no host"),
     ],
 )
-def test_an_option_that_would_have_no_effect_is_refused(
+def test_an_option_that_is_faulty_or_would_have_no_effect_is_refused_before_anything_is_written(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ):
     done = prepared(tmp_path, *arguments)
     assert done.returncode == 1
     assert says in done.stderr
-    assert not (tmp_path / "env").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "hooks.example.com, netbox.lan=10.1.2.0/24",
+        "https://hooks.example.com:8443,http://[2001:db8::1]:80=2001:db8::/32+10.0.0.0/8,",
+        "10.1.2.3=10.1.2.3/32",
+    ],
+)
+def test_hosts_that_the_delivering_process_reads_are_taken(tmp_path: Path, hosts: str):
+    assert HostList.parse(hosts).places
+    prepare(tmp_path, "--deliver-to", hosts)
+    assert composed(tmp_path)["approval-delivery"]["environment"]["DELIVERY_HOSTS"] == hosts
+
+
+def test_a_prefix_that_an_existing_file_would_ignore_is_refused(tmp_path: Path):
+    prepare(tmp_path, "--prefix", "10.212.7")
+    before = (tmp_path / "env").read_bytes()
+    assert prepare(tmp_path, "--prefix", "10.212.7") == ""
+    done = prepared(tmp_path, "--prefix", "10.212.8")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'env'} has DRYRUN_PREFIX=10.212.7" in done.stderr
+    assert (tmp_path / "env").read_bytes() == before
+
+
+def test_adds_what_a_file_that_was_written_before_lacks(tmp_path: Path):
+    # Without the end of its last line.
+    (tmp_path / "env").write_text("DRYRUN_PUBLISH=127.0.0.1:8480\nCOMPOSE_PROFILES='deliveries'")
+    done = prepared(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "added to" in done.stdout
+    services = composed(tmp_path)
+    assert {"approval-delivery", "dryrun-orchestrator", "docker-proxy"} <= services.keys()
+    assert services["approval-api"]["environment"]["APPROVAL_DRYRUN"] == "on"
+    assert services["approval-api"]["ports"][0]["published"] == "8480"
+    mounted = {volume["source"] for volume in services["docker-proxy"]["volumes"]}
+    assert str(tmp_path / "state" / "config") in mounted
+    assert services["docker-proxy"]["group_add"] == [str(Path("/var/run/docker.sock").stat().st_gid)]
+    written = (tmp_path / "env").read_bytes()
+    assert "added to" not in prepared(tmp_path).stdout
+    assert (tmp_path / "env").read_bytes() == written
+
+
+def test_a_new_policy_has_the_pool_of_the_settings(tmp_path: Path):
+    (tmp_path / "env").write_text('DRYRUN_SUBNET_POOL="10.213.64.0/18"\n')
+    assert prepare(tmp_path) == ""
+    policy = Policy.load(tmp_path / "state" / "config" / "guard-policy.json")
+    assert str(policy.subnet_pool) == "10.213.64.0/18"
+
+
+@pytest.mark.parametrize(
+    ("pool", "policy", "named"),
+    [
+        ("10.213.0.0/17", "10.213.0.0/16", []),
+        ("10.213.0.0/16", "10.213.0.0/17", ["guard-policy.json"]),
+        ("10.213.128.0/17", "10.213.0.0/17", ["guard-policy.json"]),
+        ("172.20.0.0/16", None, ["guard-policy.json", "rule.nft"]),
+        ("172.20.0.0/16", "172.20.0.0/16", ["rule.nft"]),
+    ],
+)
+def test_names_where_the_pool_of_subnets_is_another_one(
+    tmp_path: Path, pool: str, policy: str | None, named: list[str]
+):
+    prepare(tmp_path)
+    with (tmp_path / "env").open("a") as env:
+        env.write(f"DRYRUN_SUBNET_POOL={pool}\n")
+    file = tmp_path / "state" / "config" / "guard-policy.json"
+    written = json.loads(file.read_text()) | {"subnet_pool": policy}
+    file.chmod(0o644)
+    file.write_text(json.dumps({name: value for name, value in written.items() if value}, indent=2))
+    done = prepared(tmp_path)
+    lines = done.stderr.splitlines()
+    assert [name for name in ("guard-policy.json", "rule.nft") if f"/{name}: it is" in done.stderr] == named
+    assert all(f"DRYRUN_SUBNET_POOL in {tmp_path / 'env'} is {pool}" in line for line in lines)
+    assert len(lines) == len(named)
+    last = {0: "ready", 1: "do what the line above names", 2: "do what the 2 lines above name"}[len(named)]
+    assert last in done.stdout.splitlines()[-1]
+
+
+def test_names_each_variable_that_compose_does_not_use_with_the_nearest_that_it_does(tmp_path: Path):
+    prepare(tmp_path)
+    with (tmp_path / "env").open("a") as env:
+        env.write("ORCHESTRATOR_SESIONS_AT_ONCE=4\nAPPROVAL_KEEP_SESSIONS_DAYS=30\nDRYRUN_PUBLIHS=1\n")
+        env.write("COMPOSE_PROJECT_NAME=other\nDELIVERY_SMTP=mail.lan:587\nTECNATIVA_IMAGE=x\n")
+    lines = prepare(tmp_path).splitlines()
+    assert len(lines) == 3
+    for name, nearest in (
+        ("APPROVAL_KEEP_SESSIONS_DAYS", None),
+        ("DRYRUN_PUBLIHS", "DRYRUN_PUBLISH"),
+        ("ORCHESTRATOR_SESIONS_AT_ONCE", "ORCHESTRATOR_SESSIONS_AT_ONCE"),
+    ):
+        (line,) = (each for each in lines if f"check {name} in" in each)
+        assert "belongs in compose.override.yaml" in line
+        assert (f"did you mean {nearest}?" in line) if nearest else ("did you mean" not in line)
+
+
+@pytest.mark.parametrize("kind", ["with-dryrun", "without-dryrun"])
+def test_a_rotation_names_the_services_to_recreate(tmp_path: Path, kind: str):
+    def named(*names: str) -> list[str]:
+        return [line.split()[0] for line in prepared(tmp_path, "rotate", *names).stdout.splitlines()[1:]]
+
+    prepare(tmp_path, kind)
+    table = RUNBOOK.read_text().partition("## Rotate a secret")[2].partition("\n\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, -]+?) \|", table, re.MULTILINE)
+    assert len(rows) == len(prepared(tmp_path, "secrets").stdout.split())
+    off = {"approval-delivery"}
+    if kind == "without-dryrun":
+        off |= {"docker-proxy", "dryrun-orchestrator"}
+    for secret, services in rows:
+        assert named(secret) == [each for each in services.split(", ") if each not in off]
+    prepare(tmp_path, "--deliver-to", "hooks.example.com", kind)
+    assert named("database_delivery", "api_tokens") == ["postgres", "approval-api", "approval-delivery"]
 
 
 @pytest.mark.parametrize(
