@@ -27,7 +27,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     docker.write_text(DOCKER, encoding="utf-8")
     docker.chmod(0o755)
     backup = tmp_path / "a backup"
-    backup.touch()
+    backup.write_bytes(b"PGDMP")
     own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "PS_STATUS": "0"}
     own["RUNNING"] = "approval-api\npostgres\n"
     return os.environ | own | {"RESTORE": str(RESTORE), "BACKUP": str(backup)}
@@ -45,6 +45,32 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_reason(environment: dict
     assert said.returncode == 1
     assert "a backup.missing: No such file or directory" in said.stderr
     assert not (tmp_path / "calls").exists()
+
+
+def test_nothing_is_done_with_a_file_that_is_no_dump(environment: dict[str, str], tmp_path: Path):
+    for content in (b"", b"PGDM\0P", b"-- PostgreSQL database dump\n"):
+        (tmp_path / "a backup").write_bytes(content)
+        said = shell(environment, '"$RESTORE" "$BACKUP"')
+        assert said.returncode == 1
+        assert "does not begin with PGDMP. Nothing was done" in said.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_a_backup_may_come_through_a_pipe(environment: dict[str, str]):
+    said = shell(environment, '"$RESTORE" <(cat "$BACKUP")')
+    assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("script", ["backup", "restore"])
+@pytest.mark.parametrize(("arguments", "status"), [("--help", 0), ("-h", 0), ("", 2), ("--env-file x", 2)])
+def test_prints_its_usage_and_touches_nothing(
+    environment: dict[str, str], tmp_path: Path, script: str, arguments: str, status: int
+):
+    before = set(tmp_path.iterdir())
+    said = shell(environment, f'cd "{tmp_path}" && "{DEPLOY / script}" {arguments}')
+    assert said.returncode == status
+    assert (said.stderr if status else said.stdout).startswith(f"usage: deploy/{script} FILE ")
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_nothing_is_stopped_where_compose_cannot_say_what_runs(environment: dict[str, str], tmp_path: Path):
