@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -26,6 +28,7 @@ RESTARTED = {
     "guard_tls": ("docker-proxy", "dryrun-orchestrator"),
 }
 """For each secret the services that docs/operations.md has restarted, in this order."""
+GUIDE = DEPLOY.parent / "docs" / "operations.md"
 METRIC = re.compile(r"\b((?:dryrun|docker_guard|approval)_[a-z_]+)\b")
 
 
@@ -147,20 +150,37 @@ def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: D
 
 
 PROMETHEUS = """
-import urllib.request as r
-for service in ("approval-api", "approval-delivery", "dryrun-orchestrator", "docker-proxy"):
-    print(r.urlopen(f"http://{service}.metrics:9323/metrics", timeout=10).read().decode())
+import sys, urllib.request as r
+for target in sys.argv[1:]:
+    print(r.urlopen(f"http://{target}/metrics", timeout=10).read().decode())
 """
+
+
+def scraped() -> dict[str, list[str]]:
+    """Return the targets of each job that the scrape configuration names."""
+    jobs = yaml.safe_load((DEPLOY / "monitoring" / "scrape.yml").read_text())["scrape_configs"]
+    return {job["job_name"]: [at for each in job["static_configs"] for at in each["targets"]] for job in jobs}
+
+
+def rules_of_alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_an_alert_tells_of_each_service_that_is_scraped_when_it_is_gone():
+    gone = [rule["expr"] for rule in rules_of_alerts() if re.search(r"\bup\{", rule["expr"])]
+    watched = [job for expression in gone for job in re.findall(r'\bup\{job="([^"]+)"\}', expression)]
+    assert sorted(watched) == sorted(scraped())
 
 
 def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment: Deployment):
     page = run(
         "docker", "run", "--rm", f"--network={deployment.project}_metrics", "--cap-drop=ALL",
         "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c", PROMETHEUS,
+        *[target for targets in scraped().values() for target in targets],
     )  # fmt: skip
     exported = set(METRIC.findall(page))
-    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
-    expressions = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    expressions = [rule["expr"] for rule in rules_of_alerts()]
     board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())
     targets = [
         target
@@ -173,14 +193,21 @@ def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment:
     assert asked - exported == set()
 
 
+def test_the_guides_command_prints_whether_the_orchestrator_is_ready(deployment: Deployment):
+    (command,) = re.findall(
+        r"^# docker compose exec (dryrun-orchestrator .+)$", GUIDE.read_text(), re.MULTILINE
+    )
+    service, *words = shlex.split(command)
+    assert json.loads(deployment.inside(service, *words))["ready"] is True
+
+
 def test_every_alert_has_its_runbook():
-    guide = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    guide = GUIDE.read_text()
     anchors = {
         "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).strip().replace(" ", "-")
         for title in re.findall(r"^#+ (.+)$", guide, re.MULTILINE)
     }
-    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
-    named = {rule["annotations"]["runbook"] for group in rules["groups"] for rule in group["rules"]}
+    named = {rule["annotations"]["runbook"] for rule in rules_of_alerts()}
     assert named - anchors == set()
 
 
