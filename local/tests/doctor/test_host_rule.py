@@ -109,6 +109,35 @@ class TestTheScript:
         assert "blackhole" not in removed.stdout
         assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
+    @pytest.mark.parametrize(
+        ("network", "problem"),
+        [
+            (
+                "edge:bridge:lab-edge",
+                "network discovery_edge is open to this host: its bridge is named 'lab-edge'",
+            ),
+            ("metrics:bridge:", "network discovery_edge is open to this host: its bridge is named ''"),
+            ("edge:bridge:drs2-edge", None),
+            ("outside:bridge:dro-outside", None),
+            ("proxy:bridge:br-proxy", None),
+            ("edge:overlay:", None),
+        ],
+    )
+    def test_names_a_network_of_the_services_that_it_does_not_shut_off(self, tmp_path, network, problem):
+        docker = tmp_path / "bin" / "docker"
+        docker.parent.mkdir()
+        docker.write_text(
+            "#!/bin/sh\n"
+            'case "$1" in\n'
+            "    ps) echo approval-api discovery_edge; echo web elsewhere; echo '' bridge ;;\n"
+            f"    network) [ $3 = discovery_edge ] || exit 9; echo '{network}' ;;\n"
+            "esac\n"
+        )
+        docker.chmod(0o755)
+        done = self.in_a_namespace(f"$S install && PATH={docker.parent}:$PATH $S check", tmp_path)
+        assert done.returncode == (0 if problem is None else 1), done.stdout
+        assert (problem or "the rule is complete") in done.stdout.splitlines()[-2 if problem else -1]
+
     def test_the_installed_copy_applies_the_rule(self, tmp_path):
         copy = tmp_path / "usr/local/lib/dryrun-host-rule/dryrun-host-rule"
         done = self.in_a_namespace(f"$S install && nft flush ruleset && {copy} apply && $S check", tmp_path)
