@@ -74,3 +74,37 @@ def test_a_misspelt_field_is_named_with_the_one_that_may_be_meant(tmp_path, text
     with pytest.raises(ConfigurationError) as refused:
         Policy.load(path)
     assert str(refused.value) == f"the policy {path}: {said}"
+
+
+HOST_BITS = "{} has host bits set; write {} for the network or {} for the one address"
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "said"),
+    [
+        (
+            "client_networks",
+            ["10.230.7.0/33"],
+            "'client_networks.0': '10.230.7.0/33' is not a network: '33' is not a valid netmask",
+        ),
+        (
+            "client_networks",
+            ["0.0.0.0/0", "fd00::1/64"],
+            "'client_networks.1': " + HOST_BITS.format("fd00::1/64", "fd00::/64", "fd00::1"),
+        ),
+        ("client_networks", [7], "'client_networks.0': expected a network as a text, e.g. \"10.214.0.0/16\""),
+        (
+            "subnet_pool",
+            "10.231.0.1/16",
+            "'subnet_pool': " + HOST_BITS.format("10.231.0.1/16", "10.231.0.0/16", "10.231.0.1"),
+        ),
+        ("subnet_pool", "fd00::/64", "'subnet_pool': fd00::/64 is not a network of IPv4"),
+        ("log_bytes", {"target": 10_000_000}, "'log_bytes': give a ceiling for target and for collector"),
+    ],
+)
+def test_a_faulty_value_is_named_once_with_its_place_and_the_reason(tmp_path, field, given, said):
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps({field: given}))
+    with pytest.raises(ConfigurationError) as refused:
+        Policy.load(path)
+    assert str(refused.value) == f"the policy {path}: {said}"

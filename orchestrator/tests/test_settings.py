@@ -92,6 +92,20 @@ def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
     assert "Value error" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        ("10.231.0.1/16", "10.231.0.1/16 has host bits set; write 10.231.0.0/16 for the network or"),
+        ("10.231.0.0/33", "'10.231.0.0/33' does not appear to be an IPv4 or IPv6 network"),
+        ("fd00::/64", "fd00::/64 is not a network of IPv4"),
+    ],
+)
+def test_a_pool_of_subnets_that_cannot_be_is_refused_with_its_value_and_the_reason(pool, said):
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({**ENVIRON, "ORCHESTRATOR_SUBNET_POOL": pool})
+    assert str(caught.value).startswith(f"ORCHESTRATOR_SUBNET_POOL: {said}")
+
+
 def test_a_count_or_seed_outside_its_range_is_refused_with_the_part_that_has_it():
     for part, word in (("*=0", "count"), ("*=99", "count"), ("small:10000=1", "seed")):
         with pytest.raises(SettingsError, match=f"^ORCHESTRATOR_POOL: {re.escape(repr(part))}: {word}: "):

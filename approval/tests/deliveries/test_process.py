@@ -175,7 +175,8 @@ def test_authorities_come_from_a_file(tmp_path):
     [
         ("HOSTS", "*.example.com", "DELIVERY_HOSTS"),
         ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name@host=secret"),
-        ("OWN_NETWORKS", "here", "DELIVERY_OWN_NETWORKS"),
+        ("OWN_NETWORKS", "here", "^DELIVERY_OWN_NETWORKS: 'here' does not appear to be"),
+        ("OWN_NETWORKS", "10.0.0.0/8, 10.0.0.1/8", "^DELIVERY_OWN_NETWORKS: 10.0.0.1/8 has host bits set"),
         ("CA", "no certificate", "DELIVERY_CA: .*PEM"),
         ("METRICS_LISTEN", "9323", "DELIVERY_METRICS_LISTEN: .*HOST:PORT"),
         ("PROXY", "http://proxy", "DELIVERY_PROXY"),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
+from dryrun_contract.faults import faults_of
+
 
 class SettingsError(ValueError):
     """A setting is missing or unreadable; the text names the variable and what to do."""
@@ -73,11 +75,14 @@ def checked_settings[Settings: BaseModel](
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         known = list(model.model_fields)
+        # A fault of several settings together names them itself.
         lines = [
+            f"{prefix}{place.upper()}: {reason}" if place else reason
+            for place, reason in faults_of(each for each in faults if each["type"] != "extra_forbidden")
+        ] + [
             _unknown(prefix, str(each["loc"][0]), known, environ)
-            if each["type"] == "extra_forbidden"
-            else _sentence(prefix, each["loc"], each["msg"])
             for each in faults
+            if each["type"] == "extra_forbidden"
         ]
         if len(lines) > 1:
             lines = [f"{len(lines)} settings are missing or wrong:", *lines]
@@ -107,9 +112,3 @@ def _unknown(prefix: str, name: str, known: list[str], environ: Mapping[str, str
     close = get_close_matches(name, known, n=1)
     meant = f"; did you mean {prefix}{close[0].upper()}{form}?" if close else ""
     return f"{prefix}{name.upper()}{form}: there is no such setting{meant}"
-
-
-def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:
-    """Return a fault with its variable; one of several settings together names them itself."""
-    words = message.removeprefix("Value error, ")
-    return f"{prefix}{'.'.join(map(str, location)).upper()}: {words}" if location else words

@@ -1,8 +1,19 @@
 """Says what is wrong with a document, in the words of the model that read it."""
 
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pydantic import ValidationError
 
 from dryrun_contract.text import printable
+
+_FORM = re.compile(
+    r"(function-(plain|wrap|before|after)|lax-or-strict|json-or-python|is-instance|constrained-str"
+    r"|tuple|list|set|frozenset|dict|literal|nullable|([a-z]+-)?enum)\[.*\]",
+    re.DOTALL,
+)
+"""How Pydantic names the forms that a value may have, in the place of a fault."""
 
 
 def first_fault(error: ValidationError, whole: str = "the document") -> str:
@@ -11,5 +22,29 @@ def first_fault(error: ValidationError, whole: str = "the document") -> str:
     `whole` stands for the place of a fault of several fields together. What was given is not in it: it may
     be a secret.
     """
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{printable('.'.join(map(str, fault['loc']))) or whole}: {fault['msg']}"
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    place, reason = faults_of(errors)[0]
+    return f"{printable(place) or whole}: {reason}"
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return place and reason of each fault of Pydantic's list, one for a value that may have several forms.
+
+    >>> faults_of([
+    ...     {"loc": ("ports", 0, "tuple[int, ...]"), "msg": "Input should be a valid tuple"},
+    ...     {"loc": ("ports", 0, "literal['any']"), "msg": "Input should be 'any'"},
+    ...     {"loc": ("name",), "msg": "Value error, the name is taken"},
+    ... ])
+    [('ports.0', "Input should be a valid tuple or 'any'"), ('name', 'the name is taken')]
+    """
+    reasons: dict[str, list[str]] = {}
+    for each in errors:
+        place = ".".join(str(part) for part in each["loc"] if not _FORM.fullmatch(str(part)))
+        reason = str(each["msg"]).removeprefix("Value error, ")
+        known = reasons.setdefault(place, [])
+        if reason not in known:
+            known.append(reason)
+    return [
+        (place, " or ".join([several[0], *(each.removeprefix("Input should be ") for each in several[1:])]))
+        for place, several in reasons.items()
+    ]

@@ -15,6 +15,7 @@ from dryrun_contract.event import (
     TargetTraffic,
     TrafficOfCollectors,
 )
+from dryrun_contract.faults import first_fault
 from dryrun_contract.network_forecast import NetworkForecast
 from dryrun_contract.observation import Observation
 from dryrun_contract.scores import CollectorScores, Scores
@@ -338,5 +339,4 @@ def _unreadable(error: ValidationError) -> UnreadableReportError:
         return UnreadableReportError(
             f"it is not JSON ({fault['msg']}); `dryrun report ID --format json` writes a report"
         )
-    where = ".".join(map(str, fault["loc"])) or "the document"
-    return UnreadableReportError(f"it is not a report of a dry-run: {where}: {fault['msg']}")
+    return UnreadableReportError(f"it is not a report of a dry-run: {first_fault(error)}")

@@ -4,11 +4,11 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
 
 from docker_guard.labels import Role
 from docker_guard.refusal import shown
@@ -19,6 +19,33 @@ LEAST_LOG_FILE_BYTES = 1_000_000
 """Of one file of a container's log; rotating files of a few bytes costs the engine a whole CPU."""
 type Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 type LogBytes = Annotated[int, Field(ge=LEAST_LOG_FILE_BYTES)]
+
+
+def _network(given: object) -> IPv4Network | IPv6Network:
+    """Return a network. Raises ValueError, also for one with host bits: it may be meant either way."""
+    if not isinstance(given, str):
+        raise ValueError('expected a network as a text, e.g. "10.214.0.0/16"')  # noqa: TRY004 - for Pydantic
+    try:
+        whole = (IPv6Network if ":" in given else IPv4Network)(given, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{shown(given, 60)} is not a network: {error}") from None
+    address = given.partition("/")[0]
+    if str(whole.network_address) != str(ip_address(address)):
+        raise ValueError(
+            f"{given} has host bits set; write {whole} for the network or {address} for the one address"
+        )
+    return whole
+
+
+def _network_of_ipv4(given: object) -> IPv4Network:
+    network = _network(given)
+    if not isinstance(network, IPv4Network):
+        raise ValueError(f"{network} is not a network of IPv4")  # noqa: TRY004 - for Pydantic
+    return network
+
+
+type PoolNetwork = Annotated[IPv4Network, PlainValidator(_network_of_ipv4)]
+type ClientNetwork = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 
 class ConfigurationError(Exception):
@@ -32,7 +59,7 @@ class Policy(BaseModel):
 
     image_prefix: str = Field(default="discovery/test-", min_length=1)
     collector_prefix: str = Field(default="discovery/test-collector-", min_length=1)
-    subnet_pool: IPv4Network = IPv4Network("10.213.0.0/16")
+    subnet_pool: PoolNetwork = IPv4Network("10.213.0.0/16")
     largest_subnet: int = Field(default=26, ge=20, le=30)
     """Prefix length of the largest subnet that a session may take from the pool."""
 
@@ -92,7 +119,7 @@ class Policy(BaseModel):
     user_ids: tuple[int, ...] | None = None
     """Who may connect to the Unix socket; by default the guard's own user and the members of its group."""
     group_ids: tuple[int, ...] | None = None
-    client_networks: tuple[IPv4Network | IPv6Network, ...] = (
+    client_networks: tuple[ClientNetwork, ...] = (
         IPv4Network("0.0.0.0/0"),
         IPv6Network("::/0"),
     )
@@ -133,7 +160,7 @@ def faults(error: ValidationError, known: Sequence[str] = ()) -> str:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     places = []
     for each in found[:10]:
-        what = each["msg"]
+        what = each["msg"].removeprefix("Value error, ")
         if known and each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
             close = get_close_matches(str(each["loc"][0]), known, n=1)
             what = "there is no such field" + (f"; did you mean {close[0]}?" if close else "")

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from dryrun_contract.event import Snapshot
+from dryrun_contract.faults import faults_of
 from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Fault
@@ -135,9 +136,9 @@ async def show_template(
     try:
         choice = ScanChoice.model_validate_json(scan)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
+        faults = faults_of(error.errors(include_url=False))
         raise ScanChoiceError(
-            [Fault(where=".".join(("scan", *map(str, each["loc"]))), what=each["msg"]) for each in faults]
+            [Fault(where=f"scan.{place}".rstrip("."), what=reason) for place, reason in faults]
         ) from error
     return parts_of(request).supervisor.catalog.get(template_id, seed, choice).full()
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from dryrun_contract.faults import faults_of
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
@@ -99,9 +100,7 @@ def install_problem_handlers(app: FastAPI, record: Callable[[Request, str], Awai
 
 def _invalid(error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
-    faults = tuple(
-        Fault(where=".".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()
-    )
+    faults = tuple(Fault(where=place, what=reason) for place, reason in faults_of(error.errors()))
     return Problem(
         type=problem_type("invalid-request"),
         title="Invalid request",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from dryrun_contract.environment import ListenAddress, SettingsError, checked_settings, read_environment
+from dryrun_contract.network import exact_network
 from dryrun_contract.pool import ANY_TEMPLATE, MAX_PREPARED, PREPARED_FOR
 from dryrun_contract.session import MAX_SEED
 from dryrun_serving.telemetry import CollectorUrl
@@ -130,6 +131,14 @@ class Settings(BaseModel):
     @classmethod
     def _is_a_list_of_stocks(cls, pool: object) -> object:
         return Stock.read(pool) if isinstance(pool, str) else pool
+
+    @field_validator("subnet_pool", mode="before")
+    @classmethod
+    def _is_a_network_of_ipv4(cls, given: object) -> object:
+        network = exact_network(given) if isinstance(given, str) else given
+        if isinstance(network, IPv6Network):
+            raise ValueError(f"{network} is not a network of IPv4")  # noqa: TRY004 - for Pydantic
+        return network
 
     @model_validator(mode="after")
     def _places_hold_the_pool(self) -> Self:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
+from dryrun_contract.faults import faults_of
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
 from dryrun_serving.refusal import RefusedError
@@ -109,16 +110,13 @@ def _methods_at(request: Request) -> set[str]:
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    all_faults = error.errors()
+    all_faults = faults_of(
+        {**fault, "msg": "not a complete id (a UUID)"} if fault["type"] == "uuid_parsing" else fault
+        for fault in error.errors()
+    )
     count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
-        Fault(
-            where=printable(".".join(map(str, fault["loc"]))),
-            what="not a complete id (a UUID)"
-            if fault["type"] == "uuid_parsing"
-            else printable(str(fault["msg"])),
-        )
-        for fault in all_faults[:MAX_FAULTS]
+        Fault(where=printable(place), what=printable(reason)) for place, reason in all_faults[:MAX_FAULTS]
     )
     problem = Problem(
         type=problem_type("invalid-request"),

@@ -13,6 +13,7 @@ from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.invocation import Common
+from dryrun_contract.faults import faults_of
 from dryrun_contract.production import RulePreview, RuleRequest, RuleView
 
 
@@ -25,8 +26,10 @@ async def add(client: ApiClient, common: Common, path: Path) -> None:
         wanted = RuleRequest.model_validate(loaded)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+            f"{place or 'the whole'}: {reason}"
+            for place, reason in faults_of(
+                error.errors(include_url=False, include_context=False, include_input=False)
+            )
         ]
         raise WrongUseError("\n".join([f"{path} is not a rule:", *faults])) from None
     answer = await client.production("POST", "/rules", body=wanted.model_dump(mode="json"))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, field_validator
 from approval_api.egress.hosts import HostList, NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from dryrun_contract.environment import ListenAddress, read_entries, read_settings
+from dryrun_contract.network import exact_network
 
 PREFIX = "DELIVERY_"
 
@@ -100,7 +101,14 @@ class DeliverySettings(BaseModel):
             raise ValueError("expected certificates in PEM") from error
         return certificates
 
-    @field_validator("own_networks", "mail_domains", mode="before")
+    @field_validator("own_networks", mode="before")
+    @classmethod
+    def _reads_networks(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        return read_entries(exact_network, filter(None, map(str.strip, given.split(","))))
+
+    @field_validator("mail_domains", mode="before")
     @classmethod
     def _splits_lists(cls, given: object) -> object:
         return list(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
