@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from approval_api.database.migrations import HEAD
+from approval_api.identity.roles import Role
+from approval_api.people import bootstrap
 
 COMMAND = (sys.executable, "-c", "from approval_api.main import main; main()")
 AUTHORIZATION = {"Authorization": "Bearer 0123456789abcdef"}
@@ -83,12 +85,31 @@ async def test_invite_prints_a_link_and_first_prints_none_once_an_administrator_
     assert out.startswith("https://approval.example/invitation?secret=")
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.people SET password_hash = 'x'"))
-    assert await run(*arguments, DATABASE_URL=database_url) == (0, "", "")
+    code, out, err = await run(*arguments, DATABASE_URL=database_url)
+    assert (code, out) == (0, "")
+    assert err.startswith("approval-api: no link: an administrator can sign in already")
     code, out, _ = await run("invite", "zoe", "--roles", "viewer,approver", DATABASE_URL=database_url)
     assert (code, out[:19]) == (0, "/invitation?secret=")
     async with engine.begin() as connection:
         roles = await connection.scalar(text("SELECT roles FROM gateway.people WHERE name = 'zoe'"))
     assert set(roles) == {"viewer", "approver"}
+
+
+async def test_of_two_invitations_of_a_new_person_at_once_one_says_that_the_other_came_first(
+    database_url, engine
+):
+    async with engine.connect() as connection:
+        await bootstrap.invite(connection, "zoe", [Role.VIEWER], only_first=False)
+        second = asyncio.create_task(run("invite", "zoe", DATABASE_URL=database_url))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        async with asyncio.timeout(30), engine.connect() as watching:
+            while not await watching.scalar(waiting):
+                await asyncio.sleep(0.05)
+        await connection.commit()
+    code, out, err = await second
+    assert (code, out) == (1, "")
+    assert err.startswith("approval-api: another command has just added 'zoe' and printed a link")
+    assert err.count("\n") == 1
 
 
 async def test_invite_refuses_invalid_names_and_roles(database_url):

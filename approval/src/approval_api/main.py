@@ -77,7 +77,15 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
                 path = await bootstrap.invite(connection, arguments.name, roles, only_first=arguments.first)
         except bootstrap.SignsInElsewhereError as error:
             raise SettingsError(str(error)) from error
-        if path is not None:
+        except bootstrap.AddedMeanwhileError as error:
+            sys.exit(f"approval-api: {error}")
+        if path is None:
+            # Not an error, and not a link: who starts a system asks each time, and reads the output.
+            sys.stderr.write(
+                "approval-api: no link: an administrator can sign in already, and invites people on the page "
+                "People; without --first this command makes a link\n"
+            )
+        else:
             sys.stdout.write(f"{arguments.url.rstrip('/')}{path}\n")
 
     _run(settings.owner_url, work)
