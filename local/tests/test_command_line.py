@@ -1,5 +1,8 @@
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -36,3 +39,19 @@ def test_a_full_disk_is_named_with_what_to_do(capsys):
     assert ended.value.exit_code == 1
     said = "no space left on the disk for /somewhere/added.json; free some, and repeat the command"
     assert said in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["images", "list", "--help"], ["check"]])
+def test_output_that_cannot_be_written_ends_with_a_sentence(arguments, tmp_path):
+    command = [sys.executable, "-c", "from dryrun_local.main import main; main()", *arguments]
+    with Path("/dev/full").open("wb") as full:
+        found = subprocess.run(
+            command,
+            env={**os.environ, "DRYRUN_STATE": str(tmp_path / "state")},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    said = "error: the output cannot be written: No space left on device\n"
+    assert (found.returncode, found.stderr) == (2, said)

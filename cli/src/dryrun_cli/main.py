@@ -1,7 +1,5 @@
 """The command line `dryrun`: declarations only. What a command needs is imported when it runs."""
 
-import errno
-import os
 import sys
 from typing import Annotated, Literal
 
@@ -14,6 +12,7 @@ from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
 from dryrun_cli.figures_group import figures_app
+from dryrun_cli.full_output import FULL, end_without_output
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import (
     ApiUrlOption,
@@ -29,8 +28,6 @@ from dryrun_cli.report_group import report_app
 from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""Of standard output alone: commands report those of files themselves."""
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, or one of an "
     "experiment could not be measured, 2 usage error, 3 the API is unreachable or failing, 4 the API "
@@ -223,11 +220,8 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001  # what gets here is a defect, with an exit code of its own
-        if isinstance(error, OSError) and error.errno in _FULL:
-            # What is left in the buffer would be tried, and reported, once more at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-            sys.exit(ExitCode.USAGE)
+        if isinstance(error, OSError) and error.errno in FULL:
+            end_without_output(error, ExitCode.USAGE)
         import traceback
 
         traceback.print_exc()

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,8 @@ def run_work(
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
+        # Where it is the output that is full, `main` says so.
+        sys.stdout.flush()
         where = "" if error.filename is None else f" for {error.filename}"
         screen.warn(f"no space left on the disk{where}; free some, and repeat the command")
         code = 1

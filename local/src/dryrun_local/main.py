@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_cli.full_output import FULL, end_without_output
 from dryrun_cli.whole_help import WholeHelpGroup
 from dryrun_local import collector_group, fleet_group, image_group, network_group
 from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
@@ -158,4 +159,12 @@ def main() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    app()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        end_without_output(error, 2)
