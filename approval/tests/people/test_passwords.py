@@ -7,7 +7,7 @@ import time
 import pytest
 from argon2 import PasswordHasher
 
-from approval_api.people.passwords import Passwords
+from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
 from approval_api.web.problems import ProblemError
 
 
@@ -60,3 +60,16 @@ async def test_a_crowd_of_sign_ins_at_one_address_delays_no_other_address(monkey
     assert checked.index(b"mine") <= 2
     assert await asyncio.gather(*crowd) == [True] * 40
     passwords.close()
+
+
+@pytest.mark.parametrize("password", ["ada likes teapots", "Ada-ada-ada-tea-tea", "green teaADA like"])
+def test_a_password_of_a_name_and_too_little_beside_it_is_refused_in_these_words(password):
+    with pytest.raises(PasswordRefusedError) as refused:
+        require_strength(password, "ada")
+    said = "the password contains the name, and has fewer than 15 characters beside it; choose several words"
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("password", ["ada drinks only green tea", "several words of nobody"])
+def test_a_password_may_contain_a_name_beside_enough_else(password):
+    require_strength(password, "ada")

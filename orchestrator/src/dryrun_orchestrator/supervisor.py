@@ -80,6 +80,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Resume the sessions in the journal, then serve until cancelled."""
+        self._pool.warn_of_what_is_missing()
         async with asyncio.TaskGroup() as group:
             for host in self._hosts.all:
                 care = HostCare(host, self._hosts, self._journal, self._settings, self._now)

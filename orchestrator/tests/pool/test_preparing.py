@@ -27,6 +27,14 @@ async def test_the_place_of_a_claimed_session_is_filled_again(pooled):
         assert {each.id for each in await pooled.supervisor.list()} == {first}
 
 
+async def test_a_template_that_is_not_there_is_named_in_the_log_with_the_one_that_may_be_meant(stage, caplog):
+    stage.changes |= {"pool": "tow=1,two=1", "pool_spare_memory": 0}
+    async with stage.running():
+        await asyncio.sleep(0.1)
+    (warning,) = [each for each in caplog.messages if "ORCHESTRATOR_POOL" in each]
+    assert "there is no template 'tow'; did you mean 'two'?" in warning
+
+
 async def test_no_target_of_a_prepared_session_starts_while_the_host_answers(pooled):
     pooled.engine.images[PROBE] = FakeImage(
         log=verdict(isolated=False, reason="the host answered"), exit_after=0.01, exit_code=1

@@ -33,8 +33,15 @@ def require_strength(password: str, name: str) -> None:
         )
     if len(set(password.casefold())) < 5:
         raise PasswordRefusedError("the password repeats very few characters; choose several words")
-    if name.casefold() in password.casefold() and len(password) < MIN_CHARACTERS + len(name):
-        raise PasswordRefusedError("the password is little more than the name; choose several words")
+    if name.casefold() in password.casefold() and len(_without(name, password)) < MIN_CHARACTERS:
+        raise PasswordRefusedError(
+            f"the password contains the name, and has fewer than {MIN_CHARACTERS} characters beside it; "
+            "choose several words"
+        )
+
+
+def _without(name: str, password: str) -> str:
+    return password.casefold().replace(name.casefold(), "")
 
 
 class Passwords:

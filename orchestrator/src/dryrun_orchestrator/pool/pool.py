@@ -78,6 +78,14 @@ class Pool:
         self._measured_since: dict[str, datetime] = {}
         """Host → since when, without a pause, some session or other is being scanned or removed there."""
 
+    def warn_of_what_is_missing(self) -> None:
+        """Log the templates of the settings that cannot be prepared, as the files are now."""
+        for stock in self._settings.pool:
+            try:
+                self._files.current.planned(stock.template, stock.seed)
+            except (UnknownTemplateError, TemplateInvalidError) as error:
+                log.warning("ORCHESTRATOR_POOL: nothing is prepared: %s", printable(str(error), limit=1000))
+
     # what is prepared
 
     async def prepare_next(
