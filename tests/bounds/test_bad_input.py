@@ -338,7 +338,7 @@ async def test_readiness_names_a_missing_engine_then_missing_subnets(wired: Wire
             )
         session = await ended(stack, await stack.start_session("chatty"))
         assert session.outcome == "failed"
-        says(session.reason, "the Docker Engine does not answer", "start it", "dryrun-local doctor")
+        says(session.reason, "the guard before the Docker Engine does not answer", "start it", "make up")
 
         foreign = [
             docker("network", "create", "--internal", f"--subnet={subnet}", f"foreign-{uuid4()}")

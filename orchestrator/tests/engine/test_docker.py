@@ -10,12 +10,15 @@ from aiohttp import web
 
 from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator.engine import docker as docker_module
+from dryrun_orchestrator.engine import docker_http
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     ContainerSpec,
+    EngineDownError,
     EngineUnreachableError,
     ForbiddenError,
+    GuardDownError,
     ImageMissingError,
     ImageNotAllowedError,
     InUseByTaskError,
@@ -164,13 +167,13 @@ ANSWERS = {
     "a guard without its engine": (
         503,
         said("docker-guard: GET /_ping: the engine does not answer"),
-        EngineUnreachableError,
+        EngineDownError,
         "check that the engine runs",
     ),
     "a proxy without the path": (404, HTML, ForbiddenError, "404"),
     "a proxy without the method": (405, "Method not allowed", ForbiddenError, "405"),
     "a proxy that wants a login": (401, "Unauthorized", ForbiddenError, "401"),
-    "a proxy without its engine": (503, "<h1>503 Service Unavailable</h1>", EngineUnreachableError, "proxy"),
+    "a proxy without its engine": (503, "<h1>503 Service Unavailable</h1>", EngineDownError, "proxy"),
     "a proxy's failure": (500, "oops", TransientEngineError, "oops"),
     "a redirect": (301, "", RejectedError, "301"),
     "a teapot": (418, "[1]", RejectedError, "418"),
@@ -363,8 +366,17 @@ async def test_gives_up_on_an_answer_that_does_not_come(played):
 async def test_says_where_it_looked_for_an_engine_that_is_not_there(host):
     engine = DockerEngine(host)
     for call in (engine.ping, engine.version, lambda: engine.list_networks("a")):
-        with pytest.raises(EngineUnreachableError, match=host):
+        with pytest.raises(GuardDownError, match=host):
             await call()
+    await engine.close()
+
+
+async def test_at_the_engine_s_own_socket_it_is_the_engine_that_is_not_there(monkeypatch):
+    host = "unix:///nowhere/docker.sock"
+    monkeypatch.setattr(docker_http, "_ENGINES_OWN", {host})
+    engine = DockerEngine(host)
+    with pytest.raises(EngineDownError, match=host):
+        await engine.ping()
     await engine.close()
 
 

@@ -8,7 +8,10 @@ from stage import WEB
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
+    EngineDownError,
+    EngineUnreachableError,
     ForbiddenError,
+    GuardDownError,
     ImageNotAllowedError,
     NetworkSpec,
 )
@@ -125,6 +128,42 @@ async def test_an_engine_that_is_down_at_the_start_is_reported_and_nothing_is_le
         stage.engine.come_up()
         session = await stage.ended(session_id)
         assert "does not answer" in session.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "other"),
+    [
+        (EngineDownError, "the Docker Engine does not answer (refused); start it, `dryrun-local", "compose"),
+        (
+            GuardDownError,
+            "the guard before the Docker Engine does not answer (refused); start it: `docker",
+            "doctor",
+        ),
+        (
+            EngineUnreachableError,
+            "the Docker Engine, or the guard before it, does not answer (refused)",
+            "none",
+        ),
+        (None, "the Docker Engine, or the guard before it, does not answer (no answer within 0.3 s)", "none"),
+    ],
+)
+async def test_a_session_that_waited_for_the_engine_names_what_does_not_answer(
+    stage, monkeypatch, error, said, other
+):
+    stage.changes["engine_wait_seconds"] = 0.3
+
+    async def ping():
+        if error is None:
+            await asyncio.sleep(60)
+        raise error("refused")
+
+    async with stage.running():
+        monkeypatch.setattr(stage.engine, "ping", ping)
+        session = await stage.ended(await stage.start())
+    assert session.reason is not None
+    assert said in session.reason
+    assert other not in session.reason
+    assert not stage.left(session.id)
 
 
 @pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP])

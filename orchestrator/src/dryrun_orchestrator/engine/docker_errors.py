@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
+    EngineDownError,
     EngineError,
-    EngineUnreachableError,
     ForbiddenError,
     ImageMissingError,
     ImageNotAllowedError,
@@ -80,7 +80,7 @@ def _error_by_status(call: Call, status: int, lowered: str, text: str) -> Engine
     if status in (401, 403):
         return _refused(call, text, lowered)
     if status in _GATEWAY_STATUSES:
-        return EngineUnreachableError(f"{text}; check that the engine runs")
+        return EngineDownError(f"{text}; check that the engine runs")
     if status == 429 or status >= 500:
         return TransientEngineError(f"{text}; try again")
     return RejectedError(text)
@@ -126,7 +126,7 @@ def _error_of_proxy(call: Call, status: int, body: bytes) -> EngineError:
     if status in _PROXY_REFUSALS:
         return _forbidden(call, text)
     if status in _GATEWAY_STATUSES:
-        return EngineUnreachableError(f"{text}; the proxy does not reach the engine: check that it runs")
+        return EngineDownError(f"{text}; the proxy does not reach the engine: check that it runs")
     if status == 429 or status >= 500:
         return TransientEngineError(f"{text}; try again")
     return RejectedError(f"{text}; check that DOCKER_HOST names an engine")

@@ -15,7 +15,12 @@ from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.trace_context import HEADER, TraceContext
 from dryrun_orchestrator.engine.call_spans import traced
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
+from dryrun_orchestrator.engine.protocol import (
+    EngineDownError,
+    EngineUnreachableError,
+    GuardDownError,
+    RejectedError,
+)
 from dryrun_orchestrator.engine.switched_connection import SWITCHED, send_after_switch
 
 OLDEST_API: Final = (1, 44)
@@ -27,6 +32,10 @@ CALL_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
 QUIET_SECONDS: Final = 300.0
 """Longest silence on a stream: shorter than the ten minutes after which socket proxies cut, some silently."""
+
+_ENGINES_OWN: Final = frozenset({"unix:///var/run/docker.sock", "unix:///run/docker.sock"})
+"""Where an engine listens by itself; elsewhere there is a guard, or another proxy, before it."""
+_NO_CONNECTION: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _OK, _REDIRECTS, _NOT_MODIFIED = 200, 300, 304
 _ANSWER_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=500_000, depth=32, key_length=4096)
@@ -219,9 +228,14 @@ class EngineHttp:
                 yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             reason = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else _reason(error)
-            raise EngineUnreachableError(
+            raise self._kind(error)(
                 f"{call}: {reason}; check that the engine, and the proxy before it, run at {self.docker_host}"
             ) from error
+
+    def _kind(self, error: Exception) -> type[EngineUnreachableError]:
+        if isinstance(error, aiohttp.ClientSSLError) or not isinstance(error, _NO_CONNECTION):
+            return EngineUnreachableError
+        return EngineDownError if self.docker_host in _ENGINES_OWN else GuardDownError
 
     async def _api_prefix(self) -> str:
         async with self._api_lock:

@@ -16,7 +16,9 @@ class EngineError(Exception):
 
     EngineError
       TransientEngineError     temporary: try again
-        EngineUnreachableError   no answer: engine or proxy down, deadline passed, connection cut
+        EngineUnreachableError   no answer: engine or guard down, deadline passed, connection cut
+          EngineDownError        the engine's own socket takes no connection, or a guard says that it is down
+          GuardDownError         nothing takes a connection where the guard before the engine should
       PermanentEngineError     will fail again
         NotFoundError            no such container or network (404)
         ImageMissingError        no such image on this engine (404 on create); it is never pulled
@@ -35,6 +37,14 @@ class TransientEngineError(EngineError):
 
 class EngineUnreachableError(TransientEngineError):
     """No answer, or the connection was cut midway."""
+
+
+class EngineDownError(EngineUnreachableError):
+    """The engine itself does not answer: nothing takes a connection at its socket, or its guard says so."""
+
+
+class GuardDownError(EngineUnreachableError):
+    """Nothing takes a connection at the address of the guard, or another proxy, before the engine."""
 
 
 class PermanentEngineError(EngineError):

@@ -13,7 +13,9 @@ from dryrun_orchestrator.catalog.template import LoadedService, LoadedTemplate
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Container,
+    EngineDownError,
     EngineUnreachableError,
+    GuardDownError,
     ImageMissingError,
     ImageNotAllowedError,
     Network,
@@ -58,22 +60,36 @@ async def provision(context: SessionContext) -> Sequence[EventData]:
 async def wait_for_engine(context: SessionContext) -> None:
     """Return when the engine answers. Raises SessionFailedError after `engine_wait_seconds`."""
     pause = 0.2
+    seconds = context.settings.engine_wait_seconds
+    last = EngineUnreachableError(f"no answer within {seconds:g} s")
     try:
-        async with asyncio.timeout(context.settings.engine_wait_seconds) as deadline:
+        async with asyncio.timeout(seconds) as deadline:
             while True:
                 try:
                     await context.engine.ping()
                 except EngineUnreachableError as error:
-                    said = str(error)
+                    last = error
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 2.0)
                 else:
                     deadline.reschedule(None)
                     return
     except TimeoutError:
-        raise SessionFailedError(
-            f"the Docker Engine does not answer ({said}); start it, `dryrun-local doctor` says how"
-        ) from None
+        raise SessionFailedError(_who_is_silent(last)) from None
+
+
+def _who_is_silent(error: EngineUnreachableError) -> str:
+    """Return which of engine and guard does not answer, as far as that is known, and how to start it."""
+    doctor = "`dryrun-local doctor` says how"
+    guard = "`docker compose up -d` in a deployment, `make up` or `dryrun-local up` elsewhere"
+    if isinstance(error, EngineDownError):
+        return f"the Docker Engine does not answer ({error}); start it, {doctor}"
+    if isinstance(error, GuardDownError):
+        return f"the guard before the Docker Engine does not answer ({error}); start it: {guard}"
+    return (
+        f"the Docker Engine, or the guard before it, does not answer ({error}); start the engine, {doctor}, "
+        f"or the guard: {guard}"
+    )
 
 
 async def make_network(context: SessionContext) -> SessionRecord:
