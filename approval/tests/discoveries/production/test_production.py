@@ -113,6 +113,19 @@ async def test_nobody_decides_on_what_changed_since_they_looked(api):
     assert [row["id"] for row in await listed(api, status="approved")] == [web["id"]]
 
 
+async def test_of_two_decisions_on_one_revision_the_later_stands_and_the_audit_log_has_both(api, engine):
+    await report(api, WEB)
+    (web,) = await listed(api)
+    for decision in ("approved", "rejected"):
+        assert (await decide(api, decision, web))["decided"] == [web["id"]]
+    (row,) = await listed(api)
+    assert (row["status"], row["revision"]) == ("rejected", web["revision"])
+    query = text("SELECT detail FROM gateway.audit_log WHERE object = :object ORDER BY id")
+    async with engine.begin() as connection:
+        said = (await connection.execute(query, {"object": f"discoveries {web['id']}"})).scalars().all()
+    assert [each.partition(":")[0] for each in said] == ["approved", "rejected"]
+
+
 @pytest.mark.whole_pool
 async def test_reports_at_the_same_moment_lose_no_change(api):
     versions = [DB | {"data": {"version": str(number)}} for number in range(8)]
