@@ -230,6 +230,21 @@ def test_production_alone_has_no_orchestrator_and_no_socket_and_says_so(deployme
         assert run("docker", kind, "ls", *every, "--quiet", "--filter", label) == ""
 
 
+def test_the_guides_command_removes_what_a_profile_started_that_is_off_by_now(tmp_path: Path):
+    (command,) = re.findall(r"^# docker compose (.*down .*?) +#", GUIDE.read_text(), re.MULTILINE)
+    with prepared(tmp_path, dryrun=False, options=("--deliver-to", "hooks.example.com")) as made:
+        made.compose("up", "--no-start")
+        made.prepare("--deliver-to", "", "without-dryrun")
+        label = f"label=com.docker.compose.project={made.project}"
+        left = [["container", "ls", "--all"], ["network", "ls"], ["volume", "ls"]]
+        made.compose("down")
+        try:
+            assert len(run("docker", *left[0], "--quiet", "--filter", label).split()) == 1
+        finally:
+            made.compose(*shlex.split(command))
+        assert [run("docker", *each, "--quiet", "--filter", label) for each in left] == ["", "", ""]
+
+
 @pytest.mark.parametrize("files", [("compose.yaml",), ("compose.yaml", "compose.tecnativa.yaml")])
 def test_nothing_is_ever_pulled(tmp_path: Path, files: tuple[str, ...]):
     env = tmp_path / "env"
