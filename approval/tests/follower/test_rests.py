@@ -123,16 +123,18 @@ async def test_how_long_storing_a_page_took_is_measured_anew_with_each(follower,
     assert follower._stored_for < 1 <= slow
 
 
-async def test_what_waits_behind_a_page_full_of_bytes_waits_only_as_long_as_storing_it_took(
+async def test_what_waits_behind_a_page_full_of_bytes_waits_no_longer_in_a_burst(
     follower, orchestrator, engine, monkeypatch
 ):
+    # On a busy machine even an answer that is there takes longer than the 50 ms that identify it.
+    monkeypatch.setattr("approval_api.follower.follower._AT_ONCE_SECONDS", 0.5)
     session, rests, really = uuid4(), [], asyncio.sleep
     queued(orchestrator, session)
     for number in range(1, 81):
         reported(orchestrator, session, number, key=f"10.213.0.{number}", name="n" * 16_000)
 
     async def sleep(seconds):
-        rests.append((follower._rest, seconds == min(0.5, follower._stored_for)))
+        rests.append(follower._rest)
         if len(await stored_numbers(engine)) == 81:
             raise asyncio.CancelledError
         await really(0)
@@ -141,4 +143,4 @@ async def test_what_waits_behind_a_page_full_of_bytes_waits_only_as_long_as_stor
     with pytest.raises(asyncio.CancelledError):
         await follower.run()
     # Pages of 1, 2, 4 and 8 events; then of 16, which are a page's bytes; last what is left.
-    assert rests[5:-1] == 3 * [(0.0, True)], rests
+    assert rests[5:-1] == 3 * [0.1], rests

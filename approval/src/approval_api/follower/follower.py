@@ -43,9 +43,8 @@ _REST_SECONDS = 0.1
 processor. An event that comes alone is not delayed."""
 _LONGEST_REST_IN_BURST_SECONDS = 0.3
 """While page after page is there at once, rests grow up to this: twenty targets take half the pages."""
-_LARGE_PAGE_BYTES = PAGE_BYTES // 2
-"""A page beyond this was full, though not of events, so more waits behind it: the follower rests only as long
-as storing it took."""
+_FULL_BYTES = PAGE_BYTES // 2
+"""A page beyond this was full, though not of events."""
 _AT_ONCE_SECONDS = 0.05
 """A request answered within this did not wait for an event."""
 _LONGEST_REST_SECONDS = 0.5
@@ -131,9 +130,8 @@ class Follower:
                 self._stored_for = time.monotonic() - begun
                 count = len(answer.page.events)
             # A full page, or one to be halved, leaves events behind: those do not wait longer.
-            if isinstance(answer, ReadPage) and answer.size > _LARGE_PAGE_BYTES:
-                self._rest = 0.0
-            elif at_once and count < self._limit:
+            is_full = count == self._limit or (isinstance(answer, ReadPage) and answer.size > _FULL_BYTES)
+            if at_once and not is_full:
                 self._rest = min(_LONGEST_REST_IN_BURST_SECONDS, rest + _REST_SECONDS)
         except PageRefusedError as refusal:
             if self._limit == 1:
