@@ -293,6 +293,29 @@ def eventually() -> Any:
     return wait
 
 
+@pytest.fixture
+def slow_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give `slow_after(place, "name")`: that function of a module waits once its work is done.
+
+    So what comes at the same moment meets it before its transaction ends; the test marks `whole_pool`.
+    Returns an event that is set when the work is done.
+    """
+
+    def slow(place: Any, name: str, seconds: float = 0.3) -> asyncio.Event:
+        work, done = getattr(place, name), asyncio.Event()
+
+        async def worked(*which: Any, **options: Any) -> Any:
+            result = await work(*which, **options)
+            done.set()
+            await asyncio.sleep(seconds)  # Longer than connections take to open.
+            return result
+
+        monkeypatch.setattr(place, name, worked)
+        return done
+
+    return slow
+
+
 PASSWORD = "several words of nobody"
 
 

@@ -26,16 +26,11 @@ async def ask(api, method, path, status, **kwargs):
 
 
 @pytest.mark.whole_pool
-async def test_there_are_so_many_destinations_and_no_more_however_they_are_requested(api, monkeypatch):
+async def test_there_are_so_many_destinations_and_no_more_however_they_are_requested(
+    api, monkeypatch, slow_after
+):
     monkeypatch.setattr(service, "MOST_DESTINATIONS", 1)
-    count = repository.count_destinations
-
-    async def counted_slowly(connection):
-        known = await count(connection)
-        await asyncio.sleep(0.3)  # Longer than connections take to open.
-        return known
-
-    monkeypatch.setattr(repository, "count_destinations", counted_slowly)
+    slow_after(repository, "count_destinations")
     wanted = [{"name": name, "kind": "csv"} for name in ("first", "second", "third")]
     answers = await asyncio.gather(
         *(api.client.post(f"{PRODUCTION}/destinations", json=each) for each in wanted)

@@ -207,20 +207,13 @@ async def test_stopped_experiments_that_go_on_are_no_more_than_may_be_unfinished
 
 
 @pytest.mark.whole_pool
-async def test_an_experiment_that_is_stopped_has_no_session_after_that(api, engine, monkeypatch):
-    link, linked = repository.link, asyncio.Event()
-
-    async def linked_slowly(*which):
-        done = await link(*which)
-        linked.set()
-        await asyncio.sleep(0.5)
-        return done
+async def test_an_experiment_that_is_stopped_has_no_session_after_that(api, engine, slow_after):
+    linked = slow_after(repository, "link", 0.5)
 
     async def stored():
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT count(*) FROM gateway.dryrun_sessions"))
 
-    monkeypatch.setattr(repository, "link", linked_slowly)
     experiment = await request(api)
     await linked.wait()
     stopped = (await api.post(f"/experiments/{experiment['id']}/stop")).json()

@@ -83,15 +83,9 @@ async def test_the_page_does_the_same_and_shows_the_key_once(ada):
 
 
 @pytest.mark.whole_pool
-async def test_of_two_requested_tests_of_a_channel_one_waits(ada, monkeypatch):
+async def test_of_two_requested_tests_of_a_channel_one_waits(ada, slow_after):
     made = (await ada.ask("POST", "/me/channels", json=WANTED)).json()
-    requested = repository.request_test
-
-    async def slowly(*which):
-        await requested(*which)
-        await asyncio.sleep(0.3)  # Longer than connections take to open.
-
-    monkeypatch.setattr(repository, "request_test", slowly)
+    slow_after(repository, "request_test")
     path = f"/me/channels/{made['channel']['id']}/test"
     answers = await asyncio.gather(*(ada.ask("POST", path) for _ in range(3)))
     assert [(answer.status_code, answer.json()["waiting"]) for answer in answers] == [(202, 1)] * 3

@@ -384,19 +384,11 @@ async def test_a_sign_in_overtaken_by_a_deactivation_begins_no_login(browser, en
 
 
 async def test_no_token_is_made_while_its_persons_roles_are_withdrawn(
-    browser, api, provider, engine, monkeypatch
+    browser, api, provider, engine, slow_after
 ):
     """It would count again once the provider gives them back."""
     csrf = await arrive(browser)
-    remove, removed = tokens.remove_all_of, asyncio.Event()
-
-    async def removed_slowly(*which):
-        done = await remove(*which)
-        removed.set()
-        await asyncio.sleep(0.3)
-        return done
-
-    monkeypatch.setattr(tokens, "remove_all_of", removed_slowly)
+    removed = slow_after(tokens, "remove_all_of")
     async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
         with groups(provider, ["strangers"]):
             withdrawing = asyncio.create_task(elsewhere.get((await go(elsewhere, "subject-1"))[1]))

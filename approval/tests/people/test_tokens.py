@@ -53,16 +53,11 @@ async def test_nobody_makes_a_token_with_scopes_they_lack(browsers):
 
 
 @pytest.mark.whole_pool
-async def test_requests_at_the_same_moment_make_no_more_tokens_than_a_person_may_have(browsers, monkeypatch):
+async def test_requests_at_the_same_moment_make_no_more_tokens_than_a_person_may_have(
+    browsers, monkeypatch, slow_after
+):
     monkeypatch.setattr(tokens, "MAX_PER_PERSON", 1)
-    list_of = tokens.list_of
-
-    async def counted_slowly(*which):
-        listed = await list_of(*which)
-        await asyncio.sleep(0.3)  # Longer than connections take to open.
-        return listed
-
-    monkeypatch.setattr(tokens, "list_of", counted_slowly)
+    slow_after(tokens, "list_of")
     ada = await browsers("ada", Role.OPERATOR)
     made = await asyncio.gather(*(make(ada) for _ in range(3)))
     assert sorted(one for one in made if isinstance(one, int)) == [409, 409]

@@ -316,21 +316,13 @@ async def test_a_report_while_a_scan_ends_is_seen_or_missed_and_never_both(api):
 
 
 @pytest.mark.whole_pool
-async def test_a_report_that_waited_for_the_end_of_its_scan_is_refused(api, monkeypatch):
+async def test_a_report_that_waited_for_the_end_of_its_scan_is_refused(api, slow_after):
     """It would return what the scan has just missed, and an approval would be lost for that."""
     await scan(api, DB)
     scan_id = await begin(api)
-    miss, missing = scans._miss, asyncio.Event()
-
-    async def missed_slowly(*which):
-        missed = await miss(*which)
-        missing.set()
-        await asyncio.sleep(0.5)
-        return missed
-
-    monkeypatch.setattr(scans, "_miss", missed_slowly)
+    missed = slow_after(scans, "_miss", 0.5)
     ending = asyncio.create_task(api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True}))
-    await missing.wait()
+    await missed.wait()
     reported = await api.client.post(
         PATH, json={"collector": "network", "scan": scan_id, "discoveries": [DB]}
     )

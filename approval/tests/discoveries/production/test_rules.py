@@ -376,16 +376,9 @@ async def test_switching_on_while_reports_arrive_ends(api):
 
 
 @pytest.mark.whole_pool
-async def test_a_rule_is_removed_once(api, engine, monkeypatch):
+async def test_a_rule_is_removed_once(api, engine, slow_after):
     rule = await make(api)
-    require = rules.require
-
-    async def read_slowly(*which, **options):
-        read = await require(*which, **options)
-        await asyncio.sleep(0.3)  # Longer than connections take to open.
-        return read
-
-    monkeypatch.setattr(rules, "require", read_slowly)
+    slow_after(rules, "require")
     answers = await asyncio.gather(*(api.client.delete(f"{RULES}/{rule['id']}") for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [204, 404]
     async with engine.connect() as connection:
