@@ -1,9 +1,11 @@
-"""Reports built from events alone, without a database: a small session with a bit of everything in it."""
+"""Reports built from events alone: a small session with a bit of everything in it. And one that has ended."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from kept_reports import has_ended
+from scripted_session import ScriptedSession
 
 from approval_api.reports.build import build
 from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
@@ -221,3 +223,11 @@ async def report(report_of):
 def story_events():
     """Give the story itself, to be changed."""
     return story
+
+
+@pytest.fixture(name="ended")
+async def ended_session(api, orchestrator, eventually):
+    session_id = await api.start()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    return session_id

@@ -1,64 +1,22 @@
 import asyncio
-import resource
-import shutil
 import sqlite3
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from contextlib import closing
+from datetime import timedelta
 
 import pytest
-from small_disk import filled, small_disk
+from journaled import NOW, QUEUED, a_session
 
-from dryrun_contract.collector_config import ConfigError
-from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
-    MAX_EVENT_BYTES,
-    PAGE_BYTES,
-    CollectorProgressed,
-    DiscoveryReported,
     Event,
     PhaseChanged,
-    SessionQueued,
 )
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal import event_log, readiness
 from dryrun_orchestrator.journal import journal as journal_module
-from dryrun_orchestrator.journal.errors import JournalError, JournalWriteError
-from dryrun_orchestrator.journal.event_log import PositionGoneError
+from dryrun_orchestrator.journal.errors import JournalError
 from dryrun_orchestrator.journal.journal import Journal
-from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
+from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.journal.schema import VERSION
-
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-QUEUED = SessionQueued(template="small", template_digest="sha256:0", seed=0, keep=False, actor="ada")
-
-
-def a_session(**changes):
-    return SessionRecord(
-        **{
-            "id": uuid4(),
-            "template": "small",
-            "template_digest": "sha256:0",
-            "seed": 0,
-            "keep": False,
-            "actor": "ada",
-            "phase": Phase.QUEUED,
-            "phase_since": NOW,
-            "created_at": NOW,
-            **changes,
-        }
-    )
-
-
-def numbers(page):
-    return [Event.model_validate_json(event).seq for event in page]
-
-
-@pytest.fixture
-async def journal(tmp_path):
-    opened = Journal.open(tmp_path, lambda: NOW)
-    yield opened
-    await opened.close()
 
 
 async def test_a_session_reads_back_as_it_was_stored(journal):
@@ -106,225 +64,9 @@ async def test_state_and_events_change_together(journal):
     assert await journal.events.newest() == 2
 
 
-async def test_the_sequence_has_no_gaps_under_parallel_writers(journal):
-    sessions = [await journal.add_session(a_session(), QUEUED) for _ in range(5)]
-    await asyncio.gather(
-        *(
-            journal.append(session.id, *(PhaseChanged(phase=Phase.WAITING) for _ in range(3)))
-            for session in sessions
-            for _ in range(10)
-        )
-    )
-    page = await journal.events.after((journal.id, 0), 2000)
-    assert numbers(page) == list(range(1, 5 + 150 + 1))
-
-
-async def test_the_sequence_goes_on_after_the_table_was_emptied(tmp_path):
-    journal = Journal.open(tmp_path, lambda: NOW)
-    session = await journal.add_session(a_session(phase=Phase.ENDED, ended_at=NOW), QUEUED)
-    await journal.events.after((journal.id, 1), 10)
-    await journal.close()
-    later = Journal.open(tmp_path, lambda: NOW + timedelta(days=8))
-    await later.prune()
-    with pytest.raises(PositionGoneError):
-        await later.events.after((later.id, 0), 10)
-    await later.append(session.id, PhaseChanged(phase=Phase.ENDED))
-    page = await later.events.after((later.id, 1), 10)
-    assert numbers(page) == [2]
-    await later.close()
-
-
-async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(journal, tmp_path, caplog):
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 3)
-    with full(tmp_path / "journal.sqlite3-wal"):
-        with pytest.raises(JournalWriteError, match=f"cannot be written: disk I/O error; .*{tmp_path}"):
-            await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-        assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
-    assert "what was read cannot be noted" in caplog.text
-    journal._now = lambda: NOW + timedelta(days=8)
-    await journal.prune()
-    assert numbers(await journal.events.after(None, 10)) == [1, 2, 3, 4]
-    await journal.events.after((journal.id, 2), 10)
-    await journal.prune()
-    assert numbers(await journal.events.after((journal.id, 2), 10)) == [3, 4]
-    with pytest.raises(PositionGoneError):
-        await journal.events.after((journal.id, 1), 10)
-
-
-async def test_a_journal_says_why_it_cannot_be_written_until_it_can(tmp_path):
-    with small_disk(tmp_path / "state") as folder:
-        journal = Journal.open(folder)
-        session = await journal.add_session(a_session(), QUEUED)
-        assert await journal.fault() is None
-        with filled(folder):
-            with pytest.raises(JournalWriteError):
-                await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 100)
-            # Reading it to its end changes nothing, and so says nothing.
-            await journal.events.after((journal.id, 0), 10)
-            said = f"the journal cannot be written: database or disk is full; free space in {folder}"
-            assert await journal.fault() == said
-        assert await journal.fault() is None
-        await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-        assert numbers(await journal.events.after(None, 10)) == [1, 2]
-        await journal.close()
-
-
-@contextmanager
-def held(folder):
-    """Hold the journal's write lock, as another program does that writes."""
-    other = sqlite3.connect(folder / "journal.sqlite3", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.close()
-
-
-async def test_a_journal_that_another_program_holds_may_heal_and_is_read_meanwhile(journal, tmp_path):
-    session = await journal.add_session(a_session(), QUEUED)
-    journal._connection.execute("PRAGMA busy_timeout=0")
-    with held(tmp_path):
-        said = f"written: database is locked; end the other program that works with the journal in {tmp_path}"
-        with pytest.raises(JournalWriteError, match=said):
-            await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-        assert await journal.events.newest() == 1
-        assert numbers(await journal.events.after((journal.id, 0), 10)) == [1]
-        assert (await journal.fault()).endswith(said)
-    assert await journal.fault() is None
-    await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-
-
-async def test_what_cannot_be_read_may_heal(journal):
-    class Failing:
-        def execute(self, *_):
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
-            raise error
-
-    whole, journal._connection = journal._connection, Failing()
-    with pytest.raises(match="the journal cannot be read: disk I/O error"):
-        await journal.sessions()
-    journal._connection = whole
-    assert await journal.fault() is None
-    assert await journal.sessions() == []
-
-
-async def test_a_journal_whose_folder_is_gone_or_replaced_says_so(tmp_path):
-    folder = tmp_path / "state"
-    journal = Journal.open(folder)
-    folder.rename(tmp_path / "away")
-    said = f"No such file or directory; see that this service may write in {folder}"
-    assert await journal.fault() == f"the journal cannot be written: {said}"
-    await Journal.open(folder).close()
-    assert "was replaced; restart this service" in await journal.fault()
-    shutil.rmtree(folder)
-    (tmp_path / "away").rename(folder)
-    assert await journal.fault() is None
-    await journal.close()
-
-
-class RefusingToRollBack:
-    """A connection that cannot roll back, as on a disk that fails, for so many times."""
-
-    def __init__(self, connection, times):
-        self._connection = connection
-        self._left = times
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-    def execute(self, statement, *values):
-        if statement == "ROLLBACK" and self._left:
-            self._left -= 1
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-            raise error
-        return self._connection.execute(statement, *values)
-
-
-async def test_a_rollback_that_fails_hides_no_error_and_stands_in_no_later_change(journal):
-    session = await journal.add_session(a_session(), QUEUED)
-    journal._connection = RefusingToRollBack(journal._connection, times=2)
-    # A wrong column is no error of storage, and reported as what it is.
-    with pytest.raises(sqlite3.OperationalError, match="no such column: nonsense"):
-        await journal.update_session(session.id, PhaseChanged(phase=Phase.WAITING), nonsense=1)
-    with pytest.raises(JournalWriteError, match="disk I/O error"):
-        await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-    await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
-    assert numbers(await journal.events.after(None, 10)) == [1, 2]
-
-
-@contextmanager
-def full(file):
-    """Let no file of this process grow beyond this one's size."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def test_events_that_nobody_acknowledged_are_kept(tmp_path):
-    journal = Journal.open(tmp_path, lambda: NOW)
-    await journal.add_session(a_session(), QUEUED)
-    await journal.close()
-    later = Journal.open(tmp_path, lambda: NOW + timedelta(days=30))
-    await later.prune()
-    assert len(await later.events.after(None, 10)) == 1
-    await later.close()
-
-
-async def test_the_journal_stays_bounded_even_when_nobody_follows(journal, monkeypatch):
-    monkeypatch.setattr(event_log, "MAX_EVENTS", 10)
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, *(PhaseChanged(phase=Phase.WAITING) for _ in range(30)))
-    await journal.prune()
-    assert numbers(await journal.events.after((journal.id, 21), 99)) == list(range(22, 32))
-    with pytest.raises(PositionGoneError):
-        await journal.events.after((journal.id, 20), 99)
-
-
-@pytest.mark.parametrize("position", [lambda j: (uuid4(), 0), lambda j: (j.id, 99), lambda j: (j.id, -1)])
-async def test_a_position_of_another_journal_or_from_the_future_is_gone(journal, position):
-    await journal.add_session(a_session(), QUEUED)
-    with pytest.raises(PositionGoneError):
-        await journal.events.after(position(journal), 10)
-
-
 async def test_a_second_process_is_refused_with_the_folder(tmp_path, journal):
     with pytest.raises(JournalError, match=str(tmp_path)):
         Journal.open(tmp_path)
-
-
-async def test_a_journal_that_reads_badly_may_be_moved_away(tmp_path):
-    (tmp_path / "journal.sqlite3").write_bytes(b"no database at all " * 1000)
-    with pytest.raises(JournalError, match=r"not a database; move it away .* none of its sessions"):
-        Journal.open(tmp_path)
-
-
-async def test_a_full_disk_at_the_start_is_no_reason_to_abandon_a_journal(tmp_path):
-    with small_disk(tmp_path / "state") as folder:
-        kept = Journal.open(folder)
-        await kept.close()
-        with (
-            filled(folder),
-            pytest.raises(JournalError, match=f"{folder} has space|free space in {folder}") as raised,
-        ):
-            Journal.open(folder)
-        assert "move it away" not in str(raised.value)
-        again = Journal.open(folder)
-        assert again.id == kept.id
-        await again.close()
-
-
-@pytest.mark.parametrize("name", ["journal.sqlite3", "journal.lock"])
-async def test_a_file_that_cannot_be_opened_is_no_reason_to_abandon_a_journal(tmp_path, name):
-    (tmp_path / name).mkdir()
-    with pytest.raises(JournalError, match=r"may write in it") as raised:
-        Journal.open(tmp_path)
-    assert "move it away" not in str(raised.value)
 
 
 async def test_the_journal_keeps_its_id_across_a_restart(tmp_path):
@@ -333,29 +75,6 @@ async def test_the_journal_keeps_its_id_across_a_restart(tmp_path):
     second = Journal.open(tmp_path)
     assert second.id == first.id
     await second.close()
-
-
-async def test_an_append_wakes_whoever_took_the_signal_before(journal):
-    signal = journal.events.signal()
-    await journal.add_session(a_session(), QUEUED)
-    async with asyncio.timeout(1):
-        await signal.wait()
-    assert not journal.events.signal().is_set()
-
-
-async def test_of_a_discovery_reported_twice_the_later_one_is_passed_on(journal):
-    session = await journal.add_session(a_session(), QUEUED)
-    run = RunRecord(collector="network", run="r", state="running", started_at=NOW)
-    reported = [
-        Discovery(kind="service", key="10.0.0.3:80/tcp", data={"product": product})
-        for product in (None, "nginx")
-    ]
-    events = [
-        DiscoveryReported(collector="network", run="r", line=line, discovery=discovery)
-        for line, discovery in enumerate([*reported, Discovery(kind="host", key="10.0.0.3")], 1)
-    ]
-    await journal.put_run(session.id, run, *events, CollectorProgressed(collector="network", run="r", done=1))
-    assert await journal.events.found(session.id, {"service"}, {"network"}) == (reported[1],)
 
 
 async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
@@ -368,42 +87,6 @@ async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
     await asyncio.gather(task, return_exceptions=True)
     phase = (await journal.session(session.id)).phase
     assert (phase, await journal.events.newest()) in [(Phase.WAITING, 2), (Phase.QUEUED, 1)]
-
-
-def found(line, size):
-    discovery = Discovery(kind="host", key=f"10.213.0.{line}", data={"a": "x" * size})
-    return DiscoveryReported(collector="network", run="1", line=line, discovery=discovery)
-
-
-async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, *(found(line, 60_000) for line in range(1, 21)), found(21, 700_000))
-    await journal.append(session.id, PhaseChanged(phase=Phase.WAITING))
-    after, seen, longest = 0, [], 0
-    while page := await journal.events.after((journal.id, after), 2000):
-        assert len(page) == 1 or sum(map(len, page)) <= PAGE_BYTES
-        seen += numbers(page)
-        after, longest = seen[-1], max(longest, len(page))
-    assert seen == list(range(1, 24))
-    assert longest == 5
-
-
-async def test_an_event_too_large_for_a_page_is_reported_as_refused(journal):
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, found(1, MAX_EVENT_BYTES))
-    stored = [Event.model_validate_json(event).data for event in await journal.events.after(None, 10)]
-    assert [event.type for event in stored] == ["session_queued", "event_refused"]
-    assert stored[1].claimed_type == "discovery_reported"
-    assert stored[1].size > MAX_EVENT_BYTES
-
-
-async def test_the_journal_stays_bounded_in_bytes(journal, monkeypatch):
-    monkeypatch.setattr(event_log, "MAX_BYTES", 1024 * 1024)
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, *(found(line, 50_000) for line in range(1, 100)))
-    await journal.prune()
-    assert journal.events._size() <= 1024 * 1024
-    assert numbers(await journal.events.after((journal.id, 99), 10)) == [100]
 
 
 async def test_a_session_is_remembered_while_the_swarm_holds_its_overlay(tmp_path):
@@ -433,15 +116,6 @@ async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch)
     kept = await journal.sessions()
     assert len(kept) == 3
     assert running.id in {session.id for session in kept}
-
-
-async def test_what_a_collector_receives_of_others_is_bounded(journal):
-    session = await journal.add_session(a_session(), QUEUED)
-    await journal.append(session.id, *(found(line, 60_000) for line in range(1, 10)))
-    assert len(await journal.events.found(session.id, {"host"}, {"network"})) == 9
-    await journal.append(session.id, *(found(line, 60_000) for line in range(10, 20)))
-    with pytest.raises(ConfigError, match="819200 bytes"):
-        await journal.events.found(session.id, {"host"}, {"network"})
 
 
 async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_path):
