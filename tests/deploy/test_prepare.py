@@ -337,3 +337,25 @@ def test_every_bridge_is_one_of_the_host_rules_whatever_the_settings_are(tmp_pat
     assert {"edge", "data", "control", "engine", "metrics", "traces"} == named.keys()
     # IFNAMSIZ of Linux, with its closing zero.
     assert all(len(name) < 16 for name in named.values())
+
+
+@pytest.mark.parametrize("option", ["--state", "--env"])
+def test_an_empty_path_is_refused_at_once(tmp_path: Path, option: str):
+    done = prepared(tmp_path, option, "")
+    assert (done.returncode, f"{option} needs a" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (b"\xef\xbb\xbfDRYRUN_BRIDGES_SUFFIX=x\n", "byte order mark"),
+        (b"FLEET_BRIDGES=br\n", "FLEET_BRIDGES=br"),
+    ],
+)
+def test_what_compose_would_read_otherwise_or_the_host_rule_does_not_shut_off_is_refused(
+    tmp_path: Path, written: bytes, why: str
+):
+    (tmp_path / "env").write_bytes(written)
+    done = prepared(tmp_path, "with-dryrun")
+    assert (done.returncode, why in done.stderr) == (1, True), done.stderr
+    assert (tmp_path / "env").read_bytes() == written
