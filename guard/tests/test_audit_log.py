@@ -35,6 +35,18 @@ async def test_a_full_disk_stops_creations_and_nothing_else(guard: Guard):
     assert number("waiting_bytes") == 0
 
 
+async def test_every_refusal_counts_whatever_its_rule(guard: Guard):
+    def refused() -> float:
+        return REGISTRY.get_sample_value("docker_guard_refused_total") or 0
+
+    before = refused()
+    assert (await guard.ask("GET", "/_ping")).status == 200
+    assert refused() == before
+    for path in ("/v1.45/images/json", "/v1.45/info/x"):
+        assert (await guard.ask("POST", path)).status == 403
+    assert refused() == before + 2
+
+
 def test_a_partly_written_line_is_completed():
     log = Log()
     audit = AuditLog(log.write)

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
-import yaml
 from answers import ask, rows, token_of, until_it_follows
 from deployment import DEPLOY, Deployment, prepared, run
 
@@ -29,7 +27,6 @@ RESTARTED = {
 }
 """For each secret the services that docs/operations.md has restarted, in this order."""
 GUIDE = DEPLOY.parent / "docs" / "operations.md"
-METRIC = re.compile(r"\b((?:dryrun|docker_guard|approval)_[a-z_]+)\b")
 
 
 @pytest.mark.parametrize("secret", RESTARTED)
@@ -149,66 +146,12 @@ def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: D
             rows(deployment, f"SET ROLE approval_app; {statement}", "postgres")
 
 
-PROMETHEUS = """
-import sys, urllib.request as r
-for target in sys.argv[1:]:
-    print(r.urlopen(f"http://{target}/metrics", timeout=10).read().decode())
-"""
-
-
-def scraped() -> dict[str, list[str]]:
-    """Return the targets of each job that the scrape configuration names."""
-    jobs = yaml.safe_load((DEPLOY / "monitoring" / "scrape.yml").read_text())["scrape_configs"]
-    return {job["job_name"]: [at for each in job["static_configs"] for at in each["targets"]] for job in jobs}
-
-
-def rules_of_alerts() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
-
-
-def test_an_alert_tells_of_each_service_that_is_scraped_when_it_is_gone():
-    gone = [rule["expr"] for rule in rules_of_alerts() if re.search(r"\bup\{", rule["expr"])]
-    watched = [job for expression in gone for job in re.findall(r'\bup\{job="([^"]+)"\}', expression)]
-    assert sorted(watched) == sorted(scraped())
-
-
-def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment: Deployment):
-    page = run(
-        "docker", "run", "--rm", f"--network={deployment.project}_metrics", "--cap-drop=ALL",
-        "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c", PROMETHEUS,
-        *[target for targets in scraped().values() for target in targets],
-    )  # fmt: skip
-    exported = set(METRIC.findall(page))
-    expressions = [rule["expr"] for rule in rules_of_alerts()]
-    board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())
-    targets = [
-        target
-        for panel in board["panels"]
-        if panel["datasource"]["type"] != "tempo"  # it asks for spans
-        for target in panel["targets"]
-    ]
-    expressions += [target["expr"] for target in targets]
-    asked = {name for expression in expressions for name in METRIC.findall(expression)}
-    assert asked - exported == set()
-
-
 def test_the_guides_command_prints_whether_the_orchestrator_is_ready(deployment: Deployment):
     (command,) = re.findall(
         r"^# docker compose exec (dryrun-orchestrator .+)$", GUIDE.read_text(), re.MULTILINE
     )
     service, *words = shlex.split(command)
     assert json.loads(deployment.inside(service, *words))["ready"] is True
-
-
-def test_every_alert_has_its_runbook():
-    guide = GUIDE.read_text()
-    anchors = {
-        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).strip().replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", guide, re.MULTILINE)
-    }
-    named = {rule["annotations"]["runbook"] for rule in rules_of_alerts()}
-    assert named - anchors == set()
 
 
 def test_production_alone_has_no_orchestrator_and_no_socket_and_says_so(deployment: Deployment, folder: Path):

@@ -1,10 +1,20 @@
-"""Labels of metrics are closed sets: each is listed here with what its values come from."""
+"""Labels of metrics are closed sets: each is listed here with what its values come from.
 
+Where an alert asks how much a counter grew, all its labels are there from the start: the first figure of a
+series is no growth to Prometheus.
+"""
+
+import re
+import subprocess
+import sys
 from enum import StrEnum
+from itertools import product
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.parser import text_string_to_metric_families
 
 from approval_api.deliveries.sending.figures import Figures
 from approval_api.telemetry.metrics import Metrics
@@ -88,3 +98,48 @@ def test_metrics_of_every_service_are_seen():
         "dryrun_isolated",
         "docker_guard_sessions",
     } <= set(METRICS)
+
+
+ALERTS = Path(__file__).parents[2] / "deploy" / "monitoring" / "alerts.yml"
+GROWTH = re.compile(r"(?:increase|rate)\((\w+)_total(?:{(.*?)})?\[")
+GROWS_FROM_NOTHING = {
+    "approval_http_requests": "30 errors in 5 minutes: the first one of each route may be missed"
+}
+NEW_PROCESS = """
+from prometheus_client import REGISTRY, generate_latest
+from approval_api.telemetry.metrics import Metrics
+from docker_guard import audit_log
+import dryrun_orchestrator.metrics
+for registry in (REGISTRY, audit_log.REGISTRY, Metrics().registry):
+    print(generate_latest(registry).decode())
+"""
+
+
+def test_an_alert_sees_the_first_step_of_every_counter():
+    page = subprocess.run(
+        [sys.executable, "-c", NEW_PROCESS], capture_output=True, text=True, check=True
+    ).stdout
+    there = {
+        (sample.name.removesuffix("_total"), frozenset(sample.labels.items()))
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+    asked = GROWTH.findall(ALERTS.read_text())
+    assert len(asked) > len(GROWS_FROM_NOTHING)
+    for name, selector in asked:
+        if name in GROWS_FROM_NOTHING:
+            continue
+        chosen = dict(re.findall(r'(\w+)="(\w+)"', selector))
+        sets = {
+            label: [chosen[label]] if label in chosen else [*values]
+            for label, values in CLOSED.get(name, {}).items()
+        }
+        for values in product(*sets.values()):
+            assert (name, frozenset(zip(sets, map(str, values), strict=True))) in there
+
+
+def test_without_dryruns_no_figure_says_that_events_are_not_followed():
+    names = {family.name for family in Metrics(dryrun=False).registry.collect()}
+
+    assert "approval_http_requests" in names
+    assert not any(name.startswith("approval_follower") for name in names)

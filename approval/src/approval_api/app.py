@@ -103,7 +103,7 @@ def create_app(
 
     Tests pass their own `engine` and `orchestrator_transport`.
     """
-    metrics = Metrics()
+    metrics = Metrics(dryrun=settings.dryrun != "off")
     app = FastAPI(
         title=_TITLE,
         description=_DESCRIPTION,

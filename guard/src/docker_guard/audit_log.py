@@ -17,6 +17,11 @@ DECISIONS = Counter(
     ("route", "verdict", "rule"),
     registry=REGISTRY,
 )
+REFUSED = Counter(
+    "docker_guard_refused",
+    "Requests that broke a rule, whichever: from zero on, so that an alert sees the first ones.",
+    registry=REGISTRY,
+)
 SECONDS = Histogram(
     "docker_guard_seconds",
     "From the end of a request to its decision, the engine's time included.",
@@ -32,6 +37,9 @@ EXPIRED_REMOVED = Counter(
     ("kind",),
     registry=REGISTRY,
 )
+for _kind in ("container", "network"):
+    # An alert needs the zero to see the first one.
+    EXPIRED_REMOVED.labels(_kind)
 SWEEP_LATE_SECONDS = Histogram(
     "docker_guard_sweep_late_seconds",
     "From when a sweep was due until it ended.",
@@ -113,6 +121,8 @@ class AuditLog:
     ) -> None:
         """Record a decision on a request, and of which trace and span it says to be part."""
         DECISIONS.labels(route, verdict, rule).inc()
+        if verdict == "refused":
+            REFUSED.inc()
         SECONDS.labels(route).observe(seconds)
         self.line(
             "decision",

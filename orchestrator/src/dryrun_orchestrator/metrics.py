@@ -2,8 +2,13 @@
 
 from prometheus_client import Counter, Gauge
 
+from dryrun_contract.session import Outcome
+
 SESSIONS = Gauge("dryrun_sessions", "Sessions that have not ended, by phase.", ["phase"])
 SESSIONS_ENDED = Counter("dryrun_sessions_ended", "Sessions that ended, by outcome.", ["outcome"])
+for _outcome in Outcome:
+    # An alert needs the zero to see the first one.
+    SESSIONS_ENDED.labels(_outcome)
 CLEANUP_FAILURES = Counter("dryrun_cleanup_failures", "Attempts to clean up that left something behind.")
 REAPED = Counter("dryrun_reaped", "Containers and networks that the reaper removed.", ["kind"])
 REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed.")

@@ -6,9 +6,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 class Metrics:
     """The service's metrics. Labels are route templates and fixed words, never a client's input."""
 
-    def __init__(self) -> None:
-        """Start all metrics at zero."""
+    def __init__(self, *, dryrun: bool = True) -> None:
+        """Start all metrics at zero; without dry-runs, those of their events are not exported."""
         self.registry = CollectorRegistry()
+        of_dryruns = self.registry if dryrun else None
         self.requests = Counter(
             "approval_http_requests_total",
             "Requests by method, route and status.",
@@ -23,29 +24,29 @@ class Metrics:
         )
         self.streams = Gauge("approval_event_streams", "Open event streams.", registry=self.registry)
         self.events = Counter(
-            "approval_events_stored_total", "Events this process stored.", registry=self.registry
+            "approval_events_stored_total", "Events this process stored.", registry=of_dryruns
         )
         self.refused_events = Counter(
             "approval_events_refused_total",
             "Events that could not be stored; a refusal is stored in their place.",
-            registry=self.registry,
+            registry=of_dryruns,
         )
         self.follower_up = Gauge(
-            "approval_follower_up", "1 while the orchestrator's events are followed.", registry=self.registry
+            "approval_follower_up", "1 while the orchestrator's events are followed.", registry=of_dryruns
         )
         self.follower_seq = Gauge(
-            "approval_follower_seq", "Newest event number this process stored.", registry=self.registry
+            "approval_follower_seq", "Newest event number this process stored.", registry=of_dryruns
         )
         self.snapshots = Counter(
             "approval_follower_snapshots_total",
             "Times the position was gone and a snapshot took its place.",
-            registry=self.registry,
+            registry=of_dryruns,
         )
         self.judged = Counter(
             "approval_sessions_judged_total",
             "Ended sessions, by the verdict of their own criteria and by what started them.",
             ("verdict", "origin"),
-            registry=self.registry,
+            registry=of_dryruns,
         )
         for verdict in ("passed", "failed"):
             for origin in ("person", "experiment", "schedule"):
@@ -54,5 +55,5 @@ class Metrics:
         self.unaccepted = Gauge(
             "approval_sessions_unaccepted",
             "Sessions the orchestrator has not accepted yet.",
-            registry=self.registry,
+            registry=of_dryruns,
         )
