@@ -107,10 +107,9 @@ GROWS_FROM_NOTHING = {
 }
 NEW_PROCESS = """
 from prometheus_client import REGISTRY, generate_latest
-from approval_api.telemetry.metrics import Metrics
-from docker_guard import audit_log
-import dryrun_orchestrator.metrics
-for registry in (REGISTRY, audit_log.REGISTRY, Metrics().registry):
+import approval_api.telemetry.metrics, docker_guard.audit_log, dryrun_orchestrator.metrics
+api = approval_api.telemetry.metrics.Metrics()
+for registry in (REGISTRY, docker_guard.audit_log.REGISTRY, api.registry):
     print(generate_latest(registry).decode())
 """
 
