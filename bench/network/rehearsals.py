@@ -90,7 +90,10 @@ async def checked(sessions: Sessions, rehearsals: Sequence[Rehearsal], run: Prod
     """Return what these rehearsals together forecast, beside what the run in production was."""
     first, *more = (each.session_id for each in rehearsals)
     request = CheckRequest(outcome=run.outcome, sessions=tuple(more))
-    return Check.model_validate(await sessions.client.check_forecast(first, request)).comparison
+    answer = await sessions.client.ask(
+        "POST", f"/dryrun/sessions/{first}/checks", body=request.model_dump(mode="json")
+    )
+    return Check.model_validate(answer).comparison
 
 
 def _local(*arguments: str) -> None:

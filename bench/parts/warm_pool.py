@@ -8,7 +8,8 @@ from bench.contestants.compose import bring_up_and_remove
 from bench.results import Measured, PartResult, Ratio
 from bench.system import LIMIT, Sessions, running_sessions
 from bench.turns import Setting, in_turn
-from dryrun_cli.api.reading import read_pool, read_session
+from dryrun_cli.api.reading import read_session, read_word
+from dryrun_contract.pool import Pool
 from dryrun_contract.session import Phase
 
 ABOUT = """\
@@ -71,7 +72,9 @@ async def prepared(sessions: Sessions, template: str) -> None:
     """Return once a session of `template` is ready."""
     async with asyncio.timeout(LIMIT.total_seconds()):
         while True:
-            lines = read_pool(await sessions.client.pool()).lines
+            lines = read_word(
+                Pool, await sessions.client.ask("GET", "/dryrun/pool"), "what is prepared"
+            ).lines
             if any(line.ready for line in lines if line.template == template):
                 return
             await asyncio.sleep(0.2)

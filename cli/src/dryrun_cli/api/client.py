@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,15 +19,10 @@ from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
 
 if TYPE_CHECKING:
-    from dryrun_contract.check import CheckRequest
     from dryrun_contract.experiment import ExperimentRequest
-    from dryrun_contract.schedule import ScheduleRequest
     from dryrun_contract.session import SessionRequest
-    from dryrun_contract.trend import PublishRequest
 
-API_PATH: Final = "/api/v1"
-BASE_PATH: Final = "/api/v1/dryrun"
-PRODUCTION_PATH: Final = "/api/v1/production"
+BASE_PATH: Final = "/api/v1"
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 """For a whole answer, so that one that arrives byte by byte ends too."""
@@ -51,25 +46,53 @@ class ApiClient:
     @property
     def url(self) -> str:
         """The API's address, for messages."""
-        return str(self._http.base_url).rstrip("/").removesuffix(BASE_PATH)
+        return str(self._http.base_url).rstrip("/")
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonObject | None = None,
+        params: Mapping[str, str | int | Sequence[str]] | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> JsonValue:
+        """Return the answer to a request; None for one without content. Never retried.
+
+        What several commands request has a method of its own, below.
+        """
+        response = await self._answer(method, path, body=body, params=params, seconds=seconds)
+        if response.status_code == httpx2.codes.NO_CONTENT:
+            return None
+        try:
+            return read_json(response.content, REPORT_BOUNDS)
+        except OutOfBoundsError as error:
+            raise ApiUnreachableError(f"the answer of {self.url} to {method} {path} is {error}") from error
+        except ValueError as error:
+            raise ApiUnreachableError(
+                f"{self.url} answered {method} {path} with something that is not JSON; "
+                "check that this is the address of the approval API"
+            ) from error
+
+    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes:
+        """Return a file, as the server wrote it: hostile until inert."""
+        return (await self._answer("GET", path, body=None, params=params)).content
 
     async def templates(self) -> list[JsonValue]:
         """Return the templates."""
-        return read_list(await self._json("GET", "/templates"), "templates")
-
-    async def pool(self) -> JsonValue:
-        """Return what is prepared ahead."""
-        return await self._json("GET", "/pool")
+        return read_list(await self.ask("GET", "/dryrun/templates"), "templates")
 
     async def start_session(self, request: "SessionRequest") -> JsonValue:
         """Start a session. Never retried: each call that arrives starts one."""
-        return await self._json("POST", "/sessions", body=request.model_dump(mode="json", exclude_none=True))
+        return await self.ask(
+            "POST", "/dryrun/sessions", body=request.model_dump(mode="json", exclude_none=True)
+        )
 
     async def sessions(self) -> AsyncGenerator[JsonValue]:
         """Yield sessions, newest first; a page is fetched when it is needed."""
         params = {"limit": str(SESSIONS_A_PAGE)}
         while True:
-            page = await self._json("GET", "/sessions", params=params)
+            page = await self.ask("GET", "/dryrun/sessions", params=params)
             for session in read_list(page, "sessions"):
                 yield session
             cursor = page.get("next") if isinstance(page, dict) else None
@@ -79,173 +102,40 @@ class ApiClient:
 
     async def session(self, session_id: UUID) -> JsonValue:
         """Return one session."""
-        return await self._json("GET", f"/sessions/{session_id}")
+        return await self.ask("GET", f"/dryrun/sessions/{session_id}")
 
     async def stop_session(self, session_id: UUID) -> JsonValue:
         """Request a session's stop; a second request changes nothing."""
-        return await self._json("POST", f"/sessions/{session_id}/stop")
+        return await self.ask("POST", f"/dryrun/sessions/{session_id}/stop")
 
     async def request_experiment(self, request: "ExperimentRequest") -> JsonValue:
         """Store an experiment. Never retried: each call that arrives makes one."""
-        return await self._json("POST", "/experiments", body=request.model_dump(mode="json"))
+        return await self.ask("POST", "/dryrun/experiments", body=request.model_dump(mode="json"))
 
     async def experiments(self, limit: int) -> list[JsonValue]:
         """Return the newest experiments."""
-        return read_list(await self._json("GET", "/experiments", params={"limit": limit}), "experiments")
+        return read_list(await self.ask("GET", "/dryrun/experiments", params={"limit": limit}), "experiments")
 
     async def experiment(self, experiment_id: UUID) -> JsonValue:
         """Return one experiment with its runs and results."""
-        return await self._json("GET", f"/experiments/{experiment_id}")
-
-    async def compare_sessions(self, baseline: UUID, session: UUID) -> JsonValue:
-        """Return two sessions as an experiment's results."""
-        params = {"baseline": str(baseline), "session": str(session)}
-        return await self._json("GET", "/experiments/comparison", params=params)
-
-    async def experiment_forecast(self, experiment_id: UUID, arm: str | None) -> JsonValue:
-        """Return what an arm's sessions say of the network that their templates stand for."""
-        params = {} if arm is None else {"arm": arm}
-        return await self._json("GET", f"/experiments/{experiment_id}/forecast", params=params)
-
-    async def forecast(self, session_id: UUID, more: Sequence[UUID]) -> JsonValue:
-        """Return what these sessions say of the network that their templates stand for."""
-        params = {"with": [str(each) for each in more]}
-        return await self._json("GET", f"/sessions/{session_id}/forecast", params=params)
-
-    async def check_forecast(self, session_id: UUID, request: "CheckRequest") -> JsonValue:
-        """Compare a session's forecast with a production run, and store that."""
-        body = request.model_dump(mode="json")
-        return await self._json("POST", f"/sessions/{session_id}/checks", body=body)
-
-    async def checks(self) -> JsonValue:
-        """Return the newest checks, and how often forecasts were right."""
-        return await self._json("GET", "/checks")
-
-    async def remove_check(self, check_id: UUID) -> None:
-        """Delete a check."""
-        await self._answer("DELETE", f"/checks/{check_id}", body=None)
+        return await self.ask("GET", f"/dryrun/experiments/{experiment_id}")
 
     async def stop_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start no more of its sessions; a second request changes nothing."""
-        return await self._json("POST", f"/experiments/{experiment_id}/stop")
-
-    async def fact_history(self, template: str, kind: str, key: str, attribute: str | None) -> JsonValue:
-        """Return one fact over the versions of the collectors that looked for it."""
-        params = {"template": template, "kind": kind, "key": key}
-        if attribute is not None:
-            params["attribute"] = attribute
-        return await self._json("GET", "/experiments/facts", params=params)
-
-    async def continue_experiment(self, experiment_id: UUID) -> JsonValue:
-        """Start its sessions again; a second request changes nothing."""
-        return await self._json("POST", f"/experiments/{experiment_id}/continue")
-
-    async def trend(self, template: str, collector: str | None) -> JsonValue:
-        """Return what sessions of a template measured over time."""
-        params = {"template": template} | ({} if collector is None else {"collector": collector})
-        return await self._json("GET", "/trends", params=params)
-
-    async def schedule_trend(self, schedule_id: UUID) -> JsonValue:
-        """Return what a schedule's times measured."""
-        return await self._json("GET", f"/schedules/{schedule_id}/trend")
-
-    async def badge(self, wanted: "PublishRequest") -> JsonValue:
-        """Return the badge of a template or a schedule."""
-        of = f"/templates/{wanted.template}" if wanted.template else f"/schedules/{wanted.schedule_id}"
-        return await self._json("GET", f"{of}/badge")
-
-    async def badges(self) -> JsonValue:
-        """Return all published badges."""
-        return await self._json("GET", "/badges")
-
-    async def publish_badge(self, wanted: "PublishRequest") -> JsonValue:
-        """Publish a badge. Never retried: each call that arrives makes an address."""
-        return await self._json("POST", "/badges", body=wanted.model_dump(mode="json"))
-
-    async def withdraw_badge(self, badge_id: str) -> None:
-        """Withdraw a published badge."""
-        await self._answer("DELETE", f"/badges/{badge_id}", body=None)
-
-    async def create_schedule(self, request: "ScheduleRequest") -> JsonValue:
-        """Store a schedule. Never retried: each call that arrives makes one."""
-        return await self._json("POST", "/schedules", body=request.model_dump(mode="json"))
-
-    async def schedules(self) -> JsonValue:
-        """Return all schedules."""
-        return await self._json("GET", "/schedules")
-
-    async def schedule(self, schedule_id: UUID) -> JsonValue:
-        """Return one schedule with its newest times."""
-        return await self._json("GET", f"/schedules/{schedule_id}")
-
-    async def change_schedule(self, schedule_id: UUID, how: Literal["pause", "resume"]) -> JsonValue:
-        """Pause or resume a schedule; a second request changes nothing."""
-        return await self._json("POST", f"/schedules/{schedule_id}/{how}")
-
-    async def remove_schedule(self, schedule_id: UUID) -> None:
-        """Delete a schedule."""
-        await self._answer("DELETE", f"/schedules/{schedule_id}", body=None)
-
-    async def retention(self) -> JsonValue:
-        """Return for how long things are kept, and what was removed lately."""
-        return await self._json("GET", "/retention", base=API_PATH)
-
-    async def production(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: JsonObject | None = None,
-        params: Mapping[str, str | int | Sequence[str]] | None = None,
-        seconds: float = ANSWER_SECONDS,
-    ) -> JsonValue:
-        """Return the answer to a request about production; None for a DELETE. Never retried."""
-        if method == "DELETE":
-            await self._answer(method, path, body=body, params=params, base=PRODUCTION_PATH)
-            return None
-        return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH, seconds=seconds)
-
-    async def production_file(self, path: str, params: Mapping[str, str]) -> bytes:
-        """Return a file of production, as the server wrote it: hostile until inert."""
-        answer = await self._answer("GET", path, body=None, params=params, base=PRODUCTION_PATH)
-        return answer.content
+        return await self.ask("POST", f"/dryrun/experiments/{experiment_id}/stop")
 
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
         """Yield a session's events so far, oldest first."""
         after = -1
         while True:
             params = {"limit": str(EVENTS_A_PAGE)} | ({"after": str(after)} if after >= 0 else {})
-            page = await self._json("GET", f"/sessions/{session_id}/events", params=params)
+            page = await self.ask("GET", f"/dryrun/sessions/{session_id}/events", params=params)
             for event in read_list(page, "events"):
                 yield read_object(event, "event")
             following = page.get("next") if isinstance(page, dict) else None
             if not isinstance(following, int) or following <= after:
                 return
             after = following
-
-    async def criteria(self) -> JsonValue:
-        """Return the criteria that sessions are judged by when they name none."""
-        return await self._json("GET", "/criteria")
-
-    async def criteria_sets(self) -> JsonValue:
-        """Return all stored criteria."""
-        return await self._json("GET", "/criteria/sets")
-
-    async def criteria_set(self, name: str) -> JsonValue:
-        """Return the criteria stored by `name`, a valid one."""
-        return await self._json("GET", f"/criteria/sets/{name}")
-
-    async def store_criteria(self, name: str, criteria: JsonObject) -> JsonValue:
-        """Store criteria by `name`, a valid one."""
-        return await self._json("PUT", f"/criteria/sets/{name}", body=criteria)
-
-    async def choose_default_criteria(self, name: str) -> None:
-        """Judge new sessions by these criteria."""
-        await self._answer("PUT", "/criteria/default", body={"name": name})
-
-    async def remove_criteria(self, name: str) -> None:
-        """Delete stored criteria."""
-        await self._answer("DELETE", f"/criteria/sets/{name}", body=None)
 
     async def report(
         self,
@@ -255,8 +145,8 @@ class ApiClient:
     ) -> JsonValue:
         """Return a session's report; with `criteria` it carries a verdict, by `question` its forecast."""
         method = "GET" if criteria is None else "POST"
-        path = f"/sessions/{session_id}/report"
-        return await self._json(method, path, body=criteria, params=question)
+        path = f"/dryrun/sessions/{session_id}/report"
+        return await self.ask(method, path, body=criteria, params=question)
 
     async def written_report(
         self,
@@ -269,7 +159,7 @@ class ApiClient:
         method = "GET" if criteria is None else "POST"
         response = await self._answer(
             method,
-            f"/sessions/{session_id}/report",
+            f"/dryrun/sessions/{session_id}/report",
             body=criteria,
             params={"format": form, **(question or {})},
         )
@@ -283,7 +173,7 @@ class ApiClient:
         """
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         timeout = httpx2.Timeout(CONNECT_SECONDS, read=self._silence)
-        path = f"{BASE_PATH}/sessions/{session_id}/events"
+        path = f"{BASE_PATH}/dryrun/sessions/{session_id}/events"
         with self._translated():
             async with self._http.sse(path, headers=headers, timeout=timeout) as source:
                 response = source.response
@@ -293,27 +183,6 @@ class ApiClient:
                     self._raise_for(response)
                 yield source
 
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: JsonObject | None = None,
-        params: Mapping[str, str | int | Sequence[str]] | None = None,
-        base: str = BASE_PATH,
-        seconds: float = ANSWER_SECONDS,
-    ) -> JsonValue:
-        response = await self._answer(method, path, body=body, params=params, base=base, seconds=seconds)
-        try:
-            return read_json(response.content, REPORT_BOUNDS)
-        except OutOfBoundsError as error:
-            raise ApiUnreachableError(f"the answer of {self.url} to {method} {path} is {error}") from error
-        except ValueError as error:
-            raise ApiUnreachableError(
-                f"{self.url} answered {method} {path} with something that is not JSON; "
-                "check that this is the address of the approval API"
-            ) from error
-
     async def _answer(
         self,
         method: str,
@@ -321,14 +190,13 @@ class ApiClient:
         *,
         body: JsonObject | None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
-        base: str = BASE_PATH,
         seconds: float = ANSWER_SECONDS,
     ) -> httpx2.Response:
         with self._translated():
             async with asyncio.timeout(seconds):
                 timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
                 response = await self._http.request(
-                    method, base + path, json=body, params=params, timeout=timeout
+                    method, BASE_PATH + path, json=body, params=params, timeout=timeout
                 )
         if not response.is_success:
             self._raise_for(response)

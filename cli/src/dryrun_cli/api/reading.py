@@ -7,7 +7,6 @@ from dryrun_contract.base import Word
 from dryrun_contract.event import Event
 from dryrun_contract.experiment import Experiment
 from dryrun_contract.faults import first_fault
-from dryrun_contract.pool import Pool
 from dryrun_contract.report import Report, UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import TemplateSummary
@@ -34,19 +33,9 @@ class ListedSession(SessionView):
     figures: ListedFigures | None = None
 
 
-def read_listed(answer: JsonValue) -> ListedSession:
-    """Return the session of a list in `answer`. Raises ApiUnreachableError when it is not one."""
-    return read_word(ListedSession, answer, "a session")
-
-
 def read_session(answer: JsonValue) -> SessionView:
     """Return the session in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(SessionView, answer, "a session")
-
-
-def read_pool(answer: JsonValue) -> Pool:
-    """Return the pool in `answer`. Raises ApiUnreachableError when it is not one."""
-    return read_word(Pool, answer, "what is prepared")
 
 
 def read_experiment(answer: JsonValue) -> Experiment:

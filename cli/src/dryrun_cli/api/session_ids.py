@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import ListedSession, read_listed
+from dryrun_cli.api.reading import ListedSession, read_word
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_contract.problem import Problem, problem_type
 
@@ -27,7 +27,7 @@ async def newest_sessions(client: ApiClient, most: int) -> list[ListedSession]:
     found: list[ListedSession] = []
     async with aclosing(client.sessions()) as sessions:
         async for session in sessions:
-            found.append(read_listed(session))
+            found.append(read_word(ListedSession, session, "a session"))
             if len(found) == most:
                 break
     return found

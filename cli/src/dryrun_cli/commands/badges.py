@@ -22,7 +22,8 @@ from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, Publis
 async def show(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> None:
     """`dryrun badge show TEMPLATE`."""
     wanted = await _wanted(client, template, schedule)
-    answer = await client.badge(wanted)
+    of = f"/templates/{wanted.template}" if wanted.template else f"/schedules/{wanted.schedule_id}"
+    answer = await client.ask("GET", f"/dryrun{of}/badge")
     if not wrote_json(common, answer):
         badge = read_word(Badge, answer, "a badge")
         sys.stdout.write(f"{inert(badge.label)}: {inert(badge.message)}\n")
@@ -31,7 +32,8 @@ async def show(client: ApiClient, common: Common, template: str | None, schedule
 @command
 async def publish(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> None:
     """`dryrun badge publish TEMPLATE`."""
-    answer = await client.publish_badge(await _wanted(client, template, schedule))
+    wanted = await _wanted(client, template, schedule)
+    answer = await client.ask("POST", "/dryrun/badges", body=wanted.model_dump(mode="json"))
     if wrote_json(common, answer):
         return
     badge = read_word(PublishedBadge, answer, "a badge")
@@ -42,7 +44,7 @@ async def publish(client: ApiClient, common: Common, template: str | None, sched
 @command
 async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun badge list`."""
-    answer = await client.badges()
+    answer = await client.ask("GET", "/dryrun/badges")
     if wrote_json(common, answer):
         return
     table = listing("ID", "OF", dated("PUBLISHED"), "BY", give_way={"OF", "BY"})
@@ -58,7 +60,7 @@ async def withdraw(client: ApiClient, common: Common, badge: str) -> None:
     """`dryrun badge withdraw ID`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", badge):
         raise WrongUseError(f"{badge!r} is not a badge's id; see: dryrun badge list")
-    await client.withdraw_badge(badge)
+    await client.ask("DELETE", f"/dryrun/badges/{badge}")
     write_removed(common, badge, "It is withdrawn: its address answers 404.")
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -17,19 +18,20 @@ from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_cli.invocation import Common
 from dryrun_contract.named_criteria import CriteriaName
 
+_DEFAULT: Final = "/dryrun/criteria/default"
 _NAME: TypeAdapter[str] = TypeAdapter(CriteriaName)
 
 
 @command
 async def show_default(client: ApiClient, common: Common) -> None:
     """`dryrun criteria`: all criteria of the default set, as a file to start from."""
-    _print(common, read_object(await client.criteria(), "criteria"))
+    _print(common, read_object(await client.ask("GET", "/dryrun/criteria"), "criteria"))
 
 
 @command
 async def list_sets(client: ApiClient, common: Common) -> None:
     """`dryrun criteria list`."""
-    answer = await client.criteria_sets()
+    answer = await client.ask("GET", "/dryrun/criteria/sets")
     if wrote_json(common, answer):
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -49,7 +51,7 @@ async def list_sets(client: ApiClient, common: Common) -> None:
 @command
 async def show_set(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria show NAME`."""
-    answer = read_object(await client.criteria_set(checked_name(name)), "criteria")
+    answer = read_object(await client.ask("GET", _path(name)), "criteria")
     _print(common, read_object(answer.get("criteria"), "criteria"))
 
 
@@ -58,13 +60,13 @@ async def store(client: ApiClient, common: Common, name: str, file: Path, *, def
     """`dryrun criteria store NAME FILE`."""
     criteria = read_criteria(file)
     try:
-        answer = await client.store_criteria(checked_name(name), criteria)
+        answer = await client.ask("PUT", _path(name), body=criteria)
     except ApiRefusedError as error:
         if error.problem.status == NOT_VALID:
             raise wrong_criteria(file, error) from error
         raise
     if default:
-        await client.choose_default_criteria(name)
+        await client.ask("PUT", _DEFAULT, body={"name": name})
     if not wrote_json(common, answer):
         also = ", the default for new sessions" if default else f"; to use them: --judged-by {inert(name)}"
         sys.stdout.write(f"Stored {inert(name)}{also}.\n")
@@ -73,7 +75,7 @@ async def store(client: ApiClient, common: Common, name: str, file: Path, *, def
 @command
 async def choose_default(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria default NAME`."""
-    await client.choose_default_criteria(checked_name(name))
+    await client.ask("PUT", _DEFAULT, body={"name": checked_name(name)})
     if not wrote_json(common, {"default": name}):
         sys.stdout.write(f"New sessions are judged by {inert(name)} unless they name others.\n")
 
@@ -81,7 +83,7 @@ async def choose_default(client: ApiClient, common: Common, name: str) -> None:
 @command
 async def remove(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun criteria remove NAME`."""
-    await client.remove_criteria(checked_name(name))
+    await client.ask("DELETE", _path(name))
     write_removed(common, name, f"Removed {inert(name)}.")
 
 
@@ -94,6 +96,10 @@ def checked_name(name: str) -> str:
             f"{inert(name[:80])!r} names no criteria (small letters, digits, hyphens); "
             "see: dryrun criteria list"
         ) from None
+
+
+def _path(name: str) -> str:
+    return f"/dryrun/criteria/sets/{checked_name(name)}"
 
 
 def _print(common: Common, criteria: JsonObject) -> None:

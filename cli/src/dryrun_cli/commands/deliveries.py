@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
-from dryrun_cli.api import deliveries as api
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_object, read_word
 from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed, wrote_json
@@ -22,6 +21,8 @@ from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationReq
 from dryrun_contract.faults import first_fault
 
 _SHOWN: Final = 50
+_DESTINATIONS: Final = "/production/destinations"
+_DELIVERIES: Final = "/production/deliveries"
 
 
 @command
@@ -41,7 +42,7 @@ async def add_destination(
     except ValidationError as error:
         fault = first_fault(error, "").removeprefix(": ").removeprefix("Value error, ")
         raise WrongUseError(fault) from None
-    answer = await api.add_destination(client, wanted)
+    answer = await client.ask("POST", _DESTINATIONS, body=wanted.model_dump(mode="json"))
     if not wrote_json(common, answer):
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
 
@@ -49,21 +50,21 @@ async def add_destination(
 @command
 async def list_destinations(client: ApiClient, common: Common) -> None:
     """`dryrun destination list`."""
-    answer = await api.destinations(client)
+    answer = await client.ask("GET", _DESTINATIONS)
     write(common, answer, lambda _: draw_destinations(_destinations(answer)))
 
 
 @command
 async def remove_destination(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun destination remove NAME`."""
-    await api.remove_destination(client, await _destination(client, name))
+    await client.ask("DELETE", f"{_DESTINATIONS}/{await _destination(client, name)}")
     write_removed(common, name, f"{name} is removed with its deliveries; nothing is deleted there.")
 
 
 @command
 async def preview(client: ApiClient, common: Common, name: str) -> None:
     """`dryrun delivery preview DESTINATION`."""
-    answer = await api.preview(client, await _destination(client, name))
+    answer = await client.ask("POST", f"{_DESTINATIONS}/{await _destination(client, name)}/deliveries")
     view = read_word(DeliveryView, answer, "a delivery")
     if wrote_json(common, answer):
         return
@@ -74,7 +75,7 @@ async def preview(client: ApiClient, common: Common, name: str) -> None:
 @command
 async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun delivery list`."""
-    answer = await api.deliveries(client)
+    answer = await client.ask("GET", _DELIVERIES)
     write(common, answer, lambda _: draw_deliveries(_deliveries(answer)))
 
 
@@ -82,11 +83,11 @@ async def list_all(client: ApiClient, common: Common) -> None:
 async def show(client: ApiClient, common: Common, text: str, state: str | None) -> None:
     """`dryrun delivery show ID`."""
     delivery_id = await _find(client, text)
-    answer = await api.delivery(client, delivery_id)
+    answer = await client.ask("GET", f"{_DELIVERIES}/{delivery_id}")
     if state in {"given-up", "given up"}:
         state = "dead"  # the API's word
     if common.json_output:
-        items = read_object(await api.items(client, delivery_id, 500, state), "items")
+        items = read_object(await _items(client, delivery_id, 500, state), "items")
         write_json({**read_object(answer, "a delivery"), **items})
     else:
         await _draw(client, read_word(DeliveryView, answer, "a delivery"), state)
@@ -97,7 +98,7 @@ async def change(
     client: ApiClient, common: Common, text: str, how: Literal["approve", "discard", "resend"]
 ) -> None:
     """`dryrun delivery approve ID`, `discard ID` and `resend ID`."""
-    answer = await api.change(client, await _find(client, text), how)
+    answer = await client.ask("POST", f"{_DELIVERIES}/{await _find(client, text)}/{how}")
     if not wrote_json(common, answer):
         await _draw(client, read_word(DeliveryView, answer, "a delivery"), None)
 
@@ -105,7 +106,9 @@ async def change(
 @command
 async def fetch(client: ApiClient, _: Common, text: str, form: str | None, output: Path | None) -> None:
     """`dryrun delivery fetch ID`."""
-    content = await api.file(client, await _find(client, text), form)
+    content = await client.fetch(
+        f"{_DELIVERIES}/{await _find(client, text)}/file", {} if form is None else {"format": form}
+    )
     if output is None or output == STANDARD_OUTPUT:
         sys.stdout.write(inert_lines(content.decode("utf-8", "replace")))
     else:
@@ -113,9 +116,14 @@ async def fetch(client: ApiClient, _: Common, text: str, form: str | None, outpu
 
 
 async def _draw(client: ApiClient, view: DeliveryView, state: str | None) -> None:
-    answer = await api.items(client, view.id, _SHOWN, state)
+    answer = await _items(client, view.id, _SHOWN, state)
     page = read_word(DeliveryItems, answer, "items")
     make_console().print(draw_delivery(view, page.items, page.next is not None))
+
+
+async def _items(client: ApiClient, delivery_id: UUID, limit: int, state: str | None) -> JsonValue:
+    params: dict[str, str | int] = {"limit": limit} | ({} if state is None else {"state": state})
+    return await client.ask("GET", f"{_DELIVERIES}/{delivery_id}/items", params=params)
 
 
 def _destinations(answer: JsonValue) -> list[DestinationView]:
@@ -127,7 +135,7 @@ def _deliveries(answer: JsonValue) -> list[DeliveryView]:
 
 
 async def _destination(client: ApiClient, name: str) -> UUID:
-    for each in _destinations(await api.destinations(client)):
+    for each in _destinations(await client.ask("GET", _DESTINATIONS)):
         if name in {each.request.name, str(each.id)}:
             return each.id
     raise WrongUseError(f"there is no destination {name!r}; see: dryrun destination list")
@@ -135,6 +143,6 @@ async def _destination(client: ApiClient, name: str) -> UUID:
 
 async def _find(client: ApiClient, text: str) -> UUID:
     async def list_ids() -> list[UUID]:
-        return [each.id for each in _deliveries(await api.deliveries(client))]
+        return [each.id for each in _deliveries(await client.ask("GET", _DELIVERIES))]
 
     return await find_id(text, list_ids, "delivery", "deliveries")

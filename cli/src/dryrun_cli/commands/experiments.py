@@ -109,7 +109,9 @@ async def compare(client: ApiClient, common: Common, baseline: str, session: str
     first, second = [await find_session_id(client, text) for text in (baseline, session)]
     if first == second:
         raise WrongUseError(f"both are session {first}; give another one as BASELINE (see: dryrun list)")
-    answer = await client.compare_sessions(first, second)
+    answer = await client.ask(
+        "GET", "/dryrun/experiments/comparison", params={"baseline": str(first), "session": str(second)}
+    )
     write(
         common,
         answer,
@@ -122,7 +124,10 @@ async def history(
     client: ApiClient, common: Common, template: str, kind: str, key: str, attribute: str | None
 ) -> None:
     """`dryrun experiment history TEMPLATE KIND KEY`."""
-    answer = await client.fact_history(template, kind, key, attribute)
+    params = {"template": template, "kind": kind, "key": key}
+    if attribute is not None:
+        params["attribute"] = attribute
+    answer = await client.ask("GET", "/dryrun/experiments/facts", params=params)
     write(
         common,
         answer,
@@ -146,7 +151,9 @@ async def stop(client: ApiClient, common: Common, text: str) -> None:
 @command
 async def go_on(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun experiment continue ID`."""
-    answer = await client.continue_experiment(await find_experiment_id(client, text))
+    answer = await client.ask(
+        "POST", f"/dryrun/experiments/{await find_experiment_id(client, text)}/continue"
+    )
     if wrote_json(common, answer):
         return
     if (experiment := read_experiment(answer)).state == "done":

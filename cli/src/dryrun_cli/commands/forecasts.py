@@ -40,10 +40,13 @@ async def forecast(
 ) -> None:
     """`dryrun forecast SESSION…`, or of an experiment's arm."""
     if experiment is not None:
-        answer = await client.experiment_forecast(await find_experiment_id(client, experiment), arm)
+        experiment_id = await find_experiment_id(client, experiment)
+        of_arm = {} if arm is None else {"arm": arm}
+        answer = await client.ask("GET", f"/dryrun/experiments/{experiment_id}/forecast", params=of_arm)
     else:
         first, *more = [await find_session_id(client, text) for text in sessions]
-        answer = await client.forecast(first, more)
+        params = {"with": [str(each) for each in more]}
+        answer = await client.ask("GET", f"/dryrun/sessions/{first}/forecast", params=params)
     if wrote_json(common, answer):
         return
     known = read_word(NetworkForecast, answer, "a forecast")
@@ -74,7 +77,9 @@ async def check(
         packets=None if outcome else production.packets,
         sessions=tuple([await find_session_id(client, text) for text in more]),
     )
-    answer = await client.check_forecast(session_id, wanted)
+    answer = await client.ask(
+        "POST", f"/dryrun/sessions/{session_id}/checks", body=wanted.model_dump(mode="json")
+    )
     write(common, answer, lambda glyphs: draw_check(read_word(Check, answer, "a check"), glyphs))
     return _code(read_word(Check, answer, "a check")) if require_within else ExitCode.OK
 
@@ -90,7 +95,7 @@ def _code(made: Check) -> ExitCode:
 async def remove_check(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun checks --remove ID`."""
     check_id = await _find_check_id(client, text.strip().lower())
-    await client.remove_check(check_id)
+    await client.ask("DELETE", f"/dryrun/checks/{check_id}")
     write_removed(common, str(check_id), f"Removed the check {short(check_id)}.")
 
 
@@ -98,7 +103,7 @@ async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
     """Return the id that `wanted` is, or begins among those listed. Raises WrongUseError."""
     with suppress(ValueError):
         return UUID(wanted)
-    listed = read_word(CheckList, await client.checks(), "the list of checks")
+    listed = read_word(CheckList, await client.ask("GET", "/dryrun/checks"), "the list of checks")
     found = [check.id for check in listed.checks if str(check.id).startswith(wanted)]
     if len(wanted) < _BEGINNING or len(found) != 1:
         many = len(wanted) >= _BEGINNING and found
@@ -110,5 +115,5 @@ async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
 @command
 async def list_checks(client: ApiClient, common: Common) -> None:
     """`dryrun checks`: how well rehearsals have predicted."""
-    answer = await client.checks()
+    answer = await client.ask("GET", "/dryrun/checks")
     write(common, answer, lambda _: draw_checks(read_word(CheckList, answer, "the list of checks")))

@@ -109,19 +109,19 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     # Read once before anything is sent: an invalid line ends the command here.
     for _ in _Lines(scan.file).batches() if scan.file.is_file() else ():
         pass
-    answer = await client.production("POST", "/scans", body=start.model_dump(mode="json"))
+    answer = await client.ask("POST", "/production/scans", body=start.model_dump(mode="json"))
     begun = read_word(ScanView, answer, "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
     lines = _Lines(scan.file)
     for batch in lines.batches():
         body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
-        received = read_object(await client.production("POST", "/discoveries", body=body), "a report")
+        received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
         for name in counts:
             counts[name] += _number(received.get(name))
     complete = lines.whole and (scan.despite_warnings or not lines.warnings)
     ended = ScanEnd(complete=complete)
-    answer = await client.production(
-        "POST", f"/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
+    answer = await client.ask(
+        "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
     view = read_word(ScanView, answer, "a scan")
     if wrote_json(common, {**counts, "scan": answer}):
@@ -149,7 +149,7 @@ async def list_discoveries(
     params: dict[str, str | int] = {"limit": min(limit, _PAGE)}
     params |= {name: value for name, value in (("change", change), ("status", status)) if value is not None}
     while len(found) < limit:
-        page = read_object(await client.production("GET", "/discoveries", params=params), "discoveries")
+        page = read_object(await client.ask("GET", "/production/discoveries", params=params), "discoveries")
         found += read_list(page, "discoveries")
         following = page.get("next")
         if not isinstance(following, str) or following == params.get("cursor"):
@@ -169,7 +169,7 @@ async def decide(
 ) -> ExitCode:
     """`dryrun production approve|reject|reopen ID:REVISION …`."""
     body: JsonObject = {"decision": decision, "note": note, "discoveries": [_seen(each) for each in seen]}
-    answer = await client.production("POST", "/discoveries/decisions", body=body)
+    answer = await client.ask("POST", "/production/discoveries/decisions", body=body)
     decided = read_object(answer, "a decision")
     changed, unknown = (read_list(decided, name) for name in ("changed", "unknown"))
     if not wrote_json(common, answer):
@@ -187,7 +187,7 @@ async def decide(
 @command
 async def list_scans(client: ApiClient, common: Common) -> None:
     """`dryrun production scans`."""
-    answer = await client.production("GET", "/scans")
+    answer = await client.ask("GET", "/production/scans")
     write(common, answer, lambda _: draw_scans(read_each(ScanView, answer, "scans", "a scan")))
 
 
@@ -196,7 +196,7 @@ async def summarize(client: ApiClient, common: Common, days: int) -> None:
     """`dryrun production changes`."""
     since = datetime.now(UTC) - timedelta(days=days)
     params = {"since": since.isoformat(timespec="seconds")}
-    answer = await client.production("GET", "/discoveries/summary", params=params)
+    answer = await client.ask("GET", "/production/discoveries/summary", params=params)
     write(common, answer, lambda _: draw_changes(read_word(ChangeSummary, answer, "changes")))
 
 

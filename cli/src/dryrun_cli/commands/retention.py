@@ -11,5 +11,5 @@ from dryrun_contract.retention import RetentionView
 @command
 async def show(client: ApiClient, common: Common) -> None:
     """`dryrun retention`."""
-    answer = await client.retention()
+    answer = await client.ask("GET", "/retention")
     write(common, answer, lambda _: draw_retention(read_word(RetentionView, answer, "the retention policy")))

@@ -32,7 +32,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> None:
             )
         ]
         raise WrongUseError("\n".join([f"{path} is not a rule:", *faults])) from None
-    answer = await client.production("POST", "/rules", body=wanted.model_dump(mode="json"))
+    answer = await client.ask("POST", "/production/rules", body=wanted.model_dump(mode="json"))
     if wrote_json(common, answer):
         return
     view = read_word(RuleView, answer, "a rule")
@@ -44,7 +44,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> None:
 @command
 async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun rule list`."""
-    answer = await client.production("GET", "/rules")
+    answer = await client.ask("GET", "/production/rules")
     write(common, answer, lambda _: draw_rules(_views(answer)))
 
 
@@ -52,7 +52,7 @@ async def list_all(client: ApiClient, common: Common) -> None:
 async def preview(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule preview NAME`."""
     rule = await _find(client, text)
-    answer = await client.production("GET", f"/rules/{rule.id}/preview")
+    answer = await client.ask("GET", f"/production/rules/{rule.id}/preview")
     write(common, answer, lambda _: draw_preview(rule, read_word(RulePreview, answer, "a preview")))
 
 
@@ -60,7 +60,7 @@ async def preview(client: ApiClient, common: Common, text: str) -> None:
 async def switch_on(client: ApiClient, common: Common, text: str, digest: str) -> None:
     """`dryrun rule on NAME --preview DIGEST`."""
     rule = await _find(client, text)
-    answer = await client.production("POST", f"/rules/{rule.id}/on", body={"preview": digest})
+    answer = await client.ask("POST", f"/production/rules/{rule.id}/on", body={"preview": digest})
     if wrote_json(common, answer):
         return
     view = read_word(RuleView, answer, "a rule")
@@ -72,7 +72,7 @@ async def switch_on(client: ApiClient, common: Common, text: str, digest: str) -
 async def switch_off(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule off NAME`."""
     rule = await _find(client, text)
-    answer = await client.production("POST", f"/rules/{rule.id}/off")
+    answer = await client.ask("POST", f"/production/rules/{rule.id}/off")
     if not wrote_json(common, answer):
         sys.stdout.write(f"{inert(rule.request.name)} is off.\n")
 
@@ -81,14 +81,14 @@ async def switch_off(client: ApiClient, common: Common, text: str) -> None:
 async def remove(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun rule remove NAME`."""
     rule = await _find(client, text)
-    await client.production("DELETE", f"/rules/{rule.id}")
+    await client.ask("DELETE", f"/production/rules/{rule.id}")
     name = inert(rule.request.name)
     write_removed(common, str(rule.id), f"{name} is removed; what it approved stays approved.")
 
 
 async def _find(client: ApiClient, text: str) -> RuleView:
     wanted = text.strip().lower()
-    views = _views(await client.production("GET", "/rules"))
+    views = _views(await client.ask("GET", "/production/rules"))
     for view in views:
         if wanted in {view.request.name, str(view.id)}:
             return view

@@ -31,7 +31,7 @@ async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone
         raise WrongUseError(
             f"{option}: expected five fields such as '30 2 * * 1-5', and a name such as Europe/Berlin"
         ) from None
-    answer = await client.create_schedule(wanted)
+    answer = await client.ask("POST", "/dryrun/schedules", body=wanted.model_dump(mode="json"))
     if wrote_json(common, answer):
         return
     view = read_word(ScheduleView, answer, "a schedule")
@@ -45,21 +45,21 @@ async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone
 @command
 async def list_all(client: ApiClient, common: Common) -> None:
     """`dryrun schedule list`."""
-    answer = await client.schedules()
+    answer = await client.ask("GET", "/dryrun/schedules")
     write(common, answer, lambda glyphs: draw_schedules(_views(answer), glyphs))
 
 
 @command
 async def show(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun schedule show ID`."""
-    answer = await client.schedule(await find_schedule(client, text))
+    answer = await client.ask("GET", f"/dryrun/schedules/{await find_schedule(client, text)}")
     write(common, answer, lambda glyphs: draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs))
 
 
 @command
 async def change(client: ApiClient, common: Common, text: str, how: Literal["pause", "resume"]) -> None:
     """`dryrun schedule pause ID` and `resume ID`."""
-    answer = await client.change_schedule(await find_schedule(client, text), how)
+    answer = await client.ask("POST", f"/dryrun/schedules/{await find_schedule(client, text)}/{how}")
     if not wrote_json(common, answer):
         view = read_word(ScheduleView, answer, "a schedule")
         sys.stdout.write(f"{view.id} {_WORDS[how]}.\n")
@@ -69,7 +69,7 @@ async def change(client: ApiClient, common: Common, text: str, how: Literal["pau
 async def remove(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun schedule remove ID`."""
     schedule_id = await find_schedule(client, text)
-    await client.remove_schedule(schedule_id)
+    await client.ask("DELETE", f"/dryrun/schedules/{schedule_id}")
     write_removed(common, str(schedule_id), f"{schedule_id} is removed; its experiments stay.")
 
 
@@ -77,7 +77,7 @@ async def find_schedule(client: ApiClient, text: str) -> UUID:
     """Return the id that `text` begins. Raises WrongUseError when none or several do."""
 
     async def list_ids() -> list[UUID]:
-        return [each.id for each in _views(await client.schedules())]
+        return [each.id for each in _views(await client.ask("GET", "/dryrun/schedules"))]
 
     return await find_id(text, list_ids, "schedule", "schedules")
 

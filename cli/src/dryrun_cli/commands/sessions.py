@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
-from dryrun_cli.api.reading import read_event, read_listed, read_pool, read_session, read_template
+from dryrun_cli.api.reading import ListedSession, read_event, read_session, read_template, read_word
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
 from dryrun_cli.commands.command import command, make_console, write, write_json, wrote_json
 from dryrun_cli.drawing.glyphs import glyphs_for
@@ -16,6 +16,7 @@ from dryrun_cli.drawing.tables import draw_pool, draw_session, draw_sessions, dr
 from dryrun_cli.invocation import Common
 from dryrun_cli.live.screens import Manner, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
+from dryrun_contract.pool import Pool
 from dryrun_contract.session import Phase
 
 
@@ -46,15 +47,15 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Non
 @command
 async def list_pool(client: ApiClient, common: Common) -> None:
     """`dryrun list --pool`."""
-    answer = await client.pool()
-    write(common, answer, lambda glyphs: draw_pool(read_pool(answer), glyphs))
+    answer = await client.ask("GET", "/dryrun/pool")
+    write(common, answer, lambda glyphs: draw_pool(read_word(Pool, answer, "what is prepared"), glyphs))
 
 
 @command
 async def show_session(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun show ID`."""
     answer = await client.session(await find_session_id(client, text))
-    write(common, answer, lambda glyphs: draw_session(read_listed(answer), glyphs))
+    write(common, answer, lambda glyphs: draw_session(read_word(ListedSession, answer, "a session"), glyphs))
 
 
 @command

@@ -15,7 +15,9 @@ async def show(
 ) -> None:
     """`dryrun trend TEMPLATE` and `dryrun trend --schedule ID`."""
     if template is not None:
-        answer = await client.trend(template, collector)
+        params = {"template": template} | ({} if collector is None else {"collector": collector})
+        answer = await client.ask("GET", "/dryrun/trends", params=params)
     else:
-        answer = await client.schedule_trend(await find_schedule(client, schedule or ""))
+        schedule_id = await find_schedule(client, schedule or "")
+        answer = await client.ask("GET", f"/dryrun/schedules/{schedule_id}/trend")
     write(common, answer, lambda _: draw_trend(read_word(Trend, answer, "a trend")))

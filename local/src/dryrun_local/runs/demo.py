@@ -140,7 +140,7 @@ class Demo:
             return self._options.judged_by
         if self._options.criteria is not None:
             return await read_checked(client, self._options.criteria)
-        return read_object(await client.criteria(), "criteria")
+        return read_object(await client.ask("GET", "/dryrun/criteria"), "criteria")
 
     async def _watch(self, client: ApiClient, system: System, interruption: Interruption) -> None:
         options = self._options
