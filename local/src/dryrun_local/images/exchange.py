@@ -14,6 +14,7 @@ from typing import Annotated, Any, BinaryIO, Final
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from dryrun_contract.faults import first_fault
+from dryrun_contract.text import counted
 from dryrun_local.images import programs
 from dryrun_local.images.archive import (
     Archive,
@@ -115,22 +116,9 @@ async def import_images(
         # What is pinned and there is from a folder that has changed since: a build would replace it too.
         rows = {name: row for name, row in pinned_rows(allowlist).items() if name not in present}
         _require_identities(path, wanted, images, rows)
-        say(f"Comparing {len(wanted)} images with their ids")
+        loaded = await load_images(archive, wanted, say)
         blobs = {blob for image in wanted.values() for blob in image.blobs}
-        await asyncio.to_thread(verify_images, archive, wanted.values())
-        if wanted:
-            say("The engine loads them")
-            await programs.write_to(
-                ["docker", "load", "--quiet"],
-                lambda sink: send_images(archive, wanted, sink),
-                seconds=_SECONDS,
-            )
         size = sum(archive.files[place_of(blob)].size for blob in blobs)
-    loaded = await inspect_images(images)
-    for name, image in wanted.items():
-        found = loaded.get(name)
-        if found is None or found.id != image.id:
-            raise ProgramError(f"the engine loaded {name} as {found and found.id}, not as {image.id}")
     pin(
         allowlist,
         {
@@ -140,6 +128,29 @@ async def import_images(
         },
     )
     return Exchanged(tuple(wanted), here, outdated, size)
+
+
+async def load_images(
+    archive: Archive, wanted: Mapping[str, StoredImage], say: Callable[[str], None]
+) -> Mapping[str, BuiltImage]:
+    """Give the engine images of an archive, and return them as it has them then.
+
+    Raises ArchiveError before the engine is given anything, and ProgramError.
+    """
+    if not wanted:
+        return {}
+    say(f"Comparing {counted(len(wanted), 'image')} with their ids")
+    await asyncio.to_thread(verify_images, archive, wanted.values())
+    say("The engine loads them")
+    await programs.write_to(
+        ["docker", "load", "--quiet"], lambda sink: send_images(archive, wanted, sink), seconds=_SECONDS
+    )
+    loaded = await inspect_images(wanted)
+    for name, image in wanted.items():
+        found = loaded.get(name)
+        if found is None or found.id != image.id:
+            raise ProgramError(f"the engine loaded {name} as {found and found.id}, not as {image.id}")
+    return loaded
 
 
 def _is_current(image: BuiltImage | None, digest: str) -> bool:

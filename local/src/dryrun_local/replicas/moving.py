@@ -24,9 +24,10 @@ from dryrun_local.images.archive import (
     opened_archive,
     written_archive,
 )
+from dryrun_local.images.exchange import load_images
 from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
-from dryrun_local.images.stored_images import StoredImage, copy_blobs, send_images, verify_images
+from dryrun_local.images.stored_images import StoredImage, copy_blobs
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
@@ -92,16 +93,14 @@ async def export_network(
     for layer in _present(present):
         wanted.pop(layer, None)
 
-    def store(source: BinaryIO) -> int:
+    def store(source: BinaryIO | None) -> int:
         with written_archive(path, "network") as writer:
             _add_texts(installation, writer, replica, rows, images)
-            return copy_blobs(source, writer, wanted)
+            return 0 if source is None else copy_blobs(source, writer, wanted)
 
     # By name: what the engine saves by id alone has another form.
-    size = await programs.read_from(["docker", "save", *rows], store, seconds=_SECONDS) if rows else 0
-    if not rows:
-        with written_archive(path, "network") as writer:
-            _add_texts(installation, writer, replica, rows, images)
+    saving = ["docker", "save", *rows]
+    size = await programs.read_from(saving, store, seconds=_SECONDS) if rows else store(None)
     digest = await asyncio.to_thread(_sha256, path)
     left_out = f", {len(_present(present)):,} layers left to the other side" if present else ""
     screen.done(f"Replica {printable(name)}", f"{path}, {size / 1e6:,.0f} MB of images{left_out}")
@@ -218,16 +217,8 @@ async def _load(
     archive: Archive, path: Path, screen: Screen, bundle: Bundle, wanted: Mapping[str, StoredImage]
 ) -> None:
     """Give the engine the images that it lacks, all of them or none."""
-    if not wanted:
-        return
-    screen.say(f"Comparing {counted(len(wanted), 'image')} with their ids")
-    await asyncio.to_thread(verify_images, archive, wanted.values())
-    screen.say("The engine loads them")
     try:
-        await programs.write_to(
-            ["docker", "load", "--quiet"], lambda sink: send_images(archive, wanted, sink), seconds=_SECONDS
-        )
-        await _require_loaded(wanted)
+        await load_images(archive, wanted, screen.say)
     except BaseException as error:
         await _unload(wanted)
         if not isinstance(error, ProgramError) or not bundle.missing:
@@ -236,14 +227,6 @@ async def _load(
             f"{error}\n{path} was made without {len(bundle.missing)} layers that this engine was said to "
             "have; export it again without --present"
         ) from error
-
-
-async def _require_loaded(images: Mapping[str, StoredImage]) -> None:
-    loaded = await inspect_images(images)
-    for name, image in images.items():
-        found = loaded.get(name)
-        if found is None or found.id != image.id:
-            raise ProgramError(f"the engine loaded {name} as {found and found.id}, not as {image.id}")
 
 
 async def _unload(images: Mapping[str, StoredImage]) -> None:
