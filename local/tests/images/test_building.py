@@ -9,12 +9,12 @@ import pytest
 
 from docker_guard.allowlist import load_allowlist as load_for_the_guard
 from docker_guard.policy import Policy
-from dryrun_local.images.building import ImageBuildError, ImageEvent, ImageResult, build_images, list_images
+from dryrun_local.images.building import ImageBuildError, ImageEvent, build_images, list_images
 from dryrun_local.images.programs import ProgramError
 from dryrun_orchestrator.catalog.allowlist import load_allowlist as load_for_sessions
 
 
-def build(root: Path, allowlist: Path, **options: Any) -> list[ImageResult]:
+def build(root: Path, allowlist: Path, **options: Any) -> list[ImageEvent]:
     return asyncio.run(build_images(root, allowlist, **options))
 
 

@@ -45,19 +45,6 @@ class ImageEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageResult:
-    """Result of one folder. `id` and `size` are None if it failed."""
-
-    folder: str
-    image: str
-    state: ImageState
-    seconds: float
-    id: str | None = None
-    size: int | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ImageListing:
     """State of one image: `current`, `outdated` (its folder changed since) or `missing`."""
 
@@ -73,9 +60,12 @@ class ImageListing:
 
 
 class ImageBuildError(LocalError):
-    """At least one image failed; the message has the end of each log. `results` lists all folders."""
+    """At least one image failed; the message has the end of each log.
 
-    def __init__(self, results: list[ImageResult]) -> None:
+    `results` has the last event of each folder.
+    """
+
+    def __init__(self, results: list[ImageEvent]) -> None:
         self.results = results
         failed = [f"{result.image}: {result.detail}" for result in results if result.state == "failed"]
         super().__init__("\n".join(failed))
@@ -89,10 +79,11 @@ async def build_images(
     only: Collection[str] | None = None,
     force: bool = False,
     on_event: Callable[[ImageEvent], None] = lambda _: None,
-) -> list[ImageResult]:
+) -> list[ImageEvent]:
     """Build what changed since its last build (with `force`: everything) and write the allowlist.
 
     With `only`, of the images of these names and what they are based on; others stay as they are.
+    Returns the last event of each folder.
 
     `root` is the repository, `added` are folders with images of their own; logs go to `logs/` beside
     `allowlist`. Parents are built before images based on them, two folders at a time. Raises ManifestError
@@ -177,10 +168,10 @@ class _Building:
         self._entries: dict[str, dict[str, object]] = {}
         self._begun = self._outstanding = 0
 
-    async def run(self) -> list[ImageResult]:
+    async def run(self) -> list[ImageEvent]:
         present = await inspect_images(folder.manifest.image for folder in self._folders.values())
         self._outstanding = sum(self._has_changed(folder, present) for folder in self._folders.values())
-        tasks: dict[str, asyncio.Task[ImageResult]] = {}
+        tasks: dict[str, asyncio.Task[ImageEvent]] = {}
         async with asyncio.TaskGroup() as group:
             for folder in self._folders.values():
                 parents = {name: tasks[name] for name in folder.manifest.parents}
@@ -193,8 +184,8 @@ class _Building:
         self,
         folder: ImageFolder,
         present: Mapping[str, BuiltImage],
-        parents: Mapping[str, asyncio.Task[ImageResult]],
-    ) -> ImageResult:
+        parents: Mapping[str, asyncio.Task[ImageEvent]],
+    ) -> ImageEvent:
         image = folder.manifest.image
         begun, number = time.monotonic(), 0
         try:
@@ -217,9 +208,10 @@ class _Building:
         else:
             state, detail = "built" if changed else "unchanged", ""
         seconds = time.monotonic() - begun
-        size, image_id = (found.size, found.id) if found else (None, None)
-        self._report(ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding))
-        return ImageResult(folder.name, image, state, seconds, image_id, size, detail)
+        size = found.size if found else None
+        ended = ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding)
+        self._report(ended)
+        return ended
 
     def _has_changed(self, folder: ImageFolder, present: Mapping[str, BuiltImage]) -> bool:
         found = present.get(folder.manifest.image)
@@ -248,7 +240,7 @@ def _state_of(image: BuiltImage | None, digest: str) -> Literal["current", "outd
     return "current" if image.digest == digest else "outdated"
 
 
-async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
+async def _wait_for(parents: Mapping[str, asyncio.Task[ImageEvent]]) -> None:
     for name, parent in parents.items():
         if (await parent).state == "failed":
             raise ProgramError(f"not built, because its parent images/{name} failed")
