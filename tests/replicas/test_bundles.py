@@ -10,7 +10,6 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from target_container import docker
@@ -100,8 +99,8 @@ def image() -> Iterator[MadeImage]:
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take its facts for true: nothing runs in such an image, and stand-ins have tests of their own."""
 
-    async def verify(_: Installation, __: Screen, rows: Mapping[str, Any]) -> int:
-        return len(rows)
+    async def verify(*_: object) -> None:
+        return
 
     monkeypatch.setattr(verification, "verify_rows", verify)
 

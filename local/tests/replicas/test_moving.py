@@ -67,9 +67,8 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was looked at from inside; the engine's tests do it."""
     seen: list[str] = []
 
-    async def verify(_: Installation, __: Screen, rows: dict[str, Any]) -> int:
+    async def verify(_: Installation, __: Screen, rows: dict[str, Any]) -> None:
         seen.extend(rows)
-        return len(rows)
 
     monkeypatch.setattr(verification, "verify_rows", verify)
     return seen
@@ -361,7 +360,7 @@ def test_a_row_that_the_allowlist_would_refuse_starts_nothing(
 def test_what_was_loaded_and_is_not_true_is_not_left_to_be_taken_for_ones_own(
     bundle: Path, there: Installation, docker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(*_: Any) -> int:
+    async def refuse(*_: Any) -> None:
         raise ReplicaError("no fact is true")
 
     monkeypatch.setattr(verification, "verify_rows", refuse)

@@ -39,15 +39,13 @@ async def verify_new(
     """Verify the rows whose images are not those of the `known` rows. Raises UntrueError."""
     new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
     if new:
-        facts = await verify_rows(installation, screen, new)
-        stand_ins = counted(len(new), "stand-in")
-        screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
+        await verify_rows(installation, screen, new)
 
 
 async def verify_rows(
     installation: Installation, screen: Screen, rows: Mapping[str, Mapping[str, Any]]
-) -> int:
-    """Verify every row of the allowlist and return how many facts are true. Raises UntrueError.
+) -> None:
+    """Verify every row of the allowlist, and say how many facts are true. Raises UntrueError.
 
     The caller holds the lock IMAGES: what an earlier verification of this installation left, because it was
     killed, is removed first.
@@ -86,4 +84,6 @@ async def verify_rows(
         checks = [group.create_task(check(image, row)) for image, row in sorted(rows.items())]
     if faults:
         raise UntrueError(faults)
-    return sum(each.result() for each in checks)
+    facts = sum(each.result() for each in checks)
+    stand_ins = counted(len(rows), "stand-in")
+    screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
