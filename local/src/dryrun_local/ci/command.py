@@ -29,15 +29,12 @@ from dryrun_local.ci.truths import Truth, load_truths
 from dryrun_local.ci.verdict import Verdict, can_be_lost, judge, runs_needed
 from dryrun_local.images.commands import prepare
 from dryrun_local.images.needed import for_experiment, images_of
-from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import open_engine
 from dryrun_local.machine.errors import LocalError, NotWrittenError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
-from dryrun_local.system.launch import System, running_system
-from dryrun_local.system.processes import end_leftovers
+from dryrun_local.system.launch import System, running_system, sole_run
 from dryrun_local.terminal.interruption import Interruption
 from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
@@ -118,16 +115,15 @@ class Ci:
         async with open_engine(os.environ) as engine:
             # First: without one nothing else is worth starting.
             await engine.get("/version")
-        with held(self._installation):
-            note_running(self._installation)
-            for name in await end_leftovers(self._installation):
-                self._screen.note("Ended a process of an earlier run:", name)
-            async with running_system(
+        async with (
+            sole_run(self._installation, self._screen),
+            running_system(
                 self._installation,
                 timings=self._timings,
                 prepare_images=partial(prepare, self._installation, self._screen, only=needed),
-            ) as system:
-                return await system.beside(self._rehearse(system, request, baseline))
+            ) as system,
+        ):
+            return await system.beside(self._rehearse(system, request, baseline))
 
     async def _rehearse(
         self,

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,12 +51,18 @@ async def pipe(source: Sequence[str], sink: Sequence[str], log: Path, *, seconds
         await _finish(started, source[0], log, seconds)
 
 
-async def capture(command: Sequence[str], *, seconds: float = 60) -> tuple[int, str, str]:
-    """Run `command` and return exit code, output and error output. Raises ProgramError when it hangs."""
-    process = await _start(command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+async def capture(
+    command: Sequence[str], *, given: str = "", environ: Mapping[str, str] | None = None, seconds: float = 60
+) -> tuple[int, str, str]:
+    """Run `command` and return exit code, output and error output. Raises ProgramError when it hangs.
+
+    It reads `given`, and has the environment `environ` instead of this process's.
+    """
+    pipe = asyncio.subprocess.PIPE
+    process = await _start(command, stdin=pipe, stdout=pipe, stderr=pipe, environ=environ)
     try:
         async with asyncio.timeout(seconds):
-            output, errors = await process.communicate()
+            output, errors = await process.communicate(given.encode())
     except TimeoutError:
         raise ProgramError(f"{' '.join(command[:3])} did not end within {seconds:.0f} s") from None
     finally:
@@ -134,10 +140,11 @@ async def _start(
     stdout: int,
     stderr: int,
     cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
-            *command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
+            *command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=environ
         )
     except FileNotFoundError:
         raise ProgramError(

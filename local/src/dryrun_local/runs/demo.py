@@ -24,13 +24,10 @@ from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_local.images.commands import prepare
-from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 from dryrun_local.machine.installation import Installation, from_here
-from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
-from dryrun_local.system.launch import System, running_system
-from dryrun_local.system.processes import end_leftovers
+from dryrun_local.system.launch import System, running_system, sole_run
 from dryrun_local.terminal.interruption import Interruption
 from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
@@ -98,10 +95,7 @@ class Demo:
         if self._options.criteria is not None:
             # Before anything is built: a file that cannot be read needs no session.
             read_criteria(self._options.criteria)
-        with held(self._installation):
-            note_running(self._installation)
-            for name in await end_leftovers(self._installation):
-                self._screen.note("Ended a process of an earlier run:", name)
+        async with sole_run(self._installation, self._screen):
             async with open_engine(os.environ) as engine:
                 before = await engine.things()
                 self._timings.mark("engine answers")

@@ -9,12 +9,10 @@ from functools import partial
 from dryrun_cli.api.client import open_client
 from dryrun_contract.text import printable
 from dryrun_local.images.commands import prepare
-from dryrun_local.machine.added_folders import keep_gathered, note_running
+from dryrun_local.machine.added_folders import keep_gathered
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
-from dryrun_local.system.launch import FIRST_ADMINISTRATOR, System, running_system
-from dryrun_local.system.processes import end_leftovers
+from dryrun_local.system.launch import FIRST_ADMINISTRATOR, System, running_system, sole_run
 from dryrun_local.system.service_settings import not_taken
 from dryrun_local.terminal.interruption import Interruption
 from dryrun_local.terminal.screen import Screen
@@ -23,10 +21,7 @@ from dryrun_local.terminal.timings import Timings
 
 async def up(installation: Installation, screen: Screen, timings: Timings, interruption: Interruption) -> int:
     """Serve until a signal arrives; then end running sessions, clean up, stop the services. Returns 0."""
-    with held(installation):
-        note_running(installation)
-        for name in await end_leftovers(installation):
-            screen.note("Ended a process of an earlier run:", name)
+    async with sole_run(installation, screen):
         if names := not_taken(os.environ):
             screen.note("Not taken, since this command decides it:", ", ".join(names))
         try:

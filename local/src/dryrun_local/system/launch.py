@@ -16,13 +16,16 @@ from pydantic import SecretStr, ValidationError
 from dryrun_cli.api.settings import Settings
 from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
+from dryrun_local.images.programs import capture
+from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
 from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.ports import reserved_ports
 from dryrun_local.system.postgres import application_url, running_postgres
-from dryrun_local.system.processes import Child, Program, running
+from dryrun_local.system.processes import Child, Program, end_leftovers, running
 from dryrun_local.system.service_settings import (
     PREFIXES,
     api_settings,
@@ -30,6 +33,7 @@ from dryrun_local.system.service_settings import (
     orchestrator_settings,
     require_readable,
 )
+from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
 
 FIRST_ADMINISTRATOR: Final = "admin"
@@ -38,7 +42,6 @@ ORCHESTRATOR_PORT: Final = 8471
 _READY_SECONDS: Final = 60.0
 _SESSIONS_READY_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 15.0
-_INVITE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +70,15 @@ class System:
     async def first_link(self) -> str:
         """Return the first administrator's one-time link, "" once there is an administrator.
 
-        Raises ServiceDiedError.
+        Raises ServiceDiedError, and ProgramError when it takes too long.
         """
         if self.invite is None:
             return ""
-        process = await asyncio.create_subprocess_exec(
-            *self.invite.command,
-            env=dict(self.invite.environment),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(_INVITE_SECONDS):
-                link, errors = await process.communicate()
-        except TimeoutError:
-            raise ServiceDiedError(f"{self.invite.name} took longer than {_INVITE_SECONDS:.0f} s") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode != 0:
-            reason = printable(errors.decode(errors="replace").strip(), limit=1000)
+        code, link, errors = await capture(self.invite.command, environ=self.invite.environment)
+        if code:
+            reason = printable(errors.strip(), limit=1000)
             raise ServiceDiedError(f"{self.invite.name} could not be made: {reason}")
-        return link.decode().strip()
+        return link.strip()
 
     async def owner(self) -> str | None:
         """Return the `.owner` label of everything this orchestrator creates, None if it does not answer."""
@@ -126,6 +115,19 @@ class System:
                 task.cancel()
             # Cancelled work may have to clean up.
             await asyncio.gather(working, *deaths, return_exceptions=True)
+
+
+@asynccontextmanager
+async def sole_run(installation: Installation, screen: Screen) -> AsyncIterator[None]:
+    """Hold the installation during the block, of which an earlier run's processes have ended.
+
+    Raises AlreadyRunningError.
+    """
+    with held(installation):
+        note_running(installation)
+        for name in await end_leftovers(installation):
+            screen.note("Ended a process of an earlier run:", name)
+        yield
 
 
 @asynccontextmanager

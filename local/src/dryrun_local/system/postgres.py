@@ -1,6 +1,5 @@
 """The embedded PostgreSQL: a server from a wheel, on a socket that only this user may open."""
 
-import asyncio
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from dryrun_local.images.programs import capture
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.processes import Program, running
@@ -19,6 +19,8 @@ MAJOR = "18"
 DATABASE = "dryrun"
 _READY_SECONDS = 60.0
 """After a crash the server first replays its write-ahead log."""
+_SET_UP_SECONDS = 120.0
+"""For each of its two steps."""
 _LONGEST_SOCKET_PATH = 107
 _AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 """PostgreSQL refuses to run as root. In its own user namespace root is `nobody`, without privileges, and
@@ -118,26 +120,11 @@ async def create_cluster(data: Path, environ: Mapping[str, str]) -> None:
 
 
 async def _run(command: list[str], environ: Mapping[str, str], sql: str = "") -> None:
-    process = await asyncio.create_subprocess_exec(
-        *_unprivileged(),
-        *command,
-        env=dict(environ),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
+    code, output, errors = await capture(
+        [*_unprivileged(), *command], given=sql, environ=environ, seconds=_SET_UP_SECONDS
     )
-    try:
-        async with asyncio.timeout(120):
-            output, _ = await process.communicate(sql.encode())
-    except TimeoutError:
-        raise LocalError(f"{Path(command[0]).name} did not end within 120 s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        message = output.decode(errors="replace").strip()
+    if code:
+        message = f"{output}{errors}".strip()
         hint = (
             " (as root the server runs in a user namespace, which this machine seems to forbid: run as an "
             "ordinary user in the group docker, or set APPROVAL_DATABASE_URL to a server)"
