@@ -7,33 +7,30 @@ So a session is built only after a probe on each host had an answer from those o
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from dryrun_contract.collector_config import VARIABLE
-from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import ImageNotApprovedError
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    Container,
-    ContainerSpec,
-    Engine,
-    NotFoundError,
-)
+from dryrun_orchestrator.engine.protocol import Container, ContainerSpec, Engine, NotFoundError
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.isolation import (
     NO_TARGETS,
-    OUTPUT_BYTES,
-    PROBE_SERVICE,
     ApprovedImages,
     Isolation,
     Targets,
     Verdict,
 )
-from dryrun_orchestrator.session.probe_report import ProbeReport
+from dryrun_orchestrator.session.probe import (
+    PROBE_SERVICE,
+    ProbeReport,
+    create_probe,
+    probes_of,
+    read_probe,
+    remove_probe,
+)
 from dryrun_orchestrator.session.subnets import probe_address
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
@@ -138,7 +135,7 @@ class CrossingIsolation:
     async def refuted(self, session_id: UUID) -> Verdict | None:
         """Return a verdict instead of the probes' if one did not end as it reported."""
         for host, (engine, _) in self._hosts.items():
-            for container in await _probes(engine, session_id):
+            for container in await probes_of(engine, session_id):
                 if (refuted := await self._refuted(host, engine, container)) is not None:
                     return refuted
         return None
@@ -146,10 +143,10 @@ class CrossingIsolation:
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the probes. Return a verdict instead of theirs if one did not end as it reported."""
         for host, (engine, _) in self._hosts.items():
-            for container in await _probes(engine, session_id):
+            for container in await probes_of(engine, session_id):
                 if (refuted := await self._refuted(host, engine, container)) is not None:
                     return refuted
-                await _remove(engine, container.id)
+                await remove_probe(engine, container.id)
         return None
 
     async def _refuted(self, host: str, engine: Engine, container: Container) -> Verdict | None:
@@ -175,24 +172,12 @@ class CrossingIsolation:
     async def _run_on(self, host: str, session_id: UUID, spec: ContainerSpec) -> ProbeReport:
         engine, _ = self._hosts[host]
         # Of an earlier attempt. Names are an engine's own: the probes of all hosts have the same.
-        for earlier in await _probes(engine, session_id):
-            await _remove(engine, earlier.id)
-        try:
-            container = await engine.create_container(spec)
-        except ConflictError:
-            # The answer of an earlier create was lost, and it landed after the look.
-            for earlier in await _probes(engine, session_id):
-                await _remove(engine, earlier.id)
-            container = await engine.create_container(spec)
+        for earlier in await probes_of(engine, session_id):
+            await remove_probe(engine, earlier.id)
+        # Where the answer of an earlier create was lost, it may land after this look.
+        container = await create_probe(engine, session_id, spec)
         await engine.start_container(container)
-        said = bytearray()
-        async with aclosing(engine.read_log(container, follow=True)) as output:
-            async for chunk in output:
-                if chunk.stream == "stdout":
-                    said += chunk.data
-                if len(said) > OUTPUT_BYTES or ProbeReport.is_complete(said):
-                    break
-        return ProbeReport.read(bytes(said))
+        return await read_probe(engine, container)
 
 
 def _others(host: str, probes: Mapping[str, str], targets: Targets) -> list[str]:
@@ -203,15 +188,3 @@ def _others(host: str, probes: Mapping[str, str], targets: Targets) -> list[str]
 
 def _configuration(subnet: str, own: str, peers: list[str]) -> dict[str, str]:
     return {VARIABLE: json.dumps({"version": 1, "cidr": subnet, "self": own, "peers": peers})}
-
-
-async def _probes(engine: Engine, session_id: UUID) -> list[Container]:
-    containers = await engine.list_containers(f"{labels.SESSION_ID}={session_id}")
-    return [each for each in containers if each.labels.get(labels.SERVICE) == PROBE_SERVICE]
-
-
-async def _remove(engine: Engine, container: str) -> None:
-    try:
-        await engine.remove_container(container)
-    except NotFoundError:
-        return

@@ -21,7 +21,6 @@ from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
     Container,
     Engine,
     NotFoundError,
@@ -29,7 +28,13 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from dryrun_orchestrator.session.cleaning_up import remove_everything
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
-from dryrun_orchestrator.session.probe_report import ProbeReport
+from dryrun_orchestrator.session.probe import (
+    PROBE_SERVICE,
+    create_probe,
+    probes_of,
+    read_probe,
+    remove_probe,
+)
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
@@ -45,8 +50,6 @@ CARRIER_SECONDS = 1.2
 brings it up, and it announces itself again."""
 PROOF_SECONDS = 300.0
 """No session continues with an older proof, whatever prevents a new one."""
-OUTPUT_BYTES = 64 * 1024
-PROBE_SERVICE = "isolation-probe"
 FIX = (
     "install the host rule (deploy/host-rule/dryrun-host-rule install), "
     "see docs/adr/0007-a-host-rule-shuts-session-bridges.md on why sessions are refused without it"
@@ -182,35 +185,31 @@ class Isolation:
         except ImageNotApprovedError as error:
             return self._verdict(isolated=False, detail=str(error))
         address = probe_address(subnet)
+        environment = to_environment(CollectorConfig(cidr=subnet, self=address))
         spec = container_spec(
             session_id,
             common,
             image,
             service=PROBE_SERVICE,
             address=address,
-            environment=to_environment(CollectorConfig(cidr=subnet, self=address)),
+            environment=environment,
             alias=False,
         )
-        try:
-            container = await self._engine.create_container(spec)
-        except ConflictError:
-            for earlier in await self._probes(session_id):
-                await self._remove(earlier.id)
-            container = await self._engine.create_container(spec)
+        container = await create_probe(self._engine, session_id, spec)
         isolated = False
         try:
             async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
                 with trace.span("probe_start"):
                     await self._engine.start_container(container)
                 with trace.span("probe"):
-                    report = ProbeReport.read(await self._output(container))
+                    report = await read_probe(self._engine, container)
             isolated = report.isolated
         except TimeoutError:
             seconds = PROBE_DEADLINE.total_seconds()
             return self._verdict(isolated=False, detail=f"the isolation probe did not end within {seconds} s")
         finally:
             if not isolated:
-                await self._remove(container)
+                await remove_probe(self._engine, container)
         detail = report.reason if isolated else f"{report.reason}; {FIX}"
         return self._verdict(
             isolated=isolated, detail=detail, undecided=report.undecided, reached=report.reached
@@ -222,18 +221,18 @@ class Isolation:
         A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
         attempt finds it again.
         """
-        return await self._refuted(session_id, await self._probes(session_id))
+        return await self._refuted(session_id, await probes_of(self._engine, session_id))
 
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the session's probe. Return another verdict if it did not end as it reported.
 
         Idempotent: without a probe there is nothing to do. Raises EngineError.
         """
-        probes = await self._probes(session_id)
+        probes = await probes_of(self._engine, session_id)
         if (verdict := await self._refuted(session_id, probes)) is not None:
             return verdict
         for container in probes:
-            await self._remove(container.id)
+            await remove_probe(self._engine, container.id)
         return None
 
     async def _refuted(self, session_id: UUID, probes: Sequence[Container]) -> Verdict | None:
@@ -303,28 +302,7 @@ class Isolation:
             return subnet
         raise SubnetPoolExhaustedError(pool, prefix, tried)
 
-    async def _output(self, container: str) -> bytes:
-        """Return what it says until its last line, or until it is too much."""
-        said = bytearray()
-        async with aclosing(self._engine.read_log(container, follow=True)) as log:
-            async for chunk in log:
-                if chunk.stream == "stdout":
-                    said += chunk.data
-                if len(said) > OUTPUT_BYTES or ProbeReport.is_complete(said):
-                    break
-        return bytes(said)
-
     def _verdict(
         self, *, isolated: bool, detail: str, undecided: bool = False, reached: bool = False
     ) -> Verdict:
         return Verdict(isolated, detail, self._now(), undecided, reached)
-
-    async def _probes(self, session_id: UUID) -> list[Container]:
-        containers = await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}")
-        return [each for each in containers if each.labels.get(labels.SERVICE) == PROBE_SERVICE]
-
-    async def _remove(self, container: str) -> None:
-        try:
-            await self._engine.remove_container(container)
-        except NotFoundError:
-            return

@@ -1,11 +1,24 @@
-"""What the isolation probe reported, read from its output."""
+"""The isolation probe: its container on one engine, and what it reported."""
 
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dryrun_contract.text import printable
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    Container,
+    ContainerSpec,
+    Engine,
+    NotFoundError,
+)
+
+PROBE_SERVICE = "isolation-probe"
+_OUTPUT_BYTES = 64 * 1024
 
 
 class _Line(BaseModel):
@@ -70,3 +83,38 @@ def _line[T: _Line](kind: type[T], line: bytes) -> T | None:
 
 def _first[T: _Line](kind: type[T], lines: list[bytes]) -> T | None:
     return next((found for line in lines if (found := _line(kind, line)) is not None), None)
+
+
+async def create_probe(engine: Engine, session_id: UUID, spec: ContainerSpec) -> str:
+    """Create a probe and return its id, in the place of an earlier one. Raises EngineError."""
+    try:
+        return await engine.create_container(spec)
+    except ConflictError:
+        # The answer of an earlier create may have been lost.
+        for earlier in await probes_of(engine, session_id):
+            await remove_probe(engine, earlier.id)
+        return await engine.create_container(spec)
+
+
+async def read_probe(engine: Engine, container: str) -> ProbeReport:
+    """Return what a probe says until its last line, or until it is too much. Raises EngineError."""
+    said = bytearray()
+    async with aclosing(engine.read_log(container, follow=True)) as log:
+        async for chunk in log:
+            if chunk.stream == "stdout":
+                said += chunk.data
+            if len(said) > _OUTPUT_BYTES or ProbeReport.is_complete(said):
+                break
+    return ProbeReport.read(bytes(said))
+
+
+async def probes_of(engine: Engine, session_id: UUID) -> list[Container]:
+    """Return the session's probes on an engine. Raises EngineError."""
+    containers = await engine.list_containers(f"{labels.SESSION_ID}={session_id}")
+    return [each for each in containers if each.labels.get(labels.SERVICE) == PROBE_SERVICE]
+
+
+async def remove_probe(engine: Engine, container: str) -> None:
+    """Remove a probe, which may be gone. Raises EngineError."""
+    with suppress(NotFoundError):
+        await engine.remove_container(container)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dryrun_orchestrator.session.probe_report import ProbeReport
+from dryrun_orchestrator.session.probe import ProbeReport
 
 
 def said(*lines):
