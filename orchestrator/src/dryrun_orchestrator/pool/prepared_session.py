@@ -15,11 +15,10 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
-from dryrun_orchestrator.session.loop import AFTER_DEADLINE
+from dryrun_orchestrator.session.loop import AFTER_DEADLINE, why_not_removed
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
@@ -80,7 +79,7 @@ class PreparedSession:
             await drop(self._context, cause, reason)
         except NotStoredError:
             # What is due does not wait for the disk; a claim would find that it is gone.
-            await _why_not_removed(self._context)
+            await why_not_removed(self._context)
             raise
 
     async def _prepare_and_watch(self) -> None:
@@ -153,7 +152,7 @@ class PreparedSession:
         while (record := await self._context.record()).pool is PoolState.DROPPING:
             if (
                 record.subnet is None
-                or await _why_not_removed(self._context) is None
+                or await why_not_removed(self._context) is None
                 or self._is_left_to_the_guard(record)
             ):
                 await self._context.journal.pool.mark_dropped(self._context.id, self._context.now())
@@ -229,8 +228,8 @@ async def clear_for_cold_start(context: SessionContext) -> bool:
     pause, why = 0.2, "the engine does not answer"
     try:
         async with asyncio.timeout(context.settings.engine_wait_seconds):
-            while (trouble := await _why_not_removed(context)) is not None:
-                why = trouble
+            while (trouble := await why_not_removed(context)) is not None:
+                why = str(trouble)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
     except TimeoutError:
@@ -250,17 +249,6 @@ async def clear_for_cold_start(context: SessionContext) -> bool:
         return False
     await context.journal.update_session(context.id, subnet=None, network_id=None, placement=None)
     return context.placement is not None
-
-
-async def _why_not_removed(context: SessionContext) -> str | None:
-    """Remove everything; return why not all of it is gone, None when it is."""
-    try:
-        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
-    except (LeftoverError, EngineError) as error:
-        metrics.CLEANUP_FAILURES.inc()
-        log.warning("prepared session %s: cleanup: %s; trying again", context.id, error)
-        return str(error)
-    return None
 
 
 async def first_of(*works: Callable[[], Awaitable[None]]) -> None:

@@ -73,21 +73,8 @@ class CollectorRun:
 
     async def follow(self) -> CollectorEnded:
         """Read until the container has ended and its log was read completely; return the final event."""
-        return self._ended(await self._read_to_the_end())
-
-    def _ended(self, ending: Ending) -> CollectorEnded:
-        run = self._run
-        return CollectorEnded(
-            collector=run.collector,
-            run=run.run,
-            complete=ending.reason is None,
-            truncated=ending.truncated,
-            discoveries=run.discoveries,
-            warnings=ending.tally.warnings,
-            lines=run.lines,
-            exit_code=ending.exit_code,
-            reason=ending.reason,
-        )
+        ending = await self._read_to_the_end()
+        return _ended(self._run, ending)
 
     @property
     def record(self) -> RunRecord:
@@ -116,8 +103,7 @@ class CollectorRun:
 
     def stopped(self, reason: str, *, truncated: bool = False) -> CollectorEnded:
         """Return the final event of a run that is given up; `follow` was cancelled."""
-        tally = OutputTally(warnings=self._run.warnings)
-        return self._ended(Ending(tally, None, truncated=truncated, reason=self._with_last_words(reason)))
+        return given_up(self._run, self._with_last_words(reason), truncated=truncated)
 
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0
@@ -318,3 +304,22 @@ class CollectorRun:
             return False
         self._progress_at = now
         return True
+
+
+def given_up(run: RunRecord, reason: str, *, truncated: bool = False) -> CollectorEnded:
+    """Return the final event of a run as far as it is known, whose container did not end by itself."""
+    return _ended(run, Ending(OutputTally(warnings=run.warnings), None, truncated, reason))
+
+
+def _ended(run: RunRecord, ending: Ending) -> CollectorEnded:
+    return CollectorEnded(
+        collector=run.collector,
+        run=run.run,
+        complete=ending.reason is None,
+        truncated=ending.truncated,
+        discoveries=run.discoveries,
+        warnings=ending.tally.warnings,
+        lines=run.lines,
+        exit_code=ending.exit_code,
+        reason=ending.reason,
+    )

@@ -128,17 +128,10 @@ class SessionLoop:
                     raise
                 # What a stop, a deadline or a lost isolation requires does not wait for the disk.
                 log.warning("session %s: %s; it is removed all the same", self._context.id, error)
-                await self._remove()
+                await why_not_removed(self._context)
             else:
                 return
             await asyncio.sleep(MAX_PAUSE_SECONDS)
-
-    async def _remove(self) -> None:
-        try:
-            await remove_everything(self._context.engine, f"{labels.SESSION_ID}={self._context.id}")
-        except (LeftoverError, EngineError) as error:
-            metrics.CLEANUP_FAILURES.inc()
-            log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
 
     async def _carry_out(self, phase: Phase) -> _Verdict:
         body = asyncio.create_task(self._persist(phase))
@@ -262,19 +255,12 @@ class SessionLoop:
             await self._end(record)
             return
         pause, held = 0.2, _Held()
-        while True:
-            try:
-                await remove_everything(self._context.engine, f"{labels.SESSION_ID}={self._context.id}")
-            except (LeftoverError, EngineError) as error:
-                metrics.CLEANUP_FAILURES.inc()
-                log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
-                if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
-                    break
-                if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
-                    await self._end(record, overlay)
-                    return
-            else:
+        while (error := await why_not_removed(self._context)) is not None:
+            if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
                 break
+            if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
+                await self._end(record, overlay)
+                return
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         await self._end(record)
@@ -349,3 +335,14 @@ def _most_informative(causes: list[BaseException]) -> BaseException:
             if isinstance(cause, kind):
                 return cause
     return causes[0]
+
+
+async def why_not_removed(context: SessionContext) -> LeftoverError | EngineError | None:
+    """Remove everything; return why not all of it is gone, None when it is."""
+    try:
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
+    except (LeftoverError, EngineError) as error:
+        metrics.CLEANUP_FAILURES.inc()
+        log.warning("session %s: cleanup: %s; trying again", context.id, error)
+        return error
+    return None

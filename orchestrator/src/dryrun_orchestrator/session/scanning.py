@@ -19,7 +19,7 @@ from dryrun_orchestrator.session.collector_container import (
     create_container,
     remove_container_of,
 )
-from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
+from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun, given_up
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
@@ -202,19 +202,6 @@ def _handed_over(context: SessionContext, manifest: CollectorManifest, run: RunR
     return max(ends) if ends and context.placement is not None else max([run.started_at, *ends])
 
 
-def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
-    return CollectorEnded(
-        collector=run.collector,
-        run=run.run,
-        complete=False,
-        truncated=False,
-        discoveries=run.discoveries,
-        warnings=run.warnings,
-        lines=run.lines,
-        reason=reason,
-    )
-
-
 async def _container(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> str | CollectorEnded:
@@ -223,11 +210,11 @@ async def _container(
     if found is not None:
         return found
     if run.state == "running":
-        return _incomplete(run, REMOVED_BY_OTHERS)
+        return given_up(run, REMOVED_BY_OTHERS)
     try:
         return await create_container(context, manifest, slot)
     except ConfigError as error:
-        return _incomplete(run, str(error))
+        return given_up(run, str(error))
 
 
 async def _start(
