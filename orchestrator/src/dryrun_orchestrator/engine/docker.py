@@ -19,7 +19,13 @@ from dryrun_orchestrator.engine.docker_answers import (
     traffic_from,
 )
 from dryrun_orchestrator.engine.docker_errors import Call, rubbish
-from dryrun_orchestrator.engine.docker_http import CALL_SECONDS, QUIET_SECONDS, EngineHttp, checked_id
+from dryrun_orchestrator.engine.docker_http import (
+    CALL_SECONDS,
+    QUIET_SECONDS,
+    WORK_SECONDS,
+    EngineHttp,
+    checked_id,
+)
 from dryrun_orchestrator.engine.docker_requests import container_body, network_body
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.log_frames import LogFrameError, LogFrames
@@ -37,8 +43,6 @@ from dryrun_orchestrator.engine.protocol import (
 )
 
 _PING_SECONDS = 5.0
-_WORK_SECONDS = 30.0
-"""Extra time for calls that make the engine work (create, start, stop, remove), which may be busy."""
 _CANCELLED_SECONDS = 5.0
 """How long a cancelled create is awaited all the same."""
 _EVENT_LINE_CEILING_BYTES = 1024 * 1024
@@ -80,7 +84,7 @@ class DockerEngine:
 
     async def ping(self) -> int | None:
         """Return when the engine answers, with what its guard says of the host's memory."""
-        headers, answer = await self._http.get_with_headers("/_ping", seconds=_PING_SECONDS)
+        headers, answer = await self._http.call("GET", "/_ping", seconds=_PING_SECONDS, versioned=False)
         if answer.strip() != b"OK":
             raise rubbish(Call("GET", "/_ping"), answer[:400].decode(errors="replace"))
         said = headers.get(_MEMORY_HEADER, "")
@@ -94,9 +98,7 @@ class DockerEngine:
 
     async def create_network(self, spec: NetworkSpec) -> str:
         """Create an internal network; see `docker_requests.network_body`."""
-        answer = await _answered(
-            self._http.post("/networks/create", body=network_body(spec), extra_seconds=_WORK_SECONDS)
-        )
+        answer = await _answered(self._http.create("/networks/create", network_body(spec)))
         with shape_checked(Call("POST", "/networks/create")):
             return id_from(answer)
 
@@ -110,18 +112,13 @@ class DockerEngine:
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a network."""
-        await self._http.delete(f"/networks/{checked_id(network_id)}", extra_seconds=_WORK_SECONDS)
+        await self._http.change("DELETE", f"/networks/{checked_id(network_id)}")
 
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container; see `docker_requests.container_body`. Errors never contain its environment."""
         try:
             answer = await _answered(
-                self._http.post(
-                    "/containers/create",
-                    {"name": checked_id(spec.name)},
-                    container_body(spec),
-                    extra_seconds=_WORK_SECONDS,
-                )
+                self._http.create("/containers/create", container_body(spec), {"name": checked_id(spec.name)})
             )
         except EngineError as error:
             text = _without_secrets(str(error), spec).replace(
@@ -133,7 +130,7 @@ class DockerEngine:
 
     async def start_container(self, container_id: str) -> None:
         """Start a container; no effect when it runs."""
-        await self._http.post(f"/containers/{checked_id(container_id)}/start", extra_seconds=_WORK_SECONDS)
+        await self._http.change("POST", f"/containers/{checked_id(container_id)}/start")
 
     async def send_input(self, container_id: str, data: bytes) -> None:
         """Write to a container's standard input, and close the connection; the input stays open."""
@@ -157,9 +154,8 @@ class DockerEngine:
 
     async def remove_container(self, container_id: str) -> None:
         """Remove a container, running or not, with its anonymous volumes."""
-        await self._http.delete(
-            f"/containers/{checked_id(container_id)}", {"v": "1", "force": "1"}, extra_seconds=_WORK_SECONDS
-        )
+        path = f"/containers/{checked_id(container_id)}"
+        await self._http.change("DELETE", path, {"v": "1", "force": "1"})
 
     async def read_traffic(self, container_id: str) -> Traffic | None:
         """Read a container's counters once, without the second that the engine takes for a CPU rate."""
@@ -206,7 +202,7 @@ class DockerEngine:
             "until": f"{until.timestamp():.6f}",
             "filters": json.dumps({"type": ["container"], "container": [checked_id(container_id)]}),
         }
-        body = await self._http.get_bytes("/events", query, seconds=_WORK_SECONDS, versioned=True)
+        _, body = await self._http.call("GET", "/events", query, seconds=WORK_SECONDS)
         with shape_checked(Call("GET", "/events")):
             events = [event_from(line) for line in body.splitlines() if line.strip()]
         return tuple(event.action for event in events if event is not None and event.id == container_id)

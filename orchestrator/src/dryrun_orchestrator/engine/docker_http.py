@@ -29,6 +29,8 @@ NEWEST_API: Final = (1, 45)
 """The newest API version tested; newer engines still support it."""
 
 CALL_SECONDS: Final = 30.0
+WORK_SECONDS: Final = 30.0
+"""Extra time for calls that make the engine work (create, start, stop, remove), which may be busy."""
 CONNECT_SECONDS: Final = 5.0
 QUIET_SECONDS: Final = 300.0
 """Longest silence on a stream: shorter than the ten minutes after which socket proxies cut, some silently."""
@@ -88,38 +90,36 @@ class EngineHttp:
         self, path: str, query: Mapping[str, str] | None = None, *, versioned: bool = True
     ) -> Any:
         """Return the JSON of a GET. Raises EngineError."""
-        call = Call("GET", path)
-        return _parse_json(call, await self._exchange(call, query, versioned=versioned))
+        _, answer = await self.call("GET", path, query, versioned=versioned)
+        return _parse_json(Call("GET", path), answer)
 
-    async def get_bytes(
-        self, path: str, query: Mapping[str, str] | None = None, *, seconds: float, versioned: bool = False
-    ) -> bytes:
-        """Return the body of a GET, by default outside the versioned API. Raises EngineError."""
-        return await self._exchange(Call("GET", path), query, versioned=versioned, seconds=seconds)
+    async def create(self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None = None) -> Any:
+        """Return the JSON answer of a POST that makes the engine work. Raises EngineError."""
+        _, answer = await self.call("POST", path, query, body, seconds=self._call_seconds + WORK_SECONDS)
+        return _parse_json(Call("POST", path), answer)
 
-    async def get_with_headers(self, path: str, *, seconds: float) -> tuple[Mapping[str, str], bytes]:
-        """Return headers and body of a GET outside the versioned API. Raises EngineError."""
-        return await self._answered(Call("GET", path), None, versioned=False, seconds=seconds)
+    async def change(self, method: str, path: str, query: Mapping[str, str] | None = None) -> None:
+        """Send a request without a body that makes the engine work. Raises EngineError."""
+        await self.call(method, path, query, seconds=self._call_seconds + WORK_SECONDS)
 
-    async def post(
+    async def call(
         self,
+        method: str,
         path: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         *,
-        extra_seconds: float = 0.0,
-    ) -> Any:
-        """Return the JSON answer of a POST, None for an empty one. Raises EngineError."""
-        call = Call("POST", path)
-        seconds = self._call_seconds + extra_seconds
-        answer = await self._exchange(call, query, body=body, seconds=seconds)
-        return _parse_json(call, answer) if answer else None
-
-    async def delete(
-        self, path: str, query: Mapping[str, str] | None = None, *, extra_seconds: float = 0.0
-    ) -> None:
-        """Send a DELETE. Raises EngineError."""
-        await self._exchange(Call("DELETE", path), query, seconds=self._call_seconds + extra_seconds)
+        seconds: float | None = None,
+        versioned: bool = True,
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Return the headers of an answer, and its body. Raises EngineError."""
+        call = Call(method, path)
+        prefix = await self._api_prefix() if versioned else ""
+        with traced(call) as trace:
+            async with self._deadline(call, self._call_seconds if seconds is None else seconds):
+                response = await self._request(call, prefix, query, body, trace=trace)
+                answer = await _read(call, response)
+            return response.headers, self._judge(call, response, answer)
 
     async def send(self, path: str, query: Mapping[str, str], data: bytes) -> None:
         """Send a POST that is answered by 101, and send `data` on its connection. Raises EngineError."""
@@ -164,35 +164,6 @@ class EngineHttp:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    async def _exchange(
-        self,
-        call: Call,
-        query: Mapping[str, str] | None,
-        *,
-        body: Mapping[str, Any] | None = None,
-        seconds: float | None = None,
-        versioned: bool = True,
-    ) -> bytes:
-        _, answer = await self._answered(call, query, body=body, seconds=seconds, versioned=versioned)
-        return answer
-
-    async def _answered(
-        self,
-        call: Call,
-        query: Mapping[str, str] | None,
-        *,
-        body: Mapping[str, Any] | None = None,
-        seconds: float | None = None,
-        versioned: bool = True,
-    ) -> tuple[Mapping[str, str], bytes]:
-        """Return the headers of an answer, and its body. Raises EngineError."""
-        prefix = await self._api_prefix() if versioned else ""
-        with traced(call) as trace:
-            async with self._deadline(call, self._call_seconds if seconds is None else seconds):
-                response = await self._request(call, prefix, query, body, trace=trace)
-                answer = await _read(call, response)
-            return response.headers, self._judge(call, response, answer)
 
     def _judge(self, call: Call, response: aiohttp.ClientResponse, answer: bytes) -> bytes:
         if response.status == _NOT_MODIFIED:  # already started, already stopped
