@@ -3,7 +3,6 @@
 A channel reports what happens after it was added, while its owner's account is active.
 """
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import cast
@@ -13,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.notifications.trend import regressions
-
-logger = logging.getLogger(__name__)
 
 _EVERY = timedelta(seconds=20)
 

@@ -6,15 +6,12 @@ worker's input comes from collectors, and its answer is trusted no more than tha
 """
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from approval_api.web.bulkhead import RETRY_SECONDS, Bulkhead
 from approval_api.web.problems import ProblemError
-
-logger = logging.getLogger(__name__)
 
 _NUMBER = 8
 _MOST_PARTS = 8
