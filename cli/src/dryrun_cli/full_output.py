@@ -1,4 +1,4 @@
-"""Ends a program whose output goes to a disk that is full."""
+"""Standard output that cannot take what is written: a terminal without a character, or a full disk."""
 
 import errno
 import os
@@ -9,6 +9,14 @@ import typer
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Of standard output alone: commands report those of files themselves."""
+
+
+def escape_what_is_lacking() -> None:
+    """Write a character that the terminal's encoding lacks as an escape, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def end_without_output(error: OSError, code: int) -> NoReturn:

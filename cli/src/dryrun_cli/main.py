@@ -12,7 +12,7 @@ from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
 from dryrun_cli.figures_group import figures_app
-from dryrun_cli.full_output import FULL, end_without_output
+from dryrun_cli.full_output import FULL, end_without_output, escape_what_is_lacking
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import (
     ApiUrlOption,
@@ -212,11 +212,7 @@ app.add_typer(delivery_app, name="delivery")
 
 def main() -> None:
     """Run `dryrun` and exit with one of `ExitCode`."""
-    # A character that the terminal's encoding lacks is written as an escape and never ends the program.
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    escape_what_is_lacking()
     try:
         app()
     except Exception as error:  # noqa: BLE001  # what gets here is a defect, with an exit code of its own

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli.full_output import FULL, end_without_output
+from dryrun_cli.full_output import FULL, end_without_output, escape_what_is_lacking
 from dryrun_cli.whole_help import WholeHelpGroup
 from dryrun_local import collector_group, fleet_group, image_group, network_group
 from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
@@ -154,11 +154,7 @@ def reset() -> None:
 
 def main() -> None:
     """Run `dryrun-local`."""
-    # A character outside the terminal's encoding is printed as an escape, instead of ending the program.
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    escape_what_is_lacking()
     try:
         try:
             app()
