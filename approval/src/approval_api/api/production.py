@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from sqlalchemy import RowMapping
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Collecting, Decider, Reader
@@ -141,7 +140,7 @@ async def decide_production(
 @router.get("/{discovery_id:int}")
 async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Transaction) -> ProductionView:
     """Show one discovery with all its evidence."""
-    return ProductionView.of(await _require(transaction, discovery_id))
+    return ProductionView.of(await repository.require(transaction, discovery_id))
 
 
 @router.get("/{discovery_id:int}/changes")
@@ -149,13 +148,6 @@ async def list_changes(
     discovery_id: DiscoveryId, _: Reader, _turn: ListTurn, transaction: Transaction
 ) -> History:
     """Show what changed in later scans, newest first, as many as fit a page."""
-    await _require(transaction, discovery_id)
+    await repository.require(transaction, discovery_id)
     rows = await repository.history(transaction, discovery_id)
     return History(changes=tuple(map(Change.of, rows)))
-
-
-async def _require(transaction: Transaction, discovery_id: int) -> RowMapping:
-    row = await repository.find(transaction, discovery_id)
-    if row is None:
-        raise ProblemError("unknown-discovery", 404, f"there is no discovery {discovery_id} in production")
-    return row

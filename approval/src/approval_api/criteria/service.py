@@ -8,7 +8,7 @@ from approval_api.criteria import repository
 from approval_api.criteria.named import NamedCriteria
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.sessions.stored import JudgedBy
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, too_many
 from dryrun_contract.named_criteria import BUILT_IN
 
 MOST_SETS = 100
@@ -67,12 +67,7 @@ async def store(connection: AsyncConnection, name: str, criteria: Criteria, acto
     await repository.lock(connection)
     known = await repository.names(connection)
     if name not in known and len(known) >= MOST_SETS:
-        raise ProblemError(
-            "too-many-criteria",
-            409,
-            f"{MOST_SETS} sets of criteria are stored, which is the most; remove one first",
-            title="Too many criteria",
-        )
+        raise too_many("criteria", f"{MOST_SETS} sets of criteria are stored", 409)
     await repository.store(connection, name, criteria, actor)
     return await show(connection, name)
 

@@ -10,7 +10,7 @@ from approval_api.deliveries.preview import freeze
 from approval_api.identity.person import Person
 from approval_api.identity.roles import Permission
 from approval_api.web.pagination import cut, from_cursor, row_id
-from approval_api.web.problems import ProblemError, unknown
+from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.delivery import (
     DeliveryItems,
     DeliveryView,
@@ -44,12 +44,7 @@ async def add_destination(
     """Store a destination. Raises ProblemError: 409 when the name is taken, 429 when there are too many."""
     await hold(connection, "destinations")
     if await repository.count_destinations(connection) >= MOST_DESTINATIONS:
-        raise ProblemError(
-            "too-many-destinations",
-            429,
-            f"there are {MOST_DESTINATIONS} destinations, which is the most; remove one first",
-            title="Too many destinations",
-        )
+        raise too_many("destinations", f"there are {MOST_DESTINATIONS} destinations")
     destination_id = uuid4()
     if not await repository.insert_destination(connection, destination_id, request, actor):
         raise ProblemError(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.notifications import repository
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, too_many
 from dryrun_contract.notification import ChannelRequest, ChannelView, NewChannel
 from dryrun_contract.problem import Fault
 
@@ -34,12 +34,7 @@ async def add(connection: AsyncConnection, wanted: ChannelRequest, owner: str) -
             faults=(Fault(where="body.timezone", what=why),),
         ) from error
     if await repository.count_of(connection, owner) >= MOST_OF_ONE:
-        raise ProblemError(
-            "too-many-channels",
-            429,
-            f"you have {MOST_OF_ONE} channels, which is the most; remove one first",
-            title="Too many channels",
-        )
+        raise too_many("channels", f"you have {MOST_OF_ONE} channels")
     channel_id = uuid4()
     key = f"whsec_{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
     signing_key = key if wanted.kind == "webhook" else None

@@ -21,16 +21,14 @@ from approval_api.people.schemas import (
     TokenMade,
 )
 from approval_api.settings import Settings
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import ProblemError, too_many, unknown
 
 
 async def require(connection: AsyncConnection, person_id: UUID) -> PersonView:
     """Return the person. Raises a 404 problem when there is none."""
     person = await repository.find(connection, person_id)
     if person is None:
-        raise ProblemError(
-            "unknown-person", 404, f"there is no person {person_id}; GET /api/v1/people lists them"
-        )
+        raise unknown("person", person_id, "/api/v1/people")
     return person
 
 
@@ -127,9 +125,7 @@ async def make_token(
         )
     await hold(connection, f"tokens of {own_id(person)}")
     if len(await tokens.list_of(connection, own_id(person))) >= tokens.MAX_PER_PERSON:
-        raise ProblemError(
-            "too-many-tokens", 409, f"a person has at most {tokens.MAX_PER_PERSON} tokens; remove one first"
-        )
+        raise too_many("tokens", f"you have {tokens.MAX_PER_PERSON} tokens", 409)
     made = await tokens.make(connection, own_id(person), wanted)
     scopes = ", ".join(made.token.scopes)
     as_collectors = f" as {', '.join(made.token.collectors)}" if made.token.collectors else ""

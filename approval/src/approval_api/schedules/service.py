@@ -18,7 +18,7 @@ from approval_api.experiments.service import Experiments
 from approval_api.schedules import repository
 from approval_api.schedules.due import ScheduleError, check, next_after
 from approval_api.schedules.repository import Due
-from approval_api.web.problems import ProblemError, unknown
+from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.experiment import UNMEASURED, ArmResult, ExperimentRequest
 from dryrun_contract.problem import Fault
 from dryrun_contract.schedule import (
@@ -83,12 +83,7 @@ class Schedules:
         schedule_id = uuid4()
         async with self._engine.begin() as connection:
             if await repository.count_of(connection, owner) >= MOST_OF_ONE:
-                raise ProblemError(
-                    "too-many-schedules",
-                    429,
-                    f"you have {MOST_OF_ONE} schedules, which is the most; remove one first",
-                    title="Too many schedules",
-                )
+                raise too_many("schedules", f"you have {MOST_OF_ONE} schedules")
             await repository.insert_schedule(connection, schedule_id, wanted, owner, token_id, next_at)
         return await self._view(schedule_id)
 

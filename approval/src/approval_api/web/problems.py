@@ -46,6 +46,16 @@ def unknown(noun: str, which: object, listed_at: str) -> ProblemError:
     )
 
 
+def too_many(noun: str, held: str, status: int = 429) -> ProblemError:
+    """Return the problem of one more `noun` than there may be; `held` says who has how many."""
+    return ProblemError(
+        f"too-many-{noun}",
+        status,
+        f"{held}, which is the most; remove one first",
+        title=f"Too many {noun}",
+    )
+
+
 def problem_response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:

@@ -15,6 +15,7 @@ from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.discoveries.production.schemas import Received
+from approval_api.web.problems import unknown
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.kinds import KINDS, OTHER_KINDS
 from dryrun_contract.production import ChangeCount, ChangeSummary
@@ -144,10 +145,13 @@ async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
     return await read_page(connection, table, wanted)
 
 
-async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | None:
-    """Return one row, or None."""
+async def require(connection: AsyncConnection, discovery_id: int) -> RowMapping:
+    """Return one row. Raises a 404 problem."""
     found = await connection.execute(select(table).where(table.c.id == discovery_id))
-    return found.mappings().one_or_none()
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise unknown("discovery", discovery_id, "/api/v1/production/discoveries")
+    return row
 
 
 async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[RowMapping]:

@@ -20,7 +20,7 @@ from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
 from approval_api.discoveries.production.repository import of_decision
 from approval_api.discoveries.production.rule_matching import matches
-from approval_api.web.problems import ProblemError, unknown
+from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.production import RuleMatch, RulePreview, RuleRequest, RuleView
 
 MOST_RULES = 50
@@ -44,9 +44,7 @@ async def create(connection: AsyncConnection, wanted: RuleRequest, made_by: str)
         )
     await hold(connection, "approval rules")
     if (await connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST_RULES:
-        raise ProblemError(
-            "too-many-rules", 429, f"there are {MOST_RULES} rules, as many as there may be; remove one"
-        )
+        raise too_many("rules", f"there are {MOST_RULES} rules")
     values = {"id": uuid4(), "name": wanted.name, "request": wanted.model_dump(mode="json")}
     try:
         async with connection.begin_nested():

@@ -16,7 +16,6 @@ from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
-from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production", include_in_schema=False)
@@ -79,16 +78,9 @@ async def show_production_discovery(
 ) -> Response:
     """Show one discovery, and what changed from scan to scan."""
     async with request.app.state.engine.connect() as connection:
-        row = await repository.find(connection, discovery_id)
+        row = await repository.require(connection, discovery_id)
         history = await repository.history(connection, discovery_id)
         held_by = await holders(connection, discovery_id)
-    if row is None:
-        raise ProblemError(
-            "unknown-discovery",
-            404,
-            f"there is no discovery {discovery_id} in production; the list has those that are known",
-            title="Unknown discovery",
-        )
     changes = [Change.of(row) for row in history]
     return page(
         request,
