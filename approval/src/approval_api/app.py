@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
 from approval_api.access.credentials import ProgramTokens, RecentlyProven
-from approval_api.access.door import admitting, answer_refusal
+from approval_api.access.door import admitting
 from approval_api.access.large_answers import bytes_on_their_way, ceilings
 from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
@@ -71,7 +71,7 @@ from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.telemetry.metrics import Metrics
 from approval_api.trends.badges import KeptBadges
-from approval_api.web.problems import install_problem_handlers
+from approval_api.web.problems import answer_refusal, install_problem_handlers
 from approval_api.web.request_log import RequestLog
 from approval_api.web.security_headers import SecurityHeaders
 from dryrun_contract.problem import problem_answers

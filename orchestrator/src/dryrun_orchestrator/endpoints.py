@@ -29,9 +29,10 @@ from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.parts import Parts
-from dryrun_orchestrator.problems import problem_response
+from dryrun_orchestrator.problems import answer_refusal
 from dryrun_orchestrator.storage import NotStoredError
 from dryrun_serving.metrics_listener import MEDIA_TYPE
+from dryrun_serving.refusal import RefusedError
 
 MAX_WAIT_SECONDS = 60
 MAX_PAGE = 2000
@@ -159,7 +160,8 @@ async def list_events(
     try:
         position = None if after is None else _position(after)
     except ValueError as error:
-        return problem_response(request, 422, "invalid-position", "Invalid position", str(error))
+        refusal = RefusedError("invalid-position", 422, str(error), title="Invalid position")
+        return answer_refusal(request, refusal)
     signal = parts.journal.events.signal()
     try:
         page = await parts.journal.events.after(position, limit)

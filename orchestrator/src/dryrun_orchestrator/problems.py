@@ -1,7 +1,7 @@
 """Renders every error as an RFC 9457 problem."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from fastapi import FastAPI, Request
@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from dryrun_contract.faults import faults_of
-from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
@@ -22,41 +22,19 @@ from dryrun_serving.refusal import RefusedError
 log = logging.getLogger(__name__)
 
 
-def problem_response(
-    request: Request, status: int, name: str, title: str, detail: str, faults: tuple[Fault, ...] = ()
-) -> JSONResponse:
-    """Return a problem as the answer to `request`."""
-    problem = Problem(
-        type=problem_type(name),
-        title=title,
-        status=status,
-        detail=detail,
-        instance=request.url.path,
-        request_id=request.headers.get("x-request-id"),
-        faults=faults,
-    )
-    return _answer(problem)
-
-
 def answer_refusal(request: Request, refusal: RefusedError) -> JSONResponse:
     """Return a refusal as the answer to `request`, which a stranger may have sent."""
-    return _answer(
-        refusal.problem.model_copy(
-            update={
-                "instance": printable(request.scope["path"]),
-                "request_id": printable(request.headers.get("x-request-id") or str(uuid4())),
-            }
-        ),
-        refusal.headers,
+    problem = refusal.problem.model_copy(
+        update={
+            "instance": printable(request.scope["path"]),
+            "request_id": printable(request.headers.get("x-request-id") or str(uuid4())),
+        }
     )
-
-
-def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         status_code=problem.status,
         media_type=PROBLEM_MEDIA_TYPE,
-        headers=headers,
+        headers=refusal.headers,
     )
 
 
@@ -67,7 +45,8 @@ def install_problem_handlers(app: FastAPI, record: Callable[[Request, str], Awai
         async def handle(request: Request, error: Exception) -> Response:
             faults = getattr(error, "faults", ())
             detail = error.heading if isinstance(error, OperatorFileError) else str(error)
-            return problem_response(request, status, name, title, detail, tuple(faults))
+            refusal = RefusedError(name, status, detail, title=title, faults=tuple(faults))
+            return answer_refusal(request, refusal)
 
         app.add_exception_handler(kind, handle)
 
@@ -85,12 +64,9 @@ def install_problem_handlers(app: FastAPI, record: Callable[[Request, str], Awai
     on(NotStoredError, 507, "not-stored", "It cannot be stored")
 
     async def refuse_unread(request: Request, error: Exception) -> Response:
-        refused = error.problem if isinstance(error, RefusedError) else _invalid(error)
-        await record(request, str(refused.detail))
-        if isinstance(error, RefusedError):
-            return answer_refusal(request, error)
-        said = {"instance": request.url.path, "request_id": request.headers.get("x-request-id")}
-        return _answer(refused.model_copy(update=said))
+        refusal = error if isinstance(error, RefusedError) else _invalid(error)
+        await record(request, str(refusal.problem.detail))
+        return answer_refusal(request, refusal)
 
     app.add_exception_handler(RefusedError, refuse_unread)
     app.add_exception_handler(RequestValidationError, refuse_unread)
@@ -98,33 +74,26 @@ def install_problem_handlers(app: FastAPI, record: Callable[[Request, str], Awai
     app.add_exception_handler(Exception, _on_any_error)
 
 
-def _invalid(error: Exception) -> Problem:
+def _invalid(error: Exception) -> RefusedError:
     assert isinstance(error, RequestValidationError)
     faults = tuple(Fault(where=place, what=reason) for place, reason in faults_of(error.errors()))
-    return Problem(
-        type=problem_type("invalid-request"),
-        title="Invalid request",
-        status=422,
-        detail="; ".join(f"{fault.where}: {fault.what}" for fault in faults),
-        faults=faults,
-    )
+    detail = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
+    return RefusedError("invalid-request", 422, detail, title="Invalid request", faults=faults)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = problem_response(
-        request,
-        error.status_code,
+    refusal = RefusedError(
         f"http-{error.status_code}",
-        error.detail,
+        error.status_code,
         f"{request.method} {request.url.path}",
+        title=error.detail,
+        headers=dict(error.headers or {}),
     )
-    response.headers.update(error.headers or {})
-    return response
+    return answer_refusal(request, refusal)
 
 
 async def _on_any_error(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(
-        request, 500, "internal", "Internal error", "the log has the details under this request id"
-    )
+    why = "the log has the details under this request id"
+    return answer_refusal(request, RefusedError("internal", 500, why, title="Internal error"))

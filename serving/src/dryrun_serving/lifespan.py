@@ -6,14 +6,10 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE
+from dryrun_serving.refusal import RefusedError
 
-_ENDING = Problem(
-    type=problem_type("ending"),
-    title="Service Unavailable",
-    status=503,
-    detail="this service has failed and ends; try again in a moment",
-)
+_ENDING = RefusedError("ending", 503, "this service has failed and ends; try again in a moment").problem
 
 
 class StartRefusedError(Exception):

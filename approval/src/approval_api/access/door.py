@@ -6,11 +6,11 @@ Nothing here asks the database, or puts a client's input into a metric's label o
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from approval_api.access.authentication import credential_of, showed_what_is_known, shows_something
 from approval_api.web.origin import address_of
-from approval_api.web.problems import ProblemError, problem_response
+from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import (
     bucket_of_address,
     require_patience,
@@ -21,7 +21,6 @@ from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.door import Admitted
 from dryrun_serving.networks import network_of
 from dryrun_serving.rate_limit import RateLimit
-from dryrun_serving.refusal import RefusedError
 
 
 def admitting(requests: Ceiling) -> Admitted:
@@ -46,11 +45,6 @@ def admitting(requests: Ceiling) -> Admitted:
                     limit.wait(bucket_of_address(request))
 
     return admitted
-
-
-def answer_refusal(request: Request, refusal: RefusedError) -> Response:
-    """Return the answer to a refusal, like this service's other problems."""
-    return problem_response(request, refusal.problem, refusal.headers)
 
 
 def _require_place(requests: Ceiling, network: str) -> None:

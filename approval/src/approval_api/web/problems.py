@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
 from dryrun_contract.faults import faults_of
-from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem
 from dryrun_contract.text import printable
 from dryrun_serving.refusal import RefusedError
 
@@ -56,25 +55,23 @@ def too_many(noun: str, held: str, status: int = 429) -> ProblemError:
     )
 
 
-def problem_response(
-    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return the answer of `problem`, completed with the request's path and id; a browser gets a page."""
-    request.scope["problem"] = problem
+def answer_refusal(request: Request, refusal: RefusedError) -> Response:
+    """Return its problem, completed with the request's path and id, as the answer; a browser gets a page."""
+    request.scope["problem"] = problem = refusal.problem
     completed = problem.model_copy(
         update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
     )
     answer_browser: AnswerBrowser | None = (
         getattr(request.app.state, "answer_browser", None) if "app" in request.scope else None
     )
-    shown = answer_browser(request, completed, headers) if answer_browser is not None else None
+    shown = answer_browser(request, completed, refusal.headers) if answer_browser is not None else None
     if shown is not None:
         return shown
     return Response(
         completed.model_dump_json(exclude_none=True),
         status_code=problem.status,
         media_type=PROBLEM_MEDIA_TYPE,
-        headers=headers,
+        headers=refusal.headers,
     )
 
 
@@ -83,7 +80,7 @@ _DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, OSError, TimeoutError, *DRIVER
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    return problem_response(request, error.problem, error.headers)
+    return answer_refusal(request, error)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -99,13 +96,9 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(_methods_at(request)))
-    problem = Problem(
-        type=problem_type(names.get(error.status_code, "http-error")),
-        title=HTTPStatus(error.status_code).phrase,
-        status=error.status_code,
-        detail=details.get(error.status_code, str(error.detail)),
-    )
-    return problem_response(request, problem, headers)
+    name = names.get(error.status_code, "http-error")
+    detail = details.get(error.status_code, str(error.detail))
+    return answer_refusal(request, ProblemError(name, error.status_code, detail, headers=headers))
 
 
 def _methods_at(request: Request) -> set[str]:
@@ -128,51 +121,38 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
     faults = tuple(
         Fault(where=printable(place), what=printable(reason)) for place, reason in all_faults[:MAX_FAULTS]
     )
-    problem = Problem(
-        type=problem_type("invalid-request"),
-        title="The request is not valid",
-        status=422,
-        detail=f"{count} in the request; see `faults`",
-        faults=faults,
-    )
-    return problem_response(request, problem)
+    detail = f"{count} in the request; see `faults`"
+    problem = ProblemError("invalid-request", 422, detail, title="The request is not valid", faults=faults)
+    return answer_refusal(request, problem)
 
 
 async def _answer_unstorable(request: Request, error: DBAPIError) -> Response:
     logger.warning(
         "a request contains a value that the database cannot store", extra={"reason": str(error.orig)}
     )
-    problem = Problem(
-        type=problem_type("unstorable-value"),
-        title="The request is not valid",
-        status=422,
-        detail="a value in the request cannot be stored: text with U+0000, or a number out of range",
-    )
-    return problem_response(request, problem)
+    why = "a value in the request cannot be stored: text with U+0000, or a number out of range"
+    problem = ProblemError("unstorable-value", 422, why, title="The request is not valid")
+    return answer_refusal(request, problem)
 
 
 async def _answer_database_error(request: Request, error: Exception) -> Response:
     if isinstance(error, DBAPIError) and is_data_exception(error.orig):
         return await _answer_unstorable(request, error)
     logger.error("the database failed during a request", exc_info=error)
-    problem = Problem(
-        type=problem_type("database-unavailable"),
+    problem = ProblemError(
+        "database-unavailable",
+        503,
+        "the database failed or took too long; nothing was changed. Try again in a moment",
         title="The database does not answer",
-        status=503,
-        detail="the database failed or took too long; nothing was changed. Try again in a moment",
+        headers={"Retry-After": "2"},
     )
-    return problem_response(request, problem, {"Retry-After": "2"})
+    return answer_refusal(request, problem)
 
 
 async def _answer_unexpected_error(request: Request, error: Exception) -> Response:
     logger.error("a request failed unexpectedly", exc_info=error)
-    problem = Problem(
-        type=problem_type("internal-error"),
-        title="Internal error",
-        status=500,
-        detail="something failed that should not; the service's log has the details under this request_id",
-    )
-    return problem_response(request, problem)
+    why = "something failed that should not; the service's log has the details under this request_id"
+    return answer_refusal(request, ProblemError("internal-error", 500, why, title="Internal error"))
 
 
 def install_problem_handlers(app: FastAPI) -> None:
