@@ -32,9 +32,6 @@ class RecipeBook:
     def __iter__(self) -> Iterator[Recipe]:
         return iter(self.recipes.values())
 
-    def __len__(self) -> int:
-        return len(self.recipes)
-
     def __getitem__(self, name: str) -> Recipe:
         return self.recipes[name]
 
