@@ -1,5 +1,6 @@
 """Trends: what sessions of a template, or the runs of a schedule, measured over time."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -28,6 +29,22 @@ class TrendPoint(Word):
     """False: some scan was cut short, and what it missed may be there."""
     session_id: UUID | None = None
     experiment_id: UUID | None = None
+
+
+def image_changes(points: Iterable[TrendPoint]) -> list[list[str]]:
+    """Return for each point, oldest first, the images that are not those of the point before of its line."""
+    before: dict[tuple[str, str], str] = {}
+    changes = []
+    for each in points:
+        changes.append(
+            [
+                f"{name} {image.removeprefix('sha256:')[:12]}"
+                for name, image in sorted(each.images.items())
+                if before.get((each.line, name), image) != image
+            ]
+        )
+        before |= {(each.line, name): image for name, image in each.images.items()}
+    return changes
 
 
 class Trend(Word):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from approval_api.pages.plots import Dot, Plot, Series
 from approval_api.pages.words import duration, number
-from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
+from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint, image_changes
 
 PLOT = Plot(720, 220, 52)
 SPARK_WIDTH, SPARK_HEIGHT = 140.0, 28.0
@@ -130,13 +130,10 @@ def _line(
 
 def _changes(points: Sequence[TrendPoint], places: dict[datetime, float]) -> list[Change]:
     changes: dict[float, list[str]] = {}
-    before: dict[tuple[str, str], str] = {}
-    for each in sorted(points, key=lambda point: point.at):
-        for name, image in sorted(each.images.items()):
-            if before.get((each.line, name), image) != image:
-                short = image.removeprefix("sha256:")[:12]
-                changes.setdefault(places[each.at], []).append(f"{name} {short}")
-            before[each.line, name] = image
+    points = sorted(points, key=lambda point: point.at)
+    for each, changed in zip(points, image_changes(points), strict=True):
+        if changed:
+            changes.setdefault(places[each.at], []).extend(changed)
     return [Change(x, ", ".join(dict.fromkeys(what))) for x, what in changes.items()]
 
 

@@ -7,7 +7,7 @@ from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.narration import duration
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
+from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint, image_changes
 
 
 def draw_trend(trend: Trend) -> RenderableType:
@@ -15,7 +15,7 @@ def draw_trend(trend: Trend) -> RenderableType:
     if not trend.points:
         return Text("Nothing was measured yet; `dryrun templates` lists the templates.")
     figures = ("RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS")
-    changes = _changes(trend)
+    changes = [", ".join(changed) for changed in image_changes(trend.points)]
     at = dated("WHEN")
     names: tuple[str, ...]
     if any(changes):
@@ -27,21 +27,6 @@ def draw_trend(trend: Trend) -> RenderableType:
         last = Text(inert(changed or "-", 80), style="yellow" if changed else "")
         table.add_row(*_row(each), *([last] if any(changes) else []))
     return Group(table, Text("RECALL and PRECISION: of services.", style="dim"))
-
-
-def _changes(trend: Trend) -> list[str]:
-    """Return for each point the collectors whose image is another than at the point before of its line."""
-    before: dict[tuple[str, str], str] = {}
-    changes = []
-    for each in trend.points:
-        changed = (
-            f"{name} {image.removeprefix('sha256:')[:12]}"
-            for name, image in sorted(each.images.items())
-            if before.get((each.line, name), image) != image
-        )
-        changes.append(", ".join(changed))
-        before |= {(each.line, name): image for name, image in each.images.items()}
-    return changes
 
 
 def _row(point: TrendPoint) -> tuple[RenderableType, ...]:
