@@ -114,9 +114,14 @@ class TestTheScript:
         [
             (
                 "edge:bridge:lab-edge",
-                "network discovery_edge is open to this host: its bridge is named 'lab-edge'",
+                "network discovery_edge is not shut off: its bridge is named 'lab-edge', not drs…",
             ),
-            ("metrics:bridge:", "network discovery_edge is open to this host: its bridge is named ''"),
+            ("metrics:bridge:", "network discovery_edge is not shut off: its bridge is named '', not drs…"),
+            # These two go by other rules, which let more through.
+            ("data:bridge:dro-data", "its bridge is named 'dro-data', not drs…"),
+            ("data:bridge:drf-data", "its bridge is named 'drf-data', not drs…"),
+            ("outside:bridge:drs-outside", "its bridge is named 'drs-outside', not dro…"),
+            ("guards:bridge:drf-guard", None),
             ("edge:bridge:drs2-edge", None),
             ("outside:bridge:dro-outside", None),
             ("proxy:bridge:br-proxy", None),
