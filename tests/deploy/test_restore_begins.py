@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ case "$*" in
     *" ps "*--all) printf 'approval-api\napproval-delivery\npostgres\n' ;;
     *" ps "*) printf "$RUNNING"; exit "$PS_STATUS" ;;
     *" exec "*--tuples-only*) wc -l <"$CALLS" ;;
+    *" pg_restore "*--file=-) cat >"$CALLS.restored" ;;
     *" exec "* | *" run "*) cat >/dev/null ;;
 esac
 """
@@ -56,9 +58,56 @@ def test_nothing_is_done_with_a_file_that_is_no_dump(environment: dict[str, str]
     assert not (tmp_path / "calls").exists()
 
 
-def test_a_backup_may_come_through_a_pipe(environment: dict[str, str]):
-    said = shell(environment, '"$RESTORE" <(cat "$BACKUP")')
+@pytest.mark.parametrize("given", ['"$BACKUP"', '<(cat "$BACKUP")'])
+def test_a_backup_is_restored_whole_and_may_come_through_a_pipe(
+    environment: dict[str, str], tmp_path: Path, given: str
+):
+    (tmp_path / "a backup").write_bytes(b"PGDMP\0" + bytes(range(256)) * 1000)
+    said = shell(environment, f'"$RESTORE" {given}')
     assert said.returncode == 0, said.stderr
+    assert (tmp_path / "calls.restored").read_bytes() == (tmp_path / "a backup").read_bytes()
+
+
+@pytest.mark.parametrize("given", ["/dev/null", "<(true)", "<(echo CREATE TABLE)"])
+def test_nothing_is_done_with_a_device_or_a_pipe_that_is_no_dump(
+    environment: dict[str, str], tmp_path: Path, given: str
+):
+    said = shell(environment, f'"$RESTORE" {given}')
+    assert said.returncode == 1
+    assert "does not begin with PGDMP. Nothing was done" in said.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_says_that_it_waits_for_who_writes_to_a_pipe(environment: dict[str, str], tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    command = [str(RESTORE), str(tmp_path / "pipe")]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert f"waiting for what is written to {tmp_path / 'pipe'}" in waiting.stderr.readline()
+        (tmp_path / "pipe").write_bytes(b"PGDMP")
+        assert "is restored" in waiting.communicate(timeout=20)[1]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "socket"])
+def test_no_backup_takes_the_place_of_what_is_no_file(environment: dict[str, str], tmp_path: Path, kind: str):
+    place = tmp_path / "place"
+    place.mkdir()
+    there = place / "there"
+    if kind == "folder":
+        there.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(there)
+    elif kind == "link":
+        there.symlink_to(tmp_path / "a backup")
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(there))
+    before = (there.lstat(), set(place.iterdir()))
+    said = shell(environment, f'"{DEPLOY}/backup" {there}')
+    assert said.returncode == 1
+    assert f"backup: {there} is no file" in said.stderr
+    assert (there.lstat(), set(place.iterdir())) == before
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.parametrize("script", ["backup", "restore"])
