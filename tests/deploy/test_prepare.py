@@ -30,13 +30,14 @@ def prepare(place: Path, *arguments: str) -> str:
     return done.stderr
 
 
-def prepared(place: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def prepared(place: Path, *arguments: str, **shell: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [DEPLOY / "prepare", "--state", place / "state", "--env", place / "env", *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
+        env=own_environment() | shell,
     )
 
 
@@ -75,8 +76,21 @@ def test_what_an_operator_wrote_stays_and_the_hosts_authorities_are_renewed(tmp_
     assert (folder / "oidc_authorities").read_text() != "written by hand"
 
 
-FOREIGN = ("DRYRUN", "COMPOSE_", "DELIVERY_", "APPROVAL_")
+FOREIGN = (
+    "DRYRUN",
+    "COMPOSE_",
+    "DELIVERY_",
+    "APPROVAL_",
+    "ORCHESTRATOR_",
+    "FLEET_",
+    "TECNATIVA_",
+    "DOCKER_GID",
+)
 """What a developer has set for a deployment of their own."""
+
+
+def own_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
 
 
 def composed(place: Path) -> dict[str, Any]:
@@ -91,7 +105,7 @@ def configured(place: Path, *files: str) -> dict[str, Any]:
     done = subprocess.run(
         ["docker", "compose", "--env-file", place / "env", *named, "config", "--format=json"],
         check=True, capture_output=True, text=True, timeout=60,
-        env={name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
+        env=own_environment(),
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -174,24 +188,39 @@ def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("without-dryrun", "--deliver-to", "hooks.example.com"), "options go before it"),
-        (("--public-url",), "--public-url needs a value"),
-        (("--prefix", "300.1"), "--prefix 300.1: write the first three numbers"),
-        (("--prefix", "10.212.256"), "--prefix 10.212.256: write the first three numbers"),
-        (("--public-url", "approval.example"), "--public-url approval.example: write a URL"),
-        (("--public-url", "https://approval example"), "--public-url https://approval example: write a URL"),
-        (("--deliver-to", "https://hooks example"), "'https://hooks example' is no host"),
-        (("--deliver-to", "a.example, http://b.example"), "'http://b.example' is no host"),
-        (("--deliver-to", "a.example/path"), "'a.example/path' is no host"),
+        (("--prefix", "300.1"), "DRYRUN_PREFIX=300.1 in {env}: write the first three numbers"),
+        (("--prefix", "10.212.256"), "DRYRUN_PREFIX=10.212.256 in {env}: write the first three numbers"),
+        (("--public-url", "approval.example"), "APPROVAL_PUBLIC_URL: Input should be a valid URL"),
+        (("--public-url", "https://approval example"), "APPROVAL_PUBLIC_URL: Input should be a valid URL"),
+        (("--public-url", "it's"), "docker compose cannot use {env}"),
+        (("--deliver-to", "https://hooks example"), "DELIVERY_HOSTS: 'https://hooks example'"),
+        (("--deliver-to", "a.example, http://b.example"), "DELIVERY_HOSTS: 'http://b.example'"),
+        (("--deliver-to", "a.example/path"), "DELIVERY_HOSTS: 'a.example/path'"),
+        (("--env", "/dev/null", "--prefix", "10.212.7"), "/dev/null takes no setting"),
+        (("--env", "/dev/null", "--deliver-to", ""), "/dev/null takes no setting"),
     ],
 )
-def test_an_option_that_is_faulty_or_would_have_no_effect_is_refused_before_anything_is_written(
+def test_an_option_that_is_faulty_is_refused_before_anything_is_written(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ):
     done = prepared(tmp_path, *arguments)
     assert done.returncode == 1
-    assert says in done.stderr
+    assert says.format(env=tmp_path / "env") in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("--public-url",), ("without-dryrun", "more"), ("without",)])
+def test_wrong_usage_is_refused_with_the_usage(tmp_path: Path, arguments: tuple[str, ...]):
+    done = prepared(tmp_path, *arguments)
+    assert (done.returncode, done.stderr.startswith("usage: deploy/prepare ")) == (2, True)
+    assert arguments[-1] in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_after_the_command_has_its_effect(tmp_path: Path):
+    prepare(tmp_path, "without-dryrun", "--public-url", "https://approval.example")
+    given = composed(tmp_path)["approval-api"]["environment"]
+    assert given["APPROVAL_PUBLIC_URL"] == "https://approval.example"
 
 
 @pytest.mark.parametrize(
@@ -342,20 +371,173 @@ def test_every_bridge_is_one_of_the_host_rules_whatever_the_settings_are(tmp_pat
 @pytest.mark.parametrize("option", ["--state", "--env"])
 def test_an_empty_path_is_refused_at_once(tmp_path: Path, option: str):
     done = prepared(tmp_path, option, "")
-    assert (done.returncode, f"{option} needs a" in done.stderr) == (1, True)
+    assert (done.returncode, f"{option} needs a" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("written", "why"),
     [
         (b"\xef\xbb\xbfDRYRUN_BRIDGES_SUFFIX=x\n", "byte order mark"),
-        (b"FLEET_BRIDGES=br\n", "FLEET_BRIDGES=br"),
+        ("DRYRUN_PREFIX=10.212.7\n".encode("utf-16"), "save it as UTF-8"),
+        (b"DRYRUN_PREFIX=10.212.7\0\n", "save it as UTF-8"),
+        (b"export  export DRYRUN_PREFIX=10.212.7\n", "line 1: key cannot contain a space"),
+        (b"COMPOSE_FILE=compose.yaml:fleet/compose.control.yaml\nFLEET_BRIDGES=br\n", "FLEET_BRIDGES=br"),
+        (b"DRYRUN_BRIDGES_SUFFIX=-\n", "DRYRUN_BRIDGES_SUFFIX=-"),
+        (b"DRYRUN_BRIDGES_SUFFIX=_\n", "DRYRUN_BRIDGES_SUFFIX=_"),
+        (b"DRYRUN_PREFIX=127.0.0\n", "DRYRUN_PREFIX=127.0.0"),
+        (b"DRYRUN_PREFIX=224.0.0\n", "DRYRUN_PREFIX=224.0.0"),
+        (b"DRYRUN_PREFIX=10.213.7\n", "not in DRYRUN_SUBNET_POOL, 10.213.0.0/16"),
+        (b"DRYRUN_SUBNET_POOL=10.213.0.1/16\n", "DRYRUN_SUBNET_POOL: 10.213.0.1/16 has host bits"),
+        (b"DRYRUN_SUBNET_POOL=10.213.0.0/08\n", "DRYRUN_SUBNET_POOL: 10.213.0.0/08 has host bits"),
+        (b"DRYRUN_SUBNET_POOL=10.213.0.0/28\n", "DRYRUN_SUBNET_POOL: 10.213.0.0/28 is smaller"),
+        (b"DRYRUN_SUBNET_POOL=8.8.8.0/24\n", "DRYRUN_SUBNET_POOL: 8.8.8.0/24 is not private"),
+        (b"DRYRUN_SUBNET_POOL=127.0.0.0/8\n", "DRYRUN_SUBNET_POOL=127.0.0.0/8"),
+        (
+            b"ORCHESTRATOR_SESSIONS_AT_ONCE=abc\n",
+            "ORCHESTRATOR_SESSIONS_AT_ONCE: Input should be a valid int",
+        ),
+        (b"DRYRUN=maybe\nCOMPOSE_PROFILES=dryrun\n", "DRYRUN: Input should be 'on' or 'off'"),
+        (b"DRYRUN_PUBLISH=nonsense\n", "nonsense"),
+        (b"DRYRUN_STATE=/var/lib/elsewhere\n", "/var/lib/elsewhere/secrets"),
+        (b"APPROVAL_OIDC_ISSUER=https://login.example\n", "not set: APPROVAL_OIDC_CLIENT_ID"),
     ],
 )
-def test_what_compose_would_read_otherwise_or_the_host_rule_does_not_shut_off_is_refused(
+def test_what_a_service_compose_or_the_host_rule_does_not_take_is_refused_before_anything_is_written(
     tmp_path: Path, written: bytes, why: str
 ):
     (tmp_path / "env").write_bytes(written)
     done = prepared(tmp_path, "with-dryrun")
     assert (done.returncode, why in done.stderr) == (1, True), done.stderr
+    assert str(tmp_path / "env") in done.stderr
     assert (tmp_path / "env").read_bytes() == written
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--env", "/dev/null"), ("secrets",)])
+def test_nothing_is_asked_of_docker_where_there_are_no_settings(tmp_path: Path, arguments: tuple[str, ...]):
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\nexit 9\n")
+    docker.chmod(0o755)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    assert prepared(tmp_path, PATH=path).returncode == 1
+    assert prepared(tmp_path, *arguments, PATH=path).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_settings_that_are_no_file_are_refused_at_once(tmp_path: Path, kind: str):
+    if kind == "folder":
+        (tmp_path / "env").mkdir()
+    else:
+        os.mkfifo(tmp_path / "env")
+    done = prepared(tmp_path)
+    assert (done.returncode, f"{tmp_path / 'env'} is no file" in done.stderr) == (1, True)
+
+
+def test_a_bridge_that_another_file_of_compose_names_is_refused(tmp_path: Path):
+    prepare(tmp_path)
+    options = '{driver_opts: {com.docker.network.bridge.name: "BRIDGE"}}'
+    for network, bridge, stays in (
+        ("data", "br-data", False),
+        ("data", "dro-data", False),
+        ("outside", "drs-outside", True),  # of no service here
+        ("data", "drs-mine", True),
+    ):
+        (tmp_path / "more.yaml").write_text(f"networks: {{{network}: {options.replace('BRIDGE', bridge)}}}\n")
+        done = prepared(tmp_path, COMPOSE_FILE=f"compose.yaml:{tmp_path / 'more.yaml'}")
+        assert (done.returncode == 0) is stays
+        assert (f"the network {network} has the bridge '{bridge}'" in done.stderr) is not stays
+
+
+@pytest.mark.parametrize(
+    ("service", "network", "refused"),
+    [
+        ("approval-api: {networks: {mine: {}}}", "{}", True),
+        ("approval-api: {networks: {mine: {}}}", "{external: true}", False),
+        ("prometheus: {build: ., networks: {mine: {}}}", "{}", False),
+    ],
+)
+def test_a_network_without_such_a_bridge_is_refused_where_a_service_of_ours_is_on_it(
+    tmp_path: Path, service: str, network: str, refused: bool
+):
+    (tmp_path / "more.yaml").write_text(f"services: {{{service}}}\nnetworks: {{mine: {network}}}\n")
+    (tmp_path / "env").write_text(f"COMPOSE_FILE=compose.yaml:{tmp_path / 'more.yaml'}\n")
+    done = prepared(tmp_path, "without-dryrun")
+    assert ("the network mine has the bridge ''" in done.stderr) is refused
+    assert done.returncode == refused
+
+
+def test_what_a_shell_has_set_is_judged_as_compose_would_take_it_and_named(tmp_path: Path):
+    assert prepare(tmp_path) == ""
+    done = prepared(tmp_path, DRYRUN_SUBNET_POOL="8.8.8.0/24")
+    assert (done.returncode, "8.8.8.0/24 is not private" in done.stderr) == (1, True)
+    done = prepared(
+        tmp_path, DRYRUN_PUBLISH="127.0.0.1:8480", DRYRUN_PREFIX="10.212.255", DOCKER_HOST="unix:///x"
+    )
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "DRYRUN_PUBLISH=127.0.0.1:8480 in this shell's environment comes before" in line
+
+
+def test_a_value_of_several_lines_is_one_value_and_stays(tmp_path: Path):
+    written = "DELIVERY_SMTP_FROM='a\nDRYRUN_PREFIX=10.212.9\nAPPROVAL_PUBLIC_URL=http://x\nb'\n"
+    (tmp_path / "env").write_text(written)
+    assert prepare(tmp_path) == ""
+    assert (tmp_path / "env").read_text().startswith(written)
+    assert composed(tmp_path)["dryrun-orchestrator"]["networks"]["engine"]["ipv4_address"] == "10.212.255.62"
+    prepare(tmp_path, "--public-url", "https://approval.example")
+    before = (tmp_path / "env").read_bytes()
+    assert before.decode().startswith(written)
+    done = prepared(tmp_path, "--public-url", "https://other.example")
+    assert (done.returncode, "write that by hand" in done.stderr) == (1, True)
+    assert (tmp_path / "env").read_bytes() == before
+
+
+def test_a_variable_that_is_empty_or_has_no_value_counts_as_not_set(tmp_path: Path):
+    (tmp_path / "env").write_text("DOCKER_GID=\nDRYRUN_PREFIX\nDRYRUN_STATE=\n")
+    assert prepare(tmp_path) == ""
+    services = composed(tmp_path)
+    assert services["docker-proxy"]["group_add"] == [str(Path("/var/run/docker.sock").stat().st_gid)]
+    mounted = {volume["source"] for volume in services["docker-proxy"]["volumes"]}
+    assert str(tmp_path / "state" / "config") in mounted
+
+
+def test_the_folder_of_the_settings_is_taken_where_none_is_named(tmp_path: Path):
+    prepare(tmp_path)
+    token = tmp_path / "state" / "secrets" / "api_tokens"
+    before = token.read_text()
+    for arguments in ([], ["rotate", "api_tokens"]):
+        command = [DEPLOY / "prepare", "--env", tmp_path / "env", *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=own_environment())
+    assert token.read_text() != before
+    assert (
+        not (DEPLOY / "state").exists()
+        or token.read_text() != (DEPLOY / "state/secrets/api_tokens").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"client_networks": ["110.212.255.62/32"]}, 'check "client_networks"'),
+        ({"client_networks": ["10.212.255.62/32", "10.0.0.0/8"]}, None),
+        ({"sessions": 2}, 'check "sessions"'),
+        ({"sessions": 0}, "the guard does not start with it"),
+        ({"session": 9}, "did you mean sessions?"),
+    ],
+)
+def test_a_policy_is_read_as_the_guard_does(tmp_path: Path, change: dict[str, Any], says: str | None):
+    prepare(tmp_path)
+    file = tmp_path / "state" / "config" / "guard-policy.json"
+    written = json.loads(file.read_text()) | change
+    file.chmod(0o644)
+    file.write_text(json.dumps(written, separators=(" ,", " : ")))
+    found = prepare(tmp_path)
+    assert (found == "") if says is None else (says in found and str(file) in found)
+
+
+def test_a_variable_that_nothing_uses_is_not_taken_for_a_word_of_a_command(tmp_path: Path):
+    (tmp_path / "env").write_text("CMD=1\nA=1\nDRYRUN_BRIDGES=drs\n")
+    lines = prepare(tmp_path).splitlines()
+    assert [line.split()[2] for line in lines] == ["A", "CMD", "DRYRUN_BRIDGES"]
+    assert all("compose.yaml does not use it; Remove it" in line for line in lines)

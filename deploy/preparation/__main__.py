@@ -1,0 +1,169 @@
+"""`deploy/prepare`: writes what compose.yaml reads and git does not hold, once it has judged it.
+
+Existing files stay, except the allowlist and the certificate authorities: both follow this machine.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from judging import Deployment
+from settings_file import DEPLOY, NO_FILE, RefusedError, SettingsFile
+from state_folder import READERS, StateFolder
+
+PREFIX = "10.212.255"
+POOL = "10.213.0.0/16"
+IN_ORDER = ("postgres", "migrate", "docker-proxy", "dryrun-orchestrator", "approval-api", "approval-delivery")
+"""Services, in the order in which they are recreated."""
+USAGE = f"""deploy/prepare [OPTION…] [COMMAND]
+
+  --state FOLDER    what is written (that of DRYRUN_STATE in FILE, or deploy/state)
+  --env FILE        the settings (deploy/.env)
+  --prefix A.B.C    the first three numbers of the addresses in compose.yaml ({PREFIX}): sets DRYRUN_PREFIX,
+                    where FILE does not
+  --public-url URL  the URL of a reverse proxy on this host in front of the published port: sets
+                    APPROVAL_PUBLIC_URL, and APPROVAL_TRUSTED_PROXIES to that proxy's address
+  --deliver-to HOSTS
+                    run approval-delivery too, which sends to these hosts only: sets DELIVERY_HOSTS
+                    (docs/deliveries.md), and adds its profile to COMPOSE_PROFILES; an empty
+                    HOSTS takes both away again
+
+  with-dryrun       (default) create what is missing, for production and dry-runs on this engine
+  without-dryrun    the same for production only: no orchestrator, no guard, no engine socket
+  rotate SECRET…    replace these secrets (docs/operations.md lists the services to restart)
+  secrets           list the secrets
+
+SECRET is one of: {" ".join(READERS)}"""
+
+
+def main() -> None:
+    """Run a command; exit code 1 with the reason where it refuses, 2 for wrong usage."""
+    os.umask(0o077)
+    parser = argparse.ArgumentParser("deploy/prepare", usage=USAGE)
+    for name in ("state", "env", "prefix", "public-url", "deliver-to"):
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    commands = ("with-dryrun", "without-dryrun", "rotate", "secrets")
+    parser.add_argument("command", nargs="?", default=commands[0], choices=commands, help=argparse.SUPPRESS)
+    parser.add_argument("secrets", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if "" in {options.state, options.env}:
+        parser.error("--state needs a folder, and --env needs a file")
+    if options.secrets and options.command != "rotate":
+        parser.error(f"'{options.secrets[0]}' comes after the command '{options.command}'")
+    try:
+        _run(options)
+    except (RefusedError, OSError) as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(options: argparse.Namespace) -> None:
+    options.env = Path(options.env or DEPLOY / ".env").resolve()
+    settings = SettingsFile.read(options.env)
+    given = (
+        Path(options.state).absolute() if options.state else settings.values.get("DRYRUN_STATE") or "state"
+    )
+    state = StateFolder((DEPLOY / given).resolve())
+    match options.command:
+        case "secrets":
+            print("\n".join(READERS))
+        case "rotate":
+            _rotate(options.secrets, settings, state)
+        case command:
+            _prepare(options, settings, state, dryrun=command == "with-dryrun")
+
+
+def _prepare(
+    options: argparse.Namespace, settings: SettingsFile, state: StateFolder, *, dryrun: bool
+) -> None:
+    """Judge what would be written, and write it only if it works."""
+    deployment = None
+    if settings.path != NO_FILE:
+        before = settings
+        settings = before.with_values(_wanted(options, before.values, state, dryrun=dryrun))
+        deployment = Deployment(settings, state)
+        for fault in deployment.faults():
+            raise RefusedError(fault)
+        added = [name for name in settings.values if not before.values.get(name)]
+        if before.text and added:
+            print(f"prepare: added to {settings.path}: {' '.join(added)}")
+    elif options.prefix or options.public_url or options.deliver_to is not None:
+        raise RefusedError(
+            f"{NO_FILE} takes no setting: write what these options set into the services' units"
+        )
+    state.complete()
+    if deployment:
+        settings.path.touch(0o600)
+        settings.path.write_text(settings.text, encoding="utf-8")
+    if dryrun:
+        state.write_allowlist()
+        orchestrator = deployment and deployment.orchestrator
+        pool = str(orchestrator.subnet_pool) if orchestrator else POOL
+        state.write_policy((deployment and deployment.client) or f"{PREFIX}.62", pool)
+    to_do = [*deployment.advice()] if deployment else []
+    if options.deliver_to == "":
+        remove = f"-f {DEPLOY / 'compose.yaml'} --profile deliveries rm --stop --force approval-delivery"
+        to_do.append(f"an approval-delivery that runs goes on until: docker compose {remove}")
+    for each in to_do:
+        print(f"prepare: {each}", file=sys.stderr)
+    # No file of Compose is named: that would leave out those that the settings add, traces for one.
+    named = "" if settings.path == DEPLOY / ".env" else f"--env-file {settings.path} "
+    up = (
+        f"cd {DEPLOY} && docker compose {named}up -d --wait"
+        if deployment
+        else "systemctl (docs/operations.md)"
+    )
+    lines = "line above names" if len(to_do) == 1 else f"{len(to_do)} lines above name"
+    print(f"prepare: written; do what the {lines}, then: {up}" if to_do else f"prepare: ready; next: {up}")
+
+
+def _wanted(
+    options: argparse.Namespace, values: Mapping[str, str], state: StateFolder, *, dryrun: bool
+) -> dict[str, str]:
+    """Return the settings that the file should have; an empty one it should not."""
+    prefix = values.get("DRYRUN_PREFIX") or options.prefix or PREFIX
+    if options.prefix and prefix != options.prefix:
+        raise RefusedError(
+            f"--prefix {options.prefix}: {options.env} has DRYRUN_PREFIX={prefix}, which stays. "
+            "To change it: docker compose down, write it there, and "
+            f'{options.prefix}.62/32 into "client_networks" of {state.policy}'
+        )
+    profiles = [each for each in values.get("COMPOSE_PROFILES", "").split(",") if each]
+    if dryrun and not values.get("DRYRUN") and "dryrun" not in profiles:
+        profiles.insert(0, "dryrun")
+    # Without dry-runs Compose interpolates the group even though its service is left out.
+    group = Path("/var/run/docker.sock").stat().st_gid if dryrun and not values.get("DOCKER_GID") else 0
+    wanted = {"DRYRUN_STATE": str(state.path), "DOCKER_GID": str(group), "DRYRUN": "on" if dryrun else "off"}
+    wanted = {name: values.get(name) or value for name, value in wanted.items()} | {"DRYRUN_PREFIX": prefix}
+    if options.public_url:
+        wanted |= {"APPROVAL_PUBLIC_URL": options.public_url, "APPROVAL_TRUSTED_PROXIES": f"{prefix}.1"}
+    if options.deliver_to is not None:
+        wanted["DELIVERY_HOSTS"] = options.deliver_to
+        profiles = [each for each in profiles if each != "deliveries"] + ["deliveries"] * bool(
+            options.deliver_to
+        )
+    return wanted | {"COMPOSE_PROFILES": ",".join(profiles)}
+
+
+def _rotate(names: list[str], settings: SettingsFile, state: StateFolder) -> None:
+    """Replace secrets, and print which services to recreate."""
+    unknown = "".join(f"there is no secret {name}; " for name in names if name not in READERS)
+    if unknown or not names:
+        raise RefusedError(f"{unknown or 'name the secrets to rotate; '}there are: {', '.join(READERS)}")
+    if not (state.path / "secrets").is_dir():
+        raise RefusedError(f"{state.path} has no secrets to rotate; run deploy/prepare first")
+    # Without a file systemd may run all of them.
+    runs = settings.model["services"] if settings.text else IN_ORDER
+    for name in names:
+        state.make(name)
+    readers = {service for name in names for service in READERS[name]}
+    command = "docker compose up -d --wait --no-deps --force-recreate SERVICE"
+    print(f"prepare: recreate in this order, each by {command}:")
+    for service in (each for each in IN_ORDER if each in readers and each in runs):
+        print(f"  {service}{' (without --wait: it ends)' if service == 'migrate' else ''}")
+
+
+if __name__ == "__main__":
+    main()

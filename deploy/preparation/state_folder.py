@@ -1,0 +1,130 @@
+"""The folder of a deployment's state: secrets, certificates, the allowlist and the guard's policy."""
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from settings_file import DEPLOY, RefusedError
+
+READERS = {
+    "database_owner": ("postgres", "migrate"),
+    "database_app": ("postgres", "approval-api"),
+    "database_delivery": ("postgres", "approval-delivery"),
+    "orchestrator_token": ("dryrun-orchestrator", "approval-api"),
+    "api_tokens": ("approval-api",),
+    "guard_tls": ("docker-proxy", "dryrun-orchestrator"),
+    "report_key": ("approval-api",),
+}
+"""Each secret, and the services that read it."""
+CERTIFICATES = {
+    "ca": "guard/ca.pem",
+    "server_cert": "guard/cert.pem",
+    "server_key": "guard/key.pem",
+    "client_cert": "orchestrator/cert.pem",
+    "client_key": "orchestrator/key.pem",
+}
+"""The parts of `guard_tls`, and which they are of a fleet whose one guard is `docker-proxy.engine`."""
+ISSUED_ELSEWHERE = ("oidc_client_secret", "delivery_credentials", "delivery_smtp_login")
+"""The operator writes these; Compose needs the files even without a provider and without deliveries."""
+AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", os.devnull)
+ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
+EARLIER_POLICY = '{"client_networks": ["0.0.0.0/0"]}'
+"""Of a release that admitted every address on the network."""
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The folder. Other users may enter it for `config`; the process's umask closes `secrets` to them."""
+
+    path: Path
+
+    @property
+    def policy(self) -> Path:
+        """The guard's policy."""
+        return self.path / "config" / "guard-policy.json"
+
+    def complete(self) -> None:
+        """Make the folders and secrets that are missing, and take over the authorities that this host has."""
+        secret = self.path / "secrets"
+        for folder, mode in ((self.path, 0o755), (secret, 0o700), (self.policy.parent, 0o755)):
+            if not folder.is_dir():
+                folder.mkdir(parents=True)
+                folder.chmod(mode)
+        for name in READERS:
+            files = (secret / f"{name}{ending}" for ending in ("", "_url", "_ca"))
+            if not any(file.exists() and file.stat().st_size for file in files):
+                self.make(name)
+        for name in ISSUED_ELSEWHERE:
+            if not (secret / name).exists():
+                self._keep(f"secrets/{name}", b"")
+        bundle = next(each for each in AUTHORITIES if os.access(each, os.R_OK))
+        self._keep("secrets/oidc_authorities", Path(bundle).read_bytes())
+
+    def make(self, name: str) -> None:
+        """Make a secret, in place of the one that is there."""
+        random = secrets.token_urlsafe(32)
+        match name:
+            case "guard_tls":
+                self._make_certificates()
+            case "report_key":
+                self._make_report_key()
+            case "orchestrator_token":
+                self._keep(f"secrets/{name}", random.encode())
+            case "api_tokens":
+                self._keep(f"secrets/{name}", f"operator:{random}\n".encode())
+            case _:
+                role = "owner" if name == "database_owner" else name.replace("database", "approval")
+                url = f"postgresql+asyncpg://{role}:{random}@postgres/dryrun"
+                self._keep(f"secrets/{name}_password", random.encode())
+                self._keep(f"secrets/{name}_url", url.encode())
+
+    def write_allowlist(self) -> None:
+        """Take over the allowlist of the images that were built."""
+        if not ALLOWLIST.is_file():
+            build = ".venv/bin/dryrun-local images build"
+            raise RefusedError(f"{ALLOWLIST} is missing; build the images first: {build}")
+        self._keep("config/allowlist.json", ALLOWLIST.read_bytes())
+
+    def write_policy(self, client: str, pool: str) -> None:
+        """Write the guard's policy, unless the operator has one."""
+        if not self.policy.exists() or self.policy.read_text(encoding="utf-8").strip() == EARLIER_POLICY:
+            # More sessions than run at once: an isolation check takes a place, and so does a removal.
+            places = {"sessions": 10, "containers": 220}
+            written = json.dumps({"client_networks": [f"{client}/32"], **places, "subnet_pool": pool})
+            self._keep("config/guard-policy.json", f"{written}\n".encode())
+
+    def _keep(self, name: str, content: bytes) -> None:
+        """Write a file atomically, readable to each container's own user."""
+        file = self.path / name
+        draft = file.with_name(f".{file.name}")
+        draft.unlink(missing_ok=True)
+        draft.write_bytes(content)
+        draft.chmod(0o444)
+        draft.replace(file)
+
+    def _make_report_key(self) -> None:
+        """Make the key that signs reports; what older keys signed stays signed, so their public ones stay."""
+        key = Ed25519PrivateKey.generate()
+        public = self.path / "config" / "report-key.pub"
+        older = public.read_bytes() if public.exists() else b""
+        own = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self._keep("config/report-key.pub", older + own + f" reports-{datetime.now(UTC):%Y-%m-%d}\n".encode())
+        self._keep("secrets/report_key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    def _make_certificates(self) -> None:
+        """Make a CA, whose key is not kept, and certificates for guard and orchestrator; older ones end."""
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder, "fleet")
+            command = map(str, (DEPLOY / "fleet" / "certificates", made, "guard=docker-proxy.engine"))
+            done = subprocess.run([*command], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RefusedError(done.stderr.strip())
+            for name, file in CERTIFICATES.items():
+                self._keep(f"secrets/guard_tls_{name}", (made / file).read_bytes())
