@@ -1,0 +1,131 @@
+"""Experiments that are stopped and go on, and how many of them one person may have."""
+
+import asyncio
+
+import pytest
+from made_experiments import WANTED, is_summed_up, request, until
+from scripted_session import scan_all
+from sqlalchemy import text
+
+from approval_api.experiments import repository, service
+from approval_api.experiments.service import MOST_UNFINISHED
+from approval_api.identity.roles import Role
+
+
+async def test_a_stopped_experiment_starts_nothing_until_it_goes_on(api, orchestrator, scanned, eventually):
+    experiment = await request(api)
+    stopped = await api.post(f"/experiments/{experiment['id']}/stop")
+    assert (stopped.status_code, stopped.json()["state"]) == (202, "stopped")
+    await asyncio.sleep(2.5)
+    begun = len(orchestrator.sessions)
+    assert begun <= 2
+    assert (await api.get(f"/experiments/{experiment['id']}")).json()["state"] == "stopped"
+    await api.post(f"/experiments/{experiment['id']}/continue")
+    shown = await until(api, experiment["id"], is_summed_up, eventually)
+    assert shown["measured"] == 8
+
+
+@pytest.mark.whole_pool
+async def test_an_experiment_that_is_stopped_has_no_session_after_that(api, engine, slow_after):
+    linked = slow_after(repository, "link", 0.5)
+
+    async def stored():
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT count(*) FROM gateway.dryrun_sessions"))
+
+    experiment = await request(api)
+    await linked.wait()
+    stopped = (await api.post(f"/experiments/{experiment['id']}/stop")).json()
+    when_stopped = await stored()
+    await asyncio.sleep(0.7)
+    assert (stopped["state"], await stored()) == ("stopped", when_stopped)
+
+
+async def test_the_page_of_a_stopped_one_looks_for_news_until_its_last_session_counts(
+    api, orchestrator, eventually
+):
+    experiment = await request(api)
+    page = f"/dryrun/experiments/{experiment['id']}"
+
+    def states(shown):
+        return {run["state"] for run in shown["run_list"]}
+
+    await until(api, experiment["id"], lambda shown: "waiting" in states(shown), eventually)
+    await api.post(f"/experiments/{experiment['id']}/stop")
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert 'hx-trigger="every 5s"' in shown
+    assert "follow in a moment" not in shown
+    scanning = asyncio.create_task(scan_all(orchestrator))
+    try:
+        await until(api, experiment["id"], lambda shown: states(shown) == {"planned", "measured"}, eventually)
+        await until(api, experiment["id"], lambda shown: shown["results"] is not None, eventually)
+    finally:
+        scanning.cancel()
+        await asyncio.gather(scanning, return_exceptions=True)
+    shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+    assert "hx-trigger" not in shown
+    assert "<b>So far:</b> figures," in shown
+
+
+async def test_it_does_not_go_on_as_somebody_who_lost_the_role(
+    api, browsers, engine, orchestrator, scanned, eventually
+):
+    vera = await browsers("vera", Role.OPERATOR)
+    answer = await vera.ask("POST", "/dryrun/experiments", json=WANTED)
+    assert answer.status_code == 201, answer.text
+    experiment = answer.json()["id"]
+    await until(api, experiment, lambda shown: shown["measured"] >= 1, eventually)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET roles = '{viewer}' WHERE name = 'vera'"))
+    stopped = await until(api, experiment, lambda shown: shown["state"] == "stopped", eventually)
+    refused = await api.post(f"/experiments/{experiment}/continue")
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "urn:dryrun:problem:not-permitted-any-more",
+    )
+    assert "vera" in refused.json()["detail"]
+    assert sum(run["state"] == "planned" for run in stopped["run_list"]) > 0
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET roles = '{operator}' WHERE name = 'vera'"))
+    assert (await api.post(f"/experiments/{experiment}/continue")).status_code == 202
+    shown = await until(api, experiment, is_summed_up, eventually)
+    assert (shown["measured"], len({run["session_id"] for run in shown["run_list"]})) == (8, 8)
+
+
+async def test_at_most_one_session_of_all_that_a_person_compares_waits_for_a_place(api, orchestrator):
+    for _ in range(4):
+        await request(api)
+    for _ in range(4):
+        await api.app.state.experiments.work_once()
+    listed = (await api.get("/sessions")).json()["sessions"]
+    assert sum(session["phase"] in {"requested", "queued"} for session in listed) == 1
+
+
+async def test_a_person_has_so_many_unfinished_experiments_and_no_more(api, orchestrator):
+    for _ in range(MOST_UNFINISHED):
+        await request(api)
+    answer = await api.post("/experiments", json=WANTED)
+    assert (answer.status_code, answer.json()["type"]) == (429, "urn:dryrun:problem:too-many-experiments")
+    assert "stop one" in answer.json()["detail"]
+
+
+async def test_requests_at_the_same_moment_store_no_more_than_may_be_unfinished(api, orchestrator):
+    for _ in range(MOST_UNFINISHED - 1):
+        await request(api)
+    answers = await asyncio.gather(*(api.post("/experiments", json=WANTED) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 429, 429, 429]
+
+
+async def test_stopped_experiments_that_go_on_are_no_more_than_may_be_unfinished(
+    api, orchestrator, monkeypatch
+):
+    stopped = [await request(api) for _ in range(2)]
+    for each in stopped:
+        assert (await api.post(f"/experiments/{each['id']}/stop")).status_code == 202
+    monkeypatch.setattr(service, "MOST_UNFINISHED", 2)
+    running = await request(api)
+    assert (await api.post(f"/experiments/{running['id']}/continue")).status_code == 202
+    answers = await asyncio.gather(*(api.post(f"/experiments/{each['id']}/continue") for each in stopped))
+    assert sorted(answer.status_code for answer in answers) == [202, 429]
+    refused = max(answers, key=lambda answer: answer.status_code).json()
+    assert refused["type"] == "urn:dryrun:problem:too-many-experiments"
