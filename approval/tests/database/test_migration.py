@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from approval_api.database import migrations
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import (
+    DatabaseRefusedError,
     DatabaseUnreachableError,
     MigrationRefusedError,
     migrate,
@@ -85,9 +86,38 @@ async def test_a_database_that_stays_away_is_an_error_that_says_what_to_check(tm
 
 async def test_a_database_that_does_not_exist_is_not_waited_for(postgres):
     engine = create_engine(postgres.url("no_such_database"))
-    with pytest.raises(DBAPIError, match="no_such_database"):
+    with pytest.raises(DatabaseRefusedError, match=r"no_such_database.*APPROVAL_DATABASE_URL"):
         await migrate_when_reachable(engine, wait_seconds=5)
     await engine.dispose()
+
+
+async def test_roles_that_this_user_may_not_create_are_named_one_by_one_with_the_statement(postgres):
+    """Roles belong to the cluster: those that are there step aside."""
+    roles = {"production_reader": "NOLOGIN", "approval_app": "LOGIN", "approval_delivery": "LOGIN"}
+
+    def rename(old: str, new: str) -> None:
+        postgres.execute("postgres", *(f"ALTER ROLE {role}{old} RENAME TO {role}{new}" for role in roles))
+
+    await asyncio.to_thread(
+        postgres.execute,
+        "postgres",
+        "CREATE ROLE schemas_owner LOGIN",
+        "CREATE DATABASE own OWNER schemas_owner",
+    )
+    engine = create_engine(postgres.url("own").replace("postgres@", "schemas_owner@"))
+    await asyncio.to_thread(rename, "", "_aside")
+    try:
+        for role, login in roles.items():
+            wanted = f"CREATE ROLE {role} {login}"
+            with pytest.raises(DatabaseRefusedError, match=f"administrator of the server run: {wanted};"):
+                await migrate_when_reachable(engine, wait_seconds=5)
+            await asyncio.to_thread(postgres.execute, "postgres", wanted)
+        assert await migrate_when_reachable(engine, wait_seconds=5)
+    finally:
+        await engine.dispose()
+        made = [f"DROP ROLE IF EXISTS {role}" for role in roles]
+        await asyncio.to_thread(postgres.execute, "postgres", "DROP DATABASE own WITH (FORCE)", *made)
+        await asyncio.to_thread(rename, "_aside", "")
 
 
 async def test_production_refuses_a_dryrun_row(engine):

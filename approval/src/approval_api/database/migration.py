@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x6761_7465  # "gate": any number that no other program of this database locks
 _WAIT_SECONDS = 30.0
 _NOT_ALLOWED = "42501"
+_OF_THE_OPERATOR = ("28", "3D", "P0001")
+"""SQLSTATEs: a login is refused, a database does not exist, a migration asks for something."""
 
 # Not to_regclass(): its catalogue cache may still say "missing" right after the wait for the lock.
 _HAS_VERSION_TABLE = text("""
@@ -36,6 +38,10 @@ async def _stored_revision(connection: AsyncConnection) -> str | None:
         return None
     revision: str | None = await connection.scalar(text("SELECT version_num FROM gateway.alembic_version"))
     return revision
+
+
+class DatabaseRefusedError(StartRefusedError):
+    """The database answers, and an operator has to change a setting or the database."""
 
 
 class MigrationRefusedError(StartRefusedError):
@@ -101,7 +107,8 @@ async def migrate(engine: AsyncEngine) -> bool:
 async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAIT_SECONDS) -> bool:
     """Like `migrate`, but wait for a database that is still starting.
 
-    Raises DatabaseUnreachableError after `wait_seconds`.
+    Raises DatabaseUnreachableError after `wait_seconds`, and DatabaseRefusedError at once for a wrong
+    password, a database that does not exist, or a role that an administrator has to create.
     """
     try:
         async with asyncio.timeout(wait_seconds):
@@ -110,7 +117,12 @@ async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAI
                     return await migrate(engine)
                 except (OSError, DBAPIError, *DRIVER_ERRORS) as error:
                     if isinstance(error, DBAPIError) and not _may_heal(error):
-                        raise
+                        if not (getattr(error.orig, "sqlstate", None) or "").startswith(_OF_THE_OPERATOR):
+                            raise
+                        raise DatabaseRefusedError(
+                            f"the database refuses: {error.orig}; the server, its roles and the settings "
+                            "APPROVAL_DATABASE_URL and APPROVAL_MIGRATION_DATABASE_URL have to fit each other"
+                        ) from error
                     last = error
                 logger.warning("waiting for the database", extra={"reason": str(last)})
                 await asyncio.sleep(0.5)

@@ -94,8 +94,7 @@ DO $$ BEGIN
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN
-        RAISE EXCEPTION 'role production_reader is missing and this user may not create roles'
-            USING HINT = 'Let an administrator run: CREATE ROLE production_reader NOLOGIN';
+        RAISE EXCEPTION 'let an administrator of the server run: CREATE ROLE production_reader NOLOGIN';
 END $$
 """
 

@@ -88,8 +88,7 @@ DO $$ BEGIN
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN
-        RAISE EXCEPTION 'role approval_app is missing and this user may not create roles'
-            USING HINT = 'Let an administrator run: CREATE ROLE approval_app LOGIN';
+        RAISE EXCEPTION 'let an administrator of the server run: CREATE ROLE approval_app LOGIN';
 END $$
 """
 

@@ -92,8 +92,7 @@ DO $$ BEGIN
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN
-        RAISE EXCEPTION 'role approval_delivery is missing and this user may not create roles'
-            USING HINT = 'Let an administrator run: CREATE ROLE approval_delivery LOGIN';
+        RAISE EXCEPTION 'let an administrator of the server run: CREATE ROLE approval_delivery LOGIN';
 END $$
 """
 
