@@ -122,7 +122,10 @@ def test_a_signal_ends_all_suites_with_all_that_they_started(run, tmp_path, sent
     command = ["env", "--default-signal=INT,HUP", program]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as suites:
         sleeping = tmp_path / "sleeping"
+        deadline = time.monotonic() + 20
         while not sleeping.exists() or len(sleeping.read_text().splitlines()) < 3:
+            assert suites.poll() is None
+            assert time.monotonic() < deadline
             time.sleep(0.05)
         suites.send_signal(sent)
         assert suites.wait(timeout=10) == 130
