@@ -17,10 +17,8 @@ from dryrun_orchestrator.settings import Settings
 
 RUNBOOK = DEPLOY.parent / "docs" / "operations.md"
 
-pytestmark = pytest.mark.skipif(
-    not (DEPLOY.parent / ".dryrun" / "allowlist.json").is_file() or not Path("/var/run/docker.sock").exists(),
-    reason="deploy/prepare copies the allowlist of built images and asks whose the engine's socket is",
-)
+# It needs the images' allowlist, starts nothing and is quick: no reason to wait for workers' engines.
+pytestmark = [pytest.mark.engine, pytest.mark.apart]
 
 
 def prepare(place: Path, *arguments: str) -> str:

@@ -38,6 +38,9 @@ def test_a_service_is_little_exposed(unit):
     assert float(found[1]) <= MOST_EXPOSED
 
 
+# It needs the images' allowlist and starts nothing.
+@pytest.mark.engine
+@pytest.mark.apart
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: needs root")
 def test_what_prepare_writes_is_read_by_whom_the_units_name_and_by_nobody_else(tmp_path: Path):
     """The services' users read what is no secret; secrets are systemd's to hand over, which is root."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from fleet_lab import FleetLab, Host
-from fleet_words import IMAGES, NGINX, Words
+from fleet_words import NGINX, Words, image
 from local_stack import ROOT
 
 pytestmark = [pytest.mark.engine, pytest.mark.long(70)]
@@ -181,7 +181,7 @@ def test_a_network_of_the_right_name_opens_nothing_on_a_worker(
         foreign = worker.ask(
             "POST",
             "/containers/create",
-            {"Image": IMAGES[NGINX]["id"], "HostConfig": {"NetworkMode": identity}},
+            {"Image": image(NGINX)["id"], "HostConfig": {"NetworkMode": identity}},
         )["Id"]
         made.append((worker, "containers", foreign))
         assert any(is_brought(worker, foreign, words.name) for _ in range(4))

@@ -15,6 +15,9 @@ from local_stack import ROOT
 
 GUIDE = ROOT / "docs" / "bring-your-scanner.md"
 FILE = re.compile(r"^`(?P<path>\S+)`:\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+# Its images take packages from the registry, which an engine of one's own does not reach.
+pytestmark = [pytest.mark.engine, pytest.mark.machine]
+
 IMAGES = ("discovery/test-collector-masscan:1.3", "discovery/test-collector-tls:1.0")
 
 
@@ -56,9 +59,6 @@ def test_its_files_have_no_fault(scanners: Path, state: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# Its images take packages from the registry, which an engine of one's own does not reach.
-@pytest.mark.machine
-@pytest.mark.engine
 @pytest.mark.timeout(600)
 def test_both_scanners_are_rehearsed_and_scored_with_lists(scanners: Path, state: Path, docker: Any) -> None:
     try:

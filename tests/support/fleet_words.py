@@ -7,8 +7,13 @@ from uuid import uuid4
 
 from local_stack import ROOT
 
-IMAGES = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"]
 NGINX = "discovery/test-nginx:1.26"
+
+
+def image(name: str) -> dict[str, Any]:
+    """Return an image's row of the allowlist."""
+    row: dict[str, Any] = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"][name]
+    return row
 
 
 class Words:
@@ -42,7 +47,7 @@ class Words:
         return body | changes
 
     def container(self, last: int, *, network: str = "") -> dict[str, Any]:
-        row = IMAGES[NGINX]
+        row = image(NGINX)
         mounts = {
             path: f"size={each['size']},uid={each['uid']},gid={each['gid']},mode={each['mode']}"
             for path, each in row["tmpfs"].items()
