@@ -17,7 +17,7 @@ from dryrun_orchestrator.settings import Settings
 
 RUNBOOK = DEPLOY.parent / "docs" / "operations.md"
 
-# It needs the images' allowlist, starts nothing and is quick: no reason to wait for workers' engines.
+# It needs the images' allowlist, but no engine of a worker.
 pytestmark = [pytest.mark.engine, pytest.mark.apart]
 
 
