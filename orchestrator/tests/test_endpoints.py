@@ -165,6 +165,38 @@ async def test_a_command_that_is_refused_unread_is_recorded(served, headers, bod
     assert len(line["actor"]) <= 201
 
 
+@pytest.mark.parametrize("given", [{}, {"X-Request-ID": "of the sender"}])
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ({"template": "nowhere", "seed": 1}, {}, 404),
+        ({"template": "tiny", "seed": "x"}, {}, 422),
+        ({"template": "tiny", "seed": 1}, {"Authorization": "Bearer of-somebody-else"}, 401),
+    ],
+)
+async def test_a_refusal_is_found_in_the_audit_log_by_the_id_that_its_answer_has(
+    served, body, headers, status, given
+):
+    answer = await served.put(f"/sessions/{uuid4()}", json=body, headers=headers | given)
+    assert answer.status_code == status
+    (line,) = audit_lines(served)
+    assert answer.json()["request_id"] == line["request_id"]
+    assert line["request_id"] == given.get("X-Request-ID", line["request_id"]) != ""
+
+
+async def test_a_failure_is_found_in_the_log_by_the_id_that_its_answer_has(served, monkeypatch, caplog):
+    async def fail(*_):
+        raise RuntimeError("of a defect")
+
+    monkeypatch.setattr(type(served.app.state.parts.journal.events), "after", fail)
+    transport = httpx2.ASGITransport(served.app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://x", headers=TOKEN) as client:
+        answer = await client.get("/events")
+    assert (answer.status_code, answer.json()["title"]) == (500, "Internal error")
+    assert answer.json()["request_id"] in caplog.text
+    assert "defect" not in answer.text
+
+
 async def test_events_are_paged_acknowledged_and_waited_for(served):
     session_id = uuid4()
     page = EventPage.model_validate_json((await served.get("/events")).content)

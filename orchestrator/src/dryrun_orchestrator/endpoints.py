@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -29,7 +29,7 @@ from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.journal.event_log import PositionGoneError
 from dryrun_orchestrator.parts import Parts
-from dryrun_orchestrator.problems import answer_refusal
+from dryrun_orchestrator.problems import answer_refusal, request_id_of
 from dryrun_orchestrator.storage import NotStoredError
 from dryrun_serving.metrics_listener import MEDIA_TYPE
 from dryrun_serving.refusal import RefusedError
@@ -319,7 +319,7 @@ async def _audit(
         actor=None if actor is None else printable(actor),
         command=printable(f"{request.method} {request.url.path}"),
         arguments=arguments,
-        request_id=printable(request.headers.get("x-request-id") or str(uuid4())),
+        request_id=request_id_of(request),
         outcome=outcome,
         reason=reason,
     )

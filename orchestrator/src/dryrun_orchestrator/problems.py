@@ -22,12 +22,20 @@ from dryrun_serving.refusal import RefusedError
 log = logging.getLogger(__name__)
 
 
+def request_id_of(request: Request) -> str:
+    """Return the id that a request has in its answer, the log and the audit: its sender's, or one made here."""
+    if "request_id" not in request.scope:
+        request.scope["request_id"] = printable(request.headers.get("x-request-id") or str(uuid4()))
+    found: str = request.scope["request_id"]
+    return found
+
+
 def answer_refusal(request: Request, refusal: RefusedError) -> JSONResponse:
     """Return a refusal as the answer to `request`, which a stranger may have sent."""
     problem = refusal.problem.model_copy(
         update={
             "instance": printable(request.scope["path"]),
-            "request_id": printable(request.headers.get("x-request-id") or str(uuid4())),
+            "request_id": request_id_of(request),
         }
     )
     return JSONResponse(
@@ -94,6 +102,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_any_error(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    failed = (request.method, request.url.path, request_id_of(request))
+    log.error("%s %s failed, request %s", *failed, exc_info=error)
     why = "the log has the details under this request id"
     return answer_refusal(request, RefusedError("internal", 500, why, title="Internal error"))
