@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def request_id_of(request: Request) -> str:
-    """Return the id that a request has in its answer, the log and the audit: its sender's, or one made here."""
+    """Return the id of a request in its answer, the log and the audit: its sender's, or one made here."""
     if "request_id" not in request.scope:
         request.scope["request_id"] = printable(request.headers.get("x-request-id") or str(uuid4()))
     found: str = request.scope["request_id"]
