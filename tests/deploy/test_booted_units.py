@@ -1,19 +1,15 @@
-"""The units under a booted systemd, installed as docs/operations.md says: a session runs, each can restart.
-
-The container has the machine's engine; its network, processes, cgroups and /opt/discovery are its own.
-"""
+"""The units under a booted systemd, installed as docs/operations.md says: sessions run, units restart."""
 
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from booted import Machine, booted
 from deployment import DEPLOY, ROOT, run
 
 pytestmark = [
@@ -22,18 +18,7 @@ pytestmark = [
 ]
 
 SOCKET = Path("/var/run/docker.sock")
-MACHINE = """
-FROM discovery/base:13
-RUN apt-get update && apt-get install --assume-yes --no-install-recommends \\
-    systemd systemd-sysv python3 postgresql openssl openssh-client docker-cli
-RUN printf '[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=true\\n' \\
-    >/etc/systemd/system/docker.service
-"""
-BOOT = """
-set -e
-umount --recursive /sys/fs/cgroup
-mount -t cgroup2 none /sys/fs/cgroup
-mount --make-rshared /
+CHECKOUT = """
 mount -t tmpfs none /mnt
 mkdir /mnt/upper /mnt/work /opt/discovery
 mount -t overlay overlay -o lowerdir=/checkout,upperdir=/mnt/upper,workdir=/mnt/work /opt/discovery
@@ -44,28 +29,31 @@ for program in approval-api docker-guard dryrun-orchestrator dryrun; do
 done
 sed --in-place "s|^$0/|/opt/discovery/|" lib/python3*/site-packages/*.pth
 groupadd --system --gid "$1" docker
-exec /sbin/init
 """
 SERVICES = ("docker-guard", "dryrun-orchestrator", "approval-api")
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A booted system in a container."""
+class Installation:
+    """The services on a machine."""
 
-    name: str
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
 
     def sh(self, script: str, seconds: float = 120) -> str:
         """Run lines as root would in /opt/discovery; AssertionError when they fail."""
-        return run(
-            "docker", "exec", "--workdir=/opt/discovery", self.name, "bash", "-ec", script, seconds=seconds
-        )
+        return self._machine.sh(script, seconds, "/opt/discovery")
 
     def dryrun(self, *words: str, seconds: float = 240) -> str:
         token = self.sh("cut -d: -f2 /etc/discovery/secrets/api_tokens")
         settings = ("--env", f"DRYRUN_API_TOKEN={token}", "--env", "DRYRUN_API_URL=http://127.0.0.1:8470")
         return run(
-            "docker", "exec", *settings, self.name, "/opt/discovery/.venv/bin/dryrun", *words, seconds=seconds
+            "docker",
+            "exec",
+            *settings,
+            self._machine.name,
+            "/opt/discovery/.venv/bin/dryrun",
+            *words,
+            seconds=seconds,
         )
 
     def page(self, port: int, path: str) -> str:
@@ -103,34 +91,24 @@ def guides_commands() -> str:
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    image, name = "discovery/test-systemd:13", f"dryrun-units-{os.getpid()}"
-    subprocess.run(
-        ["docker", "build", "--quiet", "--tag", image, "-"],
-        input=MACHINE.encode(), check=True, capture_output=True, timeout=300,
-    )  # fmt: skip
-    run(
-        "docker", "run", "--detach", f"--name={name}", "--privileged", "--cgroupns=private",
-        "--env=container=docker", "--tmpfs=/run", f"--volume={SOCKET}:/run/docker.sock",
-        f"--volume={ROOT}:/checkout:ro", image, "bash", "-c", BOOT, str(ROOT), str(SOCKET.stat().st_gid),
-    )  # fmt: skip
-    try:
-        made = Machine(name)
+def machine() -> Iterator[Installation]:
+    options = (f"--volume={SOCKET}:/run/docker.sock", f"--volume={ROOT}:/checkout:ro")
+    words = (str(ROOT), str(SOCKET.stat().st_gid))
+    with booted("units", *options, prepare=CHECKOUT, words=words) as made:
+        installed = Installation(made)
         # PostgreSQL's cluster is Debian's own, and begins with the system.
-        made.sh("until runuser -u postgres -- psql --command='SELECT 1'; do sleep 0.5; done", seconds=60)
-        made.sh(guides_commands())
-        made.until(made.is_ready)
-        yield made
-    finally:
-        run("docker", "rm", "--force", "--volumes", name)
+        installed.sh("until runuser -u postgres -- psql --command='SELECT 1'; do sleep 0.5; done", seconds=60)
+        installed.sh(guides_commands())
+        installed.until(installed.is_ready)
+        yield installed
 
 
-def test_a_session_meets_its_criteria(machine: Machine):
+def test_a_session_meets_its_criteria(machine: Installation):
     machine.dryrun("start", "small", "--seed", "3")
     assert "8 of 8" in machine.dryrun("watch", "last")
 
 
-def test_nothing_failed_or_began_twice(machine: Machine):
+def test_nothing_failed_or_began_twice(machine: Installation):
     shown = machine.sh(
         f"systemctl show --property=ActiveState,NRestarts --value {' '.join(SERVICES)}"
     ).split()
@@ -138,12 +116,12 @@ def test_nothing_failed_or_began_twice(machine: Machine):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_all_goes_on_after_a_restart_of(machine: Machine, service: str):
+def test_all_goes_on_after_a_restart_of(machine: Installation, service: str):
     machine.sh(f"systemctl restart {service}")
     machine.until(machine.is_ready)
 
 
-def test_deliveries_begin_once_they_have_their_hosts(machine: Machine):
+def test_deliveries_begin_once_they_have_their_hosts(machine: Installation):
     machine.sh("useradd --system --no-create-home approval-delivery")
     machine.sh(
         "mkdir /etc/systemd/system/approval-delivery.service.d\n"
@@ -155,7 +133,7 @@ def test_deliveries_begin_once_they_have_their_hosts(machine: Machine):
     assert machine.sh("systemctl show --property=NRestarts --value approval-delivery") == "0"
 
 
-def test_a_services_user_reads_no_secret_and_only_the_guard_reaches_the_engine(machine: Machine):
+def test_a_services_user_reads_no_secret_and_only_the_guard_reaches_the_engine(machine: Installation):
     for user in ("dryrun-orchestrator", "approval-api"):
         for command in ("cat /etc/discovery/secrets/api_tokens", "docker version"):
             with pytest.raises(AssertionError, match="ermission denied"):
