@@ -30,6 +30,7 @@ done
 sed --in-place "s|^$0/|/opt/discovery/|" lib/python3*/site-packages/*.pth
 groupadd --system --gid "$1" docker
 """
+SECTION = "Without Compose: systemd"
 SERVICES = ("docker-guard", "dryrun-orchestrator", "approval-api")
 
 
@@ -82,11 +83,16 @@ class Installation:
         raise AssertionError(self.sh("journalctl --no-pager --lines=50"))
 
 
-def guides_commands() -> str:
-    """Return the commands of the guide's section, as root would type them."""
-    guide = (DEPLOY.parent / "docs" / "operations.md").read_text()
-    section = guide.partition("## Without Compose: systemd")[2].partition("\n## ")[0]
-    (block,) = re.findall(r"^```console\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+def guides_commands(section: str, holding: str) -> str:
+    """Return the commands of a section's block that holds some words, as root would type them."""
+    text = (
+        (DEPLOY.parent / "docs" / "operations.md")
+        .read_text()
+        .partition(f"## {section}\n")[2]
+        .partition("\n## ")[0]
+    )
+    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (block,) = [each for each in blocks if holding in each]
     return re.sub(r"^# ", "", block, flags=re.MULTILINE)
 
 
@@ -98,7 +104,7 @@ def machine() -> Iterator[Installation]:
         installed = Installation(made)
         # PostgreSQL's cluster is Debian's own, and begins with the system.
         installed.sh("until runuser -u postgres -- psql --command='SELECT 1'; do sleep 0.5; done", seconds=60)
-        installed.sh(guides_commands())
+        installed.sh(guides_commands(SECTION, "useradd"))
         installed.until(installed.is_ready)
         yield installed
 
@@ -113,6 +119,27 @@ def test_nothing_failed_or_began_twice(machine: Installation):
         f"systemctl show --property=ActiveState,NRestarts --value {' '.join(SERVICES)}"
     ).split()
     assert shown == ["0", "active"] * len(SERVICES) or shown == ["active", "0"] * len(SERVICES)
+
+
+def test_what_was_backed_up_is_there_after_a_restore(machine: Installation):
+    before = machine.dryrun("--json", "list")
+    assert "small" in before
+    machine.sh(guides_commands(SECTION, "pg_dump"))
+    machine.until(machine.is_ready)
+    assert machine.dryrun("--json", "list") == before
+
+
+def test_a_new_password_takes_the_place_of_the_old_one(machine: Installation):
+    password = "cat /etc/discovery/secrets/database_app_password"
+    old = machine.sh(password)
+    machine.sh(guides_commands(SECTION, "rotate"))
+    machine.until(machine.is_ready)
+    assert machine.sh(password) != old
+    machine.sh(
+        f"PGPASSWORD=$({password}) psql postgresql://approval_app@127.0.0.1/dryrun --command='SELECT 1'"
+    )
+    with pytest.raises(AssertionError, match="authentication failed"):
+        machine.sh(f"PGPASSWORD={old} psql postgresql://approval_app@127.0.0.1/dryrun --command='SELECT 1'")
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -138,3 +165,15 @@ def test_a_services_user_reads_no_secret_and_only_the_guard_reaches_the_engine(m
         for command in ("cat /etc/discovery/secrets/api_tokens", "docker version"):
             with pytest.raises(AssertionError, match="ermission denied"):
                 machine.sh(f"runuser -u {user} -- {command}")
+
+
+def test_removed_it_leaves_nothing_but_the_database(machine: Installation):
+    machine.sh(guides_commands("Uninstall", "userdel"))
+    assert (
+        machine.sh(
+            "systemctl list-unit-files --no-legend | grep --extended-regexp 'approval|guard|dryrun' || true"
+        )
+        == ""
+    )
+    left = "find / -xdev ( -nouser -o -nogroup ) -print".replace("( ", "\\( ").replace(" )", " \\)")
+    assert machine.sh(left) == ""
