@@ -21,6 +21,9 @@ from docker_guard.peers import Peer, peer_of
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.refusal import Refusal
 
+_AT_ANY_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python has no name."""
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -65,10 +68,12 @@ def _load(context: ssl.SSLContext, files: TlsFiles, what: str) -> None:
 def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
     """Return when the guard's certificate expires, by a handshake with a client that trusts `ca`.
 
-    Raises ConfigurationError when such a client would not accept it.
+    Raises ConfigurationError when such a client would accept it at no time. One that has expired is served,
+    and refused by clients: a guard that ended for it would remove nothing that is due.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
+    client.verify_flags |= _AT_ANY_TIME
     client.load_verify_locations(ca)
     here, there = ssl.MemoryBIO(), ssl.MemoryBIO()
     asking = client.wrap_bio(here, there)

@@ -11,6 +11,7 @@ from certificates import Authority
 from guard_stage import LISTEN_ID, Guard, Words, read_reply
 
 from docker_guard import labels
+from docker_guard.audit_log import CERTIFICATE_EXPIRES
 from docker_guard.listeners import open_listener
 from docker_guard.main import main
 from docker_guard.peers import Peer
@@ -247,15 +248,28 @@ class TestFromElsewhere:
 
 
 def test_a_certificate_that_clients_would_refuse_is_not_served(authority: Authority, tmp_path: Path):
-    ended = authority.sign("ended", server=True, ended=True)
-    with pytest.raises(ConfigurationError, match="expired"):
-        server_context(files_of(ended))
+    place = authority.sign("server", server=True)
     other = Authority(tmp_path / "other").sign("server", server=True)
-    mixed = TlsFiles(ended / "ca.pem", other / "cert.pem", other / "key.pem")
+    mixed = TlsFiles(place / "ca.pem", other / "cert.pem", other / "key.pem")
     with pytest.raises(ConfigurationError, match="would refuse"):
         server_context(mixed)
     with pytest.raises(ConfigurationError, match="cannot be served"):
-        server_context(TlsFiles(ended / "ca.pem", tmp_path / "nothing", ended / "key.pem"))
+        server_context(TlsFiles(place / "ca.pem", tmp_path / "nothing", place / "key.pem"))
+
+
+async def test_a_guard_whose_certificate_has_expired_runs_and_lets_nobody_in(
+    guard: Guard, policy: Policy, authority: Authority
+):
+    """Without it nothing would remove what is due."""
+    ended = authority.sign("ended", server=True, ended=True)
+    client = authority.sign("client")
+    async with served_by(guard, policy, ended) as served:
+        assert await served.send(PING, client) == b""
+    expires = CERTIFICATE_EXPIRES.collect()[0].samples[0].value
+    assert time.time() - 2 * 86400 < expires < time.time()
+    async with served_by(guard, policy, authority.sign("server", server=True)) as served:
+        assert await served.send(PING, authority.sign("late", ended=True)) == b""
+        assert await served.send(PING, client) != b""
 
 
 @pytest.mark.parametrize(
