@@ -11,7 +11,7 @@ from pathlib import Path
 
 from judging import Deployment
 from settings_file import DEPLOY, NO_FILE, RefusedError, SettingsFile
-from state_folder import READERS, StateFolder
+from state_folder import READERS, StateFolder, require_allowlist
 
 PREFIX = "10.212.255"
 POOL = "10.213.0.0/16"
@@ -60,6 +60,9 @@ def main() -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.command == "secrets":
+        print("\n".join(READERS))
+        return
     options.env = Path(options.env or DEPLOY / ".env").resolve()
     settings = SettingsFile.read(options.env)
     given = (
@@ -67,8 +70,6 @@ def _run(options: argparse.Namespace) -> None:
     )
     state = StateFolder((DEPLOY / given).resolve())
     match options.command:
-        case "secrets":
-            print("\n".join(READERS))
         case "rotate":
             _rotate(options.secrets, settings, state)
         case command:
@@ -79,29 +80,31 @@ def _prepare(
     options: argparse.Namespace, settings: SettingsFile, state: StateFolder, *, dryrun: bool
 ) -> None:
     """Judge what would be written, and write it only if it works."""
-    deployment = None
+    deployment, before = None, settings
     if settings.path != NO_FILE:
-        before = settings
         settings = before.with_values(_wanted(options, before.values, state, dryrun=dryrun))
         deployment = Deployment(settings, state)
         for fault in deployment.faults():
             raise RefusedError(fault)
-        added = [name for name in settings.values if not before.values.get(name)]
-        if before.text and added:
-            print(f"prepare: added to {settings.path}: {' '.join(added)}")
     elif options.prefix or options.public_url or options.deliver_to is not None:
         raise RefusedError(
             f"{NO_FILE} takes no setting: write what these options set into the services' units"
         )
+    if dryrun:
+        require_allowlist()
     state.complete()
     if deployment:
-        settings.path.touch(0o600)
-        settings.path.write_text(settings.text, encoding="utf-8")
+        settings.write()
+        added = [name for name in settings.values if not before.values.get(name)]
+        if before.text and added:
+            print(f"prepare: added to {settings.path}: {' '.join(added)}")
     if dryrun:
         state.write_allowlist()
         orchestrator = deployment and deployment.orchestrator
-        pool = str(orchestrator.subnet_pool) if orchestrator else POOL
-        state.write_policy((deployment and deployment.client) or f"{PREFIX}.62", pool)
+        # Where none runs yet, the settings say what it will be.
+        client = (deployment and deployment.client) or f"{settings.values.get('DRYRUN_PREFIX') or PREFIX}.62"
+        pool = orchestrator.subnet_pool if orchestrator else settings.values.get("DRYRUN_SUBNET_POOL") or POOL
+        state.write_policy(client, str(pool))
     to_do = [*deployment.advice()] if deployment else []
     if options.deliver_to == "":
         remove = f"-f {DEPLOY / 'compose.yaml'} --profile deliveries rm --stop --force approval-delivery"

@@ -69,20 +69,18 @@ class Deployment:
     @property
     def client(self) -> str | None:
         """The address from which the guard is asked, where one runs."""
-        orchestrator = self.settings.model["services"].get("dryrun-orchestrator", {"networks": {}})
-        found: str | None = (orchestrator["networks"].get("engine") or {}).get("ipv4_address")
+        networks = self.settings.model["services"].get("dryrun-orchestrator", {}).get("networks") or {}
+        found: str | None = (networks.get("engine") or {}).get("ipv4_address")
         return found
 
     def faults(self) -> Iterator[str]:
         """Yield what services would end with, and what the host rule would not shut off."""
-        model, state = self.settings.model, self.state.path
+        model = self.settings.model
         for name, harmless in RETIRED.items():
             if self.settings.values.get(name, harmless) not in {"", harmless}:
                 removed = "is no setting any more; run docker compose down, and remove the line"
                 yield f"{self._given(name)} {removed}: {BY_NAME}"
-        secret = Path(model["secrets"]["database_app_url"].get("file", ""))
-        if secret.resolve().parent != state / "secrets":
-            yield f"{self._given('DRYRUN_STATE')}: {secret} is not in --state {state}; name one folder"
+        yield from self._folder_of_secrets()
         yield from self._names_of_bridges()
         try:
             edge = IPv4Network(model["networks"]["edge"]["ipam"]["config"][0]["subnet"])
@@ -103,6 +101,16 @@ class Deployment:
             except SettingsError as error:
                 reason = re.sub(r"[A-Z_]+", lambda name: NAMES_HERE.get(name[0], name[0]), str(error))
                 yield f"{service} does not start with {self.settings.path}: {reason}"
+
+    def _folder_of_secrets(self) -> Iterator[str]:
+        secret = Path((self.settings.model.get("secrets") or {}).get("database_app_url", {}).get("file", ""))
+        if not secret.name:
+            yield (
+                f"{self._given('COMPOSE_FILE')}: these files have no database_app_url among their secrets' "
+                "files; compose.yaml has to be the first of them"
+            )
+        elif secret.resolve().parent != (state := self.state.path) / "secrets":
+            yield f"{self._given('DRYRUN_STATE')}: {secret} is not in --state {state}; name one folder"
 
     def _names_of_bridges(self) -> Iterator[str]:
         services, networks = self.settings.model["services"].values(), self.settings.model["networks"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -76,6 +77,21 @@ class SettingsFile:
             )
         return new
 
+    def write(self) -> None:
+        """Write all of it or nothing. An earlier file's owner and mode stay; a new one is for its owner."""
+        draft = self.path.with_name(f".{self.path.name}.draft")
+        draft.unlink(missing_ok=True)
+        draft.touch(0o600)
+        try:
+            draft.write_text(self.text, encoding="utf-8")
+            if self.path.exists():
+                before = self.path.stat()
+                os.chown(draft, before.st_uid, before.st_gid)
+                draft.chmod(before.st_mode)
+            draft.replace(self.path)
+        finally:
+            draft.unlink(missing_ok=True)
+
     def _compose(self, shell: Mapping[str, str], service: Json | None = None) -> Json:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "settings")
@@ -83,6 +99,10 @@ class SettingsFile:
             options = ["--env-file", str(file)]
             if service:
                 options = ["--env-file", os.devnull, "--project-directory", folder, "--file", "-"]
+            if shutil.which("docker") is None:
+                raise RefusedError(
+                    f"docker is missing, whose Compose reads {self.path}; install Docker Engine"
+                )
             done = subprocess.run(
                 ["docker", "compose", *options, "config", "--format=json"],
                 input=json.dumps({"name": "all", "services": {"all": {"image": "none", **(service or {})}}}),

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from settings_file import DEPLOY, RefusedError
 
+from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+
 READERS = {
     "database_owner": ("postgres", "migrate"),
     "database_app": ("postgres", "approval-api"),
@@ -35,8 +37,19 @@ ISSUED_ELSEWHERE = ("oidc_client_secret", "delivery_credentials", "delivery_smtp
 """The operator writes these; Compose needs the files even without a provider and without deliveries."""
 AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", os.devnull)
 ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
-EARLIER_POLICY = '{"client_networks": ["0.0.0.0/0"]}'
+EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
 """Of a release that admitted every address on the network."""
+
+
+def require_allowlist() -> None:
+    """Raise RefusedError where the allowlist of the images that were built is missing or faulty."""
+    build = "build the images: .venv/bin/dryrun-local images build"
+    if not ALLOWLIST.is_file():
+        raise RefusedError(f"{ALLOWLIST} is missing; {build}")
+    try:
+        load_allowlist(ALLOWLIST)
+    except AllowlistError as error:
+        raise RefusedError(f"{error}; {build}") from error
 
 
 @dataclass(frozen=True)
@@ -87,14 +100,11 @@ class StateFolder:
 
     def write_allowlist(self) -> None:
         """Take over the allowlist of the images that were built."""
-        if not ALLOWLIST.is_file():
-            build = ".venv/bin/dryrun-local images build"
-            raise RefusedError(f"{ALLOWLIST} is missing; build the images first: {build}")
         self._keep("config/allowlist.json", ALLOWLIST.read_bytes())
 
     def write_policy(self, client: str, pool: str) -> None:
         """Write the guard's policy, unless the operator has one."""
-        if not self.policy.exists() or self.policy.read_text(encoding="utf-8").strip() == EARLIER_POLICY:
+        if not self.policy.exists() or self.policy.read_bytes().strip() == EARLIER_POLICY:
             # More sessions than run at once: an isolation check takes a place, and so does a removal.
             places = {"sessions": 10, "containers": 220}
             written = json.dumps({"client_networks": [f"{client}/32"], **places, "subnet_pool": pool})

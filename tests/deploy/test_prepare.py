@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deployment import DEPLOY
+from small_disk import filled, small_disk
 
 from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.egress.hosts import HostList
@@ -539,3 +541,114 @@ def test_a_variable_that_nothing_uses_is_not_taken_for_a_word_of_a_command(tmp_p
     lines = prepare(tmp_path).splitlines()
     assert [line.split()[2] for line in lines] == ["A", "CMD", "DRYRUN_BRIDGES"]
     assert all("compose.yaml does not use it; Remove it" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: {other: {image: other}}",
+        "networks: {other: {}}",
+        "secrets: {database_app_url: !override {environment: URL}}",
+    ],
+)
+def test_files_of_compose_without_the_secrets_are_refused_before_anything_is_written(
+    tmp_path: Path, text: str
+):
+    (tmp_path / "more.yaml").write_text(f"{text}\n")
+    files = f"{DEPLOY / 'compose.yaml'}:" if "!override" in text else ""
+    (tmp_path / "env").write_text(f"COMPOSE_FILE={files}{tmp_path / 'more.yaml'}\n")
+    done = prepared(tmp_path)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["prepare"]
+    assert f"COMPOSE_FILE={files}{tmp_path / 'more.yaml'}" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    "orchestrator",
+    [
+        "COMPOSE_PROFILES=deliveries\nDRYRUN=on\nDELIVERY_HOSTS=hooks.example.com\n",
+        "COMPOSE_FILE=compose.yaml:{more}\n",
+    ],
+)
+def test_a_new_policy_has_the_addresses_of_the_settings_where_no_orchestrator_has_one(
+    tmp_path: Path, orchestrator: str
+):
+    more = tmp_path / "more.yaml"
+    more.write_text("services: {dryrun-orchestrator: {networks: !reset null, network_mode: none}}\n")
+    (tmp_path / "env").write_text(
+        f"DRYRUN_PREFIX=10.212.7\nDRYRUN_SUBNET_POOL=10.213.64.0/18\n{orchestrator.format(more=more)}"
+    )
+    prepare(tmp_path)
+    policy = Policy.load(tmp_path / "state" / "config" / "guard-policy.json")
+    assert [str(each) for each in policy.client_networks] == ["10.212.7.62/32"]
+    assert str(policy.subnet_pool) == "10.213.64.0/18"
+
+
+def test_a_policy_that_is_no_text_is_named_like_any_other_faulty_one(tmp_path: Path):
+    prepare(tmp_path)
+    policy = tmp_path / "state" / "config" / "guard-policy.json"
+    policy.chmod(0o644)
+    policy.write_bytes(b"\xff")
+    (line,) = prepare(tmp_path).splitlines()
+    assert (str(policy) in line, "the guard does not start with it" in line) == (True, True)
+
+
+def test_settings_are_written_whole_or_not_at_all_and_stay_their_owners(tmp_path: Path):
+    with small_disk(tmp_path / "disk", kib=32) as disk:
+        file = disk / "settings"
+        before = f"# {'x' * 9000}\nDRYRUN_PUBLISH=127.0.0.1:8480\n"
+        file.write_text(before)
+        file.chmod(0o640)
+        os.chown(file, 1234, 1234)
+        with filled(disk):
+            done = prepared(tmp_path, "--env", str(file))
+            assert (done.returncode, "No space left" in done.stderr) == (1, True)
+            assert "added to" not in done.stdout
+            assert file.read_text() == before
+        assert prepare(tmp_path, "--env", str(file)) == ""
+        assert file.read_text().startswith(before)
+        assert "\nDRYRUN_PREFIX=" in file.read_text()
+        stat = file.stat()
+        assert (stat.st_mode & 0o777, stat.st_uid, stat.st_gid) == (0o640, 1234, 1234)
+        assert list(disk.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("allowlist", [None, "", '{"version": 1, "images": {', '{"images": {}}'])
+def test_an_allowlist_that_is_missing_or_faulty_is_refused_before_anything_is_written(
+    tmp_path: Path, allowlist: str | None
+):
+    checkout = tmp_path / "checkout"
+    shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
+    (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
+    (checkout / ".dryrun").mkdir()
+    if allowlist is not None:
+        (checkout / ".dryrun" / "allowlist.json").write_text(allowlist)
+
+    def run(command: str) -> "subprocess.CompletedProcess[str]":
+        program = [checkout / "deploy" / "prepare", "--env", tmp_path / "env", "--state", tmp_path / "state"]
+        return subprocess.run(
+            [*program, command],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=own_environment(),
+        )
+
+    done = run("with-dryrun")
+    assert (done.returncode, "build the images" in done.stderr) == (1, True)
+    assert str(checkout / ".dryrun" / "allowlist.json") in done.stderr
+    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "env").exists()
+    assert run("without-dryrun").returncode == 0
+
+
+def test_what_is_missing_of_docker_is_said(tmp_path: Path):
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "dirname"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    (tmp_path / "env").write_text("DRYRUN_PUBLISH=127.0.0.1:8480\n")
+    done = prepared(tmp_path, PATH=str(tmp_path / "bin"))
+    assert (done.returncode, "docker is missing" in done.stderr) == (1, True)
+    assert prepared(tmp_path, "secrets", PATH=str(tmp_path / "bin")).returncode == 0
