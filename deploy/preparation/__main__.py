@@ -5,6 +5,7 @@ Existing files stay, except the allowlist and the certificate authorities: both 
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,10 @@ SECRET is one of: {" ".join(READERS)}"""
 def main() -> None:
     """Run a command; exit code 1 with the reason where it refuses, 2 for wrong usage."""
     os.umask(0o077)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Keys are made in a temporary folder, which goes when the program ends this way.
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, lambda number, _: sys.exit(128 + number))
     parser = argparse.ArgumentParser("deploy/prepare", usage=USAGE)
     for name in ("state", "env", "prefix", "public-url", "deliver-to"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -652,3 +654,36 @@ def test_what_is_missing_of_docker_is_said(tmp_path: Path):
     done = prepared(tmp_path, PATH=str(tmp_path / "bin"))
     assert (done.returncode, "docker is missing" in done.stderr) == (1, True)
     assert prepared(tmp_path, "secrets", PATH=str(tmp_path / "bin")).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_key_in_the_temporary_folder(tmp_path: Path, number: signal.Signals):
+    program, begun, temporary = tmp_path / "bin" / "openssl", tmp_path / "begun", tmp_path / "temporary"
+    temporary.mkdir()
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        f"case \" $* \" in *' -CA '*) echo $$ >{begun}.new; mv {begun}.new {begun}; exec sleep 60;; esac\n"
+        f'exec {shutil.which("openssl")} "$@"\n'
+    )
+    program.chmod(0o755)
+    running = subprocess.Popen(
+        [DEPLOY / "prepare", "--state", tmp_path / "state", "--env", tmp_path / "env", "without-dryrun"],
+        env=own_environment() | {"PATH": f"{program.parent}:{os.environ['PATH']}", "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        until = time.monotonic() + 30
+        while not begun.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert list(temporary.rglob("ca/key.pem")) != []
+        running.send_signal(number)
+        assert running.wait(10) == 128 + number
+        assert list(temporary.rglob("key.pem")) == []
+    finally:
+        running.kill()
+        os.kill(int(begun.read_text()), signal.SIGKILL)
+        _, said = running.communicate()
+    assert said == b""
