@@ -26,13 +26,15 @@ READERS = {
 }
 """Each secret, and the services that read it."""
 CERTIFICATES = {
-    "ca": "guard/ca.pem",
     "server_cert": "guard/cert.pem",
     "server_key": "guard/key.pem",
     "client_cert": "orchestrator/cert.pem",
     "client_key": "orchestrator/key.pem",
+    "ca": "guard/ca.pem",
 }
-"""The parts of `guard_tls`, and which they are of a fleet whose one guard is `docker-proxy.engine`."""
+"""The parts of `guard_tls`, and which they are of a fleet whose one guard is `docker-proxy.engine`.
+
+The last one says that all are there."""
 ISSUED_ELSEWHERE = ("oidc_client_secret", "delivery_credentials", "delivery_smtp_login")
 """The operator writes these; Compose needs the files even without a provider and without deliveries."""
 AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", os.devnull)

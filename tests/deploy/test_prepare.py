@@ -687,3 +687,16 @@ def test_a_signal_leaves_no_key_in_the_temporary_folder(tmp_path: Path, number: 
         os.kill(int(begun.read_text()), signal.SIGKILL)
         _, said = running.communicate()
     assert said == b""
+
+
+def test_certificates_of_which_one_could_not_be_written_are_made_again(tmp_path: Path):
+    folder = tmp_path / "state" / "secrets"
+    parts = [f"guard_tls_{name}" for name in ("ca", "server_cert", "server_key", "client_cert", "client_key")]
+    for name in parts:
+        (folder / name).mkdir(parents=True)
+        assert prepared(tmp_path, "without-dryrun").returncode == 1
+        (folder / name).rmdir()
+        prepare(tmp_path, "without-dryrun")
+        assert [each for each in parts if not (folder / each).is_file()] == []
+        for each in parts:
+            (folder / each).unlink()
