@@ -74,7 +74,7 @@ class StateFolder:
                 folder.chmod(mode)
         for name in READERS:
             files = (secret / f"{name}{ending}" for ending in ("", "_url", "_ca"))
-            if not any(file.exists() and file.stat().st_size for file in files):
+            if not any(file.is_file() and file.stat().st_size for file in files):
                 self.make(name)
         for name in ISSUED_ELSEWHERE:
             if not (secret / name).exists():
