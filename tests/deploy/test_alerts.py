@@ -114,6 +114,7 @@ CASES = {
     "DryrunInstalledFilesFaulty": is_zero("dryrun_installed_files_valid"),
     "DryrunJournalNotWritable": is_zero("dryrun_journal_writable"),
     "DryrunAuditLogNotWritable": is_zero("dryrun_audit_log_writable"),
+    "ApprovalDatabaseAway": is_zero("approval_database_up"),
     "ApprovalDoesNotFollow": is_zero("approval_follower_up"),
     "ApprovalEventsLost": grows("approval_follower_snapshots_total", 0, 1),
     "ApprovalEventsRefused": grows("approval_events_refused_total", 0, 1),

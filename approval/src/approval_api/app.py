@@ -53,6 +53,7 @@ from approval_api.buttons import router as buttons_router
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
+from approval_api.database.watching import watch
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 from approval_api.experiments.service import Experiments
@@ -279,6 +280,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(
             working(
                 {
+                    "database": partial(watch, state.engine, state.metrics.database_up),
                     "noticing": Noticing(state.engine, *comparable).run,
                     "purge": partial(purge.run, state.engine, settings.login_limits),
                     "pruning": partial(pruning.run, state.engine, settings.retention),

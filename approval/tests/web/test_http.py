@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.access.credentials import ProgramTokens
 from approval_api.app import create_app
+from approval_api.database import watching
 from approval_api.settings import ProgramToken
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem
 
@@ -110,7 +111,11 @@ async def test_ready_while_following_degraded_while_not(api, orchestrator, event
     assert "does not answer" in degraded["follower"]["detail"]
 
 
-async def test_not_ready_without_a_database(api, postgres, eventually):
+async def test_not_ready_without_a_database(api, postgres, eventually, monkeypatch):
+    async def shows(figure):
+        return figure in (await api.client.get("/metrics")).text
+
+    monkeypatch.setattr(watching, "_EVERY_SECONDS", 0.2)
     postgres.stop()
     try:
         answer = await api.client.get("/readyz")
@@ -126,6 +131,7 @@ async def test_not_ready_without_a_database(api, postgres, eventually):
             "urn:dryrun:problem:database-unavailable",
         )
         assert (await api.client.get("/livez")).status_code == 200
+        await eventually(lambda: shows("approval_database_up 0.0"))
     finally:
         postgres.start()
 
@@ -133,6 +139,7 @@ async def test_not_ready_without_a_database(api, postgres, eventually):
         return (await api.client.get("/readyz")).status_code == 200
 
     await eventually(ready)
+    await eventually(lambda: shows("approval_database_up 1.0"))
 
 
 async def test_a_connection_that_closes_at_the_wrong_moment_is_a_database_that_is_away(api, monkeypatch):

@@ -4,11 +4,11 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import generate_latest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.access.permission import OPEN
 from approval_api.database.errors import DATABASE_ERRORS
+from approval_api.database.watching import ask
 from approval_api.follower.follower import Follower
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
@@ -56,8 +56,7 @@ async def readyz(request: Request) -> Readiness:
     state = request.app.state
     engine: AsyncEngine = state.engine
     try:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        await ask(engine)
     except DATABASE_ERRORS as error:
         raise ProblemError(
             "not-ready",

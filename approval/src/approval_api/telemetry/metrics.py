@@ -23,6 +23,9 @@ class Metrics:
             registry=self.registry,
         )
         self.streams = Gauge("approval_event_streams", "Open event streams.", registry=self.registry)
+        self.database_up = Gauge(
+            "approval_database_up", "1 while the database answers this process.", registry=self.registry
+        )
         self.events = Counter(
             "approval_events_stored_total", "Events this process stored.", registry=of_dryruns
         )
