@@ -28,6 +28,8 @@ quick: check ## check, and run the unit tests that concern what differs from mai
 
 test: ## run every test, on the real Docker Engine
 	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@$(BIN)/dryrun-local images services
 	@tests/support/every-test $(AGAIN)
 
 nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe, versions of scanners, 1,000 deliveries to failing receivers

@@ -11,18 +11,13 @@ from pathlib import Path
 import pytest
 from local_stack import ROOT
 
-SUITES = ("images", "unit", "browser", "engines", "machine", "apart", "alone")
+SUITES = ("unit", "browser", "engines", "machine", "apart", "alone")
 PYTEST = """#!/bin/sh
 suite=${2#cache_dir=.pytest_cache/}
 case "$*" in *--last-failed*) suite="$suite-again" ;; esac
 echo "$suite" >>calls
 echo "$suite $*" >>arguments
 case " $FAILING " in *" $suite "*) exit 1 ;; esac
-"""
-
-DRYRUN_LOCAL = """#!/bin/sh
-case "$*" in "images build") echo images >>calls ;; "images services") ;; *) exit 2 ;; esac
-case " $FAILING " in *" images "*) exit 1 ;; esac
 """
 
 
@@ -37,7 +32,6 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
     def run(*options: str, failing: str = "", possible: bool = True) -> tuple[int, list[str]]:
         for stub, text in (
             (tmp_path / ".venv" / "bin" / "pytest", PYTEST),
-            (tmp_path / ".venv" / "bin" / "dryrun-local", DRYRUN_LOCAL),
             (own_engine, "#!/bin/true" if possible else "#!/bin/false"),
         ):
             stub.parent.mkdir(parents=True, exist_ok=True)
@@ -57,17 +51,11 @@ def test_every_suite_runs_once_and_passes(run, possible):
     code, calls = run(possible=possible)
     assert (code, sorted(calls)) == (0, sorted(SUITES))
     assert {"apart", "unit"} <= set(calls[: calls.index("engines")])
-    assert "images" in calls[: calls.index("apart")]
     assert calls[-1] == "alone"
 
 
-def test_without_its_images_no_engine_is_tested_but_all_else_is(run):
-    code, calls = run(failing="images")
-    assert (code, sorted(calls)) == (1, ["browser", "images", "unit"])
-
-
 @pytest.mark.parametrize("possible", [True, False])
-@pytest.mark.parametrize("suite", SUITES[1:])
+@pytest.mark.parametrize("suite", SUITES)
 def test_a_suite_that_fails_fails_all_and_stops_no_other(run, suite, possible):
     code, calls = run(failing=suite, possible=possible)
     assert (code, sorted(calls)) == (1, sorted(SUITES))
