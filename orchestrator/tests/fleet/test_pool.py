@@ -80,10 +80,10 @@ async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(pool
     monkeypatch.setattr(prepared_session, "AFTER_DEADLINE", timedelta())
     pooled.changes |= {"session_seconds": 5, "pool_least_seconds": 3}
     async with pooled.running():
-        prepared = await ready(pooled, "a", "b", "c")
+        await ready(pooled, "a", "b", "c")
         pooled.fleet["b"][0].go_down()
         row = await dropped(pooled, DropCause.HOST)
-        assert (row.id, row.reason[:14]) == (prepared["b"], "host b is lost")
+        assert (host_of(row), row.reason[:14]) == ("b", "host b is lost")
 
 
 async def test_who_waits_for_room_gets_that_of_one_prepared_session_and_no_more(pooled):
