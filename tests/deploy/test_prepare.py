@@ -668,7 +668,11 @@ def test_a_signal_leaves_no_key_in_the_temporary_folder(tmp_path: Path, number: 
     )
     program.chmod(0o755)
     running = subprocess.Popen(
-        [DEPLOY / "prepare", "--state", tmp_path / "state", "--env", tmp_path / "env", "without-dryrun"],
+        # Whoever runs the tests may have them ignore SIGHUP (nohup) or SIGINT (a shell's background).
+        [
+            *("env", "--default-signal=HUP,INT,TERM", DEPLOY / "prepare", "without-dryrun"),
+            *("--state", tmp_path / "state", "--env", tmp_path / "env"),
+        ],
         env=own_environment() | {"PATH": f"{program.parent}:{os.environ['PATH']}", "TMPDIR": str(temporary)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -20,7 +20,7 @@ from dryrun_local.replicas.installed import (
 )
 from dryrun_local.replicas.needed_images import images_of
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
-from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
+from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root, root_digest
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.summary import sentence
@@ -40,9 +40,12 @@ async def import_network(installation: Installation, options: ImportOptions, scr
     screen.say("")
     require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
     with held(installation, IMAGES):
-        shown = ImageScreen(screen, what="Shared root")
-        with shown.opened():
-            root = await ensure_shared_root(installation, planned.matcher.book, shown.show)
+        root = BuiltRoot(root_digest(installation, planned.matcher.book), planned.matcher.versions)
+        # Where every host stands on an image of the project, as after a rehearsal, nothing needs the root.
+        if images_of(planned.plan, planned.inventory, planned.matcher, root).made:
+            shown = ImageScreen(screen, what="Shared root")
+            with shown.opened():
+                root = await ensure_shared_root(installation, planned.matcher.book, shown.show)
         if root.versions != planned.matcher.versions:
             # Planned before it was known which versions exist here.
             planned = plan_replica(installation, options)
