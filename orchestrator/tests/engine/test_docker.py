@@ -1,24 +1,18 @@
-"""The adapter against a server that plays an engine, a proxy, or something that is neither."""
+"""What the adapter makes of the answers of an engine, a proxy, or something that is neither."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 
 import pytest
-from aiohttp import web
+from played_engine import CONTAINER, SPEC, Played, playing, said, speaking
 
-from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator.engine import docker as docker_module
-from dryrun_orchestrator.engine import docker_http
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
-    ContainerSpec,
     EngineDownError,
-    EngineUnreachableError,
     ForbiddenError,
-    GuardDownError,
     ImageMissingError,
     ImageNotAllowedError,
     InUseByTaskError,
@@ -28,73 +22,20 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
     TransientEngineError,
 )
-from dryrun_serving.tracing import Span, inside
 
-VERSION = '{"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}'
-CONTAINER = "c" * 64
 NETWORK = NetworkSpec("dryrun-a", "dr-a", "10.213.192.0/27", {})
-SPEC = ContainerSpec(
-    name="dryrun-one",
-    image_id="sha256:" + "1" * 64,
-    image_name="discovery/test-nginx:1.26",
-    network="dryrun-a",
-    address="10.213.192.3",
-    aliases=("web",),
-    labels={},
-    environment={"PASSWORD": "hunter2-hunter2"},
-)
-
-
-@dataclass
-class Played:
-    """A server whose answer the test chooses; `/version` is answered as an engine would."""
-
-    status: int = 200
-    body: str = "{}"
-    content_type: str = "application/json"
-    version: str = VERSION
-    pause: float = 0.0
-    headers: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    traces: list[str | None] = field(default_factory=list)
-    answered: int = 0
-    url: str = ""
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(f"{request.method} {request.path}")
-        if request.path == "/version":
-            return web.Response(text=self.version, content_type="application/json")
-        self.traces.append(request.headers.get("traceparent"))
-        await asyncio.sleep(self.pause)
-        self.answered += 1
-        return web.Response(
-            status=self.status, text=self.body, content_type=self.content_type, headers=self.headers
-        )
 
 
 @pytest.fixture
 async def played() -> AsyncIterator[Played]:
-    played = Played()
-    app = web.Application()
-    app.router.add_route("*", "/{anything:.*}", played.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    played.url = f"tcp://127.0.0.1:{runner.addresses[0][1]}"
-    yield played
-    await runner.cleanup()
+    async with playing() as server:
+        yield server
 
 
 @pytest.fixture
 async def engine(played: Played) -> AsyncIterator[DockerEngine]:
-    engine = DockerEngine(played.url, call_seconds=2)
-    yield engine
-    await engine.close()
-
-
-def said(text: str) -> str:
-    return f'{{"message": "{text}"}}'
+    async with speaking(played) as adapter:
+        yield adapter
 
 
 HTML = "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>"
@@ -292,149 +233,3 @@ async def test_hides_environment_values_that_an_engine_repeats(played, engine, c
         await engine.create_container(SPEC)
     assert "hunter2" not in repr(caught.value) + repr(SPEC) + caplog.text
     assert caught.value.__suppress_context__
-
-
-@pytest.mark.parametrize(
-    ("version", "path"),
-    [
-        (VERSION, "/v1.45/networks"),
-        ('{"ApiVersion": "1.44", "MinAPIVersion": "1.24"}', "/v1.44/networks"),
-        ('{"ApiVersion": "1.52", "MinAPIVersion": "1.44"}', "/v1.45/networks"),
-        ('{"ApiVersion": "2.0"}', "/v1.45/networks"),
-    ],
-)
-async def test_speaks_the_newest_version_that_both_know(played, engine, version, path):
-    played.version, played.body = version, "[]"
-    await engine.list_networks("a")
-    await engine.list_networks("a")
-    assert played.asked == ["GET /version", f"GET {path}", f"GET {path}"]
-
-
-@pytest.mark.parametrize(
-    ("version", "words"),
-    [
-        ('{"ApiVersion": "1.43", "MinAPIVersion": "1.24"}', "Engine 25 or later"),
-        ('{"ApiVersion": "1.60", "MinAPIVersion": "1.50"}', "1.50 to 1.60, needed is one of 1.44 to 1.45"),
-        ('{"ApiVersion": "new"}', "no ApiVersion"),
-        ("{}", "no ApiVersion"),
-        ("[]", "no ApiVersion"),
-        ("hello", "not an engine's"),
-    ],
-)
-async def test_refuses_an_engine_of_another_time(played, engine, version, words):
-    played.version = version
-    with pytest.raises(RejectedError, match=words):
-        await engine.list_networks("a")
-    assert played.asked == ["GET /version"]
-
-
-async def test_negotiates_again_when_the_engine_was_replaced(played, engine):
-    played.body = "[]"
-    await engine.list_networks("a")
-    played.status, played.body = (
-        400,
-        said("client version 1.45 is too new. Maximum supported API version is 1.44"),
-    )
-    played.version = '{"ApiVersion": "1.44"}'
-    with pytest.raises(RejectedError):
-        await engine.list_networks("a")
-    played.status, played.body = 200, "[]"
-    await engine.list_networks("a")
-    assert played.asked[-1] == "GET /v1.44/networks"
-
-
-@pytest.mark.parametrize(
-    ("said", "known"),
-    [("2097152", 2097152), ("0", 0), (None, None), ("", None), ("-1", None), ("9" * 19, None), ("1e9", None)],
-)
-async def test_a_ping_returns_what_the_guard_says_of_memory(played, engine, said, known):
-    played.body, played.headers = "OK", {} if said is None else {"Docker-Guard-Memory-Available": said}
-    assert await engine.ping() == known
-
-
-async def test_gives_up_on_an_answer_that_does_not_come(played):
-    played.pause = 5
-    engine = DockerEngine(played.url, call_seconds=0.1)
-    with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.1 s"):
-        await engine.list_networks("a")
-    with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.1 s"):
-        await anext(engine.read_log(CONTAINER, follow=True))
-    await engine.close()
-
-
-@pytest.mark.parametrize("host", ["tcp://127.0.0.1:9", "unix:///nowhere/docker.sock"])
-async def test_says_where_it_looked_for_an_engine_that_is_not_there(host):
-    engine = DockerEngine(host)
-    for call in (engine.ping, engine.version, lambda: engine.list_networks("a")):
-        with pytest.raises(GuardDownError, match=host):
-            await call()
-    await engine.close()
-
-
-async def test_at_the_engine_s_own_socket_it_is_the_engine_that_is_not_there(monkeypatch):
-    host = "unix:///nowhere/docker.sock"
-    monkeypatch.setattr(docker_http, "_ENGINES_OWN", {host})
-    engine = DockerEngine(host)
-    with pytest.raises(EngineDownError, match=host):
-        await engine.ping()
-    await engine.close()
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "",
-        "/var/run/docker.sock",
-        "tcp://",
-        "tcp://host",
-        "tcp://host:1/path",
-        "ssh://host",
-        "unix://relative",
-    ],
-)
-def test_refuses_a_docker_host_of_another_form(host):
-    with pytest.raises(ValueError, match="unix:///path/of/socket or tcp://host:port"):
-        DockerEngine(host)
-
-
-@pytest.mark.parametrize("identity", ["", "../images/x", "a/b", "a?force=1", "a b", "ä", "x" * 129])
-async def test_refuses_an_id_that_is_none_without_asking(played, engine, identity):
-    with pytest.raises(RejectedError, match="not an id or name"):
-        await engine.remove_container(identity)
-    with pytest.raises(RejectedError, match="not an id or name"):
-        await engine.create_container(replace(SPEC, name=identity))
-    assert played.asked == []
-
-
-@pytest.mark.parametrize("name", ["ping"])
-async def test_refuses_a_ping_that_is_answered_by_something_else(played, engine, name):
-    played.body = "<html>hello</html>"
-    with pytest.raises(RejectedError, match="not an engine's"):
-        await getattr(engine, name)()
-
-
-async def test_a_call_that_changes_something_is_a_span_whose_context_the_guard_receives(
-    played: Played, engine: DockerEngine
-) -> None:
-    spans: list[Span] = []
-    played.body = "[]"
-    with inside(TraceContext(1, 2), spans.append):
-        await engine.list_containers("a=b")
-        played.status, played.body = 204, ""
-        await engine.remove_container(CONTAINER)
-        played.status, played.body = 500, said("secret-of-a-target")
-        with pytest.raises(TransientEngineError):
-            await engine.start_container(CONTAINER)
-    removed, failed = spans
-    assert [removed.name, failed.name] == ["DELETE /containers/{id}", "POST /containers/{id}/start"]
-    assert [removed.failed, failed.failed] == [False, True]
-    assert played.traces == [None, removed.context.header(), failed.context.header()]
-    assert {span.parent for span in spans} == {TraceContext(1, 2)}
-    assert "secret" not in repr(spans)
-    assert CONTAINER not in repr(spans)
-
-
-async def test_outside_of_a_trace_the_guard_receives_no_context(played: Played, engine: DockerEngine) -> None:
-    played.status, played.body = 204, ""
-    await engine.remove_container(CONTAINER)
-    assert played.traces == [None]
