@@ -18,7 +18,7 @@ from dryrun_local.replicas.installed import (
     require_free_name,
     require_free_templates,
 )
-from dryrun_local.replicas.needed_images import images_of
+from dryrun_local.replicas.needed_images import images_of, require_kept
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root, root_digest
 from dryrun_local.replicas.verification import verify_new
@@ -65,6 +65,7 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     }
     require_fitting_card(card)
     known = require_rows(installation.allowlist)
+    await require_kept(needed, known)
     shown = ImageScreen(screen, what="Stand-ins")
     with shown.opened():
         built = await build_stand_ins(installation, needed.made.values(), shown.show)

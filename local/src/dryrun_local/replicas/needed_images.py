@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
@@ -57,6 +58,20 @@ async def to_build(
 def is_missing(image: StandIn, known: BuiltImage | None) -> bool:
     """Return whether the engine lacks a stand-in, or has another of its name."""
     return known is None or known.digest != image.digest
+
+
+async def require_kept(needed: Needed, rows: Mapping[str, Any]) -> None:
+    """Raise ProgramError unless the engine has what `rows` pin for each host for which nothing is made."""
+    kept = set(needed.of_host.values()) - needed.made.keys()
+    there = await inspect_images(kept) if kept else {}
+    missing = sorted(
+        image for image in kept if image not in there or there[image].id != rows.get(image, {}).get("id")
+    )
+    if missing:
+        raise ProgramError(
+            f"the engine has no {', '.join(missing)} as the allowlist has it, which hosts would stand on; "
+            "`dryrun-local images build` builds the project's own"
+        )
 
 
 def images_of(plan: Plan, inventory: Inventory, matcher: Matcher, root: BuiltRoot) -> Needed:
