@@ -129,6 +129,20 @@ def test_what_was_backed_up_is_there_after_a_restore(machine: Installation):
     assert machine.dryrun("--json", "list") == before
 
 
+def test_a_backup_that_is_cut_off_changes_nothing(machine: Installation):
+    before = machine.dryrun("--json", "list")
+    commands = guides_commands(SECTION, "pg_dump")
+    broken = re.sub(r"(?m)^pg_dump .*$", "truncate --size=-5000 /var/backups/dryrun.dump", commands)
+    missing = re.sub(r"(?m)^pg_dump .*$", "rm /var/backups/dryrun.dump", commands)
+    for each in (broken, missing):
+        assert each != commands
+        with pytest.raises(AssertionError, match="pg_restore"):
+            machine.sh(each)
+    machine.sh("systemctl start approval-api")
+    machine.until(machine.is_ready)
+    assert machine.dryrun("--json", "list") == before
+
+
 def test_a_new_password_takes_the_place_of_the_old_one(machine: Installation):
     password = "cat /etc/discovery/secrets/database_app_password"
     old = machine.sh(password)
