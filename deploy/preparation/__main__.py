@@ -110,7 +110,7 @@ def _prepare(
         client = (deployment and deployment.client) or f"{settings.values.get('DRYRUN_PREFIX') or PREFIX}.62"
         pool = orchestrator.subnet_pool if orchestrator else settings.values.get("DRYRUN_SUBNET_POOL") or POOL
         state.write_policy(client, str(pool))
-    to_do = [*deployment.advice()] if deployment else []
+    to_do = [*deployment.advice(dryrun=dryrun)] if deployment else []
     if options.deliver_to == "":
         remove = f"-f {DEPLOY / 'compose.yaml'} --profile deliveries rm --stop --force approval-delivery"
         to_do.append(f"an approval-delivery that runs goes on until: docker compose {remove}")

@@ -123,8 +123,16 @@ class Deployment:
                 given = " and ".join(self._given(each) for each in self.settings.values if "BRIDGES" in each)
                 yield f"{given or 'a Compose file'}: the network {name} has the bridge '{bridge}'; {BY_NAME}"
 
-    def advice(self) -> Iterator[str]:
-        """Yield what is left to do, in the settings and elsewhere."""
+    def advice(self, *, dryrun: bool) -> Iterator[str]:
+        """Yield what is left to do, for dry-runs or without them, in the settings and elsewhere."""
+        if (self.settings.values["DRYRUN"] == "off") is dryrun:
+            kind, switch, profile = (
+                ("with", "on", "add dryrun to") if dryrun else ("without", "off", "take dryrun out of")
+            )
+            yield (
+                f"{self._given('DRYRUN')} stays. For {kind}-dryrun: docker compose down, then write "
+                f"DRYRUN={switch} there and {profile} COMPOSE_PROFILES"
+            )
         install = f"{HOST_RULE}/dryrun-host-rule install"
         services = self.settings.model["services"]
         if self.orchestrator:

@@ -200,3 +200,14 @@ def test_what_is_missing_of_docker_is_said(tmp_path: Path):
     done = prepared(tmp_path, PATH=str(tmp_path / "bin"))
     assert (done.returncode, "docker is missing" in done.stderr) == (1, True)
     assert prepared(tmp_path, "secrets", PATH=str(tmp_path / "bin")).returncode == 0
+
+
+@pytest.mark.parametrize(("first", "then"), [("with", "without"), ("without", "with")])
+def test_a_command_that_existing_settings_contradict_is_not_called_ready(
+    tmp_path: Path, first: str, then: str
+):
+    assert prepare(tmp_path, f"{first}-dryrun") == ""
+    assert prepare(tmp_path, f"{first}-dryrun") == ""
+    said = prepare(tmp_path, f"{then}-dryrun")
+    assert f"For {then}-dryrun: docker compose down" in said
+    assert prepare(tmp_path, f"{first}-dryrun") == ""
