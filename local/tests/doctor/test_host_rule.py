@@ -109,6 +109,36 @@ class TestTheScript:
         assert "blackhole" not in removed.stdout
         assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
+    DROP_IN = "etc/systemd/system/nftables.service.d/dryrun-host-rule.conf"
+
+    def test_the_installed_copy_restores_what_loads_the_rule_after_a_flush(self, tmp_path):
+        copy = tmp_path / "usr/local/lib/dryrun-host-rule/dryrun-host-rule"
+        damage = f"rm {tmp_path / self.DROP_IN}"
+        done = self.in_a_namespace(
+            f"$S install && {damage} && $S check; echo $?; {copy} install && {copy} check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert f"nftables.service would leave the rule unloaded: /{self.DROP_IN} is missing" in done.stdout
+        assert "\n1\n" in done.stdout
+
+    def test_removes_what_would_load_the_rule_again_before_the_rule(self, tmp_path):
+        nft = tmp_path / "bin" / "nft"
+        nft.parent.mkdir()
+        seen = f'[ "$1" != delete ] || ls {tmp_path / self.DROP_IN} {tmp_path}/etc/udev/rules.d/*'
+        nft.write_text(
+            f'#!/bin/sh\n{seen} >>{tmp_path}/loaders 2>/dev/null\nexec {shutil.which("nft")} "$@"\n'
+        )
+        nft.chmod(0o755)
+        done = self.in_a_namespace(f"$S install && PATH={nft.parent}:$PATH $S remove", tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert (tmp_path / "loaders").read_text() == ""
+
+    def test_help_is_no_wrong_usage(self):
+        done = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, timeout=10, check=True)
+        assert done.stdout.startswith("usage: dryrun-host-rule COMMAND")
+        wrong = subprocess.run([SCRIPT, "-x"], capture_output=True, text=True, timeout=10, check=False)
+        assert (wrong.returncode, wrong.stderr) == (2, done.stdout)
+
     @pytest.mark.parametrize(
         ("network", "problem"),
         [
