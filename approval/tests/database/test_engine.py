@@ -7,6 +7,7 @@ from sqlalchemy import make_url, text
 
 from approval_api.database import engine as pools
 from approval_api.database.engine import close_engine, create_engine
+from approval_api.database.watching import ask
 
 
 class Relay:
@@ -110,3 +111,15 @@ async def test_a_transaction_of_one_statement_takes_three_round_trips(relayed):
     for _ in range(5):
         await _server_process(pool)
     assert relay.requests == 5 * 3
+
+
+async def test_a_server_that_falls_silent_does_not_answer_within_seconds(relayed, monkeypatch):
+    monkeypatch.setattr(pools, "PING_SECONDS", 0.2)
+    relay, pool = relayed
+    await ask(pool)
+    relay.silence()
+    async with asyncio.timeout(5):
+        with pytest.raises(TimeoutError):
+            await ask(pool)
+        # The next one is new.
+        await ask(pool)
