@@ -1,6 +1,6 @@
 """`deploy/prepare`: writes what compose.yaml reads and git does not hold, once it has judged it.
 
-Existing files stay, except the allowlist and the certificate authorities: both follow this machine.
+Existing files stay, except those that follow this machine: allowlist, imported networks, certificate authorities.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from judging import Deployment
@@ -104,25 +105,22 @@ def _prepare(
         if before.text and added:
             print(f"prepare: added to {settings.path}: {' '.join(added)}")
     if dryrun:
-        state.write_allowlist()
+        state.write_installed()
         orchestrator = deployment and deployment.orchestrator
         # Where none runs yet, the settings say what it will be.
         client = (deployment and deployment.client) or f"{settings.values.get('DRYRUN_PREFIX') or PREFIX}.62"
         pool = orchestrator.subnet_pool if orchestrator else settings.values.get("DRYRUN_SUBNET_POOL") or POOL
         state.write_policy(client, str(pool))
+    # No file of Compose is named: that would leave out those that the settings add, traces for one.
+    named = "" if settings.path == DEPLOY / ".env" else f" --env-file {settings.path}"
+    compose = f"cd {DEPLOY} && docker compose{named}"
     to_do = [*deployment.advice(dryrun=dryrun)] if deployment else []
     if options.deliver_to == "":
-        remove = f"-f {DEPLOY / 'compose.yaml'} --profile deliveries rm --stop --force approval-delivery"
-        to_do.append(f"an approval-delivery that runs goes on until: docker compose {remove}")
+        remove = "--profile deliveries rm --stop --force approval-delivery"
+        to_do.append(f"an approval-delivery that runs goes on until: {compose} {remove}")
     for each in to_do:
         print(f"prepare: {each}", file=sys.stderr)
-    # No file of Compose is named: that would leave out those that the settings add, traces for one.
-    named = "" if settings.path == DEPLOY / ".env" else f"--env-file {settings.path} "
-    up = (
-        f"cd {DEPLOY} && docker compose {named}up -d --wait"
-        if deployment
-        else "systemctl (docs/operations.md)"
-    )
+    up = f"{compose} up -d --wait" if deployment else "systemctl (docs/operations.md)"
     lines = "line above names" if len(to_do) == 1 else f"{len(to_do)} lines above name"
     print(f"prepare: written; do what the {lines}, then: {up}" if to_do else f"prepare: ready; next: {up}")
 
@@ -133,6 +131,13 @@ def _wanted(
     """Return the settings that the file should have; an empty one it should not."""
     prefix = values.get("DRYRUN_PREFIX") or options.prefix or PREFIX
     if options.prefix and prefix != options.prefix:
+        try:
+            IPv4Network(f"{options.prefix}.0/24")
+        except ValueError:
+            raise RefusedError(
+                f"--prefix {options.prefix}: write the first three numbers of a private address, "
+                "10.212.254 for example"
+            ) from None
         raise RefusedError(
             f"--prefix {options.prefix}: {options.env} has DRYRUN_PREFIX={prefix}, which stays. "
             "To change it: docker compose down, write it there, and "

@@ -110,6 +110,11 @@ class SettingsFile:
             )  # fmt: skip
         if done.returncode:
             reason = done.stderr.strip().replace(str(file), str(self.path))
+            if service is None:
+                # Compose names values only.
+                value = reason.rpartition(" ")[2]
+                given = [f"{name}={each}" for name, each in self.values.items() if value and value in each]
+                reason += f" ({', '.join(given)})" if given else ""
             raise RefusedError(f"docker compose cannot use {self.path}: {reason}")
         found: Json = json.loads(done.stdout)
         return found

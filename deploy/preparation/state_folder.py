@@ -39,6 +39,8 @@ ISSUED_ELSEWHERE = ("oidc_client_secret", "delivery_credentials", "delivery_smtp
 """The operator writes these; Compose needs the files even without a provider and without deliveries."""
 AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", os.devnull)
 ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
+REPLICAS = ALLOWLIST.parent / "replicas" / "templates"
+"""Templates of the networks that were imported."""
 EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
 """Of a release that admitted every address on the network."""
 
@@ -68,7 +70,9 @@ class StateFolder:
     def complete(self) -> None:
         """Make the folders and secrets that are missing, and take over the authorities that this host has."""
         secret = self.path / "secrets"
-        for folder, mode in ((self.path, 0o755), (secret, 0o700), (self.policy.parent, 0o755)):
+        config = self.policy.parent
+        folders = ((self.path, 0o755), (secret, 0o700), (config, 0o755), (config / "replicas", 0o755))
+        for folder, mode in folders:
             if not folder.is_dir():
                 folder.mkdir(parents=True)
                 folder.chmod(mode)
@@ -100,9 +104,16 @@ class StateFolder:
                 self._keep(f"secrets/{name}_password", random.encode())
                 self._keep(f"secrets/{name}_url", url.encode())
 
-    def write_allowlist(self) -> None:
-        """Take over the allowlist of the images that were built."""
+    def write_installed(self) -> None:
+        """Take over the allowlist of the images that were built, and the templates of imported networks."""
+        replicas = {file.name: file.read_bytes() for file in REPLICAS.glob("*.yml")}
+        for file in (self.policy.parent / "replicas").iterdir():
+            if file.name not in replicas:
+                file.unlink()
+        # The allowlist comes first: it pins the images that the templates name.
         self._keep("config/allowlist.json", ALLOWLIST.read_bytes())
+        for name, content in replicas.items():
+            self._keep(f"config/replicas/{name}", content)
 
     def write_policy(self, client: str, pool: str) -> None:
         """Write the guard's policy, unless the operator has one."""
@@ -115,7 +126,7 @@ class StateFolder:
     def _keep(self, name: str, content: bytes) -> None:
         """Write a file atomically, readable to each container's own user."""
         file = self.path / name
-        draft = file.with_name(f".{file.name}")
+        draft = file.with_name(f".{file.name}.draft")
         draft.unlink(missing_ok=True)
         draft.write_bytes(content)
         draft.chmod(0o444)

@@ -82,30 +82,40 @@ def test_a_new_policy_has_the_addresses_of_the_settings_where_no_orchestrator_ha
 def test_an_allowlist_that_is_missing_or_faulty_is_refused_before_anything_is_written(
     tmp_path: Path, allowlist: str | None
 ):
-    checkout = tmp_path / "checkout"
-    shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
-    (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
-    (checkout / ".dryrun").mkdir()
+    checkout = _checkout(tmp_path)
     if allowlist is not None:
         (checkout / ".dryrun" / "allowlist.json").write_text(allowlist)
 
-    def run(command: str) -> "subprocess.CompletedProcess[str]":
-        program = [checkout / "deploy" / "prepare", "--env", tmp_path / "env", "--state", tmp_path / "state"]
-        return subprocess.run(
-            [*program, command],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=own_environment(),
-        )
-
-    done = run("with-dryrun")
+    done = _prepared_in(checkout, "with-dryrun")
     assert (done.returncode, "build the images" in done.stderr) == (1, True)
     assert str(checkout / ".dryrun" / "allowlist.json") in done.stderr
     assert not (tmp_path / "state").exists()
     assert not (tmp_path / "env").exists()
-    assert run("without-dryrun").returncode == 0
+    assert _prepared_in(checkout, "without-dryrun").returncode == 0
+
+
+def test_templates_of_imported_networks_follow_what_is_installed(tmp_path: Path):
+    checkout = _checkout(tmp_path)
+    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    taken_over = tmp_path / "state" / "config" / "replicas"
+    assert _prepared_in(checkout).returncode == 0
+    assert [*taken_over.iterdir()] == []
+
+    templates = checkout / ".dryrun" / "replicas" / "templates"
+    templates.mkdir(parents=True)
+    for name in ("acme", "pinehub"):
+        (templates / f"{name}.yml").write_text(f"name: {name}\n")
+    assert _prepared_in(checkout).returncode == 0
+    (templates / "acme.yml").write_text("name: acme\nservices: {}\n")
+    (templates / "pinehub.yml").unlink()
+    assert _prepared_in(checkout).returncode == 0
+    assert {file.name: file.read_text() for file in taken_over.iterdir()} == {
+        "acme.yml": "name: acme\nservices: {}\n"
+    }
+    # The orchestrator is another user.
+    assert [oct(file.stat().st_mode & 0o777) for file in (taken_over, taken_over / "acme.yml")] == [
+        "0o755", "0o444",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -156,3 +166,25 @@ def test_certificates_of_which_one_could_not_be_written_are_made_again(tmp_path:
         assert [each for each in parts if not (folder / each).is_file()] == []
         for each in parts:
             (folder / each).unlink()
+
+
+def _checkout(place: Path) -> Path:
+    """Return a checkout that has built no image."""
+    checkout = place / "checkout"
+    shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
+    (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
+    (checkout / ".dryrun").mkdir()
+    return checkout
+
+
+def _prepared_in(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    place = checkout.parent
+    program = [checkout / "deploy" / "prepare", "--env", place / "env", "--state", place / "state"]
+    return subprocess.run(
+        [*program, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=own_environment(),
+    )

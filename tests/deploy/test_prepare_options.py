@@ -75,6 +75,8 @@ def test_a_prefix_that_an_existing_file_would_ignore_is_refused(tmp_path: Path):
     done = prepared(tmp_path, "--prefix", "10.212.8")
     assert done.returncode == 1
     assert f"{tmp_path / 'env'} has DRYRUN_PREFIX=10.212.7" in done.stderr
+    done = prepared(tmp_path, "--prefix", "10.212.256")
+    assert "--prefix 10.212.256: write the first three numbers of a private address" in done.stderr
     assert (tmp_path / "env").read_bytes() == before
 
 
