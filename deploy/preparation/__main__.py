@@ -1,6 +1,6 @@
 """`deploy/prepare`: writes what compose.yaml reads and git does not hold, once it has judged it.
 
-Existing files stay, except those that follow this machine: allowlist, imported networks, certificate authorities.
+What exists stays, except what follows this machine: allowlist, imported networks, certificate authorities.
 """
 
 import argparse

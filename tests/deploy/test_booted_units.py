@@ -181,7 +181,7 @@ def test_a_services_user_reads_no_secret_and_only_the_guard_reaches_the_engine(m
                 machine.sh(f"runuser -u {user} -- {command}")
 
 
-def test_removed_it_leaves_nothing_but_the_database(machine: Installation):
+def test_removed_it_leaves_nothing(machine: Installation):
     machine.sh(guides_commands("Uninstall", "userdel"))
     assert (
         machine.sh(
@@ -191,3 +191,7 @@ def test_removed_it_leaves_nothing_but_the_database(machine: Installation):
     )
     left = "find / -xdev ( -nouser -o -nogroup ) -print".replace("( ", "\\( ").replace(" )", " \\)")
     assert machine.sh(left) == ""
+    assert machine.sh("ls -d /etc/systemd/system/*approval* || true") == ""
+    named = "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
+    found = machine.sh(f'runuser -u postgres -- psql --tuples-only --no-align --command="{named}"')
+    assert {*found.split()} == {"postgres", "template0", "template1"}
