@@ -56,6 +56,11 @@ def test_small_made_again_from_its_own_report_has_the_same_ground_truth(engine, 
     # `small` runs two collectors only; what others would find is true of its images as well.
     assert {kind for kind, *_ in found - expected} <= {"web_app"}
     assert not {service.name for service in again.services} & {service.name for service in small.services}
+    # No report holds a credential: they are those of the template that was rehearsed.
+    logins = [(each.engine, each.username, each.password) for each in small.credentials]
+    assert [(each.engine, each.username, each.password) for each in again.credentials] == logins
+    hosts = {each.name for each in again.services}
+    assert [set(each.services) for each in again.credentials] == [hosts] * len(logins)
     known = again.summary().stands_for
     assert known is not None
     assert (known.made_from, known.hosts, known.levels.nothing) == ("the report of a rehearsal", 5, 0)

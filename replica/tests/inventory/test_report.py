@@ -109,6 +109,7 @@ def document(**changes):
 def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
     inventory = read(document())
     assert [source.format for source in inventory.sources] == ["report"]
+    assert inventory.rehearsed == ("small",)
     assert services_of(inventory) == {
         "web-1": ["443/tcp nginx 1.26.3", "18734/tcp nginx 1.26.3"],
         "web-2": ["8000/tcp Gunicorn"],

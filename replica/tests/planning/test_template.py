@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from simple_recipes import match_host
 
 from dryrun_replica.inventory.model import Service
-from dryrun_replica.planning.plan import make_plan
+from dryrun_replica.planning.plan import PlannedCredential, make_plan
 from dryrun_replica.planning.template import template_text
 
 
@@ -106,3 +106,17 @@ def test_no_product_that_the_model_takes_changes_a_template(products):
     assert document["x-dryrun"].keys() == {"title", "description", "stands_for"}
     assert document["services"].keys() == {each.name for each in hosts}
     assert re.fullmatch(r"[ -~\n]*", text)
+
+
+def test_a_credential_stands_in_each_template_that_has_a_host_for_it_and_names_those_alone():
+    inventory = network(*(host(f"web-{number}", service(80, "nginx", "1.26")) for number in range(1, 23)))
+    plan = make_plan("acme", inventory, match_host, READ_AT, all_hosts=True)
+    first = plan.templates[0].sample.chosen[0].hosts[0]
+    credential = PlannedCredential(engine="redis", username=None, password="a$b", hosts=(first, "db-1"))
+    plan = plan.model_copy(update={"credentials": (credential,)})
+    images = {each.name: "discovery/test-redis:8.0" for each in inventory.hosts}
+    written = [yaml.safe_load(template_text(plan, each, images))["x-dryrun"] for each in plan.templates]
+    # Compose's way to write one dollar.
+    assert written[0]["credentials"] == [{"engine": "redis", "password": "a$$b", "services": [first]}]
+    assert ["credentials" in each for each in written[1:]] == [False] * (len(written) - 1)
+    assert len(written) > 1

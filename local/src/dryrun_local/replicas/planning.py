@@ -14,6 +14,7 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.installed import require_free_name, require_free_templates
 from dryrun_local.replicas.needed_images import to_build
 from dryrun_local.replicas.plan_screen import PlanScreen
+from dryrun_local.replicas.rehearsed import with_credentials
 from dryrun_local.replicas.shared_root import RECIPES, is_built, known_versions
 from dryrun_local.terminal.interruption import interruptible
 from dryrun_local.terminal.screen import Screen
@@ -93,6 +94,8 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
         raise ImportRefusedError(str(error)) from error
     inventory = keep_images(inventory, installed_targets(installation))
     plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
+    if inventory.rehearsed:
+        plan = with_credentials(installation, inventory, plan)
     if isinstance(matcher.banners, BannerTable) and matcher.banners.not_tried:
         what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
         note = Note(what=what, count=matcher.banners.not_tried)

@@ -84,6 +84,7 @@ def assemble(
         sources=sources,
         read_at=now,
         names_kept=keep_names,
+        rehearsed=tuple(findings.rehearsed),
         hosts=hosts,
         notes=tuple(
             Note(what=words.one_line(what, limit=MAX_NOTE_CHARACTERS) or "note", count=count)

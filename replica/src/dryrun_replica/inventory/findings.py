@@ -205,6 +205,8 @@ class Findings:
     faults: FaultList = field(default_factory=FaultList)
     notes: Counter[str] = field(default_factory=Counter)
     pages: Pages = field(default_factory=Pages)
+    rehearsed: dict[str, None] = field(default_factory=dict)
+    """The templates that reports are of, in the order of the files."""
     words: set[str] = field(default_factory=set)
     """Texts that identify the network without being a host's name: sites, tenants, domains."""
     _source: int = 0

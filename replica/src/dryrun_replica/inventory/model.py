@@ -153,6 +153,8 @@ class Inventory(Word):
     sources: tuple[Source, ...] = Field(min_length=1, max_length=MAX_FILES)
     read_at: UtcTime
     names_kept: bool = False
+    rehearsed: tuple[str, ...] = Field(default=(), max_length=MAX_FILES)
+    """The templates of the reports among the sources."""
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
     notes: tuple[Note, ...] = Field(default=(), max_length=100)
 

@@ -54,6 +54,15 @@ class PlannedClass(Word):
     """The image that it stands on already, where the inventory is a report."""
 
 
+class PlannedCredential(Word):
+    """A credential of a template that was rehearsed, for the hosts that stand on its images again."""
+
+    engine: str
+    username: str | None
+    password: str = Field(repr=False)
+    hosts: tuple[HostName, ...]
+
+
 class PlannedTemplate(Word):
     """One template of the replica."""
 
@@ -82,6 +91,7 @@ class Plan(Word):
     hosts_without_services: int
     classes: tuple[PlannedClass, ...]
     templates: tuple[PlannedTemplate, ...] = Field(min_length=1)
+    credentials: tuple[PlannedCredential, ...] = ()
     coverage: Coverage
     estimate: Estimate
     notes: tuple[Note, ...]

@@ -4,7 +4,7 @@ Nothing of an inventory's text gets into one but names of hosts and products, wh
 patterns; PyYAML quotes what it has to. A service without `x-ground-truth` takes its image's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import yaml
 
@@ -29,6 +29,7 @@ def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, st
         "x-dryrun": {
             "title": _title(plan, template),
             "description": description(plan, template),
+            **_credentials(plan, services),
             "stands_for": _stands_for(plan, template),
         },
         "services": services,
@@ -60,6 +61,17 @@ def description(plan: Plan, template: PlannedTemplate) -> str:
     if sample.left_out:
         text += f" Without a target: {len(sample.left_out)} of {len(plan.classes)} classes of hosts."
     return text[:MAX_DESCRIPTION]
+
+
+def _credentials(plan: Plan, services: Container[str]) -> dict[str, object]:
+    """Return each credential with its services here; one without any is left out."""
+    here = [(each, [host for host in each.hosts if host in services]) for each in plan.credentials]
+    shown = [
+        {**each.model_dump(exclude={"hosts"}, exclude_none=True), "services": hosts}
+        for each, hosts in here
+        if hosts
+    ]
+    return {"credentials": shown} if shown else {}
 
 
 def _stands_for(plan: Plan, template: PlannedTemplate) -> dict[str, object]:

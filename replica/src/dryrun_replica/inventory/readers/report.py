@@ -34,6 +34,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     if report.scores is None:
         findings.faults.add(file, f"has no scores, and so no ground truth: {report.scores_missing or 'none'}")
         return
+    findings.rehearsed[report.template.id] = None
     stood_in = _stand_ins(report)
     images = {target.service: target for target in report.images}
     for name in _hosts(report):

@@ -1,0 +1,61 @@
+"""Gives a replica of a report the credentials of the template that was rehearsed: no report holds any."""
+
+from collections.abc import Iterator
+
+from dryrun_local.machine.added_folders import TEMPLATES, sources
+from dryrun_local.machine.installation import Installation
+from dryrun_orchestrator.catalog.allowlist import load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.template import LoadedTemplate
+from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
+from dryrun_replica.inventory.model import Inventory, Note
+from dryrun_replica.planning.plan import Plan, PlannedCredential
+
+_NOT_HERE = "reports of a template that is not installed here: what its credentials show will be missed"
+
+
+def with_credentials(installation: Installation, inventory: Inventory, plan: Plan) -> Plan:
+    """Return the plan with the credentials of the templates whose reports the inventory was read from.
+
+    Each is for the hosts that stand on an image which might see it there. A template that is not installed
+    here, or not valid, is a note.
+    """
+    found: dict[PlannedCredential, None] = {}
+    missing = 0
+    for template_id in inventory.rehearsed:
+        template = _installed(installation, template_id)
+        if template is None:
+            missing += 1
+        else:
+            found |= dict.fromkeys(_credentials(template, inventory))
+    notes = (Note(what=_NOT_HERE, count=missing),) if missing else ()
+    return plan.model_copy(update={"credentials": tuple(found), "notes": (*plan.notes, *notes)})
+
+
+def _credentials(template: LoadedTemplate, inventory: Inventory) -> Iterator[PlannedCredential]:
+    for each in template.credentials:
+        images = {
+            service.image.name
+            for service in template.services
+            if not each.services or service.name in each.services
+        }
+        hosts = tuple(host.name for host in inventory.hosts if host.image in images)
+        if hosts:
+            yield PlannedCredential(
+                engine=each.engine, username=each.username, password=each.password, hosts=hosts
+            )
+
+
+def _installed(installation: Installation, template_id: str) -> LoadedTemplate | None:
+    # The id is a file's word: it is looked up among the names, and never made a path.
+    paths = {path.name: path for path in installation.replica_templates.glob("*.yml")}
+    path = (paths | sources(installation, TEMPLATES)).get(f"{template_id}.yml")
+    if path is None:
+        return None
+    try:
+        allowlist = load_allowlist(installation.allowlist)
+        manifests = load_collector_manifests(installation.manifests, allowlist)
+        return load_template(path, allowlist, manifests)
+    except (OperatorFileError, TemplateInvalidError):
+        return None

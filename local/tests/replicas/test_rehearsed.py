@@ -1,0 +1,82 @@
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.needed import draft_allowlist
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas import rehearsed
+from dryrun_local.replicas.rehearsed import with_credentials
+from dryrun_replica.inventory.model import Host, Inventory, Service, Source
+from dryrun_replica.levels import Level, Match
+from dryrun_replica.planning.plan import Plan, make_plan
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def installation(tmp_path, monkeypatch):
+    allowlist = draft_allowlist(load_folders(ROOT), tmp_path)
+    monkeypatch.setattr(rehearsed, "load_allowlist", lambda _: allowlist)
+    return Installation(ROOT, tmp_path / "state")
+
+
+def planned(installation: Installation, *templates: str) -> Plan:
+    """The plan of three hosts, of which the reports of these templates left two their images."""
+    hosts = tuple(
+        Host(name=name, role="web", image=image, services=(Service(port=80),))
+        for name, image in (
+            ("web-1", "discovery/test-postgres:17"),
+            ("web-2", "discovery/test-redis:8.0"),
+            ("web-3", None),
+        )
+    )
+    sources = (Source(format="report", sha256="0" * 64),)
+    inventory = Inventory(sources=sources, read_at=NOW, hosts=hosts, rehearsed=templates)
+
+    def nothing(host: Host) -> tuple[Match, ...]:
+        return tuple(Match(level=Level.NOTHING, why="none") for _ in host.services)
+
+    return with_credentials(installation, inventory, make_plan("again", inventory, nothing, NOW))
+
+
+def test_hosts_on_images_of_the_rehearsed_template_have_its_credentials(installation):
+    plan = planned(installation, "small")
+    found = {(each.engine, each.password): each.hosts for each in plan.credentials}
+    assert found == {
+        ("postgresql", "tide-table-8120"): ("web-1", "web-2"),
+        ("redis", "quay-lantern-old"): ("web-1", "web-2"),
+    }
+    assert plan.notes == ()
+    assert "tide-table" not in repr(plan)
+
+
+def test_a_credential_for_some_services_is_for_hosts_on_their_images_alone(installation):
+    installation.replica_templates.mkdir(parents=True)
+    text = (ROOT / "templates" / "small.yml").read_text()
+    given = "password: tide-table-8120"
+    assert given in text
+    shutil.copy(ROOT / "templates" / "small.yml", installation.replica_templates / "acme.yml")
+    (installation.replica_templates / "acme.yml").write_text(text.replace(given, f"{given}, services: [db]"))
+    plan = planned(installation, "acme")
+    assert [each.hosts for each in plan.credentials] == [("web-1",), ("web-1", "web-2")]
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "../templates/small", "", "small.yml"])
+def test_a_template_that_is_not_installed_is_a_note(installation, name):
+    plan = planned(installation, name)
+    assert plan.credentials == ()
+    [note] = plan.notes
+    assert (note.what, note.count) == (
+        "reports of a template that is not installed here: what its credentials show will be missed",
+        1,
+    )
+
+
+def test_a_template_that_is_not_valid_any_more_is_a_note(installation):
+    installation.replica_templates.mkdir(parents=True)
+    (installation.replica_templates / "acme.yml").write_text("services: {}\n")
+    assert [note.count for note in planned(installation, "acme").notes] == [1]
