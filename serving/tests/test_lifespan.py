@@ -31,6 +31,9 @@ logging.basicConfig(stream=sys.stdout)
 
 async def work():
     await asyncio.sleep(0.3)
+    if what == "waits at its start":
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(60)
     if what == "is stopped twice":
         server.stop(), server.stop()
         await asyncio.sleep(60)
@@ -43,6 +46,8 @@ async def work():
 async def lifespan(_):
     try:
         async with working({"a part": work}):
+            if what == "waits at its start":
+                await asyncio.sleep(60)
             yield
     finally:
         if what == "hangs at its end":
@@ -73,6 +78,15 @@ def test_a_process_ends_as_a_failure_with_its_background_work(what):
     assert done.returncode == 1, done.stderr
     assert "a part failed; ending the process" in done.stdout
     assert "the service failed; ending the process" in done.stdout
+    assert time.monotonic() - began < 15
+
+
+def test_a_process_that_is_stopped_while_it_starts_ends_at_once_and_has_not_failed():
+    began = time.monotonic()
+    done = run("waits at its start")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stopped before it had started" in done.stdout
+    assert "Traceback" not in done.stdout
     assert time.monotonic() - began < 15
 
 

@@ -1,5 +1,6 @@
 """Notices that an application's lifespan ends unasked, which uvicorn does not: it would go on serving."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 
@@ -25,6 +26,12 @@ class Lifespan:
         self.failed: Callable[[], None] = lambda: None
         """Called, once or more, when the lifespan begins to end by itself."""
         self._ends = False
+        self._starting: asyncio.Task[object] | None = None
+
+    def give_up_start(self) -> None:
+        """End a start that is under way: it may wait for what does not come."""
+        if self._starting is not None:
+            self._starting.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the lifespan, or one request."""
@@ -50,12 +57,17 @@ class Lifespan:
                 self._fail()
                 raise
             asked = message["type"] == "lifespan.shutdown"
+            self._starting = None if asked else asyncio.current_task()
             return message
 
         async def send_plainly(message: Message) -> None:
+            self._starting = None
             # Starlette sends the traceback while it handles the error.
-            if isinstance(error := sys.exception(), StartRefusedError):
+            error = sys.exception()
+            if isinstance(error, StartRefusedError):
                 message = {**message, "message": str(error)}
+            elif isinstance(error, asyncio.CancelledError) and message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": "stopped before it had started"}
             await send(message)
 
         try:

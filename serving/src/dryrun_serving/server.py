@@ -48,6 +48,7 @@ class Server(uvicorn.Server):
         self._is_asked = asyncio.Event()
         self._failed = False
         self._owns_process = False
+        self.give_up_start: Callable[[], None] = lambda: None
 
     @override
     async def main_loop(self) -> None:
@@ -120,6 +121,8 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._is_asked.set()
+        if not self.started:
+            self.give_up_start()
 
     def fail(self) -> None:
         """Stop, since the application's lifespan ends by itself: what requests need is being closed."""
@@ -137,13 +140,21 @@ class Server(uvicorn.Server):
             late.start()
 
     def run_to_its_end(self) -> int:
-        """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when start or service failed."""
+        """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the service failed.
+
+        Raises SystemExit when the start failed; one that was asked to end has not.
+        """
         _allow_files(self._connections.most + _OTHER_FILES)
         self._owns_process = True
         # What was imported and composed stays: no look for garbage is needed there. The start may go without.
         gc.freeze()
         gc.enable()
-        self.run()
+        try:
+            self.run()
+        except SystemExit:  # uvicorn's end of a start that did not succeed
+            if not self._is_asked.is_set():
+                raise
+            return 0
         return 0 if self.started and not self._failed else 1
 
 
@@ -183,6 +194,7 @@ def create_server(
     )
     server = Server(config, bounded, begin_stop)
     lifespan.failed = server.fail
+    server.give_up_start = lifespan.give_up_start
     return server
 
 

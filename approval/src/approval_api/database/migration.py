@@ -124,7 +124,7 @@ async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAI
                             "APPROVAL_DATABASE_URL and APPROVAL_MIGRATION_DATABASE_URL have to fit each other"
                         ) from error
                     last = error
-                logger.warning("waiting for the database", extra={"reason": str(last)})
+                logger.warning("waiting for the database", extra={"reason": str(last) or type(last).__name__})
                 await asyncio.sleep(0.5)
     except TimeoutError as error:
         raise DatabaseUnreachableError(
