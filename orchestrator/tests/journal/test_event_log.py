@@ -71,6 +71,25 @@ async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(jou
         await journal.events.after((journal.id, 1), 10)
 
 
+async def test_to_forget_takes_no_longer_the_more_is_kept(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    steps = 0
+
+    def step():
+        nonlocal steps
+        steps += 1
+
+    journal._connection.set_progress_handler(step, 1)
+    taken = []
+    for _ in range(2):
+        await journal.events.after((journal.id, await journal.events.newest()), 1)
+        steps = 0
+        await journal.prune()
+        taken.append(steps)
+        await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 1000)
+    assert 0 < taken[1] < taken[0] + 500, taken
+
+
 async def test_events_that_nobody_acknowledged_are_kept(tmp_path):
     journal = Journal.open(tmp_path, lambda: NOW)
     await journal.add_session(a_session(), QUEUED)

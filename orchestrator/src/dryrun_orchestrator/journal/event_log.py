@@ -164,11 +164,15 @@ class EventLog:
 
     def forget(self, acknowledged_before: str) -> None:
         """Delete events acknowledged and older than a moment, and the oldest ones beyond the bounds."""
-        self._connection.execute(
-            "DELETE FROM events WHERE (at < ? AND seq <="
-            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acknowledged')) OR seq <= ?",
-            (acknowledged_before, self._newest() - MAX_EVENTS),
-        )
+        # Events are numbered in the order of time: the first one to keep ends the search.
+        kept = self._connection.execute(
+            "SELECT seq FROM events WHERE at >= ? OR seq >"
+            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acknowledged') ORDER BY seq LIMIT 1",
+            (acknowledged_before,),
+        ).fetchone()
+        newest = self._newest()
+        first = newest + 1 if kept is None else int(kept[0])
+        self._connection.execute("DELETE FROM events WHERE seq < ?", (max(first, newest - MAX_EVENTS + 1),))
         while self._size() > MAX_BYTES and (oldest := self._oldest()) <= (newest := self._newest()):
             sixteenth = (newest - oldest) // 16
             self._connection.execute("DELETE FROM events WHERE seq <= ?", (oldest + sixteenth,))
