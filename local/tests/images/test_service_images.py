@@ -1,5 +1,6 @@
 """What the images of the services are made of."""
 
+import asyncio
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ from dryrun_local.images import service_images
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.images.programs import ProgramError
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("guard", "orchestrator", "approval")
@@ -61,7 +63,8 @@ def test_no_session_can_start_the_image_of_a_service():
     assert not any(folder.manifest.allowlisted for folder in services)
 
 
-async def test_each_image_that_is_built_has_its_number_among_those_to_build(tmp_path, monkeypatch):
+@pytest.fixture
+def only_services_are_outdated(monkeypatch):
     folders = load_folders(ROOT, (TEST_IMAGES, SERVICE_IMAGES))
     digests = folder_digests(folders, ROOT)
     by_image = {folder.manifest.image: name for name, folder in folders.items()}
@@ -77,15 +80,42 @@ async def test_each_image_that_is_built_has_its_number_among_those_to_build(tmp_
             for image in images
         }
 
-    async def build(*_, **__):
-        return BuiltImage("sha256:1", 1, "", ())
-
     monkeypatch.setattr(service_images, "inspect_images", inspect)
+    return outdated
+
+
+async def test_images_are_built_two_at_a_time_each_with_its_number_among_those_to_build(
+    tmp_path, monkeypatch, only_services_are_outdated
+):
+    together = asyncio.Barrier(2)
+
+    async def build(*_, **__):
+        async with asyncio.timeout(5), together:
+            return BuiltImage("sha256:1", 1, "", ())
+
     monkeypatch.setattr(service_images, "build_folder", build)
     events = []
     await service_images.build_service_images(ROOT, tmp_path, events.append)
     for state in ("building", "built"):
         seen = [event for event in events if event.state == state]
-        assert {event.image for event in seen} == outdated
-        assert [(event.number, event.of) for event in seen] == [(1, 2), (2, 2)]
+        assert {event.image for event in seen} == only_services_are_outdated
+        assert sorted((event.number, event.of) for event in seen) == [(1, 2), (2, 2)]
     assert any(event.state == "unchanged" for event in events)
+
+
+async def test_an_image_that_is_not_built_ends_the_others(tmp_path, monkeypatch, only_services_are_outdated):
+    ended = []
+
+    async def build(folder, *_, **__):
+        if folder.name == "docker-guard":
+            await asyncio.sleep(0)
+            raise ProgramError("the end of its log")
+        try:
+            await asyncio.sleep(5)
+        finally:
+            ended.append(folder.name)
+
+    monkeypatch.setattr(service_images, "build_folder", build)
+    with pytest.raises(ProgramError, match="the end of its log"):
+        await service_images.build_service_images(ROOT, tmp_path)
+    assert ended == ["approval-api"]

@@ -21,7 +21,7 @@ from dryrun_local.images.manifest import ImageFolder, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.errors import LocalError
 
-_AT_ONCE = 2
+AT_ONCE = 2
 """Parallel builds: they wait for downloads and unpacking about as long as they compute."""
 
 type ImageState = Literal["building", "unchanged", "built", "failed"]
@@ -162,7 +162,7 @@ class _Building:
         self._left_alone = [each.manifest.image for name, each in folders.items() if name not in chosen]
         self._force = force
         self._report = on_event
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._digests = folder_digests(folders, root)
         self._known = pinned_rows(allowlist)
         self._entries: dict[str, dict[str, object]] = {}
