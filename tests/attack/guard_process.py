@@ -1,10 +1,12 @@
-"""Runs `docker-guard serve` as its operator does, in front of the real engine."""
+"""Runs `docker-guard serve` with its operator's arguments, in front of the real engine.
+
+It starts by fork, as services do in tests: to import it takes half a second of processor.
+"""
 
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine_socket import Answer, exchange, request_bytes
+from forked_services import FORGES, ForkedProcess
 
 PROGRAM = Path(sys.prefix) / "bin" / "docker-guard"
 
@@ -32,7 +35,7 @@ class GuardProcess:
     ) -> None:
         self._folder = folder
         self._name = name
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: ForkedProcess | None = None
         self.log = log or folder / f"{name}.log"
         self.metrics_port = free_port()
         self.address: str | tuple[str, int] = (
@@ -83,22 +86,19 @@ class GuardProcess:
 
     def start(self, seconds: float = 20) -> None:
         """Start it and return when it answers a ping."""
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment())
+        self._child = FORGES.start(self._command, _environment(), Path.cwd(), self.log)
         deadline = time.monotonic() + seconds
         while not self.answers():
-            assert self._child.poll() is None, f"the guard ended: {self._last_words()}"
+            assert self._child.returncode is None, f"the guard ended: {self._last_words()}"
             assert time.monotonic() < deadline, f"no answer in {seconds} s: {self._last_words()}"
             time.sleep(0.05)
 
     def stop(self, *, sign: int = signal.SIGTERM) -> None:
-        if self._child is not None and self._child.poll() is None:
+        if self._child is not None:
             self._child.send_signal(sign)
-            try:
-                self._child.wait(10)
-            except subprocess.TimeoutExpired:
+            if not self._child.has_ended_within(10):
                 self._child.kill()
-                self._child.wait(10)
+                assert self._child.has_ended_within(10), "the guard was killed, and goes on"
         self._child = None
 
     def _last_words(self) -> str:

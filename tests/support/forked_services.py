@@ -70,6 +70,12 @@ class ForkedProcess:
                 os.close(watched)
         return code
 
+    def has_ended_within(self, seconds: float) -> bool:
+        """Wait until it ends, for so long at most; return whether it has."""
+        if self._returncode is None:
+            select.select([self._end], [], [], seconds)
+        return self.returncode is not None
+
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.returncode is None:
@@ -120,31 +126,52 @@ class Forge:
         self._process.wait(10)
 
 
+class Forges:
+    """One forge for each program, from when it is first started."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._forges: dict[str, Forge] = {}
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
+    ) -> ForkedProcess:
+        """Start a program of SERVICES, whose output is appended to `log`."""
+        name = Path(command[0]).name
+        if name not in self._forges:
+            self._forges[name] = Forge(SERVICES[name])
+        try:
+            with open(os.devnull, "rb") as nothing, log.open("ab") as output:  # noqa: PTH123  # no file
+                streams = (nothing.fileno(), output.fileno(), output.fileno())
+                return self._forges[name].start(command, environment, folder, streams)
+        except OSError:
+            # A late answer would be taken for the next one's.
+            self._forges.pop(name).close()
+            raise
+
+    def close(self) -> None:
+        """End them."""
+        while self._forges:
+            self._forges.popitem()[1].close()
+
+
+FORGES = Forges()
+
+
 @contextmanager
 def forking(installed: Path) -> Iterator[None]:
     """Let the services of `installed`, a folder of programs, start by fork during the block."""
-    forges: dict[str, Forge] = {}
     execute = processes._execute
 
     async def start(installation: Installation, program: Program, environment: dict[str, str]) -> object:
         path = Path(program.command[0])
         if path.parent != installed or path.name not in SERVICES or "LD_PRELOAD" in environment:
             return await execute(installation, program, environment)
-        if path.name not in forges:
-            forges[path.name] = Forge(SERVICES[path.name])
-        try:
-            with open(os.devnull, "rb") as nothing, program.log.open("ab") as log:  # noqa: ASYNC230, PTH123  # no files
-                streams = (nothing.fileno(), log.fileno(), log.fileno())
-                return forges[path.name].start(program.command, environment, installation.root, streams)
-        except OSError:
-            # A late answer would be taken for the next one's.
-            forges.pop(path.name).close()
-            raise
+        return FORGES.start(program.command, environment, installation.root, program.log)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "_execute", start)
         try:
             yield
         finally:
-            for forge in forges.values():
-                forge.close()
+            FORGES.close()
