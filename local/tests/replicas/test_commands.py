@@ -104,6 +104,23 @@ async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Pa
         await verify_replica(installation, Screen(), "acme")
 
 
+async def test_a_replica_without_a_stand_in_of_its_own_is_not_called_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation = Installation(tmp_path, tmp_path / "state")
+    folder = installation.replicas / "acme"
+    folder.mkdir(parents=True)
+    image = "discovery/test-nginx:1.26"
+    card = {"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "images": {"web-1": image}}
+    (folder / "replica.json").write_text(json.dumps(card))
+    (folder / "allowlist.json").write_text('{"images": {}}')
+    row = {"id": f"sha256:{'a' * 64}", "role": "target"}
+    installation.allowlist.write_text(json.dumps({"version": 1, "images": {image: row}}))
+    assert await verify_replica(installation, Screen(), "acme") == 0
+    shown = capsys.readouterr().out
+    assert ("acme has no stand-in of its own" in shown, "true" in shown) == (True, False)
+
+
 async def test_a_verification_begins_by_removing_what_an_earlier_one_of_this_installation_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
