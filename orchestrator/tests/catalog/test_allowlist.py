@@ -123,6 +123,17 @@ def test_suggests_the_name_that_was_probably_meant(load):
         load({"discovery/test-nginx:1.26": NGINX}).image("discovery/test-nginx:1.27")
 
 
+def test_a_stand_in_that_is_missing_suggests_no_other_and_names_the_import(load):
+    with pytest.raises(ImageNotApprovedError) as raised:
+        load({"discovery/test-stand-in:301a17b16d2db8c8": NGINX}).image(
+            "discovery/test-stand-in:301a17b16d2db8c9"
+        )
+    text = str(raised.value)
+    assert "`dryrun-local network import`" in text
+    assert "did you mean" not in text
+    assert "images build" not in text
+
+
 def test_a_grant_cannot_be_changed_once_loaded(load):
     image = load({"discovery/test-nginx:1.26": NGINX}).image("discovery/test-nginx:1.26")
     with pytest.raises(TypeError):

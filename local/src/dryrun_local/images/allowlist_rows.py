@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
+from dryrun_orchestrator.catalog.allowlist import STAND_IN
 
 REPLICAS = "replicas"
 """The folder of installed replicas, beside the allowlist."""
 ROWS = "allowlist.json"
 """Its rows, in each replica's folder."""
-STAND_IN = "discovery/test-stand-in:"
 SCANNERS = "scanners"
 """The folder of added scanners, beside the allowlist."""
 SCANNER = "discovery/test-collector-"

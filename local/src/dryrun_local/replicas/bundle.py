@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.faults import first_fault
 from dryrun_contract.text import printable
-from dryrun_local.images.allowlist_rows import STAND_IN
 from dryrun_local.images.archive import Archive, ArchiveBounds, ArchiveError
 from dryrun_local.images.stored_images import ImageEntry, StoredImage, place_of, read_config
 from dryrun_local.replicas.installed import MAX_CARD_BYTES
+from dryrun_orchestrator.catalog.allowlist import STAND_IN
 from dryrun_replica.planning.plan import Plan, ReplicaName, template_ids
 from dryrun_replica.planning.template import template_text
 from dryrun_replica.recipes.model import Capability

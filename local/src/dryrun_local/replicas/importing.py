@@ -6,7 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from dryrun_contract.text import printable
-from dryrun_local.images.allowlist_rows import STAND_IN, require_rows
+from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
@@ -23,6 +23,7 @@ from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica,
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root, root_digest
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
+from dryrun_orchestrator.catalog.allowlist import STAND_IN
 from dryrun_replica.planning.summary import sentence
 from dryrun_replica.planning.template import template_text
 

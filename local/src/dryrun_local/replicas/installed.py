@@ -20,7 +20,6 @@ from typing import Any
 from dryrun_contract.text import printable
 from dryrun_local.images.allowlist_rows import (
     ROWS,
-    STAND_IN,
     RowsError,
     installed_rows,
     require_rows,
@@ -30,7 +29,7 @@ from dryrun_local.images.allowlist_rows import (
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
-from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_orchestrator.catalog.allowlist import STAND_IN, AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template

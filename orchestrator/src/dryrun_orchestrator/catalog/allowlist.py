@@ -26,6 +26,8 @@ from dryrun_orchestrator.labels import Role
 IMAGE_PREFIX = "discovery/test-"
 """Only images with this prefix can start (the record: allowed images whitelist)."""
 COLLECTOR_PREFIX = "discovery/test-collector-"
+STAND_IN = "discovery/test-stand-in:"
+"""Of images that stand for a host of an imported network; a digest follows."""
 
 MAX_ALLOWLIST_BYTES = 4 * 1024 * 1024
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
@@ -126,15 +128,23 @@ class Allowlist:
                 f"use an image under {IMAGE_PREFIX} that is in the allowlist",
             )
         if name not in self.images:
-            close = difflib.get_close_matches(name, self.images, n=1)
+            # The name of a stand-in is a digest: what is near to it is another host.
+            close = [] if name.startswith(STAND_IN) else difflib.get_close_matches(name, self.images, n=1)
             hint = f"did you mean {close[0]}? Otherwise " if close else ""
             raise ImageNotApprovedError(
                 name,
                 "it is not in the allowlist",
                 self.file,
-                f"{hint}build it with 'dryrun-local images build', or have an operator add it",
+                f"{hint}{who_builds(name)}, or have an operator add it",
             )
         return self.images[name]
+
+
+def who_builds(image: str) -> str:
+    """Return the command that puts an image on the engine and into the allowlist, as a clause."""
+    if image.startswith(STAND_IN):
+        return "`dryrun-local network import`, of the network that it stands for, builds it"
+    return "`dryrun-local images build` builds it"
 
 
 def role_of(image: str) -> Role:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from dryrun_contract.event import AddressesMapped, EventData, NetworkCreated
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.allowlist import who_builds
 from dryrun_orchestrator.catalog.template import LoadedService, LoadedTemplate
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -237,7 +238,7 @@ async def _create_target(
             except ImageMissingError as error:
                 raise SessionFailedError(
                     f"the image {service.image.name} of service {service.name} is missing: {error}; "
-                    "`dryrun-local images build` builds it"
+                    f"{who_builds(service.image.name)}"
                 ) from error
             except ImageNotAllowedError as error:
                 raise SessionFailedError(
