@@ -101,7 +101,7 @@ def _prepare(
     state.complete()
     if deployment:
         settings.write()
-        added = [name for name in settings.values if not before.values.get(name)]
+        added = [name for name, value in settings.values.items() if value and not before.values.get(name)]
         if before.text and added:
             print(f"prepare: added to {settings.path}: {' '.join(added)}")
     if dryrun:

@@ -126,11 +126,16 @@ class Deployment:
     def advice(self, *, dryrun: bool) -> Iterator[str]:
         """Yield what is left to do, for dry-runs or without them, in the settings and elsewhere."""
         if (self.settings.values["DRYRUN"] == "off") is dryrun:
-            kind, switch, profile = (
-                ("with", "on", "add dryrun to") if dryrun else ("without", "off", "take dryrun out of")
-            )
+            kind, switch, profile, first = (
+                ("with", "on", "add dryrun to", "")
+                if dryrun
+                else (
+                    "without", "off", "take dryrun out of",
+                    "end each session (dryrun stop ID), since nothing removes it afterwards; ",
+                )
+            )  # fmt: skip
             yield (
-                f"{self._given('DRYRUN')} stays. For {kind}-dryrun: docker compose down, then write "
+                f"{self._given('DRYRUN')} stays. For {kind}-dryrun: {first}docker compose down, then write "
                 f"DRYRUN={switch} there and {profile} COMPOSE_PROFILES"
             )
         install = f"{HOST_RULE}/dryrun-host-rule install"
