@@ -13,7 +13,7 @@ from pathlib import Path
 
 from judging import Deployment
 from settings_file import DEPLOY, NO_FILE, RefusedError, SettingsFile
-from state_folder import READERS, StateFolder, require_allowlist
+from state_folder import READERS, StateFolder, require_installed
 
 PREFIX = "10.212.255"
 POOL = "10.213.0.0/16"
@@ -97,7 +97,7 @@ def _prepare(
             f"{NO_FILE} takes no setting: write what these options set into the services' units"
         )
     if dryrun:
-        require_allowlist()
+        require_installed()
     state.complete()
     if deployment:
         settings.write()
@@ -105,12 +105,7 @@ def _prepare(
         if before.text and added:
             print(f"prepare: added to {settings.path}: {' '.join(added)}")
     if dryrun:
-        state.write_installed()
-        orchestrator = deployment and deployment.orchestrator
-        # Where none runs yet, the settings say what it will be.
-        client = (deployment and deployment.client) or f"{settings.values.get('DRYRUN_PREFIX') or PREFIX}.62"
-        pool = orchestrator.subnet_pool if orchestrator else settings.values.get("DRYRUN_SUBNET_POOL") or POOL
-        state.write_policy(client, str(pool))
+        _take_over(settings, state, deployment)
     # No file of Compose is named: that would leave out those that the settings add, traces for one.
     named = "" if settings.path == DEPLOY / ".env" else f" --env-file {settings.path}"
     compose = f"cd {DEPLOY} && docker compose{named}"
@@ -123,6 +118,17 @@ def _prepare(
     up = f"{compose} up -d --wait" if deployment else "systemctl (docs/operations.md)"
     lines = "line above names" if len(to_do) == 1 else f"{len(to_do)} lines above name"
     print(f"prepare: written; do what the {lines}, then: {up}" if to_do else f"prepare: ready; next: {up}")
+
+
+def _take_over(settings: SettingsFile, state: StateFolder, deployment: Deployment | None) -> None:
+    """Write what this machine has installed, and the policy that goes with the settings."""
+    if changes := state.write_installed():
+        print(f"prepare: templates of imported networks: {', '.join(changes)}")
+    orchestrator = deployment and deployment.orchestrator
+    # Where none runs yet, the settings say what it will be.
+    client = (deployment and deployment.client) or f"{settings.values.get('DRYRUN_PREFIX') or PREFIX}.62"
+    pool = orchestrator.subnet_pool if orchestrator else settings.values.get("DRYRUN_SUBNET_POOL") or POOL
+    state.write_policy(client, str(pool))
 
 
 def _wanted(

@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from settings_file import DEPLOY, RefusedError
 
-from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_orchestrator.catalog.allowlist import load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
 
 READERS = {
     "database_owner": ("postgres", "migrate"),
@@ -41,19 +44,32 @@ AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
 REPLICAS = ALLOWLIST.parent / "replicas" / "templates"
 """Templates of the networks that were imported."""
+COLLECTORS = DEPLOY.parent / "collectors" / "manifests"
 EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
 """Of a release that admitted every address on the network."""
 
 
-def require_allowlist() -> None:
-    """Raise RefusedError where the allowlist of the images that were built is missing or faulty."""
+def require_installed() -> None:
+    """Raise RefusedError where what is taken over is missing, or nothing that the orchestrator would use.
+
+    A template that does not go with the allowlist keeps it from all that is new, until a restart drops it.
+    """
     build = "build the images: .venv/bin/dryrun-local images build"
     if not ALLOWLIST.is_file():
         raise RefusedError(f"{ALLOWLIST} is missing; {build}")
     try:
-        load_allowlist(ALLOWLIST)
-    except AllowlistError as error:
+        allowlist = load_allowlist(ALLOWLIST)
+        if not REPLICAS.is_dir():
+            return
+        networks = TemplateCatalog([REPLICAS], allowlist, load_collector_manifests(COLLECTORS, allowlist))
+    except OperatorFileError as error:
         raise RefusedError(f"{error}; {build}") from error
+    if faults := networks.faults():
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise RefusedError(
+            f"{REPLICAS.parent}: {faults[0].where}: {faults[0].what}{more}; import that network again, or "
+            "remove it: .venv/bin/dryrun-local network remove NAME"
+        )
 
 
 @dataclass(frozen=True)
@@ -104,16 +120,26 @@ class StateFolder:
                 self._keep(f"secrets/{name}_password", random.encode())
                 self._keep(f"secrets/{name}_url", url.encode())
 
-    def write_installed(self) -> None:
-        """Take over the allowlist of the images that were built, and the templates of imported networks."""
+    def write_installed(self) -> list[str]:
+        """Take over the allowlist of the images that were built, and the templates of imported networks.
+
+        Returns what becomes of each template that does not stay as it was.
+        """
         replicas = {file.name: file.read_bytes() for file in REPLICAS.glob("*.yml")}
-        for file in (self.policy.parent / "replicas").iterdir():
+        files = sorted((self.policy.parent / "replicas").iterdir())
+        before = {file.name: file.read_bytes() for file in files}
+        changes = []
+        for file in files:
             if file.name not in replicas:
                 file.unlink()
+                changes.append(f"{file.stem} removed")
         # The allowlist comes first: it pins the images that the templates name.
         self._keep("config/allowlist.json", ALLOWLIST.read_bytes())
-        for name, content in replicas.items():
+        for name, content in sorted(replicas.items()):
             self._keep(f"config/replicas/{name}", content)
+            if before.get(name) != content:
+                changes.append(f"{Path(name).stem} {'changed' if name in before else 'added'}")
+        return changes
 
     def write_policy(self, client: str, pool: str) -> None:
         """Write the guard's policy, unless the operator has one."""

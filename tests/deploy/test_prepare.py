@@ -103,19 +103,45 @@ def test_templates_of_imported_networks_follow_what_is_installed(tmp_path: Path)
 
     templates = checkout / ".dryrun" / "replicas" / "templates"
     templates.mkdir(parents=True)
+    small = (DEPLOY.parent / "templates" / "small.yml").read_text()
     for name in ("acme", "pinehub"):
-        (templates / f"{name}.yml").write_text(f"name: {name}\n")
-    assert _prepared_in(checkout).returncode == 0
-    (templates / "acme.yml").write_text("name: acme\nservices: {}\n")
+        (templates / f"{name}.yml").write_text(small)
+    said = "templates of imported networks: "
+    assert f"{said}acme added, pinehub added\n" in _prepared_in(checkout).stdout
+    assert said not in _prepared_in(checkout).stdout
+    (templates / "acme.yml").write_text(f"# changed\n{small}")
     (templates / "pinehub.yml").unlink()
-    assert _prepared_in(checkout).returncode == 0
+    assert f"{said}pinehub removed, acme changed\n" in _prepared_in(checkout).stdout
     assert {file.name: file.read_text() for file in taken_over.iterdir()} == {
-        "acme.yml": "name: acme\nservices: {}\n"
+        "acme.yml": f"# changed\n{small}"
     }
     # The orchestrator is another user.
     assert [oct(file.stat().st_mode & 0o777) for file in (taken_over, taken_over / "acme.yml")] == [
         "0o755", "0o444",
     ]  # fmt: skip
+
+
+def test_an_imported_network_whose_images_the_allowlist_lacks_is_refused_before_anything_is_written(
+    tmp_path: Path,
+):
+    checkout = _checkout(tmp_path)
+    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    templates = checkout / ".dryrun" / "replicas" / "templates"
+    templates.mkdir(parents=True)
+    small = (DEPLOY.parent / "templates" / "small.yml").read_text()
+    (templates / "acme.yml").write_text(small)
+    assert _prepared_in(checkout).returncode == 0
+    config = tmp_path / "state" / "config"
+    before = (config / "allowlist.json").stat().st_mtime_ns
+
+    image = "discovery/test-stand-in:301a17b16d2db8c8"
+    (templates / "pinehub.yml").write_text(small.replace("discovery/test-redis:8.0", image))
+    done = _prepared_in(checkout)
+    assert done.returncode == 1
+    for said in ("templates/pinehub.yml:", image, "import that network again", "network remove NAME"):
+        assert said in done.stderr
+    assert [file.name for file in (config / "replicas").iterdir()] == ["acme.yml"]
+    assert (config / "allowlist.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -174,6 +200,7 @@ def _checkout(place: Path) -> Path:
     shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
     (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
     (checkout / ".dryrun").mkdir()
+    shutil.copytree(DEPLOY.parent / "collectors" / "manifests", checkout / "collectors" / "manifests")
     return checkout
 
 
