@@ -18,7 +18,8 @@ import pytest
 from dryrun_local.images.archive import ArchiveError, written_archive
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
-from dryrun_local.replicas.installed import ReplicaError, find, install, remove
+from dryrun_local.replicas.commands import remove_replica
+from dryrun_local.replicas.installed import FOR_A_DEPLOYMENT, ReplicaError, find, install
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
 from dryrun_replica.levels import Level, Match
@@ -154,10 +155,15 @@ def changed(path: Path, change: Callable[[Any, dict[str, bytes]], None]) -> Path
 
 
 def test_another_deployment_has_the_network_after_its_images_were_verified(
-    acme: Installation, bundle: Path, there: Installation, verified: list[str]
+    acme: Installation,
+    bundle: Path,
+    there: Installation,
+    verified: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert moving.is_bundle((bundle,))
     take(there, bundle, moving._sha256(bundle).upper())
+    assert capsys.readouterr().out.endswith(f"{FOR_A_DEPLOYMENT}\n")
     assert verified == [IMAGE]
     assert find(there, "acme").images == (IMAGE,)
     text = (there.replica_templates / "acme.yml").read_text()
@@ -166,7 +172,9 @@ def test_another_deployment_has_the_network_after_its_images_were_verified(
     verified.clear()
     take(there, bundle)
     assert verified == [], "what is here and pinned is neither loaded nor verified again"
-    assert remove(there, "acme") == (IMAGE,)
+    assert asyncio.run(remove_replica(there, Screen(), "acme")) == 0
+    said = capsys.readouterr().out
+    assert (FOR_A_DEPLOYMENT in said, "1 image left" in said, IMAGE in said) == (True, True, True)
 
 
 def test_layers_that_are_there_are_left_out_and_named_when_they_are_not(

@@ -13,6 +13,7 @@ from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.installed import (
+    FOR_A_DEPLOYMENT,
     Replica,
     ReplicaError,
     damage,
@@ -84,6 +85,7 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     with held(installation, IMAGES):
         images = remove(installation, name)
     screen.done(f"Replica {printable(name)}", "removed")
+    screen.note(FOR_A_DEPLOYMENT)
     if images:
         screen.note(
             f"{counted(len(images), 'image')} left in the engine; to free the space, if no other checkout "

@@ -12,6 +12,7 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
 from dryrun_local.replicas.installed import (
+    FOR_A_DEPLOYMENT,
     install,
     installed_as,
     require_fitting_card,
@@ -79,3 +80,4 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
+    screen.note(FOR_A_DEPLOYMENT)

@@ -37,6 +37,8 @@ from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_tem
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
 _MOST_FAULTS = 20
+FOR_A_DEPLOYMENT = "a deployment takes this over when deploy/prepare runs"
+"""What is left to do where services do not read these files themselves, as those of `make up` do."""
 SECONDS_UNTIL_READ = 3.0
 """After which a running orchestrator has read new templates: it looks every 2 s."""
 

@@ -32,6 +32,7 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
 from dryrun_local.replicas.installed import (
+    FOR_A_DEPLOYMENT,
     Replica,
     ReplicaError,
     find,
@@ -185,6 +186,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
             await _unload(wanted)
             raise
     screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
+    screen.note(FOR_A_DEPLOYMENT)
     return 0
 
 
