@@ -113,8 +113,15 @@ class Deployment:
             yield f"{self._given('DRYRUN_STATE')}: {secret} is not in --state {state}; name one folder"
 
     def _names_of_bridges(self) -> Iterator[str]:
-        services, networks = self.settings.model["services"].values(), self.settings.model["networks"]
-        ours = [each for each in services if each.get("image", "").startswith("discovery/")]
+        services, networks = self.settings.model["services"], self.settings.model["networks"]
+        own = [name for name, each in services.items() if each.get("image", "").startswith("discovery/")]
+        ours = [services[name] for name in own]
+        for name in own:
+            if mode := services[name].get("network_mode"):
+                yield (
+                    f"a Compose file gives {name} the network_mode {mode}: the host rule goes by the "
+                    "bridges of its own networks; remove it"
+                )
         for name in sorted({name for service in ours for name in service.get("networks") or ()}):
             options = networks[name].get("driver_opts") or {}
             bridge = options.get("com.docker.network.bridge.name", "")

@@ -143,6 +143,15 @@ def test_what_a_service_compose_or_the_host_rule_does_not_take_is_refused_before
     assert not (tmp_path / "state").exists()
 
 
+def test_a_service_that_another_file_of_compose_takes_off_its_networks_is_refused(tmp_path: Path):
+    more = tmp_path / "more.yaml"
+    more.write_text("services: {dryrun-orchestrator: {network_mode: host, networks: !reset null}}\n")
+    done = prepared(tmp_path, COMPOSE_FILE=f"compose.yaml:{more}", COMPOSE_PROFILES="dryrun")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gives dryrun-orchestrator the network_mode host" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_bridge_that_another_file_of_compose_names_is_refused(tmp_path: Path):
     prepare(tmp_path)
     options = '{driver_opts: {com.docker.network.bridge.name: "BRIDGE"}}'
