@@ -101,6 +101,9 @@ def build(arguments):
         staged = pathlib.Path(value("--build-context").removeprefix("wheels="))
         names = sorted(str(path.relative_to(staged)) for path in staged.rglob("*.py"))
         (HERE / "staged").write_text("\n".join(names))
+    with (HERE / "modes").open("a") as modes:
+        for path in sorted(pathlib.Path(arguments[-1]).rglob("*")):
+            modes.write(f"{path.name} {path.stat().st_mode & 0o777:o}\n")
     dockerfile = (pathlib.Path(arguments[-1]) / "Dockerfile").read_text()
     if "RUN false" in dockerfile:
         sys.stdout.write("".join(f"step {number}\n" for number in range(100)))

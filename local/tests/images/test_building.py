@@ -62,6 +62,20 @@ def test_writes_what_a_session_may_start(docker: Path, root: Path, allowlist: Pa
     assert all("discovery/test-web:1" in reader.images for reader in readers)
 
 
+def test_what_an_image_copies_is_open_to_its_server_whatever_the_umask_of_the_checkout(
+    docker: Path, root: Path, allowlist: Path
+) -> None:
+    web = root / "images" / "web"
+    (web / "site").mkdir()
+    for name, mode in (("page.html", 0o600), ("start.sh", 0o700)):
+        (web / "site" / name).write_text("")
+        (web / "site" / name).chmod(mode)
+    (web / "site").chmod(0o700)
+    build(root, allowlist)
+    assert {"page.html 644", "start.sh 755", "site 755"} <= set((docker / "modes").read_text().splitlines())
+    assert (web / "site" / "page.html").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_unchanged_folder_costs_one_engine_call(docker: Path, root: Path, allowlist: Path) -> None:
     build(root, allowlist)
     forget_calls(docker)

@@ -80,19 +80,33 @@ async def _build(folder: ImageFolder, digest: str, root: Path, log: Path, *, for
         importing = ["docker", "import", "--change", f'LABEL {LABEL}="{digest}"', "-", image]
         await programs.pipe(["sh", str(folder.bootstrap)], importing, log, seconds=BUILD_SECONDS)
         return
-    with tempfile.TemporaryDirectory(prefix="dryrun-image-") as staging:
+    with tempfile.TemporaryDirectory(prefix="dryrun-image-") as made:
+        context, staging = Path(made, "context"), Path(made, "wheels")
+        shutil.copytree(folder.path, context, symlinks=True)
         command = ["docker", "build", "--progress=plain", "--tag", image, "--label", label]
         if force:
             command.append("--no-cache")
         if folder.manifest.python is not None:
-            await _stage_python(folder.manifest.python, root, Path(staging), log)
+            await _stage_python(folder.manifest.python, root, staging, log)
             command += ["--build-context", f"wheels={staging}"]
-        await programs.run([*command, str(folder.path)], log, seconds=BUILD_SECONDS)
+        _open_to_all(Path(made))
+        await programs.run([*command, str(context)], log, seconds=BUILD_SECONDS)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Give files the modes that their digest stands for, whatever the umask of the checkout.
+
+    An image copies them, and its server is not root.
+    """
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            is_open = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_open else 0o644)
 
 
 async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path) -> None:
     target = staging / "site-packages"
-    target.mkdir()
+    target.mkdir(parents=True)
     if parts.requirements is not None:
         command = [programs.find_uv(root), "pip", "install", "--quiet", "--target", str(target)]
         command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:"]
