@@ -44,6 +44,7 @@ AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
 REPLICAS = ALLOWLIST.parent / "replicas" / "templates"
 """Templates of the networks that were imported."""
+TEMPLATES = DEPLOY.parent / "templates"
 COLLECTORS = DEPLOY.parent / "collectors" / "manifests"
 EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
 """Of a release that admitted every address on the network."""
@@ -54,6 +55,14 @@ def require_installed() -> None:
 
     A template that does not go with the allowlist keeps it from all that is new, until a restart drops it.
     """
+    for folder in (TEMPLATES, COLLECTORS):
+        for path in (folder, *folder.rglob("*.yml")):
+            # What the services mount of the checkout is as the umask of whoever made that left it.
+            if path.exists() and not path.stat().st_mode & 0o004:
+                raise RefusedError(
+                    f"{path}: the orchestrator, which is another user, cannot read it; "
+                    f"chmod --recursive a+rX {folder}"
+                )
     build = "build the images: .venv/bin/dryrun-local images build"
     if not ALLOWLIST.is_file():
         raise RefusedError(f"{ALLOWLIST} is missing; {build}")

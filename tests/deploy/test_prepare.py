@@ -121,6 +121,18 @@ def test_templates_of_imported_networks_follow_what_is_installed(tmp_path: Path)
     ]  # fmt: skip
 
 
+def test_what_the_orchestrator_could_not_read_is_refused_before_anything_is_written(tmp_path: Path):
+    checkout = _checkout(tmp_path)
+    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    manifest = checkout / "collectors" / "manifests" / "web.yml"
+    manifest.chmod(0o640)
+    done = _prepared_in(checkout)
+    assert (done.returncode, f"{manifest}: the orchestrator" in done.stderr) == (1, True)
+    assert not (tmp_path / "state").exists()
+    subprocess.run(done.stderr.rpartition("; ")[2].split(), check=True)
+    assert _prepared_in(checkout).returncode == 0
+
+
 def test_an_imported_network_whose_images_the_allowlist_lacks_is_refused_before_anything_is_written(
     tmp_path: Path,
 ):
