@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from dryrun_local.images.archive import ArchiveError, written_archive
+from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
-from dryrun_local.replicas.commands import remove_replica
+from dryrun_local.replicas.commands import remove_replica, verify_replica
 from dryrun_local.replicas.installed import FOR_A_DEPLOYMENT, ReplicaError, find, install
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
@@ -175,6 +176,18 @@ def test_another_deployment_has_the_network_after_its_images_were_verified(
     assert asyncio.run(remove_replica(there, Screen(), "acme")) == 0
     said = capsys.readouterr().out
     assert (FOR_A_DEPLOYMENT in said, "1 image left" in said, IMAGE in said) == (True, True, True)
+
+
+def test_an_image_that_is_gone_is_named_with_what_brings_it_back(
+    acme: Installation, docker: Path, tmp_path: Path
+) -> None:
+    (docker / "images.json").unlink()
+    for command in (
+        moving.export_network(acme, Screen(), "acme", tmp_path / "acme.tar", None),
+        verify_replica(acme, Screen(), "acme"),
+    ):
+        with pytest.raises(ProgramError, match=f"no {IMAGE} with the pinned id; import the network again"):
+            asyncio.run(command)
 
 
 def test_layers_that_are_there_are_left_out_and_named_when_they_are_not(

@@ -23,6 +23,7 @@ from dryrun_local.replicas.installed import (
     named,
     remove,
 )
+from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
@@ -98,7 +99,8 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
 async def verify_replica(installation: Installation, screen: Screen, name: str) -> int:
     """Check from inside that every fact of a replica's stand-ins is true.
 
-    Returns 0. Raises UntrueError, and ReplicaError if the allowlist lacks an image that it stands on.
+    Returns 0. Raises UntrueError, ReplicaError if the allowlist lacks an image that it stands on, and
+    ProgramError if the engine does.
     AlreadyRunningError while another command builds or verifies images.
     """
     with held(installation, IMAGES):
@@ -119,7 +121,9 @@ async def _verify(installation: Installation, screen: Screen, replica: Replica) 
             "project, whose ground truth the project's tests verify"
         )
         return 0
-    await verify_rows(installation, screen, {image: known[image] for image in replica.images})
+    rows = {image: known[image] for image in replica.images}
+    await pinned_images(rows)
+    await verify_rows(installation, screen, rows)
     return 0
 
 

@@ -43,6 +43,7 @@ from dryrun_local.replicas.installed import (
     require_free_name,
     require_free_templates,
 )
+from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
@@ -86,10 +87,7 @@ async def export_network(
         raise ReplicaError(
             f"the allowlist has no row of {lacking[0]}; import the network again before it is exported"
         )
-    images = await inspect_images(rows) if rows else {}
-    for image, row in rows.items():
-        if image not in images or images[image].id != row["id"]:
-            raise ProgramError(f"the engine has no {image} with the pinned id; import the network again")
+    images = await pinned_images(rows)
     wanted = {blob: image for image, built in images.items() for blob in (built.id, *built.layers)}
     for layer in _present(present):
         wanted.pop(layer, None)

@@ -74,6 +74,15 @@ async def require_kept(needed: Needed, rows: Mapping[str, Any]) -> None:
         )
 
 
+async def pinned_images(rows: Mapping[str, Any]) -> dict[str, BuiltImage]:
+    """Return the images of an installed network. Raises ProgramError unless the engine has each as pinned."""
+    images = await inspect_images(rows) if rows else {}
+    for image, row in rows.items():
+        if image not in images or images[image].id != row["id"]:
+            raise ProgramError(f"the engine has no {image} with the pinned id; import the network again")
+    return images
+
+
 def images_of(plan: Plan, inventory: Inventory, matcher: Matcher, root: BuiltRoot) -> Needed:
     """Return the images of a plan on this shared root."""
     banners = matcher.banners
