@@ -89,14 +89,15 @@ class ForkedProcess:
 class Forge:
     """Starts one program from a process that has imported it; see `service_forge`."""
 
-    def __init__(self, modules: tuple[str, ...]) -> None:
-        """Import `modules` in a new process; the first one has the program's `main`."""
+    def __init__(self, modules: tuple[str, ...], folder: Path | None = None) -> None:
+        """Import `modules` in a new process, also from `folder`; the first one has the program's `main`."""
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, service_forge.__file__, *modules],
                 stdin=theirs,
                 start_new_session=True,
+                env=os.environ | ({"PYTHONPATH": str(folder)} if folder else {}),
             )
         self._requests.settimeout(_IMPORT_SECONDS)
 

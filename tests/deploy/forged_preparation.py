@@ -1,0 +1,16 @@
+"""The program of deploy/prepare for a forge, which imports what it imports; `main` runs it."""
+
+import runpy
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "preparation"
+sys.path.insert(0, str(FOLDER))
+sys.dont_write_bytecode = True  # as in deploy/prepare
+
+import judging  # noqa: E402, F401  # imports all others, and the services' settings
+
+
+def main() -> None:
+    """Run the program in this process."""
+    runpy.run_path(str(FOLDER), run_name="__main__")
