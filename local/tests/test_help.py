@@ -13,6 +13,12 @@ def test_no_help_cuts_the_summary_of_a_command():
         assert "..." not in shown.replace("[ARGS]...", ""), name
 
 
+def test_the_help_of_reset_names_what_takes_long_to_have_again():
+    reset = dict(groups_in("dryrun-local", get_command(app)))["dryrun-local"].commands["reset"]
+    for lost in ("allowlist", "imported networks", "scanners"):
+        assert lost in (reset.help or "")
+
+
 def groups_in(name, command):
     if isinstance(command, TyperGroup):
         yield name, command

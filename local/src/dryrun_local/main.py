@@ -146,7 +146,11 @@ def doctor(json_output: JsonOption = False) -> None:
 
 @app.command()
 def reset() -> None:
-    """Remove the state of local runs (sessions, database, secrets, logs); images and engine stay."""
+    """Remove the state of local runs and of what was installed; images and engine stay.
+
+    That is sessions, database, secrets and logs; imported networks, added scanners and the allowlist, which a
+    deployment is prepared from too: `images build` writes it again.
+    """
     from dryrun_local.runs.reset import reset as remove
 
     run_work(lambda here: remove(here.installation, here.screen))
