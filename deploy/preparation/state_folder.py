@@ -55,14 +55,14 @@ def require_installed() -> None:
 
     A template that does not go with the allowlist keeps it from all that is new, until a restart drops it.
     """
-    for folder in (TEMPLATES, COLLECTORS):
-        for path in (folder, *folder.rglob("*.yml")):
-            # What the services mount of the checkout is as the umask of whoever made that left it.
-            if path.exists() and not path.stat().st_mode & 0o004:
-                raise RefusedError(
-                    f"{path}: the orchestrator, which is another user, cannot read it; "
-                    f"chmod --recursive a+rX {folder}"
-                )
+    # What the services mount of the checkout is as the umask of whoever made that left it.
+    files = (path for folder in (TEMPLATES, COLLECTORS) for path in (folder, *folder.rglob("*.yml")))
+    for path in files:
+        if path.exists() and not path.stat().st_mode & 0o004:
+            raise RefusedError(
+                f"{path}: the orchestrator, which is another user, cannot read it; "
+                f"chmod --recursive a+rX {TEMPLATES} {COLLECTORS}"
+            )
     build = "build the images: .venv/bin/dryrun-local images build"
     if not ALLOWLIST.is_file():
         raise RefusedError(f"{ALLOWLIST} is missing; {build}")

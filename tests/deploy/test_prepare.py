@@ -126,8 +126,9 @@ def test_what_the_orchestrator_could_not_read_is_refused_before_anything_is_writ
     shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
     manifest = checkout / "collectors" / "manifests" / "web.yml"
     manifest.chmod(0o640)
+    (checkout / "templates").chmod(0o700)
     done = _prepared_in(checkout)
-    assert (done.returncode, f"{manifest}: the orchestrator" in done.stderr) == (1, True)
+    assert (done.returncode, f"{checkout / 'templates'}: the orchestrator" in done.stderr) == (1, True)
     assert not (tmp_path / "state").exists()
     subprocess.run(done.stderr.rpartition("; ")[2].split(), check=True)
     assert _prepared_in(checkout).returncode == 0
@@ -212,7 +213,8 @@ def _checkout(place: Path) -> Path:
     shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
     (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
     (checkout / ".dryrun").mkdir()
-    shutil.copytree(DEPLOY.parent / "collectors" / "manifests", checkout / "collectors" / "manifests")
+    for name in ("templates", "collectors/manifests"):
+        shutil.copytree(DEPLOY.parent / name, checkout / name)
     return checkout
 
 
