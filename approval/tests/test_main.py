@@ -124,7 +124,7 @@ import gc, sys
 
 class Watch:
     def find_spec(self, name, path, target=None):
-        if name == "approval_api.app":
+        if name == "approval_api.database.engine":
             print("garbage is collected" if gc.isenabled() else "garbage waits")
 
 sys.meta_path.insert(0, Watch())
@@ -132,12 +132,13 @@ from approval_api.main import main; main()
 """
 
 
-async def test_what_the_service_is_made_of_is_imported_without_looking_for_garbage(database_url):
+@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("invite", "root")], ids=" ".join)
+async def test_what_a_command_is_made_of_is_imported_without_looking_for_garbage(database_url, arguments):
     settings = environment(
         DATABASE_URL=database_url, DRYRUN="off", LISTEN="nowhere:0", TOKENS=f"ada:{'x' * 16}"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-u", "-c", NO_GARBAGE, "serve", env=settings, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-u", "-c", NO_GARBAGE), *arguments, env=settings, stdout=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(30):

@@ -35,6 +35,8 @@ def main() -> None:
     invite.add_argument("--first", action="store_true", help="only while no administrator can sign in")
     invite.add_argument("--url", default="", help="where browsers reach the service, e.g. https://approval")
     arguments = parser.parse_args()
+    # To look for garbage among what is imported takes up to a quarter of a start; a server does so later.
+    gc.disable()
     try:
         if arguments.command == "migrate":
             _migrate(DatabaseSettings.read(os.environ))
@@ -124,12 +126,11 @@ def _deliver() -> None:
     from approval_api.deliveries.sending.process import run
     from approval_api.deliveries.sending.settings import DeliverySettings
 
+    gc.enable()
     run(DeliverySettings.read(os.environ))
 
 
 def _serve(settings: Settings) -> None:
-    # Until it serves: to look for garbage among what is imported took a quarter of the start.
-    gc.disable()
     from approval_api.server import serve
 
     sys.exit(serve(settings))
