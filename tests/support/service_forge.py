@@ -80,6 +80,10 @@ def _become(wanted: dict[str, Any], streams: list[int]) -> None:
     sys.argv = wanted["arguments"]
     for target, source in enumerate(streams):
         os.dup2(source, target)
+    # Python's own were made for others: they know whether these were files or terminals.
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
 
 
 if __name__ == "__main__":
