@@ -129,9 +129,11 @@ class Follower:
                 await self._store_answer(known.position, answer.page)
                 self._stored_for = time.monotonic() - begun
                 count = len(answer.page.events)
-            # A full page, or one to be halved, leaves events behind: those do not wait longer.
+            # A full page, or one to be halved, leaves events behind: those wait only as long as it took.
             is_full = count == self._limit or (isinstance(answer, ReadPage) and answer.size > _FULL_BYTES)
-            if at_once and not is_full:
+            if is_full:
+                self._rest = 0.0
+            elif at_once:
                 self._rest = min(_LONGEST_REST_IN_BURST_SECONDS, rest + _REST_SECONDS)
         except PageRefusedError as refusal:
             if self._limit == 1:
