@@ -117,7 +117,7 @@ class Deployment:
         own = [name for name, each in services.items() if each.get("image", "").startswith("discovery/")]
         ours = [services[name] for name in own]
         for name in own:
-            if mode := services[name].get("network_mode"):
+            if (mode := services[name].get("network_mode", "none")) != "none":
                 yield (
                     f"a Compose file gives {name} the network_mode {mode}: the host rule goes by the "
                     "bridges of its own networks; remove it"
