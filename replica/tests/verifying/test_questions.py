@@ -30,6 +30,27 @@ def test_a_page_behind_tls_is_read_until_its_server_ends_and_no_longer(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     begun = time.monotonic()
-    shown = asyncio.run(questions.shown(Here("", "", ""), ["web_app"], 8443, ":8443/tcp", tls=True))
+    shown = asyncio.run(
+        questions.shown(Here("", "", ""), [("web_app", ":8443/tcp")], 8443, ":8443/tcp", tls=True)
+    )
     assert shown == {("web_app", ":8443/tcp"): {"title": "GET / HTTP/1.0"}}
     assert time.monotonic() - begun < 8
+
+
+def test_pages_that_are_expected_elsewhere_are_asked_for_and_one_that_is_not_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "openssl"
+    missing = OPENSSL.replace(
+        "printf 'HTTP/1.0 200",
+        "case $asked in */gone*) printf 'HTTP/1.0 404 No\\r\\n'; exit;; esac; printf 'HTTP/1.0 200",
+    )
+    program.write_text(missing)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    expected = [("web_app", f":8443/tcp{path}") for path in ("/.web", "/gone", "/$(id)")]
+    shown = asyncio.run(questions.shown(Here("", "", ""), expected, 8443, ":8443/tcp", tls=True))
+    assert shown == {
+        ("web_app", ":8443/tcp"): {"title": "GET / HTTP/1.0"},
+        ("web_app", ":8443/tcp/.web"): {"title": "GET /.web HTTP/1.0"},
+    }

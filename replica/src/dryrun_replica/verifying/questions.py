@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from dryrun_replica.verifying.container import Container
 
@@ -11,6 +11,8 @@ type Shown = dict[tuple[str, str], dict[str, str]]
 
 _MOST_BYTES = 65536
 GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
+_PATH = re.compile(r"(?:/[A-Za-z0-9._-]+)*")
+"""Nothing in it means anything to a shell or to printf."""
 _PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout 10 head -c {most} <&3"
 # With -quiet it goes on to read after the end of its input, until the server ends.
 _TLS = (
@@ -53,14 +55,20 @@ async def certificate(container: Container, port: int, seconds: float) -> dict[s
     return {"subject": values["subject"], "issuer": values["issuer"], "not_after": ends}
 
 
-async def shown(container: Container, kinds: Iterable[str], port: int, key: str, *, tls: bool) -> Shown:
-    """Return facts of these kinds behind a port."""
+async def shown(
+    container: Container, expected: Collection[tuple[str, str]], port: int, key: str, *, tls: bool
+) -> Shown:
+    """Return facts of the expected kinds behind a port; of pages, the first one and those expected."""
     found: Shown = {}
-    wanted = set(kinds)
-    if "web_app" in wanted:
-        page = await answer(container, port, tls=tls, text=GET)
-        if page.startswith("HTTP/"):
-            found["web_app", key] = _page(page)
+    wanted = {kind for kind, _ in expected}
+    pages = {key, *(place for kind, place in expected if kind == "web_app")} if "web_app" in wanted else ()
+    for place in pages:
+        path = place.removeprefix(key)
+        if not _PATH.fullmatch(path):
+            continue
+        page = await answer(container, port, tls=tls, text=GET.replace("/", path or "/", 1))
+        if page.startswith("HTTP/") and not (path and re.match(r"\S+ 404\b", page)):
+            found["web_app", place] = _page(page)
     if "directory" in wanted:
         scheme = "ldaps" if tls else "ldap"
         listed = await container.ask("bash", "-c", _CONTEXTS.format(port=port, scheme=scheme))

@@ -170,10 +170,9 @@ class _Verification:
             for place, data in self._expected.items()
             if place[0] in _KINDS_BEHIND and re.match(rf"{re.escape(listener.key)}(/|$)", place[1])
         }
-        kinds = {kind for kind, _ in expected}
         seen: questions.Shown = {}
         for _ in range(_TRIES):
-            seen = await questions.shown(self._container, kinds, listener.port, listener.key, tls=tls)
+            seen = await questions.shown(self._container, expected, listener.port, listener.key, tls=tls)
             if expected.keys() <= seen.keys():
                 break
         faults = [
