@@ -186,7 +186,9 @@ def test_an_image_that_is_gone_is_named_with_what_brings_it_back(
         moving.export_network(acme, Screen(), "acme", tmp_path / "acme.tar", None),
         verify_replica(acme, Screen(), "acme"),
     ):
-        with pytest.raises(ProgramError, match=f"no {IMAGE} with the pinned id; import the network again"):
+        with pytest.raises(
+            ProgramError, match=f"no {IMAGE} with the pinned id; `dryrun-local network import`"
+        ):
             asyncio.run(command)
 
 

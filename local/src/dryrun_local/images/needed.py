@@ -11,7 +11,7 @@ from dryrun_contract.experiment import ExperimentRequest
 from dryrun_local.images.allowlist_rows import ROWS, installed_rows, write_rows
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
 from dryrun_local.images.manifest import ImageFolder, load_folders
-from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources
+from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources, template_file
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import Allowlist, load_allowlist
@@ -86,10 +86,9 @@ def _is_imported(installation: Installation, template: str) -> bool:
 def _loaded(
     installation: Installation, template: str, allowlist: Allowlist, manifests: CollectorManifests
 ) -> LoadedTemplate:
-    files = sources(installation, TEMPLATES)
-    path = files.get(f"{template}.yml", installation.replica_templates / f"{template}.yml")
-    if not path.is_file():
-        known = ", ".join(sorted(name.removesuffix(".yml") for name in files))
+    path = template_file(installation, template)
+    if path is None:
+        known = ", ".join(sorted(name.removesuffix(".yml") for name in sources(installation, TEMPLATES)))
         raise UnknownTemplateError(
             f"there is no template {template}; there are {known}, and those of folders given by --add"
         )

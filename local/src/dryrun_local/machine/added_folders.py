@@ -59,6 +59,15 @@ def sources(installation: Installation, part: str) -> dict[str, Path]:
     return found
 
 
+def template_file(installation: Installation, template_id: str) -> Path | None:
+    """Return the file of a template: the project's, an added folder's, or an imported network's.
+
+    The id may be a hostile file's word: it is looked up among the names, and never made a path.
+    """
+    files = {path.name: path for path in installation.replica_templates.glob("*.yml")}
+    return (files | sources(installation, TEMPLATES)).get(f"{template_id}.yml")
+
+
 def gather(installation: Installation) -> bool:
     """Copy all parts but images where the orchestrator reads them; return whether anything changed.
 

@@ -8,6 +8,7 @@ from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.shared_root import ANSWER_SECONDS, BuiltRoot, root_digest
+from dryrun_orchestrator.catalog.allowlist import who_builds
 from dryrun_replica.building.composition import compose
 from dryrun_replica.building.folder import StandIn, stand_in
 from dryrun_replica.inventory.model import Inventory
@@ -63,24 +64,19 @@ def is_missing(image: StandIn, known: BuiltImage | None) -> bool:
 async def require_kept(needed: Needed, rows: Mapping[str, Any]) -> None:
     """Raise ProgramError unless the engine has what `rows` pin for each host for which nothing is made."""
     kept = set(needed.of_host.values()) - needed.made.keys()
-    there = await inspect_images(kept) if kept else {}
-    missing = sorted(
-        image for image in kept if image not in there or there[image].id != rows.get(image, {}).get("id")
-    )
-    if missing:
-        raise ProgramError(
-            f"the engine has no {', '.join(missing)} as the allowlist has it, which hosts would stand on; "
-            "`dryrun-local images build` builds the project's own"
-        )
+    await pinned_images({image: rows.get(image, {}) for image in kept})
 
 
 async def pinned_images(rows: Mapping[str, Any]) -> dict[str, BuiltImage]:
-    """Return the images of an installed network. Raises ProgramError unless the engine has each as pinned."""
-    images = await inspect_images(rows) if rows else {}
-    for image, row in rows.items():
-        if image not in images or images[image].id != row["id"]:
-            raise ProgramError(f"the engine has no {image} with the pinned id; import the network again")
-    return images
+    """Return the images of these rows. Raises ProgramError unless the engine has each as pinned."""
+    there = await inspect_images(rows) if rows else {}
+    missing = sorted(
+        image for image, row in rows.items() if image not in there or there[image].id != row.get("id")
+    )
+    if missing:
+        builders = "; ".join(dict.fromkeys(map(who_builds, missing)))
+        raise ProgramError(f"the engine has no {', '.join(missing)} with the pinned id; {builders}")
+    return there
 
 
 def images_of(plan: Plan, inventory: Inventory, matcher: Matcher, root: BuiltRoot) -> Needed:

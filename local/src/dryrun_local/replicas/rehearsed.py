@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dryrun_local.machine.added_folders import TEMPLATES, sources
+from dryrun_local.machine.added_folders import template_file
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
@@ -48,9 +48,7 @@ def _credentials(template: LoadedTemplate, inventory: Inventory) -> Iterator[Pla
 
 
 def _installed(installation: Installation, template_id: str) -> LoadedTemplate | None:
-    # The id is a file's word: it is looked up among the names, and never made a path.
-    paths = {path.name: path for path in installation.replica_templates.glob("*.yml")}
-    path = (paths | sources(installation, TEMPLATES)).get(f"{template_id}.yml")
+    path = template_file(installation, template_id)
     if path is None:
         return None
     try:
