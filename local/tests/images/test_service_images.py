@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dryrun_local.images import service_images
+from dryrun_local.images import building, service_images
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
@@ -80,7 +80,7 @@ def only_services_are_outdated(monkeypatch):
             for image in images
         }
 
-    monkeypatch.setattr(service_images, "inspect_images", inspect)
+    monkeypatch.setattr(building, "inspect_images", inspect)
     return outdated
 
 
@@ -93,7 +93,7 @@ async def test_images_are_built_two_at_a_time_each_with_its_number_among_those_t
         async with asyncio.timeout(5), together:
             return BuiltImage("sha256:1", 1, "", ())
 
-    monkeypatch.setattr(service_images, "build_folder", build)
+    monkeypatch.setattr(building, "build_folder", build)
     events = []
     await service_images.build_service_images(ROOT, tmp_path, events.append)
     for state in ("building", "built"):
@@ -103,19 +103,17 @@ async def test_images_are_built_two_at_a_time_each_with_its_number_among_those_t
     assert any(event.state == "unchanged" for event in events)
 
 
-async def test_an_image_that_is_not_built_ends_the_others(tmp_path, monkeypatch, only_services_are_outdated):
-    ended = []
-
+async def test_an_image_that_is_not_built_fails_the_command_once_the_others_are_built(
+    tmp_path, monkeypatch, only_services_are_outdated
+):
     async def build(folder, *_, **__):
         if folder.name == "docker-guard":
-            await asyncio.sleep(0)
             raise ProgramError("the end of its log")
-        try:
-            await asyncio.sleep(5)
-        finally:
-            ended.append(folder.name)
+        return BuiltImage("sha256:1", 1, "", ())
 
-    monkeypatch.setattr(service_images, "build_folder", build)
-    with pytest.raises(ProgramError, match="the end of its log"):
-        await service_images.build_service_images(ROOT, tmp_path)
-    assert ended == ["approval-api"]
+    monkeypatch.setattr(building, "build_folder", build)
+    events = []
+    with pytest.raises(building.ImageBuildError, match="the end of its log"):
+        await service_images.build_service_images(ROOT, tmp_path, events.append)
+    states = {event.folder: event.state for event in events}
+    assert (states["docker-guard"], states["approval-api"]) == ("failed", "built")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, override
 
 from dryrun_local.images.allowlist_rows import installed_rows, rows_in, write_rows
 from dryrun_local.images.digest import folder_digests
@@ -21,7 +21,7 @@ from dryrun_local.images.manifest import ImageFolder, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.errors import LocalError
 
-AT_ONCE = 2
+_AT_ONCE = 2
 """Parallel builds: they wait for downloads and unpacking about as long as they compute."""
 
 type ImageState = Literal["building", "unchanged", "built", "failed"]
@@ -92,11 +92,7 @@ async def build_images(
     """
     folders = load_folders(root, added=added)
     chosen = folders if only is None else based_on(folders, only)
-    building = _Building(root, allowlist, folders, chosen, force=force, on_event=on_event)
-    results = await building.run()
-    if any(result.state == "failed" for result in results):
-        raise ImageBuildError(results)
-    return results
+    return await _PinnedBuilds(root, allowlist, folders, chosen, force=force, on_event=on_event).run()
 
 
 def based_on(folders: Mapping[str, ImageFolder], images: Collection[str]) -> dict[str, ImageFolder]:
@@ -143,32 +139,30 @@ def _own_size(
     return image.size - max(sizes, default=0)
 
 
-class _Building:
-    """One run over all folders."""
+class FolderBuilds:
+    """One run over the chosen of all folders: parents first, some at a time."""
 
     def __init__(
         self,
         root: Path,
-        allowlist: Path,
+        logs: Path,
         folders: Mapping[str, ImageFolder],
         chosen: Mapping[str, ImageFolder],
         *,
-        force: bool,
+        force: bool = False,
         on_event: Callable[[ImageEvent], None],
     ) -> None:
         self._root = root
-        self._allowlist = allowlist
+        self._logs = logs
         self._folders = chosen
-        self._left_alone = [each.manifest.image for name, each in folders.items() if name not in chosen]
         self._force = force
         self._report = on_event
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._digests = folder_digests(folders, root)
-        self._known = pinned_rows(allowlist)
-        self._entries: dict[str, dict[str, object]] = {}
         self._begun = self._outstanding = 0
 
     async def run(self) -> list[ImageEvent]:
+        """Return the last event of each folder. Raises ImageBuildError once everything else is built."""
         present = await inspect_images(folder.manifest.image for folder in self._folders.values())
         self._outstanding = sum(self._has_changed(folder, present) for folder in self._folders.values())
         tasks: dict[str, asyncio.Task[ImageEvent]] = {}
@@ -176,9 +170,11 @@ class _Building:
             for folder in self._folders.values():
                 parents = {name: tasks[name] for name in folder.manifest.parents}
                 tasks[folder.name] = group.create_task(self._step(folder, present, parents))
-        kept = {image: self._known[image] for image in self._left_alone if image in self._known}
-        write_rows(self._allowlist, installed_rows(self._allowlist.parent) | kept | self._entries)
-        return [task.result() for task in tasks.values()]
+        self._finish()
+        results = [task.result() for task in tasks.values()]
+        if any(result.state == "failed" for result in results):
+            raise ImageBuildError(results)
+        return results
 
     async def _step(
         self,
@@ -201,7 +197,7 @@ class _Building:
                         ImageEvent(folder.name, image, "building", number=number, of=self._outstanding)
                     )
                     found = await self._build(folder)
-            await self._allow(folder, found)
+            await self._take(folder, found)
         except ProgramError as error:
             state: ImageState = "failed"
             found, detail = None, str(error)
@@ -218,10 +214,42 @@ class _Building:
         return self._force or found is None or found.digest != self._digests[folder.name]
 
     async def _build(self, folder: ImageFolder) -> BuiltImage:
-        log = self._allowlist.parent / "logs" / f"image-{folder.name}.log"
+        log = self._logs / f"image-{folder.name}.log"
         return await build_folder(folder, self._digests[folder.name], self._root, log, force=self._force)
 
-    async def _allow(self, folder: ImageFolder, image: BuiltImage) -> None:
+    async def _take(self, folder: ImageFolder, image: BuiltImage) -> None:
+        """Use an image that is there now. Raises ProgramError."""
+
+    def _finish(self) -> None:
+        """End the run, whatever failed."""
+
+
+class _PinnedBuilds(FolderBuilds):
+    """A run that writes the allowlist."""
+
+    def __init__(
+        self,
+        root: Path,
+        allowlist: Path,
+        folders: Mapping[str, ImageFolder],
+        chosen: Mapping[str, ImageFolder],
+        *,
+        force: bool,
+        on_event: Callable[[ImageEvent], None],
+    ) -> None:
+        super().__init__(root, allowlist.parent / "logs", folders, chosen, force=force, on_event=on_event)
+        self._allowlist = allowlist
+        self._left_alone = [each.manifest.image for name, each in folders.items() if name not in chosen]
+        self._known = pinned_rows(allowlist)
+        self._entries: dict[str, dict[str, object]] = {}
+
+    @override
+    def _finish(self) -> None:
+        kept = {image: self._known[image] for image in self._left_alone if image in self._known}
+        write_rows(self._allowlist, installed_rows(self._allowlist.parent) | kept | self._entries)
+
+    @override
+    async def _take(self, folder: ImageFolder, image: BuiltImage) -> None:
         manifest = folder.manifest
         if not manifest.allowlisted:
             return
