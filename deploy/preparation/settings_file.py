@@ -111,9 +111,9 @@ class SettingsFile:
         if done.returncode:
             reason = done.stderr.strip().replace(str(file), str(self.path))
             if service is None:
-                # Compose names values only.
-                value = reason.rpartition(" ")[2]
-                given = [f"{name}={each}" for name, each in self.values.items() if value and value in each]
+                # Compose names values only. What has the same word may be a password: it is not shown.
+                value = re.compile(rf"(?<!\w){re.escape(reason.rpartition(' ')[2])}(?!\w)")
+                given = [name for name, each in self.values.items() if value.search(each)]
                 reason += f" ({', '.join(given)})" if given else ""
             raise RefusedError(f"docker compose cannot use {self.path}: {reason}")
         found: Json = json.loads(done.stdout)
