@@ -8,7 +8,8 @@ import pytest
 from followed import queued, reported, stored_numbers
 
 from approval_api.follower import repository
-from dryrun_contract.event import PhaseChanged
+from approval_api.orchestrator.client import ReadPage
+from dryrun_contract.event import PAGE_BYTES, EventPage, PhaseChanged
 from dryrun_contract.session import Phase
 
 
@@ -144,3 +145,31 @@ async def test_what_waits_behind_a_page_full_of_bytes_waits_only_as_long_as_that
         await follower.run()
     # Pages of 1, 2, 4 and 8 events; then of 16, which are a page's bytes; last what is left.
     assert rests[5:-1] == 3 * [0.0], rests
+
+
+async def test_a_large_page_of_what_is_known_already_is_rested_from_as_one_of_nothing(
+    follower, orchestrator, monkeypatch
+):
+    for _ in range(8):
+        queued(orchestrator, uuid4())
+    known = EventPage(journal=orchestrator.journal, events=tuple(orchestrator.log))
+    await follower.follow_once()
+
+    async def events(_after, **_choices):
+        return ReadPage(known, PAGE_BYTES, 0.0)
+
+    monkeypatch.setattr(follower._source, "events", events)
+    assert await follower.follow_once() == 0
+    assert follower._rest > 0.1
+
+
+async def test_what_a_page_took_to_be_read_is_rested_from_too(follower, orchestrator, monkeypatch):
+    queued(orchestrator, uuid4())
+    page = EventPage(journal=orchestrator.journal, events=tuple(orchestrator.log))
+
+    async def events(_after, **_choices):
+        return ReadPage(page, PAGE_BYTES, 3.0)
+
+    monkeypatch.setattr(follower._source, "events", events)
+    assert await follower.follow_once() == 1
+    assert follower._stored_for >= 3

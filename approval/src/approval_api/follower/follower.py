@@ -85,7 +85,7 @@ class Follower:
         self._limit = PAGE_EVENTS
         """Events of the next page."""
         self._stored_for = 0.0
-        """Seconds that storing the last page took."""
+        """Seconds that reading and storing the last page took."""
         self._rest = _REST_SECONDS
         """Seconds to rest after the last page."""
         self.state = FollowerState(following=False, detail="starting", since=datetime.now(UTC))
@@ -113,7 +113,7 @@ class Follower:
                     await asyncio.sleep(min(_LONGEST_REST_SECONDS, max(self._rest, self._stored_for)))
 
     async def follow_once(self) -> int:
-        """Request the events after the stored position once, and store them; return how many they were."""
+        """Request the events after the stored position once, and store them; return how many were new."""
         count, rest, self._rest = 0, self._rest, _REST_SECONDS
         async with self._engine.connect() as connection:
             known = await positions.load(connection)
@@ -127,10 +127,13 @@ class Follower:
             else:
                 begun = time.monotonic()
                 await self._store_answer(known.position, answer.page)
-                self._stored_for = time.monotonic() - begun
-                count = len(answer.page.events)
+                self._stored_for = answer.seconds + time.monotonic() - begun
+                # What is known already is no reason to hurry, however much of it there is.
+                last = answer.page.events[-1].seq if answer.page.events else 0
+                count = max(0, last - (known.position.seq if known.position else 0))
             # A full page, or one to be halved, leaves events behind: those wait only as long as it took.
-            is_full = count == self._limit or (isinstance(answer, ReadPage) and answer.size > _FULL_BYTES)
+            is_large = isinstance(answer, ReadPage) and answer.size > _FULL_BYTES
+            is_full = count == self._limit or (count > 0 and is_large)
             if is_full:
                 self._rest = 0.0
             elif at_once:

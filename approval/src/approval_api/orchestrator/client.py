@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class ReadPage:
     page: EventPage
     size: int
     """Its bytes."""
+    seconds: float
+    """That reading took, once it had arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,9 @@ class OrchestratorClient:
             return _parse(Snapshot, answer.body, SNAPSHOT_BOUNDS)
         body = _checked("GET", "/events", answer)
         try:
-            return ReadPage(read_model(EventPage, body, PAGE_BOUNDS), len(body))
+            begun = time.monotonic()
+            page = read_model(EventPage, body, PAGE_BOUNDS)
+            return ReadPage(page, len(body), time.monotonic() - begun)
         except OutOfBoundsError as error:
             raise PageRefusedError(str(error), read_head(body)) from error
         except ValidationError as error:
