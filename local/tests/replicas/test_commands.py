@@ -10,7 +10,7 @@ from dryrun_local.replicas import verification
 from dryrun_local.replicas.commands import list_replicas, show_replica, verify_replica
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.plan import make_plan
+from dryrun_replica.planning.plan import Plan, PlannedCredential, make_plan
 
 CARD = '{"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "plan": {"version": 0}}'
 
@@ -80,15 +80,33 @@ async def test_a_network_that_is_installed_is_not_shown_as_one_to_build(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = make_plan("acme", network(host("web-1", service(80, "nginx"))), match_host, READ_AT)
+    installation = installed(tmp_path, plan)
+    assert await show_replica(installation, Screen(), "acme", as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert ("Built\n1 template with 1 target\n" in shown, "To build" in shown) == (True, False)
+
+
+async def test_a_network_is_shown_without_the_passwords_of_its_templates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan("acme", network(host("web-1", service(80, "nginx"))), match_host, READ_AT)
+    known = PlannedCredential(engine="redis", username="app", password="quay-lantern", hosts=("web-1",))
+    installation = installed(tmp_path, plan.model_copy(update={"credentials": (known,)}))
+    assert await show_replica(installation, Screen(to_error=True), "acme", as_json=True) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["templates"] == ["acme"]
+    assert shown["plan"]["credentials"] == [{"engine": "redis", "username": "app", "hosts": ["web-1"]}]
+
+
+def installed(tmp_path: Path, plan: Plan) -> Installation:
+    """An installation that has the network of this plan."""
     card = {"installed_at": READ_AT.isoformat(), "templates": ["acme"], "plan": plan.model_dump(mode="json")}
     installation = Installation(tmp_path, tmp_path / "state")
     folder = installation.replicas / "acme"
     folder.mkdir(parents=True)
     (folder / "replica.json").write_text(json.dumps(card))
     (folder / "allowlist.json").write_text('{"images": {}}')
-    assert await show_replica(installation, Screen(), "acme", as_json=False) == 0
-    shown = capsys.readouterr().out
-    assert ("Built\n1 template with 1 target\n" in shown, "To build" in shown) == (True, False)
+    return installation
 
 
 async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Path) -> None:

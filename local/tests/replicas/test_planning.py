@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ from dryrun_local.replicas.planning import (
     names_known_to,
     plan_only,
     plan_replica,
+    show_plan,
 )
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level
+from dryrun_replica.planning.plan import PlannedCredential
 from dryrun_replica.recipes import banners
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -246,6 +249,15 @@ def test_a_title_that_a_recipe_goes_by_identifies_its_product(installation, tmp_
 async def test_a_plan_is_refused_a_name_that_an_import_could_not_have(installation, table, name):
     with pytest.raises(ReplicaError, match="choose another name"):
         await plan_only(installation, ImportOptions((table,), name), Screen(), as_json=False)
+
+
+async def test_json_has_no_passwords_of_the_template_that_was_rehearsed(installation, table, capsys):
+    planned = plan_replica(installation, ImportOptions((table,), "acme"))
+    credential = PlannedCredential(engine="redis", username="app", password="quay-lantern", hosts=("web-1",))
+    plan = planned.plan.model_copy(update={"credentials": (credential,)})
+    await show_plan(installation, replace(planned, plan=plan), Screen(to_error=True), as_json=True)
+    [shown] = json.loads(capsys.readouterr().out)["credentials"]
+    assert shown == {"engine": "redis", "username": "app", "hosts": ["web-1"]}
 
 
 async def test_json_is_one_object_on_one_line(installation, table, capsys):

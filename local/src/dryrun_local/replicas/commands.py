@@ -27,7 +27,7 @@ from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.plan import Plan
+from dryrun_replica.planning.plan import WITHOUT_PASSWORDS, Plan
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
@@ -73,7 +73,8 @@ async def show_replica(installation: Installation, screen: Screen, name: str, *,
     """Show what a replica was made from, when, and its plan. Returns 0."""
     replica = find(installation, name)
     if as_json:
-        sys.stdout.write(json.dumps(dict(replica.card), ensure_ascii=True) + "\n")
+        plan = _plan(replica).model_dump(mode="json", exclude=WITHOUT_PASSWORDS)
+        sys.stdout.write(json.dumps({**replica.card, "plan": plan}, ensure_ascii=True) + "\n")
         return 0
     PlanScreen(screen, _plan(replica), is_installed=True).show()
     screen.say("")

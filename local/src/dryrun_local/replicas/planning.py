@@ -25,7 +25,7 @@ from dryrun_replica.inventory.model import Inventory, Note
 from dryrun_replica.inventory.public_names import KNOWN_EVERYWHERE, PublicNames
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
 from dryrun_replica.inventory.well_known import is_software
-from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
+from dryrun_replica.planning.plan import WITHOUT_PASSWORDS, Plan, ReplicaName, keep_images, make_plan
 from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable, load_banners
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
@@ -152,7 +152,8 @@ async def plan_only(
 async def show_plan(installation: Installation, planned: Planned, screen: Screen, *, as_json: bool) -> None:
     """Print a plan for people, or as JSON on standard output."""
     if as_json:
-        sys.stdout.write(planned.plan.model_dump_json(ensure_ascii=True) + "\n")
+        shown = planned.plan.model_dump_json(ensure_ascii=True, exclude=WITHOUT_PASSWORDS)
+        sys.stdout.write(f"{shown}\n")
     else:
         root_is_built = await is_built(installation, planned.matcher.book)
         known = None

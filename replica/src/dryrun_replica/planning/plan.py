@@ -54,6 +54,10 @@ class PlannedClass(Word):
     """The image that it stands on already, where the inventory is a report."""
 
 
+WITHOUT_PASSWORDS = {"credentials": {"__all__": {"password"}}}
+"""What is left out of a plan that is printed: logs keep it."""
+
+
 class PlannedCredential(Word):
     """A credential of a template that was rehearsed, for the hosts that stand on its images again."""
 
