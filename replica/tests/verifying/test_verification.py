@@ -48,6 +48,24 @@ def test_a_page_that_has_to_be_there_is_asked_for_again() -> None:
     assert [fault for fault in asyncio.run(checked.run()) if "web_app" in fault] == []
 
 
+@dataclass(frozen=True, slots=True)
+class SpeaksFirst(Container):
+    """Whose greeting is lost where it is sent a question."""
+
+    async def ask(self, *command: str, text: str = "", root: bool = False) -> str:
+        if "/dev/tcp/" not in command[-1]:
+            return LISTENS if root else ""
+        return "" if "GET" in command[-1] else "11.8.9-MariaDB-0+deb13u1"
+
+
+@pytest.mark.parametrize("version", ["11.8.9-MariaDB-0+deb13u1", "11.8.8"])
+def test_a_version_that_is_said_before_any_question_is_heard(version: str) -> None:
+    truth = [{"kind": "service", "key": ":8443/tcp", "data": {"version": version}}]
+    checked = verification._Verification(SpeaksFirst("", "", ""), truth, Products({}))
+    faults = [fault for fault in asyncio.run(checked.run()) if "version" in fault]
+    assert faults == ([] if "MariaDB" in version else [":8443/tcp: version should be 11.8.8, installed is "])
+
+
 @pytest.mark.parametrize("expected", [True, False], ids=["expected", "not expected"])
 def test_a_certificate_is_seen_on_a_busy_machine(expected: bool) -> None:
     truth = [{"kind": "service", "key": ":8443/tcp", "data": {}}]
