@@ -114,7 +114,9 @@ class Deployment:
 
     def _names_of_bridges(self) -> Iterator[str]:
         services, networks = self.settings.model["services"], self.settings.model["networks"]
-        own = [name for name, each in services.items() if each.get("image", "").startswith("discovery/")]
+        own = [
+            name for name, each in services.items() if re.search(r"(?:^|/)discovery/", each.get("image", ""))
+        ]
         ours = [services[name] for name in own]
         for name in own:
             if (mode := services[name].get("network_mode", "none")) != "none":

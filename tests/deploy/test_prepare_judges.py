@@ -146,7 +146,10 @@ def test_what_a_service_compose_or_the_host_rule_does_not_take_is_refused_before
 
 def test_a_service_that_another_file_of_compose_takes_off_its_networks_is_refused(tmp_path: Path):
     more = tmp_path / "more.yaml"
-    more.write_text("services: {dryrun-orchestrator: {network_mode: host, networks: !reset null}}\n")
+    mirrored = "image: mirror.example/discovery/dryrun-orchestrator:1"
+    more.write_text(
+        f"services: {{dryrun-orchestrator: {{{mirrored}, network_mode: host, networks: !reset null}}}}\n"
+    )
     done = prepared(tmp_path, COMPOSE_FILE=f"compose.yaml:{more}", COMPOSE_PROFILES="dryrun")
     assert (done.returncode, done.stdout) == (1, "")
     assert "gives dryrun-orchestrator the network_mode host" in done.stderr

@@ -80,3 +80,10 @@ def test_a_template_that_is_not_valid_any_more_is_a_note(installation):
     installation.replica_templates.mkdir(parents=True)
     (installation.replica_templates / "acme.yml").write_text("services: {}\n")
     assert [note.count for note in planned(installation, "acme").notes] == [1]
+
+
+def test_more_credentials_than_a_plan_holds_are_left_out_and_noted(installation, monkeypatch):
+    monkeypatch.setattr(rehearsed, "MAX_CREDENTIALS", 1)
+    plan = planned(installation, "small")
+    assert [each.engine for each in plan.credentials] == ["postgresql"]
+    assert [(note.what, note.count) for note in plan.notes] == [("credentials beyond 1, left out", 1)]

@@ -10,7 +10,7 @@ from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
 from dryrun_replica.inventory.model import Inventory, Note
-from dryrun_replica.planning.plan import Plan, PlannedCredential
+from dryrun_replica.planning.plan import MAX_CREDENTIALS, Plan, PlannedCredential
 
 _NOT_HERE = "reports of a template that is not installed here: what its credentials show will be missed"
 
@@ -29,8 +29,11 @@ def with_credentials(installation: Installation, inventory: Inventory, plan: Pla
             missing += 1
         else:
             found |= dict.fromkeys(_credentials(template, inventory))
-    notes = (Note(what=_NOT_HERE, count=missing),) if missing else ()
-    return plan.model_copy(update={"credentials": tuple(found), "notes": (*plan.notes, *notes)})
+    notes = [Note(what=_NOT_HERE, count=missing)] if missing else []
+    if (beyond := len(found) - MAX_CREDENTIALS) > 0:
+        notes.append(Note(what=f"credentials beyond {MAX_CREDENTIALS}, left out", count=beyond))
+    kept = tuple(found)[:MAX_CREDENTIALS]
+    return plan.model_copy(update={"credentials": kept, "notes": (*plan.notes, *notes)})
 
 
 def _credentials(template: LoadedTemplate, inventory: Inventory) -> Iterator[PlannedCredential]:

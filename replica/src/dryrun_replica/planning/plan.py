@@ -24,6 +24,8 @@ SECONDS_OF_AN_IMAGE = 3.5
 27 s on 2 busy cores."""
 AT_ONCE = 2
 """Images that are built at once."""
+MAX_CREDENTIALS = 200
+"""In one plan: a few of each template that was rehearsed."""
 
 
 class PlannedService(Word):
@@ -95,7 +97,7 @@ class Plan(Word):
     hosts_without_services: int
     classes: tuple[PlannedClass, ...]
     templates: tuple[PlannedTemplate, ...] = Field(min_length=1)
-    credentials: tuple[PlannedCredential, ...] = ()
+    credentials: tuple[PlannedCredential, ...] = Field(default=(), max_length=MAX_CREDENTIALS)
     coverage: Coverage
     estimate: Estimate
     notes: tuple[Note, ...]
