@@ -98,6 +98,7 @@ def _prepare(
         )
     if dryrun:
         require_installed()
+        state.require_replaceable()
     state.complete()
     if deployment:
         settings.write()

@@ -44,6 +44,8 @@ AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 ALLOWLIST = DEPLOY.parent / ".dryrun" / "allowlist.json"
 REPLICAS = ALLOWLIST.parent / "replicas" / "templates"
 """Templates of the networks that were imported."""
+DRAFTS = ".*.draft"
+"""Files that were being written when this program was killed."""
 TEMPLATES = DEPLOY.parent / "templates"
 COLLECTORS = DEPLOY.parent / "collectors" / "manifests"
 EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
@@ -73,6 +75,12 @@ def require_installed() -> None:
         networks = TemplateCatalog([REPLICAS], allowlist, load_collector_manifests(COLLECTORS, allowlist))
     except OperatorFileError as error:
         raise RefusedError(f"{error}; {build}") from error
+    own = {file.name for file in TEMPLATES.iterdir()}
+    if taken := sorted(file.name for file in REPLICAS.glob("*.yml") if file.name in own):
+        raise RefusedError(
+            f"{REPLICAS / taken[0]}: the project has a template of this name, {TEMPLATES / taken[0]}, which "
+            "the orchestrator uses in its place; import the network by another name, or delete this file"
+        )
     if faults := networks.faults():
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise RefusedError(
@@ -92,11 +100,40 @@ class StateFolder:
         """The guard's policy."""
         return self.path / "config" / "guard-policy.json"
 
+    @property
+    def replicas(self) -> Path:
+        """Where the orchestrator reads templates of imported networks."""
+        return self.policy.parent / "replicas"
+
+    def require_replaceable(self) -> None:
+        """Raise RefusedError where something stands in the way of the templates of imported networks.
+
+        To read it might fail or wait without an end, and nobody can say whether it may be removed.
+        """
+        folder = self.replicas
+        there = [(folder, folder.is_dir())] if folder.is_symlink() or folder.exists() else []
+        if folder.is_dir():
+            files = sorted((*folder.glob("*.yml"), *folder.glob(DRAFTS)))
+            there += [(file, file.is_file() and not file.is_symlink()) for file in files]
+        for path, is_as_written in there:
+            if not is_as_written:
+                what = (
+                    "a symbolic link" if path.is_symlink()
+                    else "a folder" if path.is_dir()
+                    else "no folder" if path == folder
+                    else "no regular file"
+                )  # fmt: skip
+                raise RefusedError(
+                    f"{path} is {what}: the orchestrator reads templates of imported networks there, which "
+                    f"are regular files in a folder, and this program writes all of them; remove {path}, "
+                    "then run it again"
+                )
+
     def complete(self) -> None:
         """Make the folders and secrets that are missing, and take over the authorities that this host has."""
         secret = self.path / "secrets"
         config = self.policy.parent
-        folders = ((self.path, 0o755), (secret, 0o700), (config, 0o755), (config / "replicas", 0o755))
+        folders = ((self.path, 0o755), (secret, 0o700), (config, 0o755), (self.replicas, 0o755))
         for folder, mode in folders:
             if not folder.is_dir():
                 folder.mkdir(parents=True)
@@ -135,7 +172,9 @@ class StateFolder:
         Returns what becomes of each template that does not stay as it was.
         """
         replicas = {file.name: file.read_bytes() for file in REPLICAS.glob("*.yml")}
-        files = sorted((self.policy.parent / "replicas").iterdir())
+        for draft in self.replicas.glob(DRAFTS):
+            draft.unlink()
+        files = sorted(self.replicas.glob("*.yml"))
         before = {file.name: file.read_bytes() for file in files}
         changes = []
         for file in files:

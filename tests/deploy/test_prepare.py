@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,58 @@ def test_an_imported_network_whose_images_the_allowlist_lacks_is_refused_before_
         assert said in done.stderr
     assert [file.name for file in (config / "replicas").iterdir()] == ["acme.yml"]
     assert (config / "allowlist.json").stat().st_mtime_ns == before
+
+
+def test_an_imported_network_named_as_a_template_of_the_project_is_refused_before_anything_is_written(
+    tmp_path: Path,
+):
+    checkout = _checkout(tmp_path)
+    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    templates = checkout / ".dryrun" / "replicas" / "templates"
+    templates.mkdir(parents=True)
+    shutil.copy(DEPLOY.parent / "templates" / "large.yml", templates / "large.yml")
+    done = _prepared_in(checkout)
+    assert done.returncode == 1
+    for said in (str(templates / "large.yml"), str(checkout / "templates" / "large.yml"), "another name"):
+        assert said in done.stderr
+    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "what"),
+    [
+        ("replicas/acme.yml", Path.mkdir, "is a folder"),
+        ("replicas/acme.yml", os.mkfifo, "is no regular file"),
+        ("replicas/acme.yml", partial(os.symlink, "gone.yml"), "is a symbolic link"),
+        ("replicas/.acme.yml.draft", Path.mkdir, "is a folder"),
+        ("replicas", Path.touch, "is no folder"),
+        ("replicas", partial(os.symlink, "gone"), "is a symbolic link"),
+    ],
+)
+def test_what_stands_in_the_way_of_imported_networks_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, make: Callable[[Path], None], what: str
+):
+    config = tmp_path / "state" / "config"
+    (config / name).parent.mkdir(parents=True)
+    make(config / name)
+    done = prepared(tmp_path)
+    assert done.returncode == 1
+    for said in (f"{config / name} {what}", "templates of imported networks", f"remove {config / name}"):
+        assert said in done.stderr
+    assert {*config.rglob("*")} == {config / "replicas", config / name}
+    assert not (tmp_path / "state" / "secrets").exists()
+    assert not (tmp_path / "env").exists()
+
+
+def test_only_imported_networks_are_reported_as_removed(tmp_path: Path):
+    taken_over = tmp_path / "state" / "config" / "replicas"
+    taken_over.mkdir(parents=True)
+    for name in (".pinehub.yml.draft", "acme.yml", "notes.txt"):
+        (taken_over / name).touch()
+    said = [line for line in prepared(tmp_path).stdout.splitlines() if "imported networks" in line]
+    assert said == ["prepare: templates of imported networks: acme removed"]
+    assert [file.name for file in taken_over.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
