@@ -132,7 +132,7 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
     monkeypatch.setattr("dryrun_local.replicas.moving.is_bundle", lambda files: files == (Path("a.tar"),))
     for words in (
         "network import a.yml --name acme",
-        "network import a.yml --name acme --plan",
+        "network import a.yml --name acme --plan --replace",
         "network import a.yml --name acme --plan --json",
         "network import a.tar --sha256 abc",
     ):
@@ -140,12 +140,13 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
         assert result.exit_code == EXIT_CODE, result.output
     (_, (made_in, made_by, made_on), _), *plans, taken = given
     assert (made_in, made_on) == (HERE, OUT)
-    assert (made_by.files, made_by.name) == ((FILE,), "acme")
+    assert (made_by.files, made_by.name, made_by.replace) == ((FILE,), "acme", False)
+    assert [values[1].replace for _, values, _ in plans] == [True, False]
     assert [(name, values[0], values[2], named) for name, values, named in plans] == [
         ("planned", HERE, OUT, {"as_json": False}),
         ("planned", HERE, ERR, {"as_json": True}),
     ]
-    assert taken == ("taken", (HERE, OUT, Path("a.tar")), {"sha256": "abc"})
+    assert taken == ("taken", (HERE, OUT, Path("a.tar")), {"sha256": "abc", "replace": False})
 
 
 def test_what_is_checked_here_is_checked_at_once(monkeypatch):

@@ -48,6 +48,9 @@ def import_network(
         str | None,
         typer.Option("--sha256", metavar="DIGEST", help="Take a bundle only if it has this SHA-256."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the installed network of this name by another one.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Make a template that stands for your network: plan, build, verify from inside, install.
@@ -66,12 +69,16 @@ def import_network(
     if is_bundle(tuple(files)):
         if plan or all_hosts or keep_names or seed or name or file_format:
             raise typer.BadParameter("a bundle is installed as it is; leave the other options out")
-        run_work(lambda here: import_bundle(here.installation, here.screen, files[0], sha256=sha256))
+        run_work(
+            lambda here: import_bundle(
+                here.installation, here.screen, files[0], sha256=sha256, replace=replace
+            )
+        )
         return
     if name is None or sha256 is not None:
         why = "an inventory needs --name NAME" if name is None else "--sha256 is for bundles"
         raise typer.BadParameter(why)
-    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
+    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names, replace)
     if plan:
         run_work(
             lambda here: plan_only(here.installation, options, here.screen, as_json=json_output),

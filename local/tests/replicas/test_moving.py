@@ -178,6 +178,31 @@ def test_another_deployment_has_the_network_after_its_images_were_verified(
     assert (FOR_A_DEPLOYMENT in said, "1 image left" in said, IMAGE in said) == (True, True, True)
 
 
+def test_a_bundle_of_another_network_takes_the_place_of_an_installed_one_only_when_told_to(
+    acme: Installation, bundle: Path, there: Installation, docker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take(there, bundle)
+    there_before = (there.replicas / "acme" / "replica.json").read_bytes()
+
+    def from_other_files(_: Any, files: dict[str, bytes]) -> None:
+        files["replica.json"] = files["replica.json"].replace(b"0" * 64, b"1" * 64)
+
+    changed(bundle, from_other_files)
+    with pytest.raises(ReplicaError, match=r"installed already, from other files: 1 host.*\n +to replace it"):
+        take(there, bundle)
+    assert (there.replicas / "acme" / "replica.json").read_bytes() == there_before
+    capsys.readouterr()
+    assert asyncio.run(moving.import_bundle(there, Screen(), bundle, sha256=None, replace=True)) == 0
+    assert "It replaces 1 host, 1 service, from a table" in capsys.readouterr().out
+
+
+def test_a_plan_that_does_not_read_is_not_exported_and_named(acme: Installation, tmp_path: Path) -> None:
+    card = acme.replicas / "acme" / "replica.json"
+    card.write_text(card.read_text().replace('"plan": {', '"plan": {"colour": 1,'))
+    with pytest.raises(ReplicaError, match="the replica acme is damaged"):
+        asyncio.run(moving.export_network(acme, Screen(), "acme", tmp_path / "acme.tar", None))
+
+
 def test_an_image_that_is_gone_is_named_with_what_brings_it_back(
     acme: Installation, docker: Path, tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Any
 
-from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
@@ -21,13 +20,14 @@ from dryrun_local.replicas.installed import (
     find,
     installed,
     named,
+    plan_of,
     remove,
 )
 from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.plan import WITHOUT_PASSWORDS, Plan
+from dryrun_replica.planning.plan import WITHOUT_PASSWORDS
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
@@ -73,10 +73,10 @@ async def show_replica(installation: Installation, screen: Screen, name: str, *,
     """Show what a replica was made from, when, and its plan. Returns 0."""
     replica = find(installation, name)
     if as_json:
-        plan = _plan(replica).model_dump(mode="json", exclude=WITHOUT_PASSWORDS)
+        plan = plan_of(replica).model_dump(mode="json", exclude=WITHOUT_PASSWORDS)
         sys.stdout.write(json.dumps({**replica.card, "plan": plan}, ensure_ascii=True) + "\n")
         return 0
-    PlanScreen(screen, _plan(replica), is_installed=True).show()
+    PlanScreen(screen, plan_of(replica), is_installed=True).show()
     screen.say("")
     screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {named(replica.templates)}", "bold")
     return 0
@@ -134,15 +134,8 @@ def _images_of(replica: Replica) -> set[str]:
     return {*replica.images, *named}
 
 
-def _plan(replica: Replica) -> Plan:
-    try:
-        return Plan.model_validate_json(json.dumps(replica.card["plan"]))
-    except (KeyError, ValidationError):
-        raise damage(replica.name) from None
-
-
 def _listed(replica: Replica) -> dict[str, Any]:
-    plan = _plan(replica)
+    plan = plan_of(replica)
     return {
         "name": replica.name,
         "hosts": plan.hosts,

@@ -21,6 +21,7 @@ from dryrun_local.replicas.installed import (
 )
 from dryrun_local.replicas.needed_images import images_of, require_kept
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
+from dryrun_local.replicas.replacing import note_replaced, replaced, require_same_network
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root, root_digest
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
@@ -38,9 +39,10 @@ async def import_network(installation: Installation, options: ImportOptions, scr
     """
     require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
+    require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
+    require_same_network(installation, planned.plan, replace=options.replace)
     await show_plan(installation, planned, screen, as_json=False)
     screen.say("")
-    require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
     with held(installation, IMAGES):
         root = BuiltRoot(root_digest(installation, planned.matcher.book), planned.matcher.versions)
         # Where every host stands on an image of the project, as after a rehearsal, nothing needs the root.
@@ -52,13 +54,18 @@ async def import_network(installation: Installation, options: ImportOptions, scr
             # Planned before it was known which versions exist here.
             planned = plan_replica(installation, options)
             screen.console.print(Text(sentence(planned.plan.coverage)))
-        await _make(installation, screen, planned, root)
+        await _make(installation, screen, planned, root, replace=options.replace)
     return 0
 
 
-async def _make(installation: Installation, screen: Screen, planned: Planned, root: BuiltRoot) -> None:
+async def _make(
+    installation: Installation, screen: Screen, planned: Planned, root: BuiltRoot, *, replace: bool
+) -> None:
     plan = planned.plan
+    # Again, now that no other import can come between.
     require_free_templates(installation, plan.name, (each.id for each in plan.templates))
+    require_same_network(installation, plan, replace=replace)
+    before = replaced(installation, plan)
     needed = images_of(plan, planned.inventory, planned.matcher, root)
     card = {
         "plan": plan.model_dump(mode="json"),
@@ -80,4 +87,5 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
+    note_replaced(screen, before)
     screen.note(FOR_A_DEPLOYMENT)

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from dryrun_contract.text import printable
 from dryrun_local.images.allowlist_rows import (
     ROWS,
@@ -33,6 +35,7 @@ from dryrun_orchestrator.catalog.allowlist import STAND_IN, AllowlistError, load
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
+from dryrun_replica.planning.plan import Plan
 
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
@@ -263,6 +266,19 @@ def find(installation: Installation, name: str) -> Replica:
         listed = ", ".join(known) or "none"
         raise ReplicaError(f"there is no replica {name!r}; installed are: {listed}")
     return known[name]
+
+
+def is_there(installation: Installation, name: str) -> bool:
+    """Return whether a replica of this name is installed, whether it reads or not."""
+    return name in _folders(installation)
+
+
+def plan_of(replica: Replica) -> Plan:
+    """Return the plan that a replica was made by. Raises ReplicaError."""
+    try:
+        return Plan.model_validate_json(json.dumps(replica.card["plan"]))
+    except (KeyError, ValidationError):
+        raise damage(replica.name) from None
 
 
 def remove(installation: Installation, name: str) -> tuple[str, ...]:

@@ -40,14 +40,15 @@ from dryrun_local.replicas.installed import (
     installed_as,
     judge_rows,
     judge_templates,
+    plan_of,
     require_free_name,
     require_free_templates,
 )
 from dryrun_local.replicas.needed_images import pinned_images
+from dryrun_local.replicas.replacing import note_replaced, replaced, require_same_network
 from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.planning.plan import Plan
 
 _SECONDS: Final = 1800.0
 _LAYERS_FILE_BYTES: Final = 4 * 1024 * 1024
@@ -126,8 +127,7 @@ def _add_texts(
     for template in replica.templates:
         file = installation.replica_templates / f"{template}.yml"
         texts[f"{TEMPLATES}{template}.yml"] = file.read_text(encoding="utf-8")
-    plan = Plan.model_validate_json(json.dumps(replica.card["plan"]))
-    names = {service.match.recipe for each in plan.classes for service in each.services}
+    names = {service.match.recipe for each in plan_of(replica).classes for service in each.services}
     for recipe in sorted(name for name in names if name):
         file = installation.root / RECIPE_FOLDER / f"{recipe}.yml"
         if file.is_file():
@@ -150,8 +150,12 @@ def _present(path: Path | None) -> frozenset[str]:
     return frozenset(text.decode("utf-8", "replace").split())
 
 
-async def import_bundle(installation: Installation, screen: Screen, path: Path, *, sha256: str | None) -> int:
+async def import_bundle(
+    installation: Installation, screen: Screen, path: Path, *, sha256: str | None, replace: bool = False
+) -> int:
     """Load, verify and install the network in a bundle. Returns 0.
+
+    `replace`: also where its name is another network's.
 
     Raises ArchiveError for a file that is not as its index, its images' ids or `sha256` say; ReplicaError,
     ProgramError, UntrueError. Nothing is installed then.
@@ -162,6 +166,8 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         bundle = read_bundle(archive, path)
         require_free_name(installation, bundle.name)
         require_free_templates(installation, bundle.name, bundle.templates)
+        require_same_network(installation, bundle.plan, replace=replace, is_bundle=True)
+        before = replaced(installation, bundle.plan)
         known = require_rows(installation.allowlist)
         screen.say(
             f"Replica {printable(bundle.name)}: {counted(bundle.plan.hosts, 'host')}, "
@@ -184,6 +190,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
             await _unload(wanted)
             raise
     screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
+    note_replaced(screen, before)
     screen.note(FOR_A_DEPLOYMENT)
     return 0
 

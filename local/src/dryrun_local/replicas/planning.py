@@ -15,6 +15,7 @@ from dryrun_local.replicas.installed import require_free_name, require_free_temp
 from dryrun_local.replicas.needed_images import to_build
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.rehearsed import with_credentials
+from dryrun_local.replicas.replacing import replaced, require_same_network
 from dryrun_local.replicas.shared_root import RECIPES, is_built, known_versions
 from dryrun_local.terminal.interruption import interruptible
 from dryrun_local.terminal.screen import Screen
@@ -48,6 +49,8 @@ class ImportOptions:
     seed: int = 0
     all_hosts: bool = False
     keep_names: bool = False
+    replace: bool = False
+    """Whether another network of this name is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +144,14 @@ def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicN
 async def plan_only(
     installation: Installation, options: ImportOptions, screen: Screen, *, as_json: bool
 ) -> int:
-    """Show the plan and build nothing. Returns 0. Refuses what an import would refuse for its name."""
+    """Show the plan and build nothing. Returns 0. Refuses what an import would for its name."""
     require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
     require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
+    require_same_network(installation, planned.plan, replace=options.replace)
     await show_plan(installation, planned, screen, as_json=as_json)
+    if (before := replaced(installation, planned.plan)) is not None:
+        screen.note(f"It would replace {before}")
     return 0
 
 
