@@ -71,6 +71,32 @@ async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(jou
         await journal.events.after((journal.id, 1), 10)
 
 
+@pytest.mark.parametrize(("wrong", "at_a_week"), [(timedelta(days=4000), 2), (timedelta(days=-4000), 3)])
+async def test_what_a_wrong_clock_stamped_is_forgotten_with_what_follows_it(journal, wrong, at_a_week):
+    session = await journal.add_session(a_session(), QUEUED)
+    for since in (wrong, timedelta(days=1), timedelta(days=6)):
+        journal.events._now = lambda since=since: NOW + since
+        await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
+    await journal.events.after((journal.id, 4), 10)
+    kept = {}
+    for days in (6.5, 7.5, 8.5, 13.5):
+        journal._now = lambda days=days: NOW + timedelta(days=days)
+        await journal.prune()
+        kept[days] = [
+            row["seq"] for row in journal._connection.execute("SELECT seq FROM events ORDER BY seq")
+        ]
+    assert kept == {6.5: [1, 2, 3, 4], 7.5: [*range(at_a_week, 5)], 8.5: [4], 13.5: []}
+
+
+async def test_a_clock_that_is_set_back_loses_nothing(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    journal._now = journal.events._now = lambda: NOW - timedelta(days=4000)
+    await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
+    await journal.events.after((journal.id, 2), 10)
+    await journal.prune()
+    assert numbers(await journal.events.after((journal.id, 0), 10)) == [1, 2]
+
+
 async def test_to_forget_takes_no_longer_the_more_is_kept(journal):
     session = await journal.add_session(a_session(), QUEUED)
     steps = 0

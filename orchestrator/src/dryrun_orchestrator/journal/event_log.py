@@ -162,17 +162,25 @@ class EventLog:
             )
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'newest'", (str(seq),))
 
-    def forget(self, acknowledged_before: str) -> None:
-        """Delete events acknowledged and older than a moment, and the oldest ones beyond the bounds."""
+    def forget(self, acknowledged_before: str, now: str) -> None:
+        """Delete events acknowledged and older than a moment, and the oldest ones beyond the bounds.
+
+        A clock that was wrong for a while stamped events in what is now the future: each of them goes with
+        the first one after it whose stamp can be right.
+        """
+        newest = self._newest()
         # Events are numbered in the order of time: the first one to keep ends the search.
         kept = self._connection.execute(
-            "SELECT seq FROM events WHERE at >= ? OR seq >"
+            "SELECT seq FROM events WHERE at BETWEEN ? AND ? OR seq >"
             " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acknowledged') ORDER BY seq LIMIT 1",
-            (acknowledged_before,),
+            (acknowledged_before, now),
         ).fetchone()
-        newest = self._newest()
-        first = newest + 1 if kept is None else int(kept[0])
-        self._connection.execute("DELETE FROM events WHERE seq < ?", (max(first, newest - MAX_EVENTS + 1),))
+        old = self._connection.execute(
+            "SELECT seq FROM events WHERE at < ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+            (acknowledged_before, newest + 1 if kept is None else int(kept[0])),
+        ).fetchone()
+        last = max(0 if old is None else int(old[0]), newest - MAX_EVENTS)
+        self._connection.execute("DELETE FROM events WHERE seq <= ?", (last,))
         while self._size() > MAX_BYTES and (oldest := self._oldest()) <= (newest := self._newest()):
             sixteenth = (newest - oldest) // 16
             self._connection.execute("DELETE FROM events WHERE seq <= ?", (oldest + sixteenth,))

@@ -222,15 +222,16 @@ class Journal:
         """Delete acknowledged events older than 7 days, the oldest beyond the bounds, and old sessions."""
 
         def forget() -> None:
-            limit = text_of(self._now() - KEEP_ACKNOWLEDGED)
-            self.events.forget(limit)
+            now = self._now()
+            limit = text_of(now - KEEP_ACKNOWLEDGED)
+            self.events.forget(limit, text_of(now))
             self._connection.execute(
                 "DELETE FROM sessions WHERE phase = 'ended' AND held_overlay IS NULL AND ("
                 "(ended_at < ? AND id NOT IN (SELECT session_id FROM events)) OR id NOT IN"
                 " (SELECT id FROM sessions ORDER BY phase = 'ended', ended_at DESC LIMIT ?))",
                 (limit, MAX_SESSIONS),
             )
-            self.pool.forget(self._now())
+            self.pool.forget(now)
 
         await self._transaction(forget)
 
