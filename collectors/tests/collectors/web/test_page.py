@@ -1,10 +1,13 @@
+import time
+from itertools import islice, product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery_collectors.collectors.web.client import Answer
+from discovery_collectors.collectors.web.client import BODY_BYTES, Answer
 from discovery_collectors.collectors.web.framework import read_server, recognise
-from discovery_collectors.collectors.web.page import read_page
+from discovery_collectors.collectors.web.page import Page, read_page
 
 
 def answer(body=b"", cookies=(), **headers) -> Answer:
@@ -41,6 +44,26 @@ def test_whatever_a_page_is_it_is_read(body):
 
 def test_deep_nesting_is_no_danger():
     assert read_page(answer(b"<div>" * 40_000 + b"<title>x")).title in {"", "x"}
+
+
+def test_one_element_with_all_attributes_that_a_page_has_room_for_takes_no_time():
+    names = ("".join(name) for name in product("abcdefghijklmnop", repeat=4))
+    body = f"<a {' '.join(islice(names, BODY_BYTES // 5 - 10))} href=x>y".encode()
+    assert len(body) < BODY_BYTES
+    before = time.process_time()
+    assert read_page(answer(body)).links == (("x", "y"),)
+    assert time.process_time() - before < 2
+
+
+def test_links_and_titles_have_the_text_within_them():
+    body = (
+        b"<title>A &amp; <b>B</b></title><title>other</title><a href=/1>one <b>two</b>\n three</a> four"
+        b"<svg><a href=/2>five<a href=/3>six</a></a></svg><a>seven</a>" + b"<a href=/4>" + b"word " * 100
+    )
+    assert read_page(answer(body)) == Page(
+        title="A & <b>B</b>",
+        links=(("/1", "one two three"), ("/2", "five"), ("/3", "six"), ("/4", ("word " * 20).strip() + " ")),
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import codecs
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
 
 from lxml import etree
 
@@ -11,6 +13,9 @@ from discovery_collectors.collectors.web.client import Answer
 _LINKS = 200
 _TITLE_CHARACTERS = 200
 _LINK_CHARACTERS = 500
+_LINK_TEXT_CHARACTERS = 100
+_TEXT_CHARACTERS = 2000
+"""Kept of what an element holds, before spaces are joined."""
 _CHARSETS = re.compile(
     r"utf-8|utf-16(-[bl]e)?|ascii|iso8859-\d+|cp\d+|koi8-[rut]|gb\w+|big5\w*|shift_jis\w*|euc_\w+"
 )
@@ -38,20 +43,18 @@ def read_page(answer: Answer) -> Page:
         return Page()
     # NUL ends a text for libxml2.
     text = decode(answer).replace("\0", "\N{REPLACEMENT CHARACTER}")
-    parser = etree.HTMLParser(
-        encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+    shown = _Shown()
+    target = cast("etree.ParserTarget[None]", shown)  # lxml leaves out methods that are not there
+    parser = etree.HTMLParser(target=target, encoding="utf-8", no_network=True, huge_tree=False)
     try:
-        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+        etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
         return Page()
-    if root is None:
-        return Page()
     return Page(
-        title=_words("".join(_texts(root, "title")))[:_TITLE_CHARACTERS],
-        generator=_words(_generator(root))[:_TITLE_CHARACTERS],
-        login=any(field.get("type", "").casefold() == "password" for field in root.iter("input")),
-        links=_links(root),
+        title=_words(shown.title.text)[:_TITLE_CHARACTERS] if shown.title is not None else "",
+        generator=_words(shown.generator or "")[:_TITLE_CHARACTERS],
+        login=shown.login,
+        links=tuple((target, _words(within.text)[:_LINK_TEXT_CHARACTERS]) for target, within in shown.links),
     )
 
 
@@ -67,29 +70,59 @@ def decode(answer: Answer) -> str:
     return answer.body.decode(codec if _CHARSETS.fullmatch(codec) else "utf-8", "replace")
 
 
-def _texts(root: etree._Element, tag: str) -> list[str]:
-    # An SVG in the page may hold titles too; the page's own comes first.
-    for element in root.iter(tag):
-        return [str(text) for text in element.itertext()]
-    return []
+@dataclass(slots=True)
+class _Within:
+    """The text within an element, as far as it is kept."""
+
+    text: str = ""
 
 
-def _generator(root: etree._Element) -> str:
-    for element in root.iter("meta"):
-        if element.get("name", "").casefold() == "generator":
-            return element.get("content", "")
-    return ""
+@dataclass(slots=True)
+class _Shown:
+    """What the parser reports of a page.
 
+    No tree is built: adding an attribute takes libxml2 the longer, the more the element has already, and a
+    page has room for as many as keep a processor busy for ten seconds.
+    """
 
-def _links(root: etree._Element) -> tuple[tuple[str, str], ...]:
-    found = []
-    for element in root.iter("a"):
-        target = element.get("href", "")
-        if target and len(target) <= _LINK_CHARACTERS:
-            found.append((target, _words("".join(map(str, element.itertext())))[:100]))
-        if len(found) == _LINKS:
-            break
-    return tuple(found)
+    title: _Within | None = None
+    generator: str | None = None
+    login: bool = False
+    links: list[tuple[str, _Within]] = field(default_factory=list)
+    _open: list[tuple[str, _Within | None]] = field(default_factory=list)
+    """Elements that are being read and whose text may count, by tag."""
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Take in the beginning of an element."""
+        if tag == "title":
+            # An SVG in the page may have titles too; the page's own comes first.
+            self._open.append((tag, within := _Within() if self.title is None else None))
+            self.title = self.title or within
+        elif tag == "a":
+            target = attributes.get("href", "")
+            is_kept = target and len(target) <= _LINK_CHARACTERS and len(self.links) < _LINKS
+            self._open.append((tag, within := _Within() if is_kept else None))
+            if within is not None:
+                self.links.append((target, within))
+        elif tag == "meta" and self.generator is None:
+            if attributes.get("name", "").casefold() == "generator":
+                self.generator = attributes.get("content", "")
+        elif tag == "input":
+            self.login = self.login or attributes.get("type", "").casefold() == "password"
+
+    def end(self, tag: str) -> None:
+        """Take in the end of an element."""
+        if self._open and self._open[-1][0] == tag:
+            self._open.pop()
+
+    def data(self, text: str) -> None:
+        """Take in some text, for each element that it is within."""
+        for _, within in self._open:
+            if within is not None and len(within.text) < _TEXT_CHARACTERS:
+                within.text += text[:_TEXT_CHARACTERS]
+
+    def close(self) -> None:
+        """End the page."""
 
 
 def _words(text: str) -> str:

@@ -9,7 +9,8 @@ _SIGNATURE = re.compile(
 )
 """How servers sign their error pages: `<i>pmproxy/6.3.8</i>`."""
 _SIGNED_CHARACTERS = 4000
-_PART = re.compile(r"\s+[-|·•:\u2013\u2014]\s+|:\s+")
+_PART = re.compile(r" [-|·•:\u2013\u2014] |: ")
+"""What separates the parts of a title, in which words are one space apart."""
 _TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
 _SOFTWARE = re.compile(
     r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|gateway|"
