@@ -25,13 +25,14 @@ def installation(tmp_path, monkeypatch):
 
 
 def planned(installation: Installation, *templates: str) -> Plan:
-    """The plan of three hosts, of which the reports of these templates left two their images."""
+    """The plan of three hosts for each of these templates, whose report left two of them their images."""
     hosts = tuple(
-        Host(name=name, role="web", image=image, services=(Service(port=80),))
+        Host(name=name, role="web", image=image, services=(Service(port=80),), rehearsed=template)
+        for number, template in enumerate(templates)
         for name, image in (
-            ("web-1", "discovery/test-postgres:17"),
-            ("web-2", "discovery/test-redis:8.0"),
-            ("web-3", None),
+            (f"web-{3 * number + 1}", "discovery/test-postgres:17"),
+            (f"web-{3 * number + 2}", "discovery/test-redis:8.0"),
+            (f"web-{3 * number + 3}", None),
         )
     )
     sources = (Source(format="report", sha256="0" * 64),)
@@ -63,6 +64,21 @@ def test_a_credential_for_some_services_is_for_hosts_on_their_images_alone(insta
     (installation.replica_templates / "acme.yml").write_text(text.replace(given, f"{given}, services: [db]"))
     plan = planned(installation, "acme")
     assert [each.hosts for each in plan.credentials] == [("web-1",), ("web-1", "web-2")]
+
+
+def test_a_credential_is_for_hosts_of_its_own_templates_reports_alone(installation):
+    installation.replica_templates.mkdir(parents=True)
+    text = (ROOT / "templates" / "small.yml").read_text()
+    for name in ("acme", "pinehub"):
+        other = text.replace("tide-table-8120", f"of-{name}").replace("quay-lantern-old", f"old-of-{name}")
+        (installation.replica_templates / f"{name}.yml").write_text(other)
+    plan = planned(installation, "acme", "pinehub")
+    assert {each.password: each.hosts for each in plan.credentials} == {
+        "of-acme": ("web-1", "web-2"),
+        "old-of-acme": ("web-1", "web-2"),
+        "of-pinehub": ("web-4", "web-5"),
+        "old-of-pinehub": ("web-4", "web-5"),
+    }
 
 
 @pytest.mark.parametrize("name", ["elsewhere", "../templates/small", "", "small.yml"])

@@ -117,6 +117,7 @@ def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
     }
     assert [host.image for host in inventory.hosts] == ["discovery/test-nginx:1.26", None, None]
     assert inventory.hosts[0].image_id == ID
+    assert [host.rehearsed for host in inventory.hosts] == ["small", None, None]
     assert inventory.hosts[0].services[0].tls is not None
 
 

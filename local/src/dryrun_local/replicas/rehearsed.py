@@ -1,6 +1,6 @@
 """Gives a replica of a report the credentials of the template that was rehearsed: no report holds any."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dryrun_local.machine.added_folders import template_file
 from dryrun_local.machine.installation import Installation
@@ -9,7 +9,7 @@ from dryrun_orchestrator.catalog.collector_manifests import load_collector_manif
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
-from dryrun_replica.inventory.model import Inventory, Note
+from dryrun_replica.inventory.model import Host, Inventory, Note
 from dryrun_replica.planning.plan import MAX_CREDENTIALS, Plan, PlannedCredential
 
 _NOT_HERE = "reports of a template that is not installed here: what its credentials show will be missed"
@@ -18,8 +18,8 @@ _NOT_HERE = "reports of a template that is not installed here: what its credenti
 def with_credentials(installation: Installation, inventory: Inventory, plan: Plan) -> Plan:
     """Return the plan with the credentials of the templates whose reports the inventory was read from.
 
-    Each is for the hosts that stand on an image which might see it there. A template that is not installed
-    here, or not valid, is a note.
+    Each is for the hosts of its template's reports that stand on an image which might see it there. A
+    template that is not installed here, or not valid, is a note.
     """
     found: dict[PlannedCredential, None] = {}
     missing = 0
@@ -28,7 +28,8 @@ def with_credentials(installation: Installation, inventory: Inventory, plan: Pla
         if template is None:
             missing += 1
         else:
-            found |= dict.fromkeys(_credentials(template, inventory))
+            hosts = [host for host in inventory.hosts if host.rehearsed == template_id]
+            found |= dict.fromkeys(_credentials(template, hosts))
     notes = [Note(what=_NOT_HERE, count=missing)] if missing else []
     if (beyond := len(found) - MAX_CREDENTIALS) > 0:
         notes.append(Note(what=f"credentials beyond {MAX_CREDENTIALS}, left out", count=beyond))
@@ -36,14 +37,14 @@ def with_credentials(installation: Installation, inventory: Inventory, plan: Pla
     return plan.model_copy(update={"credentials": kept, "notes": (*plan.notes, *notes)})
 
 
-def _credentials(template: LoadedTemplate, inventory: Inventory) -> Iterator[PlannedCredential]:
+def _credentials(template: LoadedTemplate, its: Sequence[Host]) -> Iterator[PlannedCredential]:
     for each in template.credentials:
         images = {
             service.image.name
             for service in template.services
             if not each.services or service.name in each.services
         }
-        hosts = tuple(host.name for host in inventory.hosts if host.image in images)
+        hosts = tuple(host.name for host in its if host.image in images)
         if hosts:
             yield PlannedCredential(
                 engine=each.engine, username=each.username, password=each.password, hosts=hosts

@@ -145,6 +145,7 @@ class _Assembly:
                 role=role,
                 image=words.image(found.image),
                 image_id=words.image_id(found.image_id),
+                rehearsed=found.rehearsed,
                 services=services,
             )
 

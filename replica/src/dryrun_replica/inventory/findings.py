@@ -138,6 +138,8 @@ class FoundHost:
     """What people call its kind, e.g. `Access Switch`."""
     image: str | None = None
     image_id: str | None = None
+    rehearsed: str | None = None
+    """The template that the image is of: that of the report which names it."""
     absent: str | None = None
     """The note that it is left out with, where a file says that it is not running."""
     is_scoped: bool = False
@@ -316,7 +318,7 @@ class Findings:
         host.absent = host.absent or other.absent
         host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
         if host.image is None:
-            host.image, host.image_id = other.image, other.image_id
+            host.image, host.image_id, host.rehearsed = other.image, other.image_id, other.rehearsed
         for place, described in other.services.items():
             self._services -= 1
             for service in described.values():

@@ -113,6 +113,8 @@ class Host(Word):
     """The image that it was, where the inventory is the report of a rehearsal."""
     image_id: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     """Its content: a name alone proves nothing."""
+    rehearsed: str | None = None
+    """The template whose report says so, one of the inventory's."""
     services: tuple[Service, ...] = Field(default=(), max_length=MAX_SERVICES_OF_A_HOST)
     """By port and transport, each once; empty for a host that answers nowhere."""
 

@@ -41,6 +41,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         host = host_named(name, findings)
         if name in images:
             host.image, host.image_id = images[name].image, images[name].image_id
+            host.rehearsed = report.template.id
     for target in report.network.truth if report.network is not None else ():
         for place in target.places:
             _add_place(
