@@ -73,6 +73,24 @@ def test_a_plan_matches_the_inventory_with_the_recipes_of_the_checkout(installat
     assert by_label["Product-1 4.1"] is Level.NOTHING
 
 
+async def test_columns_that_nobody_reads_are_on_the_screen_and_not_in_the_plan(
+    installation, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(planning, "is_built", no_engine)
+    table = tmp_path / "hosts.csv"
+    table.write_text("host,port,Prodcut\nweb1,443,nginx\n")
+    options = ImportOptions((table,), "acme")
+    assert await plan_only(installation, options, Screen(), as_json=False) == 0
+    assert "hosts.csv: nothing is read from the column: 'Prodcut'" in capsys.readouterr().out
+    assert await plan_only(installation, options, Screen(to_error=True), as_json=True) == 0
+    shown = capsys.readouterr()
+    assert ("Prodcut" in shown.err, "Prodcut" in shown.out) == (True, False)
+
+
+async def no_engine(*_):
+    return None
+
+
 def test_the_screen_says_what_the_plan_says(installation, table):
     text = drawn(plan_replica(installation, ImportOptions((table,), "acme")))
     assert "Replica acme: 5 hosts, 6 services, from a table" in text

@@ -76,6 +76,61 @@ def test_what_names_a_protocol_inside_tls_is_that_protocol_with_tls(row, name, t
     assert (host.services[0].name, host.services[0].tls is not None) == (name, tls)
 
 
+@pytest.mark.parametrize(
+    ("cell", "is_tls"),
+    [
+        ("yes", True),
+        ("TLSv1.2", True),
+        ("tls 1.3", True),
+        ("X", True),
+        ("no", False),
+        ("FALSE", False),
+        ("none", False),
+    ],
+)
+def test_a_table_says_whether_a_service_speaks_tls_whatever_its_port(cell, is_tls):
+    inventory = read(f"host,port,tls\na,443,{cell}\nb,8080,{cell}\n")
+    assert [host.services[0].tls is not None for host in inventory.hosts] == [is_tls, is_tls]
+    assert "services on ports of TLS that are taken to speak it" not in notes(inventory)
+
+
+@pytest.mark.parametrize("cell", ["", "-", "unknown"])
+def test_without_a_word_on_tls_the_port_decides(cell):
+    inventory = read(f"host,port,tls\na,443,{cell}\nb,8080,{cell}\n")
+    assert [host.services[0].tls is not None for host in inventory.hosts] == [True, False]
+
+
+def test_who_calls_a_service_https_says_that_it_speaks_tls():
+    [host] = read("host,port,service,tls\na,8443,https,no\n").hosts
+    assert (host.services[0].name, host.services[0].tls is not None) == ("http", True)
+
+
+def test_a_scan_that_saw_tls_counts_more_than_a_table_that_denies_it():
+    scan = (
+        '<nmaprun><host><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/><ports>'
+        '<port protocol="tcp" portid="8443"><state state="open"/>'
+        '<service name="http" tunnel="ssl" method="probed"/></port></ports></host></nmaprun>'
+    )
+    [host] = read("ip,port,tls\n10.0.0.1,8443,no\n", scan).hosts
+    assert host.services[0].tls is not None
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_a_fault_with_its_row_and_column():
+    said = refused("host,port,SSL\na,443,maybe\nb,,tls13x\nc,80,no\n")
+    assert "file1:2: 'maybe' in the column 'ssl' is neither yes nor no; write yes, true or 1, or no" in said
+    assert "file1:3: 'tls13x' in the column 'ssl'" in said
+    assert "2 problems" in said
+
+
+def test_columns_that_are_not_read_are_named_once_for_a_file_and_never_kept():
+    table = "host,port,Prodcut,Owner of it,\n" + "a,443,nginx,Finance,x\n" * 3
+    inventory = read(table, "host,tls,cpe,banner,http_title,role\nb,,,,,\n")
+    assert inventory.unread == ("file1: nothing is read from these columns: 'Prodcut', 'Owner of it'",)
+    assert "Owner" not in inventory.model_dump_json()
+    [sentence] = read("host,port," + ",".join(f"own{number}" for number in range(25)) + "\na,80\n").unread
+    assert (sentence.count("'own"), sentence[-11:]) == (20, " and 5 more")
+
+
 def test_a_port_alone_is_taken_for_what_its_number_is_for_and_that_is_said():
     inventory = read("host,port,product\na,25;53/udp,\nb,443,\nc,4711,\nd,25,Own thing\n")
     services = [service for host in inventory.hosts for service in host.services]

@@ -86,6 +86,7 @@ def assemble(
         names_kept=keep_names,
         rehearsed=tuple(findings.rehearsed),
         hosts=hosts,
+        unread=tuple(findings.unread),
         notes=tuple(
             Note(what=words.one_line(what, limit=MAX_NOTE_CHARACTERS) or "note", count=count)
             for what, count in sorted(notes.items())[:MAX_NOTES]
@@ -206,8 +207,14 @@ class _Assembly:
         name, product = self._name_and_product(found)
         tls = self._tls(found.tls) if found.tls is not None else None
         if name is not None and name in INSIDE_TLS:
-            name, tls = INSIDE_TLS[name], tls or TlsFacts()
-        elif tls is None and not found.from_scanner and transport == "tcp" and port in TLS_PORTS:
+            denied = found.is_plain and found.is_by_number
+            name, tls = INSIDE_TLS[name], tls or (None if denied else TlsFacts())
+        elif (
+            tls is None
+            and not (found.is_plain or found.from_scanner)
+            and transport == "tcp"
+            and port in TLS_PORTS
+        ):
             self.notes["services on ports of TLS that are taken to speak it"] += 1
             tls = TlsFacts()
         return Service(

@@ -27,6 +27,8 @@ GUESSED = 0.3
 _SURE = 0.8
 """From here on a product is known: a scan heard it, or a person wrote it."""
 MAX_TEXT = 4_000
+MAX_UNREAD = 20
+"""Columns that are named of those that are not read."""
 """Characters of any text that is looked at."""
 MAX_NAMES_OF_A_HOST = 50
 MAX_IDENTITIES_OF_A_HOST = 500
@@ -64,6 +66,8 @@ class FoundService:
     version: str | None = None
     cpe: tuple[str, ...] = ()
     tls: FoundTls | None = None
+    is_plain: bool = False
+    """Whether somebody says that it speaks no TLS."""
     title: str | None = None
     banner: str | None = None
     confidence: float = STATED
@@ -102,6 +106,7 @@ class FoundService:
         self.product, self.version, self.from_scanner = sold.product, sold.version, sold.from_scanner
         self.name, self.is_by_number = name, by_number
         self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
+        self.is_plain = self.is_plain or other.is_plain
         self.title = first.title or second.title
         self.banner = first.banner or second.banner
         self.is_banner = self.is_banner or other.is_banner
@@ -211,6 +216,8 @@ class Findings:
     """The templates that reports are of, in the order of the files."""
     words: set[str] = field(default_factory=set)
     """Texts that identify the network without being a host's name: sites, tenants, domains."""
+    unread: list[str] = field(default_factory=list)
+    """A sentence for each table with columns that mean nothing here."""
     _source: int = 0
     _sources: dict[str, int] = field(default_factory=dict)
     _hosts: dict[FoundHost, None] = field(default_factory=dict)
@@ -229,6 +236,17 @@ class Findings:
     def source_of(self, service: FoundService) -> str:
         """Return the name of the source that describes a service."""
         return next((name for name, bit in self._sources.items() if service.sources & 1 << bit), "a file")
+
+    def note_unread(self, file: str, headings: Iterable[str]) -> None:
+        """Remember that nothing of a table's columns with these headings is read."""
+        names = [heading for heading in headings if heading]
+        if not names:
+            return
+        known, rest = names[:MAX_UNREAD], len(names) - MAX_UNREAD
+        listed = ", ".join(map(quoted, known)) + (f" and {rest} more" if rest > 0 else "")
+        self.unread.append(
+            f"{file}: nothing is read from {'these columns' if names[1:] else 'the column'}: {listed}"
+        )
 
     def within_source(self, text: str) -> str:
         """Return an identity that means a host within this source only: two files may have one name."""

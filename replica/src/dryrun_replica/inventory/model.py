@@ -157,6 +157,8 @@ class Inventory(Word):
     names_kept: bool = False
     rehearsed: tuple[str, ...] = Field(default=(), max_length=MAX_FILES)
     """The templates of the reports among the sources."""
+    unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES, exclude=True, repr=False)
+    """What of tables is not read, for whoever imports them: in their own words, which are never kept."""
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
     notes: tuple[Note, ...] = Field(default=(), max_length=100)
 

@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_YES = re.compile(r"1|y|yes|true|x|on|enabled|(?:tls|ssl)(?:[ _]?v?\d(?:[._]\d)?)?")
+_NO = frozenset({"0", "n", "no", "false", "off", "disabled", "none", "plain"})
+_NOBODY_KNOWS = frozenset({"-", "--", "?", "n/a", "na", "null", "unknown"})
+_WORDS = "write yes, true or 1, or no, false or 0, or leave the cell empty"
 
 
 class _Reader(Protocol):
@@ -43,7 +47,23 @@ class Row:
 
     def first(self, *columns: str) -> str | None:
         """Return the first of these cells that is not empty."""
-        return next((self.cells[column] for column in columns if column in self.cells), None)
+        return next((text for _, text in self._those(columns)), None)
+
+    def yes_or_no(self, columns: Iterable[str], faults: FaultList) -> bool | None:
+        """Return what the first of these cells that is not empty says; what is neither is a fault."""
+        for column, text in self._those(columns):
+            word = text.casefold()
+            if _YES.fullmatch(word) or word in _NO:
+                return word not in _NO
+            if word in _NOBODY_KNOWS:
+                continue
+            what = f"{quoted(text)} in the column {quoted(column)} is neither yes nor no; {_WORDS}"
+            faults.add(self.where, what)
+            break
+        return None
+
+    def _those(self, columns: Iterable[str]) -> Iterator[tuple[str, str]]:
+        return ((column, self.cells[column]) for column in columns if column in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class Table:
     """A table with a heading."""
 
     columns: tuple[str, ...]
+    headings: tuple[str, ...]
+    """As the file has them, one for each column."""
     _reader: "_Reader"
     _file: str
     _faults: FaultList
@@ -110,7 +132,7 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
     if twice:
         faults.add(f"{file}:1", f"has the column {quoted(twice[0])} twice")
         return None
-    return Table(columns, reader, file, faults)
+    return Table(columns, tuple(map(str.strip, heading)), reader, file, faults)
 
 
 def decode(raw: bytes, file: str, faults: FaultList) -> str | None:

@@ -26,7 +26,10 @@ _PRODUCT = ("product", "software", "application", "app", "service_product")
 _VERSION = ("version", "product_version", "software_version", "service_version")
 _PURPOSE = ("role", "type", "purpose", "device_role", "function")
 _TLS = ("tls", "ssl", "encrypted")
-_YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
+_TITLE = ("title", "http_title")
+_READ = frozenset(
+    {*ADDRESS, *NAME, *PORT, *_TRANSPORT, *_SERVICE, *_PRODUCT, *_VERSION, *_PURPOSE, *_TLS, *_TITLE}
+) | {"cpe", "banner"}
 _TWICE = "services that stand in the table twice, merged"
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
@@ -44,6 +47,10 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         known = ", ".join((*NAME[:3], *ADDRESS[:3]))
         findings.faults.add(f"{file}:1", f"has no column that names the host; known are {known}")
         return
+    findings.note_unread(
+        file,
+        (heading for column, heading in zip(rows.columns, rows.headings, strict=True) if column not in _READ),
+    )
     for row in rows.rows():
         cells = [text for column in (*ADDRESS, *NAME) if (text := row.cells.get(column))]
         texts = [text for text in cells if text.casefold() not in _NO_NAMES]
@@ -60,13 +67,14 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
 
 
 def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
+    speaks_tls = row.yes_or_no(_TLS, findings.faults)
     cell = row.first(*PORT)
     if cell is None:
         return
     stated = (row.first(*_TRANSPORT) or "tcp").lower()
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
-    product, title = row.first(*_PRODUCT), row.first("title", "http_title")
+    product, title = row.first(*_PRODUCT), row.first(*_TITLE)
     if product is None and name is not None and _is_reached_by_http(name):
         name, product = None, name
     if not (name or product) and title:
@@ -77,13 +85,13 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
         guess = None if says_more else protocol_of(None, None, number, transport)
         if guess is not None:
             findings.notes[_BY_NUMBER] += 1
-        tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
         service = FoundService(
             name=guess.name if guess is not None else name,
             product=product,
             version=row.first(*_VERSION),
             cpe=tuple(filter(None, [row.first("cpe")])),
-            tls=tls,
+            tls=FoundTls() if speaks_tls else None,
+            is_plain=speaks_tls is False,
             title=title,
             banner=row.first("banner"),
             confidence=STATED if guess is None else GUESSED,
