@@ -35,6 +35,7 @@ async def test_parts_of_a_network_leave_room_for_its_name_and_figures(
     folder.mkdir(parents=True)
     (folder / "replica.json").write_text(json.dumps(card))
     (folder / "allowlist.json").write_text('{"images": {}}')
+    with_templates(installation, *templates)
     assert await list_replicas(installation, Screen(), as_json=False) == 0
     [heading, row] = capsys.readouterr().out.splitlines()
     assert heading.split() == ["NAME", "HOSTS", "TARGETS", "REAL", "SOFTWARE", "TEMPLATES", "INSTALLED"]
@@ -98,6 +99,12 @@ async def test_a_network_is_shown_without_the_passwords_of_its_templates(
     assert shown["plan"]["credentials"] == [{"engine": "redis", "username": "app", "hosts": ["web-1"]}]
 
 
+def with_templates(installation: Installation, *names: str) -> None:
+    installation.replica_templates.mkdir(parents=True)
+    for name in names:
+        (installation.replica_templates / f"{name}.yml").write_text("services: {}")
+
+
 def installed(tmp_path: Path, plan: Plan) -> Installation:
     """An installation that has the network of this plan."""
     card = {"installed_at": READ_AT.isoformat(), "templates": ["acme"], "plan": plan.model_dump(mode="json")}
@@ -134,6 +141,7 @@ async def test_a_replica_without_a_stand_in_of_its_own_is_not_called_verified(
     (folder / "allowlist.json").write_text('{"images": {}}')
     row = {"id": f"sha256:{'a' * 64}", "role": "target"}
     installation.allowlist.write_text(json.dumps({"version": 1, "images": {image: row}}))
+    with_templates(installation, "acme")
     assert await verify_replica(installation, Screen(), "acme") == 0
     shown = capsys.readouterr().out
     assert ("acme has no stand-in of its own" in shown, "true" in shown) == (True, False)

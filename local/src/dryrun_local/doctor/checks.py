@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +19,8 @@ from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError
 from dryrun_local.machine.installation import Installation, from_here
 from dryrun_local.machine.lock import held
+from dryrun_local.replicas.condition import AGAIN, lacks_of
+from dryrun_local.replicas.installed import damaged, installed
 from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT
 from dryrun_local.system.ports import free_ports
 from dryrun_local.system.processes import find_leftovers
@@ -57,6 +60,8 @@ async def all_results(installation: Installation, environ: Mapping[str, str]) ->
             yield _engine_version(version)
             yield _limits(info)
             yield await _images(installation)
+            if (networks := await imported_networks(installation)) is not None:
+                yield networks
             yield await _session_leftovers(engine)
             yield _disk("disk, engine", Path(info["DockerRootDir"]))
     yield await _host_rule(installation)
@@ -142,6 +147,26 @@ async def _images(installation: Installation) -> CheckResult:
             "images", "missing", f"not built, or outdated: {', '.join(behind) or 'the allowlist'}", fixes
         )
     return CheckResult("images", "ok", f"{len(listings)} current, pinned in the allowlist")
+
+
+async def imported_networks(installation: Installation) -> CheckResult | None:
+    """Check that imported networks have what they stand on; None where there is none."""
+    replicas, unread = list(installed(installation)), damaged(installation)
+    if not replicas and not unread:
+        return None
+    lacks, _ = await lacks_of(installation, replicas)
+    found = [f"{name} is damaged, or of another version" for name in unread]
+    found += [lack.what for lack in chain.from_iterable(lacks.values())]
+    if not found:
+        return CheckResult("imported networks", "ok", f"{len(replicas)}, with all of their images")
+    again = [name for name, all_ in lacks.items() if any(lack.remedy == AGAIN for lack in all_)]
+    fixes = [
+        f".venv/bin/dryrun-local network import FILE --name {name}     (the files that it was made from)"
+        for name in sorted({*unread, *again})
+    ]
+    if lacks.keys() - again:
+        fixes.append(".venv/bin/dryrun-local images build")
+    return CheckResult("imported networks", "missing", "; ".join(found), tuple(fixes))
 
 
 async def _session_leftovers(engine: EngineView) -> CheckResult:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from rich.table import Table
@@ -11,6 +13,7 @@ from dryrun_contract.text import counted, printable
 from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
+from dryrun_local.replicas.condition import Lack, lacks_of, require_files
 from dryrun_local.replicas.installed import (
     FOR_A_DEPLOYMENT,
     Replica,
@@ -31,7 +34,7 @@ from dryrun_replica.planning.plan import WITHOUT_PASSWORDS
 
 
 async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
-    """List the installed replicas, and name those that are damaged. Returns 0."""
+    """List the installed replicas, what they lack, and name those that are damaged. Returns 0."""
     found, unread = [], damaged(installation)
     for replica in installed(installation):
         try:
@@ -40,8 +43,10 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
             unread.append(replica.name)
     for name in sorted(unread):
         screen.warn(str(damage(name)))
+    lacks = await _lacks(installation, screen, [replica for replica, _ in found])
     if as_json:
-        sys.stdout.write(json.dumps([row for _, row in found], ensure_ascii=True) + "\n")
+        rows = [row | {"lacks": list(map(str, lacks.get(replica.name, [])))} for replica, row in found]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=True) + "\n")
         return 0
     if not found and unread:
         return 0
@@ -66,19 +71,25 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
             f"{replica.installed_at:%Y-%m-%d %H:%M}",
         )
     screen.console.print(table)
+    for lack in chain.from_iterable(lacks.values()):
+        screen.warn(str(lack))
     return 0
 
 
 async def show_replica(installation: Installation, screen: Screen, name: str, *, as_json: bool) -> int:
-    """Show what a replica was made from, when, and its plan. Returns 0."""
+    """Show what a replica was made from, when, its plan, and what it lacks. Returns 0."""
     replica = find(installation, name)
+    lacks = (await _lacks(installation, screen, [replica])).get(name, [])
     if as_json:
         plan = plan_of(replica).model_dump(mode="json", exclude=WITHOUT_PASSWORDS)
-        sys.stdout.write(json.dumps({**replica.card, "plan": plan}, ensure_ascii=True) + "\n")
+        shown = {**replica.card, "plan": plan, "lacks": list(map(str, lacks))}
+        sys.stdout.write(json.dumps(shown, ensure_ascii=True) + "\n")
         return 0
     PlanScreen(screen, plan_of(replica), is_installed=True).show()
     screen.say("")
     screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {named(replica.templates)}", "bold")
+    for lack in lacks:
+        screen.warn(str(lack))
     return 0
 
 
@@ -110,12 +121,7 @@ async def verify_replica(installation: Installation, screen: Screen, name: str) 
 
 async def _verify(installation: Installation, screen: Screen, replica: Replica) -> int:
     known = require_rows(installation.allowlist)
-    missing = sorted(_images_of(replica) - known.keys())
-    if missing:
-        raise ReplicaError(
-            f"the allowlist has no row of {counted(len(missing), 'image')} of {printable(replica.name)}: "
-            f"{printable(', '.join(missing))}; import the network again"
-        )
+    require_files(installation, replica)
     if not replica.images:
         screen.note(
             f"{printable(replica.name)} has no stand-in of its own: its hosts stand on images of the "
@@ -128,10 +134,16 @@ async def _verify(installation: Installation, screen: Screen, replica: Replica) 
     return 0
 
 
-def _images_of(replica: Replica) -> set[str]:
-    of_host = replica.card.get("images")
-    named = map(str, of_host.values()) if isinstance(of_host, dict) else ()
-    return {*replica.images, *named}
+async def _lacks(
+    installation: Installation, screen: Screen, replicas: Sequence[Replica]
+) -> dict[str, list[Lack]]:
+    """Return what replicas lack, by name; say so where the engine does not answer."""
+    lacks, answered = await lacks_of(installation, replicas)
+    if not answered:
+        screen.note(
+            "The engine does not answer: whether it has the images is not known; see: dryrun-local doctor"
+        )
+    return lacks
 
 
 def _listed(replica: Replica) -> dict[str, Any]:

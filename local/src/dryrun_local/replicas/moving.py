@@ -31,6 +31,7 @@ from dryrun_local.images.stored_images import StoredImage, copy_blobs
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
+from dryrun_local.replicas.condition import require_files
 from dryrun_local.replicas.installed import (
     FOR_A_DEPLOYMENT,
     Replica,
@@ -83,11 +84,8 @@ async def export_network(
     """
     replica = find(installation, name)
     known = require_rows(installation.allowlist)
-    rows = {image: known[image] for image in replica.images if image in known}
-    if lacking := sorted(set(replica.images) - rows.keys()):
-        raise ReplicaError(
-            f"the allowlist has no row of {lacking[0]}; import the network again before it is exported"
-        )
+    require_files(installation, replica)
+    rows = {image: known[image] for image in replica.images}
     images = await pinned_images(rows)
     wanted = {blob: image for image, built in images.items() for blob in (built.id, *built.layers)}
     for layer in _present(present):

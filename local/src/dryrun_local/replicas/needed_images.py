@@ -70,13 +70,17 @@ async def require_kept(needed: Needed, rows: Mapping[str, Any]) -> None:
 async def pinned_images(rows: Mapping[str, Any]) -> dict[str, BuiltImage]:
     """Return the images of these rows. Raises ProgramError unless the engine has each as pinned."""
     there = await inspect_images(rows) if rows else {}
-    missing = sorted(
-        image for image, row in rows.items() if image not in there or there[image].id != row.get("id")
-    )
-    if missing:
+    if missing := not_as_pinned(rows, there):
         builders = "; ".join(dict.fromkeys(map(who_builds, missing)))
         raise ProgramError(f"the engine has no {', '.join(missing)} with the pinned id; {builders}")
     return there
+
+
+def not_as_pinned(rows: Mapping[str, Any], there: Mapping[str, BuiltImage]) -> list[str]:
+    """Return the images of these rows that are not `there`, or with another id, in order."""
+    return sorted(
+        image for image, row in rows.items() if image not in there or there[image].id != row.get("id")
+    )
 
 
 def images_of(plan: Plan, inventory: Inventory, matcher: Matcher, root: BuiltRoot) -> Needed:
