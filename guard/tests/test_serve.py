@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import sys
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,19 @@ async def test_ends_by_sigterm_and_serves_before_its_engine_does(tmp_path, allow
         assert await asyncio.wait_for(process.wait(), 10) == 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {"serving", "sweep-failed", "decision", "ended"} <= {line["type"] for line in lines}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_until_its_end_do_not_change_how_it_ends(tmp_path, allowlist_file, number):
+    nowhere = f"unix://{tmp_path / 'none.sock'}"
+    async with serving(tmp_path, allowlist_file, f"unix://{tmp_path / 'g.sock'}", nowhere) as (process, log):
+        async with asyncio.timeout(10):
+            while process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.send_signal(number)
+                await asyncio.sleep(0.0005)
+        assert process.returncode == 0
+    assert "Traceback" not in log.read_text()
 
 
 async def test_tcp_requires_a_certificate_and_the_unix_socket_a_user(

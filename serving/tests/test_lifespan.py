@@ -30,7 +30,7 @@ module.END_SECONDS = 1.0
 logging.basicConfig(stream=sys.stdout)
 
 async def work():
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(60 if what == "waits" else 0.3)
     if what == "waits at its start":
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(60)
@@ -46,6 +46,8 @@ async def work():
 async def lifespan(_):
     try:
         async with working({"a part": work}):
+            if what == "waits":
+                asyncio.get_running_loop().call_later(0.2, lambda: print("serving", flush=True))
             if what == "waits at its start":
                 await asyncio.sleep(60)
             yield
@@ -88,6 +90,23 @@ def test_a_process_that_is_stopped_while_it_starts_ends_at_once_and_has_not_fail
     assert "stopped before it had started" in done.stdout
     assert "Traceback" not in done.stdout
     assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_asked_to_end_until_it_has_ended_has_not_failed(number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "waits"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "serving\n"
+        until = time.monotonic() + 15
+        while process.poll() is None and time.monotonic() < until:
+            process.send_signal(number)
+            time.sleep(0.0005)
+    finally:
+        process.kill()
+        _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "")
 
 
 def test_a_process_that_is_stopped_twice_has_not_failed():

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections import Counter
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -71,8 +72,13 @@ async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(database_ur
                 return (await show(engine, delivery)).state == "done"
 
             await eventually(all_are_delivered, seconds=20)
-            second.send_signal(signal.SIGTERM)
-            assert await second.wait() == 0
+            async with asyncio.timeout(20):
+                # Whoever stops it may ask more than once.
+                while second.returncode is None:
+                    with suppress(ProcessLookupError):
+                        second.send_signal(signal.SIGTERM)
+                    await asyncio.sleep(0.0005)
+            assert second.returncode == 0
     ids = Counter(seen.headers["webhook-id"] for seen in receiver.received)
     assert len(ids) == 30, "whoever goes by webhook-id acts once for each discovery"
     assert sum(ids.values()) <= 30 + 4, "only what was under way at the kill came twice"

@@ -23,6 +23,7 @@ from docker_guard.own_thread import in_own_thread
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.tls import TlsDoor, TlsFiles, client_context, server_context
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MOST_MANAGERS = 7
 """More slow a swarm down."""
 
@@ -48,7 +49,13 @@ def serve(settings: ServeSettings) -> None:
     allowlist = AllowlistReader(settings.allowlist, policy)
     context = server_context(settings.tls) if settings.tls else None
     managers = _managers(settings, policy)
-    uvloop.run(_serve(settings, policy, allowlist, context, managers))
+    try:
+        uvloop.run(_serve(settings, policy, allowlist, context, managers))
+    finally:
+        # The interpreter gives signals their default back before it takes down what was imported: a second
+        # one would be how the process ended.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _managers(settings: ServeSettings, policy: Policy) -> tuple[Engine, ...]:
@@ -78,7 +85,7 @@ async def _serve(
     door = FrontDoor(Gate(engine, allowlist, policy, deadlines, managers), policy, record)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     listeners = [open_listener(address) for address in settings.listen]
     tls_door = TlsDoor(door, context, policy, record) if context else None

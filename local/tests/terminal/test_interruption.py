@@ -50,6 +50,19 @@ def test_more_signals_do_not_interrupt_the_cleanup(worker):
     assert worker.returncode == 130
 
 
+@pytest.mark.parametrize(("first", "more", "code"), [(15, 2, 143), (2, 15, 130), (1, 1, 129)])
+def test_the_first_signal_is_the_exit_code_whatever_comes_until_the_process_has_ended(
+    worker, first, more, code
+):
+    worker.send_signal(first)
+    assert (worker.stdout.readline(), worker.stdout.readline()) == ("cleaning up\n", "clean\n")
+    until = time.monotonic() + 10
+    while worker.poll() is None and time.monotonic() < until:
+        worker.send_signal(more)
+        time.sleep(0.0005)
+    assert worker.returncode == code
+
+
 COMPUTING = """
 import sys
 from dryrun_local.terminal.interruption import interruptible, run

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import resource
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp
 
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.connections import Connections
+from dryrun_serving.ending import hear_signals, last_of_process
 from dryrun_serving.lifespan import Lifespan
 from dryrun_serving.networks import Proxies
 
@@ -102,18 +102,9 @@ class Server(uvicorn.Server):
 
         A server within another program leaves that program's signals alone.
         """
-        if not self._owns_process:
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, self.stop)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        if self._owns_process:
+            hear_signals(self.stop)
+        yield
 
     def stop(self) -> None:
         """Finish open requests, then end; asked twice, do not wait for them."""
@@ -150,7 +141,8 @@ class Server(uvicorn.Server):
         gc.freeze()
         gc.enable()
         try:
-            self.run()
+            with last_of_process():
+                self.run()
         except SystemExit:  # uvicorn's end of a start that did not succeed
             if not self._is_asked.is_set():
                 raise

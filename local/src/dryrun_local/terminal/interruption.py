@@ -47,38 +47,55 @@ class Interruption:
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._work: asyncio.Task[Any] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+        self._has_begun_to_end = False
         self.number: signal.Signals | None = None
 
     def listen(self) -> None:
         """Handle the signals in this process. Call it again after another component handled them."""
         self._work = self._work or asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._interrupted, number)
+
+        def hear(number: int, _: FrameType | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._interrupted, signal.Signals(number))
+
+        # Not the loop's handlers: it gives signals their default back while it closes.
+        before = {number: signal.signal(number, hear) for number in SIGNALS}
+        self._before = self._before or before
+
+    def leave(self) -> None:
+        """Leave the signals as they were; once one has come, none changes any more how the process ends.
+
+        The interpreter gives signals their default back, too, before it takes down what was imported.
+        """
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_IGN if self._has_begun_to_end else handler)
 
     def _interrupted(self, number: signal.Signals) -> None:
         if self.number is not None:
             self._report("Still cleaning up; every step has a deadline.")
             return
-        self.number = number
+        self.note(number)
         assert self._work is not None
         self._work.cancel()
 
     def note(self, number: signal.Signals) -> None:
         """Record a signal that another component handled: cleanup has begun."""
+        self._has_begun_to_end = True
         self.number = self.number or number
 
 
 def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], report: Callable[[str], None]) -> int:
     """Return the exit code of `work`, or 128 plus the signal's number when a signal ended it."""
+    interruption = Interruption(report)
 
     async def main() -> int:
-        interruption = Interruption(report)
         interruption.listen()
         try:
             code = await work(interruption)
         except SignalledError as error:
-            # The event loop hears of the signal only after this.
+            interruption.note(error.number)
             return 128 + error.number
         except asyncio.CancelledError:
             if interruption.number is None:
@@ -86,4 +103,7 @@ def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], report: Callab
             code = 0
         return code if interruption.number is None else 128 + interruption.number
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    finally:
+        interruption.leave()

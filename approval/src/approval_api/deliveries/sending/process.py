@@ -1,7 +1,6 @@
 """The process that delivers: settings become the way out, the database and the worker."""
 
 import asyncio
-import signal
 import ssl
 
 from approval_api.database.engine import DELIVERY_ROLE, close_engine, create_engine
@@ -16,6 +15,7 @@ from approval_api.egress.hosts import NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications.sending.notifier import Notifier
 from dryrun_contract.delivery import DestinationRequest
+from dryrun_serving.ending import hear_signals, last_of_process
 from dryrun_serving.logs import log_to_stdout
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.working import working
@@ -71,7 +71,8 @@ def _mail_server(settings: DeliverySettings, tls: ssl.SSLContext) -> MailServer 
 def run(settings: DeliverySettings) -> None:
     """Deliver and notify until SIGTERM or Ctrl-C."""
     log_to_stdout(settings.log_level)
-    asyncio.run(_run(settings))
+    with last_of_process():
+        asyncio.run(_run(settings))
 
 
 async def _run(settings: DeliverySettings) -> None:
@@ -79,9 +80,7 @@ async def _run(settings: DeliverySettings) -> None:
     tls = ssl.create_default_context(cadata=settings.ca)
     figures = Figures(engine)
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    hear_signals(stopped.set)
     try:
         async with (
             Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress,

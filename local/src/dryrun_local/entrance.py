@@ -1,0 +1,8 @@
+"""Where `dryrun-local` begins: as `dryrun`, it hears Ctrl-C before anything is imported."""
+
+from dryrun_cli.entrance import run_main_of
+
+
+def main() -> None:
+    """Run `dryrun-local`."""
+    run_main_of("dryrun_local.main")
