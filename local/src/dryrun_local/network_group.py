@@ -1,4 +1,4 @@
-"""The commands `dryrun-local network` and `template`: stand-ins for a network of yours."""
+"""The commands `dryrun-local network` and `template`: replicas of networks of yours."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,11 @@ import typer
 
 from dryrun_local.command_line import JsonOption, group, run_work
 
-app = group("Make templates that stand for a network of yours.")
+app = group("Make replicas: templates that stand for a network of yours.")
 
-template_app = group("Check templates that stand for networks.")
+template_app = group("Check the templates of replicas.")
 
-NetworkName = Annotated[str, typer.Argument(metavar="NAME", help="The network's name, see network list.")]
+NetworkName = Annotated[str, typer.Argument(metavar="NAME", help="The replica's name, see network list.")]
 
 
 @app.command("import")
@@ -25,7 +25,12 @@ def import_network(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="The template's id; a bundle has its own.")
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="The replica's name, which its template has, too; a bundle has its own.",
+        ),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,
     all_hosts: Annotated[
@@ -49,11 +54,11 @@ def import_network(
         typer.Option("--sha256", metavar="DIGEST", help="Take a bundle only if it has this SHA-256."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the installed network of this name by another one.")
+        bool, typer.Option("--replace", help="Replace the replica of this name by one of another network.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Make a template that stands for your network: plan, build, verify from inside, install.
+    """Make a replica of your network: plan, build, verify from inside, install.
 
     A bundle of `network export` is installed as it is, after its images were compared and verified.
 
@@ -90,7 +95,7 @@ def import_network(
 
 @app.command("list")
 def list_networks(json_output: JsonOption = False) -> None:
-    """List the networks that templates stand for."""
+    """List the replicas, and what they lack."""
     from dryrun_local.replicas.commands import list_replicas
 
     run_work(
@@ -100,7 +105,7 @@ def list_networks(json_output: JsonOption = False) -> None:
 
 @app.command("show")
 def show_network(name: NetworkName, json_output: JsonOption = False) -> None:
-    """Show what a network was made from, and what stands for what."""
+    """Show what a replica was made from, what stands for what, and what it lacks."""
     from dryrun_local.replicas.commands import show_replica
 
     run_work(
@@ -122,7 +127,7 @@ def export_network(
         ),
     ] = None,
 ) -> None:
-    """Write a network with its images to a file, for `network import` on another machine."""
+    """Write a replica with its images to a file, for `network import` on another machine."""
     from dryrun_local.replicas.moving import export_network as export
 
     run_work(lambda here: export(here.installation, here.screen, name, output, present))
@@ -138,7 +143,7 @@ def list_network_layers() -> None:
 
 @app.command("remove")
 def remove_network(name: NetworkName) -> None:
-    """Uninstall the templates of a network; its images stay in the engine."""
+    """Uninstall a replica with its templates; its images stay in the engine."""
     from dryrun_local.replicas.commands import remove_replica
 
     run_work(lambda here: remove_replica(here.installation, here.screen, name))
@@ -146,9 +151,9 @@ def remove_network(name: NetworkName) -> None:
 
 @template_app.command("verify")
 def verify_template(name: NetworkName) -> None:
-    """Check from inside of each stand-in of a network that its ground truth is true.
+    """Check from inside each stand-in of a replica that its ground truth is true.
 
-    Exit codes: 0 every fact is true; 1 the faults are listed.
+    The replica stays installed. Exit codes: 0 every fact is true; 1 the faults are listed.
     """
     from dryrun_local.replicas.commands import verify_replica
 

@@ -6,7 +6,7 @@ from made_networks import READ_AT, host, network, service
 from simple_recipes import match_host
 
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import verification
+from dryrun_local.replicas import commands, verification
 from dryrun_local.replicas.commands import list_replicas, show_replica, verify_replica
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.terminal.screen import Screen
@@ -160,3 +160,37 @@ async def test_a_verification_begins_by_removing_what_an_earlier_one_of_this_ins
     await verification.verify_rows(Installation(tmp_path, tmp_path / "state"), Screen(), {})
     assert "0 facts of 0 stand-ins are true" in capsys.readouterr().out
     assert owners == [str(tmp_path / "state")]
+
+
+async def test_a_fault_says_that_the_replica_stays_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = f"discovery/test-stand-in:{'a' * 16}"
+    installation = installed(
+        tmp_path, make_plan("acme", network(host("web-1", service(80, "nginx"))), match_host, READ_AT)
+    )
+    rows = {image: {"id": "sha256:1", "ground_truth": []}}
+    for file in (installation.allowlist, installation.replicas / "acme" / "allowlist.json"):
+        file.write_text(json.dumps({"version": 1, "images": rows}))
+    with_templates(installation, "acme")
+
+    async def have(rows):
+        return {}
+
+    async def untrue(row, products, owner):
+        return ["service :80/tcp: product should be 'nginx' and is 'Apache httpd'"]
+
+    async def nothing_left(owner):
+        return 0
+
+    monkeypatch.setattr(commands, "pinned_images", have)
+    monkeypatch.setattr(verification, "verify", untrue)
+    monkeypatch.setattr(verification, "remove_leftovers", nothing_left)
+    with pytest.raises(verification.UntrueError) as error:
+        await verify_replica(installation, Screen(), "acme")
+    first, second = str(error.value).splitlines()
+    assert first == (
+        "1 fault in ground truth; acme stays installed; import the network again, or "
+        "`dryrun-local network remove acme`:"
+    )
+    assert second == f"  {image}: service :80/tcp: product should be 'nginx' and is 'Apache httpd'"

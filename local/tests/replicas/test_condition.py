@@ -7,7 +7,7 @@ import pytest
 from made_networks import READ_AT, host, network, service
 from simple_recipes import match_host
 
-from dryrun_local.doctor.checks import imported_networks
+from dryrun_local.doctor.checks import installed_replicas
 from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
@@ -72,7 +72,7 @@ async def said(installation: Installation, capsys: pytest.CaptureFixture[str]) -
 
 async def test_a_network_that_has_everything_lacks_nothing(engine, installation, capsys) -> None:
     assert await said(installation, capsys) == []
-    found = await imported_networks(installation)
+    found = await installed_replicas(installation)
     assert found is not None
     assert (found.state, found.fixes) == ("ok", ())
 
@@ -83,7 +83,7 @@ async def test_an_image_that_is_gone_or_another_is_missing(engine, installation,
     engine |= {STAND_IN: there} if there else {}
     what = f"the engine lacks 1 image of acme: {STAND_IN}"
     assert await said(installation, capsys) == [f"{what}; import the network again"]
-    found = await imported_networks(installation)
+    found = await installed_replicas(installation)
     assert (found.state, found.detail) == ("missing", what)
     [fix] = found.fixes
     assert "dryrun-local network import FILE --name acme" in fix
@@ -93,7 +93,7 @@ async def test_an_image_of_the_project_is_built_and_not_imported(engine, install
     engine.pop(OF_PROJECT)
     [line] = await said(installation, capsys)
     assert line == f"the engine lacks 1 image of acme: {OF_PROJECT}; `dryrun-local images build` builds it"
-    assert (await imported_networks(installation)).fixes == (".venv/bin/dryrun-local images build",)
+    assert (await installed_replicas(installation)).fixes == (".venv/bin/dryrun-local images build",)
 
 
 async def test_a_row_and_a_template_that_are_gone_are_missing(engine, installation, capsys, tmp_path) -> None:
@@ -128,8 +128,8 @@ async def test_without_an_engine_the_list_says_that_it_does_not_know(
 
 async def test_the_doctor_names_damaged_networks_and_is_silent_without_any(installation, engine) -> None:
     (installation.replicas / "acme" / "replica.json").write_text("{")
-    found = await imported_networks(installation)
+    found = await installed_replicas(installation)
     assert (found.state, found.detail) == ("missing", "acme is damaged, or of another version")
     [fix] = found.fixes
     assert "network import FILE --name acme" in fix
-    assert await imported_networks(Installation(installation.root, installation.root / "empty")) is None
+    assert await installed_replicas(Installation(installation.root, installation.root / "empty")) is None

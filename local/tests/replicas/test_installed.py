@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,18 @@ def test_removing_one_leaves_what_another_needs(installation: Installation) -> N
     assert [replica.name for replica in installed(installation)] == ["other"]
     with pytest.raises(ReplicaError, match="there is no replica 'acme'; installed are: other"):
         remove(installation, "acme")
+
+
+def test_a_name_that_is_no_replica_s_is_told_apart(installation: Installation) -> None:
+    make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
+    (installation.root / "templates" / "small.yml").write_text("services: {}\n")
+    for name, said in (
+        ("small", "small is one of the project's own templates, and no replica; installed are: acme"),
+        ("acme-2", "acme-2 is a template of the replica acme, and no replica of its own; installed"),
+        ("acme-3", "there is no replica 'acme-3'; installed are: acme"),
+    ):
+        with pytest.raises(ReplicaError, match=re.escape(said)):
+            find(installation, name)
 
 
 @pytest.mark.parametrize("name", ["small", "templates"])

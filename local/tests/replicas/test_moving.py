@@ -20,7 +20,7 @@ from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
 from dryrun_local.replicas.commands import remove_replica, verify_replica
-from dryrun_local.replicas.installed import FOR_A_DEPLOYMENT, ReplicaError, find, install
+from dryrun_local.replicas.installed import ReplicaError, find, install
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
 from dryrun_replica.levels import Level, Match
@@ -43,8 +43,9 @@ BASE = f"{'the files of the base':257}ustar"
 LAYER = f"{'the files of a stand-in':257}ustar"
 
 
-def in_folder(path: Path) -> Installation:
-    made = Installation(path / "root", path / "state")
+def in_folder(path: Path, state: str = "../state") -> Installation:
+    made = Installation(path / "root", path / "root" / state)
+    made.root.mkdir(parents=True)
     (made.root / "templates").mkdir(parents=True)
     made.manifests.mkdir(parents=True)
     (made.manifests / "plain.yml").write_text(MANIFEST)
@@ -164,7 +165,7 @@ def test_another_deployment_has_the_network_after_its_images_were_verified(
 ) -> None:
     assert moving.is_bundle((bundle,))
     take(there, bundle, moving._sha256(bundle).upper())
-    assert capsys.readouterr().out.endswith(f"{FOR_A_DEPLOYMENT}\n")
+    assert "deploy/prepare" not in capsys.readouterr().out, "nothing was deployed from there"
     assert verified == [IMAGE]
     assert find(there, "acme").images == (IMAGE,)
     text = (there.replica_templates / "acme.yml").read_text()
@@ -175,7 +176,22 @@ def test_another_deployment_has_the_network_after_its_images_were_verified(
     assert verified == [], "what is here and pinned is neither loaded nor verified again"
     assert asyncio.run(remove_replica(there, Screen(), "acme")) == 0
     said = capsys.readouterr().out
-    assert (FOR_A_DEPLOYMENT in said, "1 image left" in said, IMAGE in said) == (True, True, True)
+    assert ("deploy/prepare" in said, "1 image left" in said, IMAGE in said) == (False, True, True)
+
+
+@pytest.mark.parametrize("deployed", [".env", "state"])
+@pytest.mark.parametrize("is_own_state", [True, False])
+def test_a_deployment_of_this_checkout_has_to_be_prepared_again(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], deployed: str, is_own_state: bool
+) -> None:
+    made = in_folder(tmp_path / "there", ".dryrun" if is_own_state else "other")
+    (made.root / "deploy").mkdir()
+    (made.root / "deploy" / deployed).touch()
+    told = "The deployment takes this over when deploy/prepare runs"
+    take(made, bundle)
+    assert (told in capsys.readouterr().out) is is_own_state
+    assert asyncio.run(remove_replica(made, Screen(), "acme")) == 0
+    assert (told in capsys.readouterr().out) is is_own_state
 
 
 def test_a_bundle_of_another_network_takes_the_place_of_an_installed_one_only_when_told_to(

@@ -60,8 +60,8 @@ async def all_results(installation: Installation, environ: Mapping[str, str]) ->
             yield _engine_version(version)
             yield _limits(info)
             yield await _images(installation)
-            if (networks := await imported_networks(installation)) is not None:
-                yield networks
+            if (replicas := await installed_replicas(installation)) is not None:
+                yield replicas
             yield await _session_leftovers(engine)
             yield _disk("disk, engine", Path(info["DockerRootDir"]))
     yield await _host_rule(installation)
@@ -149,8 +149,8 @@ async def _images(installation: Installation) -> CheckResult:
     return CheckResult("images", "ok", f"{len(listings)} current, pinned in the allowlist")
 
 
-async def imported_networks(installation: Installation) -> CheckResult | None:
-    """Check that imported networks have what they stand on; None where there is none."""
+async def installed_replicas(installation: Installation) -> CheckResult | None:
+    """Check that installed replicas have what they stand on; None where there is none."""
     replicas, unread = list(installed(installation)), damaged(installation)
     if not replicas and not unread:
         return None
@@ -158,7 +158,7 @@ async def imported_networks(installation: Installation) -> CheckResult | None:
     found = [f"{name} is damaged, or of another version" for name in unread]
     found += [lack.what for lack in chain.from_iterable(lacks.values())]
     if not found:
-        return CheckResult("imported networks", "ok", f"{len(replicas)}, with all of their images")
+        return CheckResult("replicas", "ok", f"{len(replicas)}, with all of their images")
     again = [name for name, all_ in lacks.items() if any(lack.remedy == AGAIN for lack in all_)]
     fixes = [
         f".venv/bin/dryrun-local network import FILE --name {name}     (the files that it was made from)"
@@ -166,7 +166,7 @@ async def imported_networks(installation: Installation) -> CheckResult | None:
     ]
     if lacks.keys() - again:
         fixes.append(".venv/bin/dryrun-local images build")
-    return CheckResult("imported networks", "missing", "; ".join(found), tuple(fixes))
+    return CheckResult("replicas", "missing", "; ".join(found), tuple(fixes))
 
 
 async def _session_leftovers(engine: EngineView) -> CheckResult:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from dryrun_local.machine.files import write_private
 
+OWN_STATE = ".dryrun"
+"""The folder of a checkout's own state."""
 OWNER_MARK = "DRYRUN_INSTALLATION"
 """Environment variable in every process of an installation; its value is the path of the state."""
 
@@ -34,7 +36,7 @@ class Installation:
         """
         root = Path(__file__).resolve().parents[4]
         chosen = os.environ.get("DRYRUN_STATE")
-        state = Path(chosen).resolve() if chosen else root / ".dryrun"
+        state = Path(chosen).resolve() if chosen else root / OWN_STATE
         folders = dict.fromkeys(folder.resolve() for folder in added)
         scanners = cls(root, state).scanners
         return cls(root, state, (*folders, *((scanners,) if scanners.is_dir() else ())))

@@ -15,12 +15,12 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.condition import Lack, lacks_of, require_files
 from dryrun_local.replicas.installed import (
-    FOR_A_DEPLOYMENT,
     Replica,
     ReplicaError,
     damage,
     damaged,
     find,
+    for_a_deployment,
     installed,
     named,
     plan_of,
@@ -98,7 +98,8 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     with held(installation, IMAGES):
         images = remove(installation, name)
     screen.done(f"Replica {printable(name)}", "removed")
-    screen.note(FOR_A_DEPLOYMENT)
+    if (left_to_do := for_a_deployment(installation)) is not None:
+        screen.note(left_to_do)
     if images:
         screen.note(
             f"{counted(len(images), 'image')} left in the engine; to free the space, if no other checkout "
@@ -130,7 +131,9 @@ async def _verify(installation: Installation, screen: Screen, replica: Replica) 
         return 0
     rows = {image: known[image] for image in replica.images}
     await pinned_images(rows)
-    await verify_rows(installation, screen, rows)
+    name = printable(replica.name)
+    stays = f"{name} stays installed; import the network again, or `dryrun-local network remove {name}`"
+    await verify_rows(installation, screen, rows, otherwise=stays)
     return 0
 
 

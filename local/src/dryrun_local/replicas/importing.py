@@ -12,7 +12,7 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
 from dryrun_local.replicas.installed import (
-    FOR_A_DEPLOYMENT,
+    for_a_deployment,
     install,
     installed_as,
     require_fitting_card,
@@ -88,4 +88,5 @@ async def _make(
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
     note_replaced(screen, before)
-    screen.note(FOR_A_DEPLOYMENT)
+    if (left_to_do := for_a_deployment(installation)) is not None:
+        screen.note(left_to_do)

@@ -30,7 +30,7 @@ from dryrun_local.images.allowlist_rows import (
 )
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
-from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.installation import OWN_STATE, Installation
 from dryrun_orchestrator.catalog.allowlist import STAND_IN, AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
@@ -40,8 +40,6 @@ from dryrun_replica.planning.plan import Plan
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
 _MOST_FAULTS = 20
-FOR_A_DEPLOYMENT = "a deployment takes this over when deploy/prepare runs"
-"""What is left to do where services do not read these files themselves, as those of `make up` do."""
 SECONDS_UNTIL_READ = 3.0
 """After which a running orchestrator has read new templates: it looks every 2 s."""
 
@@ -79,6 +77,18 @@ def installed_as(templates: Sequence[str]) -> str:
         f"is installed as {len(templates)} templates, {named(templates)}; rehearse on one: "
         f"dryrun start {printable(templates[0])} --watch; on all: dryrun experiment run FILE"
     )
+
+
+def for_a_deployment(installation: Installation) -> str | None:
+    """Return what is left to do after a change; None where nothing was deployed from this checkout.
+
+    The services of `make up` read these files themselves, and deploy/prepare those of its checkout.
+    """
+    deploy = installation.root / "deploy"
+    is_deployed = any((deploy / name).exists() for name in (".env", "state"))
+    if not is_deployed or installation.state != installation.root / OWN_STATE:
+        return None
+    return "The deployment takes this over when deploy/prepare runs"
 
 
 def require_free_name(installation: Installation, name: str) -> None:
@@ -263,9 +273,21 @@ def find(installation: Installation, name: str) -> Replica:
     if name not in known:
         if name in _folders(installation):
             raise damage(name)
-        listed = ", ".join(known) or "none"
-        raise ReplicaError(f"there is no replica {name!r}; installed are: {listed}")
+        raise ReplicaError(
+            f"{_what_else(installation, name, known)}; installed are: {', '.join(known) or 'none'}"
+        )
     return known[name]
+
+
+def _what_else(installation: Installation, name: str, known: Mapping[str, Replica]) -> str:
+    """Return what a name is that no replica has."""
+    shown = printable(name, limit=80)
+    if (installation.root / "templates" / f"{name}.yml").is_file():
+        return f"{shown} is one of the project's own templates, and no replica"
+    owner = next((each.name for each in known.values() if name in each.templates), None)
+    if owner is not None:
+        return f"{shown} is a template of the replica {printable(owner)}, and no replica of its own"
+    return f"there is no replica '{shown}'"
 
 
 def is_there(installation: Installation, name: str) -> bool:

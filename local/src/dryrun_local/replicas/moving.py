@@ -33,10 +33,10 @@ from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
 from dryrun_local.replicas.condition import require_files
 from dryrun_local.replicas.installed import (
-    FOR_A_DEPLOYMENT,
     Replica,
     ReplicaError,
     find,
+    for_a_deployment,
     install,
     installed_as,
     judge_rows,
@@ -189,7 +189,8 @@ async def import_bundle(
             raise
     screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
     note_replaced(screen, before)
-    screen.note(FOR_A_DEPLOYMENT)
+    if (left_to_do := for_a_deployment(installation)) is not None:
+        screen.note(left_to_do)
     return 0
 
 

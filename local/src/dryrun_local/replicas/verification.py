@@ -17,17 +17,22 @@ _AT_ONCE = 4
 """Most of a check is waiting: for a service to start, for an answer that does not come."""
 
 
-class UntrueError(LocalError):
-    """Ground truth is not what is there; the message lists every difference by image."""
+NOTHING_INSTALLED = "nothing is installed"
+"""What an import with a fault ends with."""
 
-    def __init__(self, faults: Mapping[str, list[str]]) -> None:
+
+class UntrueError(LocalError):
+    """Ground truth is not what is there; the message lists every difference by image.
+
+    `otherwise` says what became of the replica.
+    """
+
+    def __init__(self, faults: Mapping[str, list[str]], otherwise: str = NOTHING_INSTALLED) -> None:
         self.faults = faults
         count = sum(map(len, faults.values()))
         lines = [f"{image}: {fault}" for image, found in sorted(faults.items()) for fault in found]
         plural = "s" if count > 1 else ""
-        super().__init__(
-            "\n  ".join([f"{count} fault{plural} in ground truth, nothing is installed:", *lines])
-        )
+        super().__init__("\n  ".join([f"{count} fault{plural} in ground truth; {otherwise}:", *lines]))
 
 
 async def verify_new(
@@ -43,7 +48,11 @@ async def verify_new(
 
 
 async def verify_rows(
-    installation: Installation, screen: Screen, rows: Mapping[str, Mapping[str, Any]]
+    installation: Installation,
+    screen: Screen,
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    otherwise: str = NOTHING_INSTALLED,
 ) -> None:
     """Verify every row of the allowlist, and say how many facts are true. Raises UntrueError.
 
@@ -83,7 +92,7 @@ async def verify_rows(
     async with asyncio.TaskGroup() as group:
         checks = [group.create_task(check(image, row)) for image, row in sorted(rows.items())]
     if faults:
-        raise UntrueError(faults)
+        raise UntrueError(faults, otherwise)
     facts = sum(each.result() for each in checks)
     stand_ins = counted(len(rows), "stand-in")
     screen.done("Ground truth", f"{facts} facts of {stand_ins} are true, seen from inside")
