@@ -86,10 +86,18 @@ def test_a_template_that_is_not_installed_is_a_note(installation, name):
     plan = planned(installation, name)
     assert plan.credentials == ()
     [note] = plan.notes
-    assert (note.what, note.count) == (
-        "reports of a template that is not installed here: what its credentials show will be missed",
-        1,
+    assert note.shown == (
+        "No credentials are known from a report's template, which is not installed here, or not valid: "
+        "databases and tables behind a login will be missed. Install it, and import again."
     )
+
+
+def test_of_several_reports_those_without_a_template_are_counted(installation):
+    [note] = planned(installation, "elsewhere", "small", "nowhere").notes
+    assert note.shown.startswith(
+        "No credentials are known from 2 of 3 reports' templates, which are not installed"
+    )
+    assert note.count == 2
 
 
 def test_a_template_that_is_not_valid_any_more_is_a_note(installation):

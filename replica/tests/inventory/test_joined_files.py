@@ -252,7 +252,7 @@ def contradictions(inventory):
 def test_what_files_say_otherwise_of_a_service_is_listed_with_what_counts_and_why(first, second, said):
     tables = (f"host,port,product,version\nweb1,80,{each}\n" for each in (first, second))
     number, listed = contradictions(read(*tables))
-    assert (number, listed) == ((1, [f"web-1 80/tcp: {said}"]) if said else (0, []))
+    assert (number, listed) == ((1, [f"web-1 80/tcp: {said}."]) if said else (0, []))
 
 
 def test_a_contradiction_between_long_names_is_cut_nowhere():
@@ -260,13 +260,13 @@ def test_a_contradiction_between_long_names_is_cut_nowhere():
     tables = (f'host,port,product,version\nweb1,80,"{each}",{"10." * 15}1\n' for each in products)
     [listed] = contradictions(read(*tables, keep_names=True))[1]
     assert len(listed) > 200
-    assert listed.endswith(" of file 2, which comes later")
+    assert listed.endswith(" of file 2, which comes later.")
 
 
 def test_a_scan_that_a_table_contradicts_does_not_count_and_many_contradictions_are_counted():
     table = "host,ip,port,product\nweb1,10.0.0.5,22,Dropbear\n"
     assert contradictions(read(scan(web1="10.0.0.5"), table))[1] == [
-        "remote-1 22/tcp: Dropbear of file 2 counts, not OpenSSH of file 1, which is a scan's"
+        "remote-1 22/tcp: Dropbear of file 2 counts, not OpenSSH of file 1, which is a scan's."
     ]
     tables = [
         "host,port,product\n" + "".join(f"web{n},{port},{product}\n" for n in range(100) for port in (80, 81))

@@ -150,7 +150,7 @@ def test_a_host_that_was_scanned_twice_is_one():
 
 
 def test_a_scan_that_was_interrupted_says_so():
-    assert "scan that was interrupted" in str(notes(read(HEAD + host_xml(port_xml()) + "</nmaprun>")))
+    assert "scans that were interrupted" in str(notes(read(HEAD + host_xml(port_xml()) + "</nmaprun>")))
     assert "file1:6: is not XML" in refused(HEAD + host_xml(port_xml()))
 
 

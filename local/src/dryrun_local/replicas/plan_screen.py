@@ -177,7 +177,7 @@ class PlanScreen:
             self._heading("To build")
             self._show_work(templates)
         for note in plan.notes:
-            self._screen.note(f"{printable(note.what, limit=MAX_NOTE_CHARACTERS)}: {note.count:,}")
+            self._screen.note(printable(note.shown, limit=2 * MAX_NOTE_CHARACTERS))
         if plan.names_kept:
             self._screen.warn("names of the network are kept, in templates, images and reports")
 

@@ -12,14 +12,12 @@ from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_tem
 from dryrun_replica.inventory.model import Host, Inventory, Note
 from dryrun_replica.planning.plan import MAX_CREDENTIALS, Plan, PlannedCredential
 
-_NOT_HERE = "reports of a template that is not installed here: what its credentials show will be missed"
-
 
 def with_credentials(installation: Installation, inventory: Inventory, plan: Plan) -> Plan:
     """Return the plan with the credentials of the templates whose reports the inventory was read from.
 
     Each is for the hosts of its template's reports that stand on an image which might see it there. A
-    template that is not installed here, or not valid, is a note.
+    template that is not installed here, or not valid, is a note, without its name, which may be a network's.
     """
     found: dict[PlannedCredential, None] = {}
     missing = 0
@@ -30,11 +28,21 @@ def with_credentials(installation: Installation, inventory: Inventory, plan: Pla
         else:
             hosts = [host for host in inventory.hosts if host.rehearsed == template_id]
             found |= dict.fromkeys(_credentials(template, hosts))
-    notes = [Note(what=_NOT_HERE, count=missing)] if missing else []
+    notes = [_without_credentials(missing, len(inventory.rehearsed))] if missing else []
     if (beyond := len(found) - MAX_CREDENTIALS) > 0:
         notes.append(Note(what=f"credentials beyond {MAX_CREDENTIALS}, left out", count=beyond))
     kept = tuple(found)[:MAX_CREDENTIALS]
     return plan.model_copy(update={"credentials": kept, "notes": (*plan.notes, *notes)})
+
+
+def _without_credentials(missing: int, rehearsed: int) -> Note:
+    which = "a report's template" if rehearsed == 1 else f"{missing} of {rehearsed} reports' templates"
+    are, them = ("is", "it") if missing == 1 else ("are", "them")
+    return Note(
+        what=f"No credentials are known from {which}, which {are} not installed here, or not valid: "
+        f"databases and tables behind a login will be missed. Install {them}, and import again.",
+        count=missing,
+    )
 
 
 def _credentials(template: LoadedTemplate, its: Sequence[Host]) -> Iterator[PlannedCredential]:

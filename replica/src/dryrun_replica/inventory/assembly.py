@@ -161,7 +161,7 @@ class _Assembly:
                 other = self._contradicting(each.other)
                 first, second = map(self._findings.source_of, (each.counts, each.other))
                 what = f"{service.label} of {first} counts, not {other} of {second}, {each.why}"
-                self.notes[f"files contradict each other: {where}: {what}"] += 1
+                self.notes[f"files contradict each other: {where}: {what}."] += 1
 
     def _contradicting(self, found: FoundService) -> str:
         """Return what a file says that does not count, if everybody may read it."""

@@ -139,6 +139,15 @@ class Note(Word):
     ]
     count: int = Field(default=1, ge=1)
 
+    @property
+    def shown(self) -> str:
+        """The note as people read it: what there is and how much of it, or a sentence that says all.
+
+        >>> Note(what="hosts left out", count=1200).shown, Note(what="One counts, the other does not.").shown
+        ('hosts left out: 1,200', 'One counts, the other does not.')
+        """
+        return self.what if self.what.endswith(".") else f"{self.what}: {self.count:,}"
+
 
 class Source(Word):
     """A file that an inventory was read from. Its name is not kept: people put their company's into it."""

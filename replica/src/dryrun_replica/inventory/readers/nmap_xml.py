@@ -204,7 +204,7 @@ class _Reader:
     def finish(self) -> None:
         """Say what a complete document lacks."""
         if not self._finished:
-            self._findings.notes["scan that was interrupted: hosts after its end are unknown"] += 1
+            self._findings.notes["scans that were interrupted, without the hosts that come after"] += 1
 
     def _add(self) -> None:
         if not self._up:
