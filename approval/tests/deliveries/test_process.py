@@ -24,6 +24,7 @@ from made_deliveries import (
 )
 from receiver import answer, receiving
 
+from approval_api.deliveries.sending.figures import Figures
 from approval_api.deliveries.sending.process import _run
 from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.deliveries.sending.worker import Deliverer
@@ -108,6 +109,23 @@ async def test_it_serves_its_figures_and_nothing_else(database_url, engine, even
     assert 'approval_delivery_items{state="waiting"} 0.0' in figures
     looked = re.search(r"^approval_delivery_last_round_seconds (\S+)$", figures, re.MULTILINE)
     assert time.time() - float(looked[1]) < 20
+
+
+async def test_what_a_preview_could_not_look_up_does_not_count_as_given_up(engine, delivering):
+    """Nobody approved it, so that nothing was to be sent: it is on the preview, and alerts nobody."""
+    await approve_discoveries(engine, ("host", "198.51.100.1", "{}"))
+    async with receiving(lambda _: answer(400)) as receiver:
+        process = delivering(receiver)
+        figures = Figures(process.engine)
+        for kind, credential in (("netbox", "unknown"), ("webhook", "hook")):
+            wanted = {"kind": kind, "url": receiver.url(), "credential": credential}
+            previewed = await preview(engine, await add_destination(engine, **wanted))
+            if kind == "webhook":
+                await approve(engine, previewed.id)
+            await process.work()
+            assert (await show(engine, previewed.id)).counts.dead == 1
+            counted = f'approval_delivery_items{{state="dead"}} {float(kind == "webhook")}\n'
+            assert counted in (await figures.page()).decode()
 
 
 async def fail(_):

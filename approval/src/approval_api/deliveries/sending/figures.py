@@ -9,7 +9,8 @@ from approval_api.database.errors import DATABASE_ERRORS
 _COUNTS = text("""
 SELECT
     (SELECT count(*) FROM gateway.delivery_items WHERE state IN ('checking', 'waiting')) AS waiting,
-    (SELECT count(*) FROM gateway.delivery_items WHERE state = 'dead') AS dead,
+    (SELECT count(*) FROM gateway.delivery_items i JOIN gateway.deliveries d ON d.id = i.delivery_id
+     WHERE i.state = 'dead' AND d.approved_at IS NOT NULL) AS dead,
     (SELECT count(*) FROM gateway.notifications WHERE state = 'waiting') AS notifications
 """)
 
@@ -28,7 +29,7 @@ class Figures:
         )
         self._items = Gauge(
             "approval_delivery_items",
-            "Items on their way, and those that were given up and not sent again.",
+            "Items on their way, and those of approved deliveries that were given up and not sent again.",
             ("state",),
             registry=self._registry,
         )
