@@ -30,6 +30,17 @@ def test_a_folder_to_add_that_is_not_there_is_named_by_every_command(command, tm
     assert f"{tmp_path / 'nowhere'} does not exist; --add takes a folder that has one of" in done.output
 
 
+@pytest.mark.parametrize(
+    "command", [("doctor",), ("doctor", "--json"), ("check",), ("network", "list"), ("reset",)]
+)
+def test_a_state_that_cannot_be_used_is_said_in_a_sentence_by_every_command(command, tmp_path, monkeypatch):
+    (tmp_path / "state").touch()
+    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1, done.output
+    assert f"{tmp_path / 'state'} is no folder, and the state of local runs goes there" in done.output
+
+
 def test_a_full_disk_is_named_with_what_to_do(capsys):
     async def work(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/added.json")

@@ -63,8 +63,8 @@ def run_work(
     # Ctrl-C ends child processes before asyncio does, and asyncio would log that each has gone already.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     screen = Screen(to_error=to_error)
-    installation = Installation.here(add or ())
     try:
+        installation = Installation.here(add or ())
         if add:
             require_folders(installation)
         code = run(lambda interruption: work(Here(installation, screen, interruption)), screen.note)

@@ -1,9 +1,11 @@
+import os
 import stat
 
 import pytest
 
+from dryrun_local.machine.errors import StateFolderError
 from dryrun_local.machine.files import write_private
-from dryrun_local.machine.installation import Installation, from_here
+from dryrun_local.machine.installation import Installation, from_here, require_own
 
 
 @pytest.fixture
@@ -52,3 +54,35 @@ def test_a_path_is_relative_only_below_the_current_folder(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert from_here(tmp_path / "state" / "report.html") == "state/report.html"
     assert from_here(tmp_path.parent / "report.html") == str(tmp_path.parent / "report.html")
+
+
+def test_a_state_that_is_no_folder_is_named_with_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "gone").symlink_to("nowhere")
+    for name in ("file", "gone"):
+        with pytest.raises(StateFolderError, match=f"{name} is no folder, .* by DRYRUN_STATE"):
+            require_own(tmp_path / name)
+    require_own(tmp_path / "not yet there")
+
+
+def test_a_state_that_another_user_has_written_into_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "logs").mkdir()
+    other = os.geteuid() + 1
+    with pytest.raises(StateFolderError, match=f"{tmp_path} belongs .*; .*: sudo chown --recursive {other} "):
+        require_own(tmp_path, other)
+    require_own(tmp_path)
+    require_own(tmp_path, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+@pytest.mark.parametrize("name", ["lock", "logs", "logs/guard.log"])
+def test_one_file_of_another_user_is_named(tmp_path, name):
+    (tmp_path / "logs").mkdir()
+    for file in ("lock", "logs/guard.log"):
+        (tmp_path / file).touch()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, 12345, -1)
+    require_own(tmp_path, 12345)
+    os.chown(tmp_path / name, 0, -1)
+    with pytest.raises(StateFolderError, match=f"^{tmp_path / name} belongs to another user"):
+        require_own(tmp_path, 12345)

@@ -18,12 +18,16 @@ from dryrun_local.images.programs import ProgramError, capture
 from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError
 from dryrun_local.machine.installation import Installation, from_here
-from dryrun_local.machine.lock import held
+from dryrun_local.machine.lock import held, holder_of
 from dryrun_local.replicas.condition import AGAIN, lacks_of
 from dryrun_local.replicas.installed import damaged, installed
 from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT
 from dryrun_local.system.ports import free_ports
 from dryrun_local.system.processes import find_leftovers
+from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
 
 OLDEST_ENGINE: Final = 25
 """Health checks with a start interval came with Engine 25 (API 1.44)."""
@@ -59,7 +63,9 @@ async def all_results(installation: Installation, environ: Mapping[str, str]) ->
         else:
             yield _engine_version(version)
             yield _limits(info)
-            yield await _images(installation)
+            yield (images := await _images(installation))
+            if images.state == "ok":
+                yield _files(installation)
             if (replicas := await installed_replicas(installation)) is not None:
                 yield replicas
             yield await _session_leftovers(engine)
@@ -142,11 +148,37 @@ async def _images(installation: Installation) -> CheckResult:
     except (ManifestError, ProgramError) as error:
         return CheckResult("images", "missing", str(error), fixes)
     behind = [listing.image for listing in listings if listing.state != "current"]
-    if behind or not installation.allowlist.exists():
-        return CheckResult(
-            "images", "missing", f"not built, or outdated: {', '.join(behind) or 'the allowlist'}", fixes
-        )
+    if behind:
+        return CheckResult("images", "missing", f"not built, or outdated: {', '.join(behind)}", fixes)
+    try:
+        pinned = load_allowlist(installation.allowlist).images
+    except AllowlistError as error:
+        first, *more = error.faults
+        others = f" (and {len(more)} more)" if more else ""
+        return CheckResult("images", "missing", f"{first.where}: {first.what}{others}", fixes)
+    built = {listing.image: listing.id for listing in listings if listing.allowlisted}
+    if other := [name for name, found in built.items() if name not in pinned or pinned[name].id != found]:
+        what = f"the allowlist does not pin what is built: {', '.join(other)}"
+        return CheckResult("images", "missing", what, fixes)
     return CheckResult("images", "ok", f"{len(listings)} current, pinned in the allowlist")
+
+
+def _files(installation: Installation) -> CheckResult:
+    """Check the project's manifests and templates by the allowlist, which is valid."""
+    allowlist = load_allowlist(installation.allowlist)
+    try:
+        manifests = load_collector_manifests(installation.root / "collectors" / "manifests", allowlist)
+        templates = TemplateCatalog([installation.root / "templates"], allowlist, manifests)
+    except OperatorFileError as error:
+        faults = error.faults
+    else:
+        faults = templates.faults()
+    if faults:
+        first = f"{faults[0].where}: {faults[0].what}"
+        what = first if len(faults) == 1 else f"{len(faults)} faults, the first: {first}"
+        fix = ".venv/bin/dryrun-local check     (names all)"
+        return CheckResult("files", "missing", what, (fix,))
+    return CheckResult("files", "ok", f"{len(templates.ids())} templates, {len(manifests.by_name)} manifests")
 
 
 async def installed_replicas(installation: Installation) -> CheckResult | None:
@@ -287,4 +319,11 @@ def _running(installation: Installation) -> CheckResult:
     if leftovers:
         names = ", ".join(f"{name} (process {pid})" for pid, name in leftovers)
         return CheckResult("local services", "note", f"left by a killed run: {names}; the next run ends them")
+    journal = installation.state / "orchestrator"
+    if (holder := holder_of(journal / "journal.lock")) is not None:
+        what = (
+            f"the journal in {journal} is in use by process {holder}, which no run of this installation began"
+        )
+        fix = f"ps -fp {holder}     (end it, or set DRYRUN_STATE to another folder)"
+        return CheckResult("local services", "missing", what, (fix,))
     return CheckResult("local services", "ok", "not running")

@@ -5,6 +5,7 @@ LocalError
 ├── AlreadyRunningError   another dryrun-local uses this installation
 ├── EngineError           Docker Engine does not answer, or not as expected
 ├── NotWrittenError       a file cannot be written
+├── StateFolderError      the installation's state is no folder that this user may work in
 ├── RowsError             a file of the allowlist's rows is missing or damaged (images.allowlist_rows)
 ├── ManifestError         image folders are not valid          (images.manifest)
 ├── ProgramError          docker, uv or mmdebstrap failed      (images.programs)
@@ -28,6 +29,10 @@ class AlreadyRunningError(LocalError):
 
 class EngineError(LocalError):
     """Docker Engine does not answer, or not as expected."""
+
+
+class StateFolderError(LocalError):
+    """The installation's state is no folder that this user may work in."""
 
 
 class NotWrittenError(LocalError):

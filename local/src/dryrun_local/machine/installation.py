@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from dryrun_local.machine.errors import StateFolderError
 from dryrun_local.machine.files import write_private
 
 OWN_STATE = ".dryrun"
@@ -32,11 +33,13 @@ class Installation:
     def here(cls, added: Iterable[Path] = ()) -> "Installation":
         """Return the checkout that this package is installed from (the set-up installs it editable).
 
-        `DRYRUN_STATE` names another folder for the state, so that two installations can run at once.
+        `DRYRUN_STATE` names another folder for the state, so that two installations can run at once. Raises
+        StateFolderError for one in which this user cannot work.
         """
         root = Path(__file__).resolve().parents[4]
         chosen = os.environ.get("DRYRUN_STATE")
         state = Path(chosen).resolve() if chosen else root / OWN_STATE
+        require_own(state)
         folders = dict.fromkeys(folder.resolve() for folder in added)
         scanners = cls(root, state).scanners
         return cls(root, state, (*folders, *((scanners,) if scanners.is_dir() else ())))
@@ -116,6 +119,35 @@ class Installation:
             path.with_suffix(".pub").write_text(f"{public.decode()} local\n", encoding="utf-8")
             write_private(path, private.decode())
         return path
+
+
+def require_own(state: Path, user: int | None = None) -> None:
+    """Raise StateFolderError where `state` is no folder, or holds what another user (not root) owns.
+
+    One command run by sudo leaves files there that no later one may read. `user` is this process's.
+    """
+    user = os.geteuid() if user is None else user
+    if not state.is_dir():
+        if state.is_symlink() or state.exists():
+            raise StateFolderError(
+                f"{state} is no folder, and the state of local runs goes there; move it away, or name "
+                "another folder by DRYRUN_STATE"
+            )
+        return
+    if user == 0:
+        return
+    try:
+        foreign = next(
+            (path for path in (state, *state.glob("*"), *state.glob("*/*")) if path.lstat().st_uid != user),
+            None,
+        )
+    except PermissionError:
+        foreign = state
+    if foreign is not None:
+        raise StateFolderError(
+            f"{foreign} belongs to another user, who ran dryrun-local here, by sudo for example; give all of "
+            f"it to this one: sudo chown --recursive {user} {state}"
+        )
 
 
 def from_here(path: Path) -> str:

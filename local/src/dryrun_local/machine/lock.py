@@ -4,6 +4,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 from dryrun_local.machine.errors import AlreadyRunningError
@@ -26,6 +28,23 @@ def is_held(installation: Installation) -> bool:
             return False
     except AlreadyRunningError:
         return True
+
+
+def holder_of(path: Path) -> int | None:
+    """Return the process that holds a file's lock, None where nobody does; the lock itself is not touched.
+
+    As proc_locks(5) has it: `1: FLOCK ADVISORY WRITE 4711 08:01:123456 0 EOF`.
+    """
+    try:
+        file = path.stat()
+    except FileNotFoundError:
+        return None
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and place in words:
+            return next(int(word) for word, at in pairwise(words) if at == place)
+    return None
 
 
 @contextmanager
