@@ -1,4 +1,4 @@
-"""The delivering process may see which deliveries were approved: a preview that lacks something is no fault."""
+"""The delivering process may see which deliveries were approved: a preview with gaps is no fault."""
 
 from alembic import op
 
