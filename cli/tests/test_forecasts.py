@@ -1,8 +1,15 @@
 """Forecasts and checks on the command line: files are counted here, and results are readable and inert."""
 
+import asyncio
 import json
+import os
+import signal
+import time
+from threading import Timer
 
 import pytest
+
+from dryrun_cli.commands.production_output import read_outcome
 
 LINES = [
     {"type": "progress", "done": 1, "total": 2, "message": "x"},
@@ -121,6 +128,46 @@ def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, lin
     assert code == 2
     assert why in err
     assert not api.checks
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("host,port\n", "is not a line of a collector: it is not JSON; give what discovery-collect wrote"),
+        ("[]\n", "is not a line of a collector: it is JSON, but no object; give what"),
+        ('{"version": 1}\n', "is not a line of a collector: it has no type; give what"),
+        ('{"type": "report"}\n', "another type than discovery, progress, warning and end; give what"),
+        ('{"type": "end"}\n', "is not a line of a collector: end.discoveries: Field required"),
+    ],
+)
+def test_a_file_of_something_else_is_told_what_belongs_there(run, api, file, content, why):
+    file.write_text(content)
+    code, _, err = run("report", "last", "--check-against", file)
+    assert (code, f"{file}:1 " in err, why in err) == (2, True, True)
+
+
+def test_what_is_no_file_is_named_with_what_belongs_there(run, api, tmp_path):
+    for path, why in ((tmp_path, "it is a folder"), (tmp_path / "none", "there is no such file")):
+        code, _, err = run("report", "last", "--check-against", path)
+        wanted = "give what discovery-collect wrote, one JSON object a line, or - for standard input"
+        assert (code, err.strip()) == (2, f"error: cannot read {path}: {why}; {wanted}")
+
+
+def test_a_pipe_into_which_nobody_writes_is_left_with_the_first_ctrl_c(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def wait():
+        read_outcome(pipe, seconds=None, packets=None)
+
+    begun = time.monotonic()
+    presses = [Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)) for seconds in (0.3, 4)]
+    for each in presses:
+        each.start()
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(wait())
+    presses[1].cancel()
+    assert time.monotonic() - begun < 3
 
 
 def test_what_production_holds_is_asked_for_by_name(run, api, tmp_path):

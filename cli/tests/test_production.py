@@ -97,6 +97,14 @@ def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):
     assert api.scans == []
 
 
+def test_a_file_that_is_not_there_or_a_folder_begins_no_scan(run, api, tmp_path):
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    for path in (tmp_path, tmp_path / "none"):
+        code, _, err = run("production", "report", path, *how)
+        assert (code, f"cannot read {path}" in err) == (2, True)
+    assert api.scans == []
+
+
 def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     api.production = [
         {

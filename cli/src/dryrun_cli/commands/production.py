@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_each, read_list, read_object, read_word
 from dryrun_cli.commands.command import command, write, wrote_json
-from dryrun_cli.commands.production_output import read_lines
+from dryrun_cli.commands.production_output import may_be_read_again, read_lines
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
@@ -107,7 +107,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         what = fault["msg"].removeprefix("Value error, ")
         raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
     # Read once before anything is sent: an invalid line ends the command here.
-    for _ in _Lines(scan.file).batches() if scan.file.is_file() else ():
+    for _ in _Lines(scan.file).batches() if may_be_read_again(scan.file) else ():
         pass
     answer = await client.ask("POST", "/production/scans", body=start.model_dump(mode="json"))
     begun = read_word(ScanView, answer, "a scan")

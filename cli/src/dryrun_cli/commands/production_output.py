@@ -1,7 +1,9 @@
 """Reads what a production run wrote. Counting happens here: no address is sent anywhere for that."""
 
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,10 +19,24 @@ from dryrun_contract.discovery import (
     DiscoveryLine,
     EndLine,
 )
+from dryrun_contract.faults import first_fault
 from dryrun_contract.production_counts import ProductionCounter, ProductionCounts
 
 MAX_LINES: Final = 2_000_000
 STANDARD_INPUT: Final = Path("-")
+_WANTED: Final = "give what discovery-collect wrote, one JSON object a line, or - for standard input"
+_WHY: Final[Mapping[type[OSError], str]] = {
+    IsADirectoryError: "it is a folder",
+    FileNotFoundError: "there is no such file",
+}
+_NOT_A_LINE: Final[Mapping[str, str]] = {
+    "json_invalid": "it is not JSON",
+    "dict_type": "it is JSON, but no object",
+    "model_attributes_type": "it is JSON, but no object",
+    "union_tag_not_found": "it has no type",
+    "union_tag_invalid": "it has another type than discovery, progress, warning and end",
+}
+"""By the kinds of Pydantic's errors: what is wrong with a file of something else."""
 
 
 def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> ProductionCounts:
@@ -31,14 +47,15 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> P
     """
     counted = ProductionCounter()
     since_end, whole, ends = 0, True, 0
-    for line in read_lines(path):
-        if isinstance(line, DiscoveryLine):
-            counted.add(line)
-            since_end += 1
-        elif isinstance(line, EndLine):
-            whole = whole and line.discoveries == since_end
-            since_end, ends = 0, ends + 1
-            counted.next_collector()
+    with _interruptible():
+        for line in read_lines(path):
+            if isinstance(line, DiscoveryLine):
+                counted.add(line)
+                since_end += 1
+            elif isinstance(line, EndLine):
+                whole = whole and line.discoveries == since_end
+                since_end, ends = 0, ends + 1
+                counted.next_collector()
     return counted.counts(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
 
 
@@ -54,7 +71,27 @@ def read_lines(path: Path) -> Iterator[CollectorLine]:
         with path.open("rb") as file:
             yield from _parsed(file, path)
     except OSError as error:
-        raise WrongUseError(f"cannot read {path}: {error.strerror or error}") from error
+        why = _WHY.get(type(error), error.strerror or str(error))
+        raise WrongUseError(f"cannot read {path}: {why}; {_WANTED}") from error
+
+
+def may_be_read_again(path: Path) -> bool:
+    """Return whether this is no pipe, device or standard input, of which a second reading has nothing.
+
+    What is not there can be read as often as one likes: each time it is an error.
+    """
+    is_stream = path == STANDARD_INPUT or path.is_fifo() or path.is_char_device() or path.is_socket()
+    return not is_stream
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end this block: it may wait for whoever writes into a pipe, and the event loop with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
@@ -73,6 +110,10 @@ def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
         except OutOfBoundsError as error:
             raise WrongUseError(f"{path}:{number}: {error}") from None
         except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise WrongUseError(f"{path}:{number} is not a line of a collector: {fault['msg']}") from None
+            raise WrongUseError(f"{path}:{number} is not a line of a collector: {_fault(error)}") from None
         yield line
+
+
+def _fault(error: ValidationError) -> str:
+    kind = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
+    return f"{_NOT_A_LINE[kind]}; {_WANTED}" if kind in _NOT_A_LINE else first_fault(error, "it")
