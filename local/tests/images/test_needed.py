@@ -84,5 +84,7 @@ def test_a_collector_whose_manifest_has_another_name_leaves_all_of_them(installa
 
 
 def test_an_unknown_template_is_named(installation):
-    with pytest.raises(UnknownTemplateError, match="there is no template nowhere"):
+    installation.replica_templates.mkdir(parents=True)
+    (installation.replica_templates / "acme.yml").write_text(OFFICE)
+    with pytest.raises(UnknownTemplateError, match="there is no template nowhere; there are acme, custom"):
         for_experiment(installation, request("nowhere"))

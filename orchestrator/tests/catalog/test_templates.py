@@ -98,7 +98,9 @@ def test_an_unknown_id_gets_an_error_that_lists_the_known_ones(folder):
         catalog(folder).get("smal")
     assert raised.value.known == ("large", "small")
     assert str(raised.value) == (
-        "there is no template 'smal'; did you mean 'small'? Known templates are: large, small"
+        "there is no template 'smal'; did you mean 'small'? Known templates are: large, small. "
+        "An imported network is one of them some seconds after its import; in a deployment, "
+        "after deploy/prepare"
     )
 
 

@@ -88,7 +88,9 @@ def _loaded(
 ) -> LoadedTemplate:
     path = template_file(installation, template)
     if path is None:
-        known = ", ".join(sorted(name.removesuffix(".yml") for name in sources(installation, TEMPLATES)))
+        imported = (file.name for file in installation.replica_templates.glob("*.yml"))
+        names = {name.removesuffix(".yml") for name in (*sources(installation, TEMPLATES), *imported)}
+        known = ", ".join(sorted(names))
         raise UnknownTemplateError(
             f"there is no template {template}; there are {known}, and those of folders given by --add"
         )

@@ -37,6 +37,11 @@ class TemplateFolderError(OperatorFileError):
     """The folder of templates cannot be read."""
 
 
+_WHEN_IMPORTED = (
+    "An imported network is one of them some seconds after its import; in a deployment, after deploy/prepare"
+)
+
+
 class UnknownTemplateError(Exception):
     """No template has this id; `known` lists the existing ones, invalid ones included."""
 
@@ -48,7 +53,7 @@ class UnknownTemplateError(Exception):
         hint = f"; did you mean '{self.suggestion}'?" if close else "."
         super().__init__(
             f"there is no template '{printable(template_id, limit=80)}'{hint} "
-            f"Known templates are: {', '.join(known) or 'none'}"
+            f"Known templates are: {', '.join(known) or 'none'}. {_WHEN_IMPORTED}"
         )
 
 
