@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import recorded_session
@@ -95,6 +96,13 @@ def test_a_session_shows_what_was_chosen_for_its_scan(run, api):
     shown = " ".join(run("show", session["id"])[1].split())
     assert "scan collectors network; profile full; at most 2,500 packets/s from each collector" in shown
     assert "scan " not in " ".join(run("show", api.add_session()["id"])[1].split())
+
+
+def test_a_session_whose_deadline_has_passed_shows_that_it_is_still_there(run, api):
+    passed = (datetime.now(UTC) - timedelta(minutes=2, seconds=30)).isoformat()
+    session = api.add_session(phase="cleaning_up", outcome=None, ended_at=None, expires_at=passed)
+    shown = " ".join(run("show", session["id"])[1].split())
+    assert re.search(r"removed not yet: its deadline passed at \S+ \S+ \w+, 2m 3\ds ago", shown)
 
 
 def test_a_session_in_the_queue_shows_its_number(run, api):

@@ -128,8 +128,12 @@ def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
     if session.ended_at is not None:
         grid.add_row("ended", Text(f"{when(session.ended_at)}, after {duration(took.total_seconds())}"))
     elif session.expires_at is not None:
-        left = duration((session.expires_at - now).total_seconds())
-        grid.add_row("removed", Text(f"by {when(session.expires_at)} at the latest, in {left}"))
+        left = (session.expires_at - now).total_seconds()
+        if left > 0:
+            removed = f"by {when(session.expires_at)} at the latest, in {duration(left)}"
+        else:
+            removed = f"not yet: its deadline passed at {when(session.expires_at)}, {duration(-left)} ago"
+        grid.add_row("removed", Text(removed))
     grid.add_row("verdict", _verdict_by(session))
     name = short(session.id)
     following = f"dryrun report {name}" if session.phase == Phase.ENDED else f"dryrun watch {name}"
