@@ -106,7 +106,7 @@ def main() -> None:
         _prepare(state, allowlist)
         (state / "fleet.yml").write_text(fleet.fleet_file())
         # A state of its own, with a template that this checkout has not.
-        os.environ["DRYRUN_STATE"] = str(state)
+        os.environ["DRYRUN_LOCAL_STATE"] = str(state)
         guards = [host.guard.pid for host in fleet.hosts.values() if host.guard is not None]
         manager = fleet.manager.docker_host
         found = asyncio.run(_on_fleet(state, manager, lambda: _work(guards), int(sys.argv[1])))

@@ -61,7 +61,7 @@ async def test_a_phase_that_was_over_before_anybody_asked_was_reached():
 
 
 def test_who_is_ended_in_the_midst_of_a_session_ends_it_before_the_services(monkeypatch, tmp_path):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path))
     client = Client("scanning", "cleaning_up", "ended")
     left = []
 

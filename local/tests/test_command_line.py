@@ -24,7 +24,7 @@ from dryrun_local.main import app
     ],
 )
 def test_a_folder_to_add_that_is_not_there_is_named_by_every_command(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
     done = CliRunner().invoke(app, [*command, "--add", str(tmp_path / "nowhere")])
     assert done.exit_code == 1, done.output
     assert f"{tmp_path / 'nowhere'} does not exist; --add takes a folder that has one of" in done.output
@@ -35,7 +35,7 @@ def test_a_folder_to_add_that_is_not_there_is_named_by_every_command(command, tm
 )
 def test_a_state_that_cannot_be_used_is_said_in_a_sentence_by_every_command(command, tmp_path, monkeypatch):
     (tmp_path / "state").touch()
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1, done.output
     assert f"{tmp_path / 'state'} is no folder, and the state of local runs goes there" in done.output
@@ -58,7 +58,7 @@ def test_output_that_cannot_be_written_ends_with_a_sentence(arguments, tmp_path)
     with Path("/dev/full").open("wb") as full:
         found = subprocess.run(
             command,
-            env={**os.environ, "DRYRUN_STATE": str(tmp_path / "state")},
+            env={**os.environ, "DRYRUN_LOCAL_STATE": str(tmp_path / "state")},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -63,7 +63,7 @@ def kind_of(value):
 @pytest.fixture(autouse=True)
 def place(monkeypatch, tmp_path):
     """Run where there is a folder to add."""
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own" / "images").mkdir(parents=True)
 

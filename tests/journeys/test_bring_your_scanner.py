@@ -46,7 +46,7 @@ def dryrun_local(state: Path, *arguments: str) -> subprocess.CompletedProcess[st
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("DRYRUN_")}
     return subprocess.run(
         [str(ROOT / ".venv" / "bin" / "dryrun-local"), *arguments],
-        env=inherited | {"DRYRUN_STATE": str(state)},
+        env=inherited | {"DRYRUN_LOCAL_STATE": str(state)},
         capture_output=True,
         text=True,
         timeout=540,

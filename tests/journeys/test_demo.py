@@ -47,7 +47,7 @@ def start_demo(state, engine):
     def start(*arguments: str) -> subprocess.Popen[str]:
         demo = subprocess.Popen(
             [PROGRAM, "demo", "--json", *arguments],
-            env=os.environ | {"DRYRUN_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)},
+            env=os.environ | {"DRYRUN_LOCAL_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

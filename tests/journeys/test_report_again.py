@@ -23,7 +23,7 @@ POOL = random.choice(list(ip_network("10.213.64.0/18").subnets(new_prefix=24)))
 
 
 def run(state: Path, *arguments: str) -> None:
-    environment = os.environ | {"DRYRUN_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)}
+    environment = os.environ | {"DRYRUN_LOCAL_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)}
     done = subprocess.run(
         [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=280, check=False
     )

@@ -34,7 +34,7 @@ def environ(docker):
     folder = Path(tempfile.mkdtemp(prefix="dt-"))
     shutil.copy2(ROOT / ".dryrun" / "allowlist.json", folder)
     passed_on = {name: os.environ[name] for name in ("DOCKER_HOST", "TMPDIR") if name in os.environ}
-    yield {"DRYRUN_STATE": str(folder), **passed_on}
+    yield {"DRYRUN_LOCAL_STATE": str(folder), **passed_on}
     shutil.rmtree(folder)
     docker("image", "rm", "--force", IMAGE)
 

@@ -67,7 +67,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
 def run(state: Path, *arguments: str) -> str:
     done = subprocess.run(
         [REPOSITORY / ".venv" / "bin" / "dryrun-local", *arguments],
-        env={**os.environ, "DRYRUN_STATE": str(state), "COLUMNS": "120"},
+        env={**os.environ, "DRYRUN_LOCAL_STATE": str(state), "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=1200,
@@ -82,7 +82,7 @@ def lines_of_a_session(state: Path, template: str, when_scanning: Callable[[str]
     command = [REPOSITORY / ".venv" / "bin" / "dryrun-local", "demo", "--template", template, "--json"]
     lines: list[str] = []
     has_begun = False
-    environ = {**os.environ, "DRYRUN_STATE": str(state)}
+    environ = {**os.environ, "DRYRUN_LOCAL_STATE": str(state)}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -46,7 +46,7 @@ def rehearse(state, engine, capsys):
             sys.stdout.write(f"\ntemplate {template}, seed {seed} ")
         demo = subprocess.run(
             [PROGRAM, "demo", "--json", "--template", template, "--seed", str(seed)],
-            env=os.environ | {"DRYRUN_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)},
+            env=os.environ | {"DRYRUN_LOCAL_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)},
             capture_output=True,
             text=True,
             check=False,

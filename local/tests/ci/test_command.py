@@ -22,7 +22,7 @@ from dryrun_local.terminal.timings import Timings
 @pytest.fixture
 def ci(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
 
     def run(*options):
         files = ("--experiment", "bench.yml", "--baseline", "baseline.json", "--junit", "out/report.xml")

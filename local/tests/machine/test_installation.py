@@ -43,11 +43,21 @@ def test_a_private_file_is_never_readable_to_others(tmp_path):
 
 
 def test_the_state_can_be_in_another_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "deep" / "state"))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "deep" / "state"))
     installation = Installation.here()
     installation.prepare()
     assert installation.state == tmp_path / "deep" / "state"
     assert (installation.root / "pyproject.toml").exists()
+
+
+def test_the_state_of_a_deployment_is_not_taken_for_that_of_local_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path))
+    with pytest.raises(
+        StateFolderError, match=r"unset it here, or name .*: export DRYRUN_LOCAL_STATE=/.*/\.dryrun"
+    ):
+        Installation.here()
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "own"))
+    assert Installation.here().state == tmp_path / "own"
 
 
 def test_a_path_is_relative_only_below_the_current_folder(tmp_path, monkeypatch):
@@ -60,7 +70,7 @@ def test_a_state_that_is_no_folder_is_named_with_what_to_do(tmp_path, monkeypatc
     (tmp_path / "file").touch()
     (tmp_path / "gone").symlink_to("nowhere")
     for name in ("file", "gone"):
-        with pytest.raises(StateFolderError, match=f"{name} is no folder, .* by DRYRUN_STATE"):
+        with pytest.raises(StateFolderError, match=f"{name} is no folder, .* by DRYRUN_LOCAL_STATE"):
             require_own(tmp_path / name)
     require_own(tmp_path / "not yet there")
 

@@ -50,7 +50,7 @@ async def test_the_exit_code_says_whether_the_trial_was_complete_and_harmed_noth
     monkeypatch.setattr(trial, "add", add)
     monkeypatch.setattr(trial, "prepare", prepare)
     monkeypatch.setattr(trial, "gather", lambda installation: None)
-    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path))
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path))
     screen = SimpleNamespace(done=lambda *_: None, note=lambda *_: None, warn=lambda *_: None)
     tried = trial.add_and_try(
         Installation.here(), screen, None, image="own:1", manifest=tmp_path, tmpfs=(), trial=True

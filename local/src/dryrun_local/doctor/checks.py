@@ -324,6 +324,6 @@ def _running(installation: Installation) -> CheckResult:
         what = (
             f"the journal in {journal} is in use by process {holder}, which no run of this installation began"
         )
-        fix = f"ps -fp {holder}     (end it, or set DRYRUN_STATE to another folder)"
+        fix = f"ps -fp {holder}     (end it, or set DRYRUN_LOCAL_STATE to another folder)"
         return CheckResult("local services", "missing", what, (fix,))
     return CheckResult("local services", "ok", "not running")

@@ -14,6 +14,10 @@ from dryrun_local.machine.files import write_private
 
 OWN_STATE = ".dryrun"
 """The folder of a checkout's own state."""
+STATE = "DRYRUN_LOCAL_STATE"
+"""Environment variable that names another folder for the state."""
+STATE_OF_A_DEPLOYMENT = "DRYRUN_STATE"
+"""Compose and deploy/prepare read this one, from the same shell: in one folder the two would mix secrets."""
 OWNER_MARK = "DRYRUN_INSTALLATION"
 """Environment variable in every process of an installation; its value is the path of the state."""
 
@@ -33,11 +37,16 @@ class Installation:
     def here(cls, added: Iterable[Path] = ()) -> "Installation":
         """Return the checkout that this package is installed from (the set-up installs it editable).
 
-        `DRYRUN_STATE` names another folder for the state, so that two installations can run at once. Raises
-        StateFolderError for one in which this user cannot work.
+        `DRYRUN_LOCAL_STATE` names another folder for the state, so that two installations can run at once.
+        Raises StateFolderError for one in which this user cannot work, or if only a deployment's is named.
         """
         root = Path(__file__).resolve().parents[4]
-        chosen = os.environ.get("DRYRUN_STATE")
+        chosen = os.environ.get(STATE)
+        if not chosen and os.environ.get(STATE_OF_A_DEPLOYMENT):
+            raise StateFolderError(
+                f"{STATE_OF_A_DEPLOYMENT} names the folder of a deployment, and no more that of dryrun-local;"
+                f" unset it here, or name dryrun-local's own: export {STATE}={root / OWN_STATE}"
+            )
         state = Path(chosen).resolve() if chosen else root / OWN_STATE
         require_own(state)
         folders = dict.fromkeys(folder.resolve() for folder in added)
@@ -131,7 +140,7 @@ def require_own(state: Path, user: int | None = None) -> None:
         if state.is_symlink() or state.exists():
             raise StateFolderError(
                 f"{state} is no folder, and the state of local runs goes there; move it away, or name "
-                "another folder by DRYRUN_STATE"
+                "another folder by DRYRUN_LOCAL_STATE"
             )
         return
     if user == 0:
