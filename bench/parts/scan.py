@@ -16,8 +16,7 @@ Two networks of servers that no template uses, made from Debian's packages
 on `default-ports` each runs several, where they listen by default. What listens is verified from inside each
 container before anything is scanned. All scanners run in containers with a collector's limits: half a
 processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in a table,
-of a library or of the wrong server does not. What stays without a name: three node exporters on port 9100,
-where nothing is ever written, since a printer prints whatever arrives; NRPE, which hangs up on strangers;
+of a library or of the wrong server does not. What stays without a name: NRPE, which hangs up on strangers;
 distccd and TigerVNC, which do not say what they are. Servers that never say anything count among the ports
 only. Plain nmap takes minutes a pass, for a few hosts as for all: it waits for servers that do not answer.
 So `full` is compared on every sixth host and `quick` on the others, on both networks at the same time: four

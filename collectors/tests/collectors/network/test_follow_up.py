@@ -22,38 +22,45 @@ def following_up(emit) -> FollowUp:
     return FollowUp(PATIENCE, PacketRate(None), Reports(emit))
 
 
-async def asked_before_and_after_the_search(emit, monkeypatch, all_open):
-    """Return the ports asked while a host's ports are still looked for, and those asked afterwards."""
+async def asked_before_and_at_the_end(emit, monkeypatch, all_open, *others):
+    """Return the ports asked beside the scan, and those asked when its other products are known, too."""
     asked = []
 
     async def interview(questioner, port):
         asked.append(port.number)
 
     monkeypatch.setattr(opinion, "interview", interview)
-    ended = asyncio.Event()
-
-    async def all_open_ports():
-        await ended.wait()
-        return all_open
-
-    ports = (Port(9100), Port(9104), Port(8080))
-    asking = asyncio.create_task(following_up(emit).ask_services(ADDRESS, ports, all_open_ports))
-    await asyncio.sleep(0.05)
+    reports = Reports(emit)
+    following = FollowUp(PATIENCE, PacketRate(None), reports)
+    await following.ask_services(ADDRESS, (Port(9100), Port(9104), Port(8080)))
     before = list(asked)
-    ended.set()
-    await asyncio.wait_for(asking, 5)
+    for port in others:
+        reports.service(ADDRESS, port)
+    await following.ask_held({ADDRESS: frozenset(all_open)}.__getitem__)
     return before, asked[len(before) :]
 
 
-async def test_nothing_is_written_where_it_may_be_printed_before_all_open_ports_are_known(emit, monkeypatch):
-    # 515 is found last: until then nothing shows that the host prints.
-    printer = frozenset({8080, 9100, 9104, 515})
-    assert await asked_before_and_after_the_search(emit, monkeypatch, printer) == ([8080], [])
+POSTGRESQL = Port(5432, "postgresql", probed=True, product="PostgreSQL DB", confidence=10)
+SSH = Port(22, "ssh", probed=True, product="OpenSSH", confidence=10)
 
 
-async def test_what_prints_nothing_is_asked_when_all_open_ports_are_known(emit, monkeypatch):
-    other = frozenset({8080, 9100, 9104})
-    assert await asked_before_and_after_the_search(emit, monkeypatch, other) == ([8080], [9104])
+@pytest.mark.parametrize(
+    ("all_open", "others", "at_the_end"),
+    [
+        ({515}, [], []),
+        ({515, 5432}, [POSTGRESQL], []),
+        ({631, 5432}, [POSTGRESQL], []),
+        ({22}, [SSH], [9104]),
+        ({5432}, [], [9104]),
+        ({5432}, [POSTGRESQL], [9100, 9104]),
+    ],
+    ids=["printer", "LPD beside a database", "IPP", "no database", "a port that is no proof", "database"],
+)
+async def test_where_a_printer_prints_a_question_waits_until_the_host_is_known_to_be_none(
+    emit, monkeypatch, all_open, others, at_the_end
+):
+    asked = await asked_before_and_at_the_end(emit, monkeypatch, {8080, 9100, 9104, *all_open}, *others)
+    assert asked == ([8080], at_the_end)
 
 
 async def test_every_report_of_a_service_is_surer_than_the_one_before(emit, monkeypatch):
@@ -70,7 +77,7 @@ async def test_every_report_of_a_service_is_surer_than_the_one_before(emit, monk
     probed = replace(guessed, name="unknown", probed=True, confidence=10)
     reports.service(ADDRESS, guessed)
     reports.service(ADDRESS, probed)
-    await FollowUp(PATIENCE, PacketRate(None), reports).ask_services(ADDRESS, (probed,), all_open_ports)
+    await FollowUp(PATIENCE, PacketRate(None), reports).ask_services(ADDRESS, (probed,))
     sure = [confidence for _, _, _, confidence in emit.reported]
     assert sure == [0.27, 0.9, 0.93, 0.94]
     assert emit.data("service", "10.0.0.3:1883/tcp")["product"] == "mosquitto"
@@ -125,7 +132,7 @@ async def test_a_certificate_read_early_names_the_product_where_nmap_names_none(
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
             following.read_certificate_early(group, ADDRESS, 64738)
-        await following.ask_services(ADDRESS, (heard,), all_open_ports)
+        await following.ask_services(ADDRESS, (heard,))
     assert emit.data("service", "10.0.0.3:64738/tcp")["product"] == product
     assert asked == ([64738] if product == "asked on" else [])
     assert len(made) == handshakes
@@ -190,7 +197,3 @@ async def test_no_handshake_is_sent_where_it_may_be_printed(emit, monkeypatch):
         for number in (9100, 9101, 9107, 9108):
             following.read_certificate_early(group, ADDRESS, number)
     assert made == [9108]
-
-
-async def all_open_ports() -> frozenset[int]:
-    return frozenset()

@@ -62,17 +62,6 @@ async def test_a_port_is_passed_on_once_also_when_nmap_heard_nothing_from_it(run
     assert [port.number for port in passed_on] == [80, 81, 82]
 
 
-async def test_all_open_ports_of_a_host_are_known_when_no_more_are_looked_for(emit):
-    versions = searching(emit, [])
-    versions.add(ADDRESS, 9104)
-    asking = asyncio.create_task(versions.all_open_ports(ADDRESS))
-    await asyncio.sleep(0.01)
-    assert not asking.done()
-    versions.add(ADDRESS, 515)
-    versions.close()
-    assert await asyncio.wait_for(asking, 5) == {9104, 515}
-
-
 async def test_only_a_port_that_nmap_had_no_answer_from_may_wait_for_tls(emit, monkeypatch):
     monkeypatch.setattr(unanswered_questions, "_WAITING_SECONDS", 0.01)
     waiting = []

@@ -77,7 +77,7 @@ async def _scan(
         async def ask(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
             # Questions follow each other fast, and a controller that nmap cannot name bears few of them.
             if not versions.is_controller(address):
-                await follow_up().ask_services(address, ports, partial(versions.all_open_ports, address))
+                await follow_up().ask_services(address, ports)
             finished.add(address)
             if versions.closed:
                 reports.done = len(finished)
@@ -103,6 +103,7 @@ async def _scan(
         rate.change(_part(assignment.max_rate, _AFTER_SEARCH_SHARE))
         finished.update(search.hosts_without_ports())
         versions.close()
+    await follow_up().ask_held(versions.open_ports)
     if versions.failure is not None:
         raise versions.failure
     reports.done = len(search.hosts)

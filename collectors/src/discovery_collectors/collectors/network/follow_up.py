@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.certificate_signs import named_by
 from discovery_collectors.collectors.network.second_opinion.findings import improved
 from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, SecondOpinion
-from discovery_collectors.collectors.network.spared_ports import PERHAPS_PRINTED, PRINTER_SIGNS, may_write
+from discovery_collectors.collectors.network.spared_ports import may_write
 from discovery_collectors.installed import udp_probes
 from discovery_collectors.protocols.certificates import (
     HANDSHAKE_SECONDS,
@@ -54,6 +54,8 @@ class FollowUp:
         self._opinion = SecondOpinion(patience, rate, reports.warning)
         self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[Port | None]]] = defaultdict(dict)
         """What is asked while nmap still asks, too."""
+        self._held: defaultdict[ScopedAddress, list[Port]] = defaultdict(list)
+        """What waits until it is known whether its host is a printer."""
         self._certificates: dict[tuple[ScopedAddress, int], asyncio.Task[Certificate | CertificateError]] = {}
         """Read while nmap still asks."""
         self._fruitless: Counter[ScopedAddress] = Counter()
@@ -62,16 +64,10 @@ class FollowUp:
         self._conversations = asyncio.Semaphore(_BROKERS_AT_ONCE)
         self._datagrams = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
-    async def ask_services(
-        self,
-        address: ScopedAddress,
-        ports: tuple[Port, ...],
-        all_open_ports: Callable[[], Awaitable[frozenset[int]]],
-    ) -> None:
+    async def ask_services(self, address: ScopedAddress, ports: tuple[Port, ...]) -> None:
         """Ask a host's services what nmap left open; report what that adds, and certificates.
 
-        `all_open_ports` returns the host's when its search has ended. Only they identify a printer, whose
-        ports wait for them: what is written there is printed.
+        Where a printer would print a question, `ask_held` asks.
         """
         early = self._early[address]
         named = [found for port in ports if (found := await self._named_early(address, port)) is not None]
@@ -88,25 +84,28 @@ class FollowUp:
                 early[port.number].cancel()
         unheard = frozenset(port.number for port in ports if not port.probed and port.number in early)
         ports = tuple(port for port in ports if port.number not in unheard)
-        at_once = tuple(port for port in ports if port.number not in PERHAPS_PRINTED)
-        await self._ask_services(address, at_once, frozenset())
-        held = tuple(port for port in ports if port.number in PERHAPS_PRINTED)
-        if held:
-            await self._ask_services(address, held, await all_open_ports())
+        self._held[address] += (port for port in ports if not may_write(port.number))
+        await self._ask_services(address, [port for port in ports if may_write(port.number)])
         learned = [found for number in unheard if (found := await early[number]) is not None]
         for port in learned:
             self._reports.service(address, port, CONFIDENCE)
         await self._follow(address, learned)
+
+    async def ask_held(self, open_ports: Callable[[ScopedAddress], Collection[int]]) -> None:
+        """Ask what was left, where `open_ports`, now all of a host's, and its products show no printer."""
+        async with asyncio.TaskGroup() as group:
+            for address, ports in self._held.items():
+                group.create_task(self._ask_services(address, ports, open_ports(address)))
 
     def ask_early(
         self, group: asyncio.TaskGroup, address: ScopedAddress, port: Port, spared: Callable[[], bool]
     ) -> None:
         """Begin to ask a port, once, that has understood nothing so far while nmap goes on asking.
 
-        `ask_services` reports what it learns, if nmap hears nothing. A port where it may be printed what is
-        written waits for that. `spared`: whether the host is found to be one that is not asked.
+        `ask_services` reports what it learns, if nmap hears nothing. `spared`: whether the host is found to
+        be one that is not asked.
         """
-        if port.number not in self._early[address] and port.number not in PERHAPS_PRINTED:
+        if port.number not in self._early[address] and may_write(port.number):
             asking = self._opinion_of(address, port, spared)
             self._early[address][port.number] = group.create_task(asking)
 
@@ -117,8 +116,7 @@ class FollowUp:
         whoever connects ten times: by then a product that its certificate names has to be known.
         """
         wanted = self._early_certificates and (address, number) not in self._certificates
-        # As long as its other ports are not known, the host may be a printer.
-        if wanted and may_write(number, PRINTER_SIGNS):
+        if wanted and may_write(number):
             reading = self._fetched_early(address, number)
             self._certificates[address, number] = group.create_task(reading)
 
@@ -147,7 +145,7 @@ class FollowUp:
         return learned[-1] if learned else None
 
     async def _ask_services(
-        self, address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]
+        self, address: ScopedAddress, ports: Collection[Port], open_ports: Collection[int] | None = None
     ) -> None:
         known = {port.number: port for port in ports}
 
@@ -155,7 +153,8 @@ class FollowUp:
             known[port.number] = port
             self._reports.service(address, port, CONFIDENCE)
 
-        await self._opinion.ask(address, ports, on_port, open_ports=open_ports)
+        products = self._reports.products(address)
+        await self._opinion.ask(address, ports, on_port, open_ports=open_ports, products=products)
         await self._follow(address, known.values())
 
     async def _follow(self, address: ScopedAddress, ports: Iterable[Port]) -> None:

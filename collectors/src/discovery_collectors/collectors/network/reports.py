@@ -1,6 +1,8 @@
 """What the collector `network` reports: hosts, services and certificates as discovery lines."""
 
 import re
+from collections import defaultdict
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -28,6 +30,11 @@ class Reports:
         """Hosts found; `done` counts those scanned completely."""
         self._services: dict[str, tuple[float, int]] = {}
         """Key → confidence and number of values of its last report."""
+        self._products: defaultdict[ScopedAddress, set[str]] = defaultdict(set)
+
+    def products(self, address: ScopedAddress) -> Collection[str]:
+        """Return the products reported of a host so far."""
+        return self._products[address]
 
     def progress(self, message: str) -> None:
         """Report how far the scan is."""
@@ -55,6 +62,7 @@ class Reports:
         data, sure = _service_data(port), round(confidence or nmaps, 2)
         if (sure, len(data)) >= self._services.get(key, (0.0, 0)):
             self._services[key] = sure, len(data)
+            self._products[address].add(port.product)
             self._emit.discovery("service", key, data, sure)
 
     def udp_service(self, address: ScopedAddress, probe: UdpProbe, facts: Facts) -> None:

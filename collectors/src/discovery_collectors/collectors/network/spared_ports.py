@@ -1,21 +1,42 @@
 """Where whatever arrives is printed, done by a radio or fatal, so that no question is sent there."""
 
+import re
 from collections.abc import Collection
 
-PERHAPS_PRINTED = range(9101, 9108)
-"""Where a printer's host prints what arrives: to be asked once all its open ports are known."""
-PRINTER_SIGNS = frozenset({515, 631})
-"""LPD and IPP: a host with either may be a printer."""
+PRINTERS_OWN = 9100
+"""Where every printer with a network prints what arrives; and the node exporter's port."""
 FRAGILE = range(1704, 1706)
 """Snapcast's streams and control: its server ends at bytes that it does not know (measured, 0.31)."""
 RADIOS = range(4532, 4534)
 """Hamlib's `rigctld` and `rotctld`: letters of any text are commands to a transmitter or a mast."""
-_PRINTED = 9100
-"""What arrives here (on print servers up to 9107) is printed; nmap excludes them as well."""
+_PERHAPS_PRINTED = range(PRINTERS_OWN, 9108)
+"""With the further ports of print servers; nmap excludes them."""
+PRINTER_SIGNS = frozenset({515, 631})
+"""LPD and IPP: a host with either may be a printer."""
+_ON_NO_PRINTER = re.compile(
+    r"(?:postgresql|pgfoundry|mysql|mariadb|oracle (?:tns|database)|microsoft sql|ibm db2|informix|sybase|"
+    r"firebird|mongodb|redis key-value|valkey|keydb|dragonfly|memcached|couchbase|couchdb|neo4j|clickhouse|"
+    r"cockroachdb|influxdb|victoriametrics|elasticsearch|opensearch|(?:apache )?(?:cassandra|solr|zookeeper|"
+    r"kafka|activemq|hadoop)|etcd|rabbitmq|nats server|gearman|beanstalk|prometheus|grafana|graphite|zabbix|"
+    r"munin|nagios|icinga|splunk|jaeger|zipkin|hashicorp|haproxy|varnish|envoy|traefik|docker|kubernetes|"
+    r"proxmox|minio|ceph|glusterfs|jenkins|gitlab|gitea|sonatype|jfrog|openldap|postfix|exim|dovecot)\b",
+    re.IGNORECASE,
+)
+"""Beginnings of the names of what runs in server rooms: databases, queues, metrics, clusters, mail. Not what
+printers, print servers and small boards run as well: web and file servers, SSH, SNMP, DNS."""
 
 
-def may_write(number: int, open_ports: Collection[int]) -> bool:
-    """Return whether a question may be sent: never where it is printed, a command or fatal."""
-    if number == _PRINTED or number in FRAGILE or number in RADIOS:
+def may_write(number: int, open_ports: Collection[int] | None = None, products: Collection[str] = ()) -> bool:
+    """Return whether a question may be sent to a port: never where it is printed, a command or fatal.
+
+    `open_ports` are all of the host's, None while they are not known; `products` what `network` reports of
+    it. A host that may be a printer is not written to where one prints; to 9100 only beside a product that
+    no printer runs.
+    """
+    if number in FRAGILE or number in RADIOS:
         return False
-    return number not in PERHAPS_PRINTED or PRINTER_SIGNS.isdisjoint(open_ports)
+    if number not in _PERHAPS_PRINTED:
+        return True
+    if open_ports is None or not PRINTER_SIGNS.isdisjoint(open_ports):
+        return False
+    return number != PRINTERS_OWN or any(_ON_NO_PRINTER.match(product) for product in products)

@@ -91,9 +91,8 @@ class VersionSearch:
         """Return whether a host's open ports, as far as they are known, are those of a controller."""
         return is_controller(self._pending.known(address))
 
-    async def all_open_ports(self, address: ScopedAddress) -> frozenset[int]:
-        """Return a host's open ports when all have been looked for."""
-        await self._closed.wait()
+    def open_ports(self, address: ScopedAddress) -> frozenset[int]:
+        """Return a host's open ports, as far as they are known."""
         return self._pending.known(address)
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from asking import ask, speaking
@@ -344,3 +345,32 @@ async def test_a_handshake_of_four_bytes_is_no_port_mapper():
     async with listening(speaking(b"\0\1n", b"\0\0\0\1")) as number:
         found = await ask(number, answer=0.2, seconds=2)
     assert found is None or found.name != "epmd"
+
+
+@pytest.mark.parametrize(
+    ("answer", "product"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n<title>Node Exporter</title><a href='/metrics'>", "Node Exporter"),
+        (b"", None),
+        (b"@PJL INFO STATUS\r\n", None),
+    ],
+)
+async def test_where_a_printer_may_be_one_page_is_requested_unless_that_is_answered(answer, product):
+    received = []
+
+    async def serve(reader, writer):
+        received.append(await reader.read(4096))
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await writer.drain()
+            await asyncio.wait_for(reader.read(4096), 2)
+        writer.close()
+
+    async with listening(serve) as number:
+        found = await ask(number, Port(9100))
+    assert received[0] == b"GET / HTTP/1.0\r\n\r\n"
+    if product is None:
+        assert found is None
+        assert len(received) == 1
+    else:
+        assert found.product == f"Prometheus exporter {product}"

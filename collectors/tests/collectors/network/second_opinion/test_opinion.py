@@ -35,7 +35,7 @@ def serving(pages: dict[str, bytes], asked: list[str] | None = None):
     return serve
 
 
-async def opinions(ports, *, patience=PATIENCE, rate=None, open_ports=()):
+async def opinions(ports, *, patience=PATIENCE, rate=None, open_ports=None):
     reported, warnings = {}, []
     second = SecondOpinion(patience, PacketRate(rate), warnings.append)
     await second.ask(
@@ -86,22 +86,28 @@ def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
 
 
 @pytest.mark.parametrize(
-    ("number", "open_ports", "may"),
+    ("number", "open_ports", "products", "may"),
     [
-        (9100, (), False),
-        (1704, (), False),
-        (1705, (), False),
-        (4532, (), False),
-        (4533, (), False),
-        (4534, (), True),
-        (9104, (9104,), True),
-        (9104, (515,), False),
-        (9104, (631,), False),
-        (80, (515,), True),
+        (1704, (), (), False),
+        (1705, (), (), False),
+        (4532, (), (), False),
+        (4533, (), (), False),
+        (4534, (), (), True),
+        (4534, None, (), True),
+        (9104, None, ("PostgreSQL DB",), False),
+        (9104, (9104,), (), True),
+        (9104, (515,), ("PostgreSQL DB",), False),
+        (9104, (631,), ("PostgreSQL DB",), False),
+        (9100, None, ("PostgreSQL DB",), False),
+        (9100, (9100,), (), False),
+        (9100, (9100,), ("OpenSSH", "Apache httpd", "CUPS", "", "Redis", "a PostgreSQL DB"), False),
+        (9100, (9100,), ("OpenSSH", "Prometheus exporter MySQL"), True),
+        (9100, (9100, 515), ("Prometheus",), False),
+        (80, (515,), (), True),
     ],
 )
-def test_nothing_is_written_where_it_would_be_printed(number, open_ports, may):
-    assert may_write(number, open_ports) is may
+def test_nothing_is_written_where_it_would_be_printed(number, open_ports, products, may):
+    assert may_write(number, open_ports, products) is may
 
 
 async def test_a_host_that_gives_nothing_away_is_left_alone_and_that_is_said():
@@ -190,6 +196,7 @@ async def test_no_connection_is_opened_to_9100(monkeypatch):
         asked.append(questioner.port)
 
     monkeypatch.setattr(opinion, "interview", interview)
+    await opinions([Port(9100), Port(9104)])
     await opinions([Port(9100), Port(9104)], open_ports=(80,))
     await opinions([Port(9104), Port(8080)], open_ports=(515,))
     assert asked == [9104, 8080]

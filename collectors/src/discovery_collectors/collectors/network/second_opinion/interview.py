@@ -16,6 +16,7 @@ from discovery_collectors.collectors.network.second_opinion.findings import Find
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import read_server
 from discovery_collectors.collectors.network.second_opinion.protocol_table import ProtocolQuestion
+from discovery_collectors.collectors.network.spared_ports import PRINTERS_OWN
 
 _TLS_ALERT = b"\x15\x03"
 _TLS_NAMES = frozenset({"https", "ssl", "https-alt"})
@@ -39,6 +40,9 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
     if first.ending is Ending.CLOSED and not first.content and not questioner.tls:
         # What speaks first may be lost, where the question makes the service break the connection.
         first = await questioner.ask(b"")
+    if port.number == PRINTERS_OWN and HttpAnswer.read(first.content) is None:
+        # What answers no HTTP may be a printer all the same: one page at most.
+        return None
     found = await _understand(questioner, first, is_http=is_http)
     if found is None and not questioner.tls and _may_be_tls(first):
         questioner.tls = True

@@ -5,7 +5,7 @@ No question offers a login, and none is written to a port where anything does ha
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from discovery_collectors.collectors.network.nmap_xml import Port
@@ -69,20 +69,20 @@ class SecondOpinion:
     async def ask(
         self,
         address: ScopedAddress,
-        ports: Sequence[Port],
+        ports: Collection[Port],
         on_port: Callable[[Port], None],
         *,
-        open_ports: Collection[int] = (),
+        open_ports: Collection[int] | None = None,
+        products: Collection[str] = (),
         spared: Callable[[], bool] = lambda: False,
     ) -> None:
         """Ask those of `ports` that nmap's answer leaves unnamed; call `on_port` with what each reveals.
 
         May be called several times for one host, at the same time too: a host's bounds hold for all calls
-        together. `open_ports`: what else is known to be open there, which identifies printers. `spared`,
-        called when a port has its turn, says whether it is not to be asked after all.
+        together. `open_ports` and `products`: see `may_write`. `spared`, called when a port has its turn,
+        says whether it is not to be asked after all.
         """
         host = self._hosts.setdefault(address, _Host())
-        numbers = {port.number for port in ports} | set(open_ports)
 
         async def ask_port(port: Port) -> None:
             async with host.slots, self._slots:
@@ -96,7 +96,7 @@ class SecondOpinion:
 
         async with asyncio.TaskGroup() as group:
             for port in ports:
-                if not is_settled(port) and may_write(port.number, numbers):
+                if not is_settled(port) and may_write(port.number, open_ports, products):
                     group.create_task(ask_port(port))
 
     async def _interview(self, address: ScopedAddress, port: Port, host: _Host) -> Finding | None:
