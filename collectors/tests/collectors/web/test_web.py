@@ -206,6 +206,18 @@ async def test_a_port_that_only_its_number_makes_a_web_server_is_left_without_a_
     assert (emit.reported, emit.warnings) == ([], [])
 
 
+@pytest.mark.parametrize("name", ["ipp", "upnp"])
+@pytest.mark.parametrize("method", ["probed", "table"])
+async def test_pages_of_what_speaks_http_for_another_purpose_are_visited_if_it_has_shown_that(
+    emit, name, method
+):
+    server = WebServer({"/": page("Home - CUPS 2.4.10")})
+    async with server.running():
+        await look(emit, service(server.port, name=name, method=method))
+    assert emit.keys("web_app") == ([f"127.0.0.1:{server.port}/tcp"] if method == "probed" else [])
+    assert bool(server.requests) is (method == "probed")
+
+
 async def test_hostile_texts_are_cut_and_stay_text(emit):
     title = "=cmd()<script>alert(1)</script>\x1b[31m\u202e" + "A" * 100_000
     front = page("x" * len(title.encode()), Server="S" * 5000, X_Powered_By="E" * 5000)

@@ -27,6 +27,8 @@ _TEXT_CHARACTERS = 300
 _PACKETS_PER_REQUEST = 10
 _NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
 """What nmap calls web servers; `http-alt` and the like are its names for ports."""
+_WITH_PAGES = frozenset({"ipp", "upnp"})
+"""What speaks HTTP for another purpose and has pages for people all the same, once it has shown that it does."""
 _LEADS_TO_LOGIN = re.compile(
     r"log-?[io]n|sign-?in|admin|auth|account|session/new|dashboard|manage|console|anmeld|connexion",
     re.IGNORECASE,
@@ -52,7 +54,9 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
 
 
 def _is_web(service: ReportedService) -> bool:
-    return service.key.transport == "tcp" and _NAMES.fullmatch(service.name) is not None
+    if service.key.transport != "tcp":
+        return False
+    return _NAMES.fullmatch(service.name) is not None or (service.name in _WITH_PAGES and not service.guessed)
 
 
 async def _inspect(site: "_Site") -> None:
