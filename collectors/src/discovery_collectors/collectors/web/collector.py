@@ -28,7 +28,7 @@ _PACKETS_PER_REQUEST = 10
 _NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
 """What nmap calls web servers; `http-alt` and the like are its names for ports."""
 _WITH_PAGES = frozenset({"ipp", "upnp"})
-"""What speaks HTTP for another purpose and has pages for people all the same, once it has shown that it does."""
+"""What speaks HTTP for another purpose and has pages for people as well, once its answers have shown it."""
 _LEADS_TO_LOGIN = re.compile(
     r"log-?[io]n|sign-?in|admin|auth|account|session/new|dashboard|manage|console|anmeld|connexion",
     re.IGNORECASE,
