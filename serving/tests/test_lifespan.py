@@ -30,7 +30,7 @@ module.END_SECONDS = 1.0
 logging.basicConfig(stream=sys.stdout)
 
 async def work():
-    await asyncio.sleep(60 if what == "waits" else 0.3)
+    await asyncio.sleep(60 if what in {"waits", "is stopped before its start"} else 0.3)
     if what == "waits at its start":
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(60)
@@ -48,7 +48,7 @@ async def lifespan(_):
         async with working({"a part": work}):
             if what == "waits":
                 asyncio.get_running_loop().call_later(0.2, lambda: print("serving", flush=True))
-            if what == "waits at its start":
+            if what in {"waits at its start", "is stopped before its start"}:
                 await asyncio.sleep(60)
             yield
     finally:
@@ -61,6 +61,8 @@ app = Starlette(lifespan=lifespan)
 server = create_server(
     app, ("127.0.0.1", 0), connections=Ceiling(8, 8), head_seconds=5, begin_stop=lambda: None
 )
+if what == "is stopped before its start":
+    server.stop()
 sys.exit(server.run_to_its_end())
 """
 
@@ -83,9 +85,10 @@ def test_a_process_ends_as_a_failure_with_its_background_work(what):
     assert time.monotonic() - began < 15
 
 
-def test_a_process_that_is_stopped_while_it_starts_ends_at_once_and_has_not_failed():
+@pytest.mark.parametrize("what", ["waits at its start", "is stopped before its start"])
+def test_a_process_that_is_stopped_while_it_starts_ends_at_once_and_has_not_failed(what):
     began = time.monotonic()
-    done = run("waits at its start")
+    done = run(what)
     assert (done.returncode, done.stderr) == (0, "")
     assert "stopped before it had started" in done.stdout
     assert "Traceback" not in done.stdout

@@ -27,9 +27,11 @@ class Lifespan:
         """Called, once or more, when the lifespan begins to end by itself."""
         self._ends = False
         self._starting: asyncio.Task[object] | None = None
+        self._is_given_up = False
 
     def give_up_start(self) -> None:
         """End a start that is under way: it may wait for what does not come."""
+        self._is_given_up = True
         if self._starting is not None:
             self._starting.cancel()
 
@@ -58,6 +60,8 @@ class Lifespan:
                 raise
             asked = message["type"] == "lifespan.shutdown"
             self._starting = None if asked else asyncio.current_task()
+            if self._starting is not None and self._is_given_up:
+                self._starting.cancel()  # it was asked to end before it had begun
             return message
 
         async def send_plainly(message: Message) -> None:
