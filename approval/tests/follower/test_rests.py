@@ -9,7 +9,7 @@ from followed import queued, reported, stored_numbers
 
 from approval_api.follower import repository
 from approval_api.orchestrator.client import ReadPage
-from dryrun_contract.event import PAGE_BYTES, EventPage, PhaseChanged
+from dryrun_contract.event import PAGE_BYTES, EventPage, PhaseChanged, Snapshot
 from dryrun_contract.session import Phase
 
 
@@ -173,3 +173,16 @@ async def test_what_a_page_took_to_be_read_is_rested_from_too(follower, orchestr
     monkeypatch.setattr(follower._source, "events", events)
     assert await follower.follow_once() == 1
     assert follower._stored_for >= 3
+
+
+async def test_what_a_snapshot_took_to_be_stored_is_rested_from_too(follower, orchestrator, monkeypatch):
+    async def events(_after, **_choices):
+        return Snapshot(journal=orchestrator.journal, seq=0, sessions=())
+
+    async def slowly(*_):
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(follower._source, "events", events)
+    monkeypatch.setattr(follower, "store_snapshot", slowly)
+    assert await follower.follow_once() == 0
+    assert follower._stored_for >= 0.3

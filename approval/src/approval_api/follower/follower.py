@@ -122,10 +122,11 @@ class Follower:
             begun = time.monotonic()
             answer = await self._source.events(known.position, wait=self.state.following, limit=self._limit)
             at_once = time.monotonic() - begun < _AT_ONCE_SECONDS
+            begun = time.monotonic()
             if isinstance(answer, Snapshot):
                 await self.store_snapshot(known, answer)
+                self._stored_for = time.monotonic() - begun
             else:
-                begun = time.monotonic()
                 await self._store_answer(known.position, answer.page)
                 self._stored_for = answer.seconds + time.monotonic() - begun
                 # What is known already is no reason to hurry, however much of it there is.
