@@ -1,6 +1,7 @@
 """A connection that died is replaced before anybody uses it, and one in use is not questioned each time."""
 
 import asyncio
+import math
 
 import pytest
 from sqlalchemy import make_url, text
@@ -24,9 +25,9 @@ class Relay:
         """Answer the next byte of every connection there is by a reset, as a firewall does."""
         self._forgotten = self._opened
 
-    def silence(self):
-        """Drop whatever the connections there are send from now on."""
-        self._silenced = self._opened
+    def silence(self, *, new_ones=False):
+        """Drop whatever the connections there are send from now on; with `new_ones` that of others, too."""
+        self._silenced = math.inf if new_ones else self._opened
 
     async def serve(self, reader, writer):
         self._opened += 1
@@ -123,3 +124,24 @@ async def test_a_server_that_falls_silent_does_not_answer_within_seconds(relayed
             await ask(pool)
         # The next one is new.
         await ask(pool)
+
+
+@pytest.mark.parametrize("kind", ["in use", "idle", "all taken"])
+async def test_a_host_that_falls_silent_does_not_answer_in_time_whatever_the_pool_waits_for(
+    relayed, monkeypatch, kind
+):
+    monkeypatch.setattr(pools, "PING_SECONDS", 0.5)
+    if kind == "idle":
+        monkeypatch.setattr(pools, "PING_AFTER_SECONDS", 0.0)
+    relay, pool = relayed
+    await ask(pool)
+    relay.silence(new_ones=True)
+    taken = asyncio.create_task(_server_process(pool)) if kind == "all taken" else None
+    await asyncio.sleep(0)
+    for _ in range(3):
+        async with asyncio.timeout(1.5):
+            with pytest.raises(TimeoutError):
+                await ask(pool)
+    if taken is not None:
+        taken.cancel()
+        await asyncio.wait([taken])

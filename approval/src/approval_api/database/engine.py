@@ -85,9 +85,11 @@ def _replace_dead_connections(engine: AsyncEngine) -> None:
         if time.monotonic() - returned_at > PING_AFTER_SECONDS:
             try:
                 connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING_SECONDS))
-            except (*DRIVER_ERRORS, OSError) as error:
+            except (*DRIVER_ERRORS, OSError, asyncio.CancelledError) as error:
                 # To close it, the driver would wait for the server too.
                 connection.driver_connection.terminate()
+                if isinstance(error, asyncio.CancelledError):
+                    raise
                 raise InvalidatePoolError(f"the connection did not answer: {error}") from error
 
 

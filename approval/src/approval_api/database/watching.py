@@ -12,13 +12,16 @@ _EVERY_SECONDS = 5.0
 
 
 async def ask(engine: AsyncEngine) -> None:
-    """Return once the database has answered, which may take PING_SECONDS. Raises DATABASE_ERRORS."""
-    async with engine.connect() as connection:
+    """Return once the database has answered. Raises DATABASE_ERRORS, after PING_SECONDS at the latest.
+
+    To wait for a connection, or to make one, may take longer; who waits for readiness does not.
+    """
+    async with asyncio.timeout(pools.PING_SECONDS), engine.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
         try:
-            await driver.execute("SELECT 1", timeout=pools.PING_SECONDS)
-        except TimeoutError:
+            await driver.execute("SELECT 1")
+        except asyncio.CancelledError:
             # To return it to the pool, the driver would wait for the server too.
             driver.terminate()
             raise
