@@ -92,6 +92,11 @@ class SettingsFile:
         finally:
             draft.unlink(missing_ok=True)
 
+    def _names_of(self, part: str) -> list[str]:
+        """Return the variables whose lines have this text, as far as they can be read."""
+        lines = re.findall(r"(?m)^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:](.*)$", self.text)
+        return [name for name, value in lines if part and part in value]
+
     def _compose(self, shell: Mapping[str, str], service: Json | None = None) -> Json:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "settings")
@@ -114,7 +119,11 @@ class SettingsFile:
                 # Compose names values only. What has the same word may be a password: it is not shown.
                 value = re.compile(rf"(?<!\w){re.escape(reason.rpartition(' ')[2])}(?!\w)")
                 given = [name for name, each in self.values.items() if value.search(each)]
-                reason += f" ({', '.join(given)})" if given else ""
+            else:
+                # It quotes what it cannot read: that may be a password, or a line of a key.
+                reason, _, quoted = re.sub(r"'", '"', reason).partition('"')
+                reason, given = reason.rstrip(" :"), self._names_of(quoted.rstrip('"'))
+            reason += f" ({', '.join(given)})" if given else ""
             raise RefusedError(f"docker compose cannot use {self.path}: {reason}")
         found: Json = json.loads(done.stdout)
         return found

@@ -144,6 +144,26 @@ def test_what_a_service_compose_or_the_host_rule_does_not_take_is_refused_before
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ('A=1\nSMTP="river horse\nOTHER=x\n', "line 4: unterminated quoted value (SMTP)"),
+        ("SMTP='river horse\n", "line 2: unterminated quoted value (SMTP)"),
+        ("SMTP=a${river horse}b\n", "Invalid template (SMTP)"),
+        ("KEY=-----BEGIN KEY-----\nriver/horse==\n", "line 2: unexpected character"),
+        ("A=1\nriver horse\n", "line 2: key cannot contain a space"),
+    ],
+)
+def test_what_compose_cannot_read_is_named_by_its_variable_or_line_and_not_shown(
+    tmp_path: Path, written: str, why: str
+):
+    (tmp_path / "env").write_text(written)
+    done = prepared(tmp_path, "with-dryrun")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"cannot use {tmp_path / 'env'}: {why}\n")
+    assert "river" not in done.stderr
+
+
 def test_a_service_that_another_file_of_compose_takes_off_its_networks_is_refused(tmp_path: Path):
     more = tmp_path / "more.yaml"
     mirrored = "image: mirror.example/discovery/dryrun-orchestrator:1"
