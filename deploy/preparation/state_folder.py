@@ -106,10 +106,16 @@ class StateFolder:
         return self.policy.parent / "replicas"
 
     def require_replaceable(self) -> None:
-        """Raise RefusedError where something stands in the way of the templates of imported networks.
+        """Raise RefusedError where something stands in the way of the files in `config`.
 
         To read it might fail or wait without an end, and nobody can say whether it may be removed.
         """
+        for file in (self.policy, self.policy.with_name("allowlist.json")):
+            if file.exists() and not file.is_file():
+                what = "a folder" if file.is_dir() else "no regular file"
+                raise RefusedError(
+                    f"{file} is {what}, and the guard reads a file there; remove it, then run this again"
+                )
         folder = self.replicas
         there = [(folder, folder.is_dir())] if folder.is_symlink() or folder.exists() else []
         if folder.is_dir():

@@ -211,6 +211,29 @@ def test_only_imported_networks_are_reported_as_removed(tmp_path: Path):
     assert [file.name for file in taken_over.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    ("name", "make", "what"),
+    [
+        ("guard-policy.json", os.mkfifo, "is no regular file"),
+        ("guard-policy.json", Path.mkdir, "is a folder"),
+        ("allowlist.json", Path.mkdir, "is a folder"),
+    ],
+)
+def test_what_stands_in_the_way_of_the_guards_files_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, make: Callable[[Path], None], what: str
+):
+    config = tmp_path / "state" / "config"
+    config.mkdir(parents=True)
+    make(config / name)
+    done = prepared(tmp_path)
+    assert (done.returncode, f"{config / name} {what}, and the guard reads a file" in done.stderr) == (
+        1,
+        True,
+    )
+    assert [*config.iterdir()] == [config / name]
+    assert not (tmp_path / "env").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_no_key_in_the_temporary_folder(tmp_path: Path, number: signal.Signals):
     program, begun, temporary = tmp_path / "bin" / "openssl", tmp_path / "begun", tmp_path / "temporary"
