@@ -29,6 +29,10 @@ class Relay:
         """Drop whatever the connections there are send from now on; with `new_ones` that of others, too."""
         self._silenced = math.inf if new_ones else self._opened
 
+    def speak(self):
+        """Pass on what new connections send."""
+        self._silenced = self._opened
+
     async def serve(self, reader, writer):
         self._opened += 1
         number = self._opened
@@ -145,3 +149,7 @@ async def test_a_host_that_falls_silent_does_not_answer_in_time_whatever_the_poo
     if taken is not None:
         taken.cancel()
         await asyncio.wait([taken])
+    # None of the pool's places is lost with who gave up.
+    relay.speak()
+    async with asyncio.timeout(1.5):
+        await ask(pool)
