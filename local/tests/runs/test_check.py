@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,22 @@ def installation(tmp_path: Path, *added: Path) -> Installation:
 
 def test_a_folder_of_ones_own_is_as_good_as_the_projects(tmp_path: Path, mine: Path) -> None:
     assert list(find_faults(installation(tmp_path, mine))) == []
+
+
+def test_what_an_imported_network_lacks_is_a_fault(tmp_path: Path) -> None:
+    made = installation(tmp_path)
+    image = f"discovery/test-stand-in:{'c' * 16}"
+    card = {"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "images": {"web-1": image}}
+    for name, text in (("acme", json.dumps(card)), ("broken", "{")):
+        (made.replicas / name).mkdir(parents=True)
+        (made.replicas / name / "replica.json").write_text(text)
+        (made.replicas / name / "allowlist.json").write_text('{"version": 1, "images": {}}')
+    made.allowlist.write_text('{"version": 1, "images": {}}')
+    assert [f"{fault.where}: {fault.what}" for fault in find_faults(made)] == [
+        "replica broken: is damaged, or of another version; import the network again",
+        f"replica acme: the allowlist has no row of 1 image of acme: {image}; import the network again",
+        "replica acme: 1 template of acme is missing: acme; import the network again",
+    ]
 
 
 def test_all_faults_of_all_files_come_at_once_with_the_files_own_places(tmp_path: Path, mine: Path) -> None:

@@ -17,6 +17,8 @@ from dryrun_local.machine.added_folders import (
     sources,
 )
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.condition import AGAIN, lacks_of_files
+from dryrun_local.replicas.installed import damaged, installed
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import Allowlist
 from dryrun_orchestrator.catalog.collector_manifests import (
@@ -50,7 +52,19 @@ def check(installation: Installation, screen: Screen) -> int:
 
 
 def find_faults(installation: Installation) -> Iterator[Fault]:
-    """Yield the faults of image folders, then of reader tables, collector manifests and templates."""
+    """Yield the faults of images, then of reader tables, collector manifests, templates and replicas.
+
+    Of replicas it is whether rows and templates are there; what the engine has is up to the doctor.
+    """
+    yield from _faults_of_sources(installation)
+    for name in damaged(installation):
+        yield Fault(where=f"replica {name}", what=f"is damaged, or of another version; {AGAIN}")
+    for replica in installed(installation):
+        for lack in lacks_of_files(installation, replica):
+            yield Fault(where=f"replica {replica.name}", what=str(lack))
+
+
+def _faults_of_sources(installation: Installation) -> Iterator[Fault]:
     root = installation.root
     folders: Mapping[str, ImageFolder]
     are_valid = True
