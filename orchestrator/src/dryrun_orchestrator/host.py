@@ -58,6 +58,11 @@ class Host:
         """Return for how long it has not answered."""
         return time.monotonic() - self.answered_at
 
+    @property
+    def answers(self) -> bool:
+        """Return whether it answered a moment ago; true of the only host, which nobody asks for that."""
+        return not self.name or self.silent_seconds <= ABSENT_SECONDS
+
     def silence_since(self, began: float) -> float | None:
         """Return the seconds of a silence of more than `ABSENT_SECONDS` at `began` (monotonic) or later."""
         if self.silent_seconds > ABSENT_SECONDS:

@@ -63,11 +63,21 @@ class HostCare:
         self._host.is_isolated = isolated
         if self._host.name:
             metrics.HOST_ISOLATED.labels(host=self._host.name).set(isolated)
-        metrics.ISOLATED.set(all(host.is_isolated for host in self._hosts.all))
+        self._measure()
 
     def _tell_up(self, up: bool) -> None:
         self._host.is_followed = up
         if not up:
             self._host.isolation.doubt()
             self._host.preflight.forget()
-        metrics.ENGINE_UP.set(all(host.is_followed for host in self._hosts.all))
+        self._measure()
+
+    def _measure(self) -> None:
+        """Set the metrics of all hosts together. Every second somebody tells of each host, drained ones too.
+
+        A drained host may be off. One that does not answer is not isolated either, but no host answers inside
+        a session for that: it has metrics of its own.
+        """
+        in_use = self._hosts.in_use
+        metrics.ENGINE_UP.set(all(host.is_followed for host in in_use))
+        metrics.ISOLATED.set(all(host.is_isolated for host in in_use if host.answers))

@@ -63,6 +63,12 @@ class Hosts:
         """Return the first host: the only one where there is no fleet."""
         return self.all[0]
 
+    @property
+    def in_use(self) -> list[Host]:
+        """Return all hosts but the drained ones."""
+        drained = self.fleet.drained if self.fleet is not None else frozenset()
+        return [host for host in self.all if host.name not in drained]
+
     def named(self, name: str) -> Host:
         """Return the host of this name. Raises KeyError for one that the file does not name."""
         return self._by_name[name]

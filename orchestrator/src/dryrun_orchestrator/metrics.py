@@ -12,8 +12,14 @@ for _outcome in Outcome:
 CLEANUP_FAILURES = Counter("dryrun_cleanup_failures", "Attempts to clean up that left something behind.")
 REAPED = Counter("dryrun_reaped", "Containers and networks that the reaper removed.", ["kind"])
 REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed.")
-ISOLATED = Gauge("dryrun_isolated", "1 when the last probe proved the host to be silent, else 0.")
-ENGINE_UP = Gauge("dryrun_engine_up", "1 while the engine's events are followed, else 0.")
+ISOLATED = Gauge(
+    "dryrun_isolated",
+    "1 when the last probe proved the host to be silent, else 0; of a fleet all that answer, none drained.",
+)
+ENGINE_UP = Gauge(
+    "dryrun_engine_up",
+    "1 while the engine's events are followed, else 0; of a fleet all engines but those of drained hosts.",
+)
 HOST_UP = Gauge("dryrun_host_up", "1 while a host of the fleet answers, else 0.", ["host"])
 HOST_MANAGES = Gauge(
     "dryrun_host_manages", "1 while the swarm of a manager of the fleet answers, else 0.", ["host"]

@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from fleet_stage import resize
 from prometheus_client import REGISTRY
-from stage import TEMPLATE
+from stage import PROBE, TEMPLATE, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import supervisor
 from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
+
+from engine_in_memory.engine import FakeImage  # isort: skip
 
 
 async def test_sessions_wait_for_room_and_nobody_is_placed_by_hope(fleet):
@@ -126,6 +129,36 @@ async def test_what_is_drained_is_shown_with_what_still_stands_there(fleet):
         # What stands there goes on, and ends as it would.
         await fleet.supervisor.stop(session_id)
         assert (await fleet.ended(session_id)).outcome is Outcome.STOPPED
+
+
+async def test_a_drained_host_that_is_off_is_no_fault_of_the_engine(fleet, impatient):
+    """Its maintenance raises no alert: the figures of all hosts together leave it out."""
+    figure = partial(REGISTRY.get_sample_value, "dryrun_engine_up")
+    async with fleet.running():
+        hosts = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(host.obstacle is None and host.is_followed for host in hosts.all))
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("c"))
+        fleet.fleet["c"][0].go_down()
+        await fleet.eventually(lambda: not hosts.named("c").is_followed)
+        assert figure() == 1
+        hosts.fleet = replace(hosts.fleet, drained=frozenset())
+        await fleet.eventually(lambda: figure() == 0)
+
+
+async def test_a_host_that_does_not_answer_is_not_taken_for_one_that_answers_a_probe(fleet, impatient):
+    figure = partial(REGISTRY.get_sample_value, "dryrun_isolated")
+    fleet.fleet["b"][0].go_down()
+    async with fleet.running():
+        hosts = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(hosts.named(name).is_isolated for name in "ac"))
+        await fleet.eventually(lambda: not hosts.named("b").answers)
+        await fleet.eventually(lambda: figure() == 1)
+        fleet.fleet["b"][0].images[PROBE] = FakeImage(
+            log=verdict(isolated=False, reason="x answered"), exit_after=0.01, exit_code=1
+        )
+        fleet.fleet["b"][0].come_up()
+        await fleet.eventually(lambda: hosts.named("b").isolation.last is not None)
+        await fleet.eventually(lambda: figure() == 0)
 
 
 async def test_a_template_may_ask_for_labels_of_its_hosts(fleet):
