@@ -1,5 +1,6 @@
 """Ctrl-C while a command is still being imported."""
 
+import signal
 import subprocess
 import sys
 import tomllib
@@ -12,7 +13,7 @@ from dryrun_cli.entrance import run_main_of
 
 PACKAGES = Path(__file__).resolve().parents[2]
 PROGRAM = """
-import os, signal, sys
+import atexit, os, signal, sys
 from importlib import import_module
 
 class Interrupted:
@@ -23,6 +24,8 @@ class Interrupted:
 
 sys.meta_path.insert(0, Interrupted)
 entrance, interrupted_at, kind = sys.argv[1:]
+if kind == "late":
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
 if kind == "ignored":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 module, _, function = entrance.partition(":")
@@ -58,7 +61,14 @@ def test_ctrl_c_while_a_command_is_imported_ends_it_quietly(package, name, modul
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_a_command_that_ignores_ctrl_c_goes_on(tmp_path):
+@pytest.mark.parametrize(("package", "name"), [("cli", "dryrun"), ("local", "dryrun-local")])
+def test_ctrl_c_while_python_takes_down_what_was_imported_changes_nothing(package, name):
+    done = run(entrance(package, name), "", "late")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: " in done.stdout
+
+
+def test_a_command_that_ignores_ctrl_c_goes_on():
     done = run(entrance("cli", "dryrun"), "dryrun_cli.main", "ignored")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage: " in done.stdout
@@ -69,6 +79,10 @@ def test_ctrl_c_while_commands_are_put_together_has_the_same_exit_code(monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setitem(sys.modules, "made", SimpleNamespace(main=main))
-    with pytest.raises(SystemExit) as ended:
-        run_main_of("made")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run_main_of("made")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.value.code == 130

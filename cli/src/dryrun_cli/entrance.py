@@ -29,3 +29,6 @@ def run_main_of(module: str) -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    finally:
+        # All is said. Python takes down what was imported, and would print where a further Ctrl-C met it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
