@@ -15,6 +15,7 @@ from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.engine_view import Thing
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
+from dryrun_orchestrator.journal.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -188,3 +189,24 @@ def test_a_journal_that_a_foreign_process_holds_is_named_with_that_process(tmp_p
     assert result.state == "missing"
     assert f"in use by process {holder.pid}," in result.detail
     assert result.fixes[0].startswith(f"ps -fp {holder.pid} ")
+
+
+@pytest.mark.parametrize(("content", "state"), [(b"", "ok"), (b"damaged" * 100, "missing")])
+def test_a_damaged_journal_is_named_with_what_to_do(tmp_path, content, state):
+    found = Installation(tmp_path, tmp_path / "state")
+    file = found.state / "orchestrator" / "journal.sqlite3"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    result = checks._running(found)
+    assert result.state == state, result
+    if state == "missing":
+        assert f"the journal {file}: file is not a database" in result.detail
+        assert result.fixes[0].startswith(f"mv {file} {file}.damaged ")
+    assert [*file.parent.iterdir()] == [file]
+
+
+async def test_a_journal_of_an_orchestrator_is_in_order(tmp_path):
+    found = Installation(tmp_path, tmp_path / "state")
+    journal = Journal.open(found.state / "orchestrator")
+    await journal.close()
+    assert checks._running(found).state == "ok"

@@ -32,6 +32,15 @@ def test_a_secret_is_made_once_and_is_readable_to_this_user_only(installation):
     assert installation.secret("orchestrator-token").read_text() != token
 
 
+@pytest.mark.parametrize("make", [lambda found: found.secret("api-token"), Installation.report_key])
+def test_a_secret_that_is_empty_is_made_again(installation, make):
+    installation.prepare()
+    path = make(installation)
+    path.write_bytes(b"")
+    assert len(make(installation).read_text().strip()) >= 40
+    assert mode(path) == 0o600
+
+
 def test_a_private_file_is_never_readable_to_others(tmp_path):
     path = tmp_path / "tokens"
     path.write_text("old")

@@ -1,10 +1,12 @@
 """What a machine needs for dry-runs. Each check examines one thing and changes nothing."""
 
 import os
+import shlex
 import shutil
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import chain
@@ -326,4 +328,13 @@ def _running(installation: Installation) -> CheckResult:
         )
         fix = f"ps -fp {holder}     (end it, or set DRYRUN_LOCAL_STATE to another folder)"
         return CheckResult("local services", "missing", what, (fix,))
+    if (file := journal / "journal.sqlite3").exists():
+        try:
+            # Immutable: nothing is written beside it.
+            with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as connection:
+                connection.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            move = f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.damaged')}"
+            fix = f"{move}     (a new journal knows none of its sessions)"
+            return CheckResult("local services", "missing", f"the journal {file}: {error}", (fix,))
     return CheckResult("local services", "ok", "not running")

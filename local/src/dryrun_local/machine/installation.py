@@ -112,22 +112,26 @@ class Installation:
             folder.mkdir(exist_ok=True)
 
     def secret(self, name: str) -> Path:
-        """Return the file of a secret, created at first use: 256 random bits for this installation only."""
+        """Return the file of a secret: 256 random bits of this installation, made where there are none."""
         path = self.api_token_file.with_name(name)
-        if not path.exists():
+        if not _has_content(path):
             write_private(path, secrets.token_urlsafe(32) + "\n")
         return path
 
     def report_key(self) -> Path:
-        """Return the file of the key that signs reports, created at first use with `report-key.pub`."""
+        """Return the file of the key that signs reports, made with `report-key.pub` where there is none."""
         path = self.api_token_file.with_name("report-key")
-        if not path.exists():
+        if not _has_content(path):
             key = Ed25519PrivateKey.generate()
             private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
             public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
             path.with_suffix(".pub").write_text(f"{public.decode()} local\n", encoding="utf-8")
             write_private(path, private.decode())
         return path
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def require_own(state: Path, user: int | None = None) -> None:
