@@ -56,6 +56,18 @@ async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
     assert await page.locator("#status").inner_text() == status
 
 
+async def test_a_session_whose_deadline_has_passed_is_not_said_to_be_removed_soon(site):
+    session = await site.start_session()
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
+    session.build()
+    await expect(page.locator(".target.is-healthy")).to_have_count(2)
+    await expect(page.locator(".countdown")).to_contain_text("will be removed within 29 min")
+    await page.evaluate("document.querySelector('.countdown time').dataset.until = '2026-01-01T00:00:00Z'")
+    await expect(page.locator(".countdown")).to_have_text(
+        "The deadline has passed, and not everything is removed yet."
+    )
+
+
 async def test_the_page_of_a_fleet_says_where_targets_stand_and_why(site):
     session = await site.start_session()
     page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")

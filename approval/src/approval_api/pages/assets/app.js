@@ -37,7 +37,10 @@
       set(time, spell((now - Date.parse(time.dataset.since)) / 1000));
     }
     for (const time of document.querySelectorAll("time[data-until]")) {
-      set(time, spell((Date.parse(time.dataset.until) - now) / 1000));
+      const left = Date.parse(time.dataset.until) - now;
+      const line = time.closest("[data-overdue]");
+      if (line && left <= 0) set(line, line.dataset.overdue);
+      else set(time, spell(left / 1000));
     }
   }
 
