@@ -55,6 +55,16 @@ def test_one_element_with_all_attributes_that_a_page_has_room_for_takes_no_time(
     assert time.process_time() - before < 2
 
 
+@pytest.mark.parametrize(
+    "body", [b"<a><b>x" * 37_000, b"<b>" * 40_000 + b"</i>" * 30_000], ids=["texts", "ends that fit none"]
+)
+def test_elements_within_each_other_to_a_page_s_end_take_no_time(body):
+    before = time.process_time()
+    page = read_page(answer(b"<title>t</title><a href=/1>one</a>" + body[:250_000] + b"<a href=/2>two"))
+    assert page == Page(title="t", links=(("/1", "one"),))
+    assert time.process_time() - before < 0.5
+
+
 def test_links_and_titles_have_the_text_within_them():
     body = (
         b"<title>A &amp; <b>B</b></title><title>other</title><a href=/1>one <b>two</b>\n three</a> four"

@@ -3,7 +3,9 @@
 import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import cast
 
 from lxml import etree
@@ -16,12 +18,16 @@ _LINK_CHARACTERS = 500
 _LINK_TEXT_CHARACTERS = 100
 _TEXT_CHARACTERS = 2000
 """Kept of what an element holds, before spaces are joined."""
+_DEPTH = 256
+"""Elements within each other, as deep as libxml2 builds a tree: an end that fits none, and text, are compared
+with each element that is open."""
 _CHARSETS = re.compile(
     r"utf-8|utf-16(-[bl]e)?|ascii|iso8859-\d+|cp\d+|koi8-[rut]|gb\w+|big5\w*|shift_jis\w*|euc_\w+"
 )
 """Python's names of those that pages have; its others unpack bytes or read escapes."""
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _DECLARED = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_PIECE_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,11 @@ def read_page(answer: Answer) -> Page:
     target = cast("etree.ParserTarget[None]", shown)  # lxml leaves out methods that are not there
     parser = etree.HTMLParser(target=target, encoding="utf-8", no_network=True, huge_tree=False)
     try:
-        etree.fromstring(text.encode("utf-8", "replace"), parser)
+        with suppress(_TooDeepError):
+            # In pieces: libxml2 goes on to the end of what it was given.
+            for piece in batched(text.encode("utf-8", "replace"), _PIECE_BYTES, strict=False):
+                parser.feed(bytes(piece))
+            parser.close()
     except (etree.XMLSyntaxError, ValueError):
         return Page()
     return Page(
@@ -68,6 +78,10 @@ def decode(answer: Answer) -> str:
     except LookupError:
         codec = "utf-8"
     return answer.body.decode(codec if _CHARSETS.fullmatch(codec) else "utf-8", "replace")
+
+
+class _TooDeepError(Exception):
+    """The page has more elements within each other than are read; what came before counts."""
 
 
 @dataclass(slots=True)
@@ -91,9 +105,13 @@ class _Shown:
     links: list[tuple[str, _Within]] = field(default_factory=list)
     _open: list[tuple[str, _Within | None]] = field(default_factory=list)
     """Elements that are being read and whose text may count, by tag."""
+    _depth: int = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Take in the beginning of an element."""
+        """Take in the beginning of an element. Raises _TooDeepError."""
+        self._depth += 1
+        if self._depth > _DEPTH:
+            raise _TooDeepError
         if tag == "title":
             # An SVG in the page may have titles too; the page's own comes first.
             self._open.append((tag, within := _Within() if self.title is None else None))
@@ -112,6 +130,7 @@ class _Shown:
 
     def end(self, tag: str) -> None:
         """Take in the end of an element."""
+        self._depth -= 1
         if self._open and self._open[-1][0] == tag:
             self._open.pop()
 
