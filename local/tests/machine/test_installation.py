@@ -1,5 +1,6 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,23 @@ def test_one_file_of_another_user_is_named(tmp_path, name):
     os.chown(tmp_path / name, 0, -1)
     with pytest.raises(StateFolderError, match=f"^{tmp_path / name} belongs to another user"):
         require_own(tmp_path, 12345)
+
+
+def test_a_file_that_is_removed_meanwhile_is_nobodys(tmp_path, monkeypatch):
+    journal = tmp_path / "orchestrator" / "journal.sqlite-wal"
+    journal.parent.mkdir()
+    journal.touch()
+    user = os.geteuid() or 12345
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, user, -1)
+    listed = Path.glob
+
+    def and_removed(folder, pattern):
+        found = list(listed(folder, pattern))
+        if journal in found:
+            journal.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", and_removed)
+    require_own(tmp_path, user)
+    assert not journal.exists()

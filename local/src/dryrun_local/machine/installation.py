@@ -150,10 +150,8 @@ def require_own(state: Path, user: int | None = None) -> None:
     if user == 0:
         return
     try:
-        foreign = next(
-            (path for path in (state, *state.glob("*"), *state.glob("*/*")) if path.lstat().st_uid != user),
-            None,
-        )
+        places = (state, *state.glob("*"), *state.glob("*/*"))
+        foreign = next((path for path in places if _owner(path) not in {user, None}), None)
     except PermissionError:
         foreign = state
     if foreign is not None:
@@ -161,6 +159,14 @@ def require_own(state: Path, user: int | None = None) -> None:
             f"{foreign} belongs to another user, who ran dryrun-local here, by sudo for example; give all of "
             f"it to this one: sudo chown --recursive {user} {state}"
         )
+
+
+def _owner(path: Path) -> int | None:
+    """Return the user whose file this is; None once it is gone: programs that run make and remove some."""
+    try:
+        return path.lstat().st_uid
+    except FileNotFoundError:
+        return None
 
 
 def from_here(path: Path) -> str:
