@@ -53,8 +53,17 @@ SSH = Port(22, "ssh", probed=True, product="OpenSSH", confidence=10)
         ({22}, [SSH], [9104]),
         ({5432}, [], [9104]),
         ({5432}, [POSTGRESQL], [9100, 9104]),
+        ({502, 5432}, [POSTGRESQL], []),
     ],
-    ids=["printer", "LPD beside a database", "IPP", "no database", "a port that is no proof", "database"],
+    ids=[
+        "printer",
+        "LPD beside a database",
+        "IPP",
+        "no database",
+        "a port that is no proof",
+        "database",
+        "controller",
+    ],
 )
 async def test_where_a_printer_prints_a_question_waits_until_the_host_is_known_to_be_none(
     emit, monkeypatch, all_open, others, at_the_end

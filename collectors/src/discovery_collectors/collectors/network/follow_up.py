@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from discovery_collectors.collectors.network import amqp_version, mqtt_version
 from discovery_collectors.collectors.network.amqp_version import AmqpError
+from discovery_collectors.collectors.network.controllers import is_controller
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.reports import Reports
@@ -92,10 +93,15 @@ class FollowUp:
         await self._follow(address, learned)
 
     async def ask_held(self, open_ports: Callable[[ScopedAddress], Collection[int]]) -> None:
-        """Ask what was left, where `open_ports`, now all of a host's, and its products show no printer."""
+        """Ask what was left, where `open_ports`, now all of a host's, and its products show no printer.
+
+        A host that turned out to be a controller is spared.
+        """
         async with asyncio.TaskGroup() as group:
             for address, ports in self._held.items():
-                group.create_task(self._ask_services(address, ports, open_ports(address)))
+                known = open_ports(address)
+                if not is_controller(known):
+                    group.create_task(self._ask_services(address, ports, known))
 
     def ask_early(
         self, group: asyncio.TaskGroup, address: ScopedAddress, port: Port, spared: Callable[[], bool]
