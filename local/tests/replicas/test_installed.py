@@ -84,6 +84,34 @@ def test_installing_it_again_replaces_templates_and_rows(installation: Installat
     assert [path.name for path in installation.replica_templates.iterdir()] == ["acme.yml"]
 
 
+@pytest.mark.parametrize("fails", range(1, 9))
+def test_an_import_that_was_killed_leaves_no_template_behind(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    """Wherever in its writing: imported again, it has its own templates, and removed it has none."""
+    make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
+    make(installation, "acme-3", ONE)
+    steps = iter(range(1, 99))
+    with monkeypatch.context() as killed:
+        for name in ("write_atomically", "write_rows", "_write_allowlist"):
+
+            def or_killed(*values: object, done: object = getattr(replicas, name)) -> None:
+                if next(steps) == fails:
+                    raise KeyboardInterrupt
+                done(*values)  # type: ignore[operator]
+
+            killed.setattr(replicas, name, or_killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(installation, "acme", TWO)
+    make(installation, "acme", TWO)
+    assert sorted(path.stem for path in installation.replica_templates.iterdir()) == ["acme", "acme-3"]
+    (installation.replicas / "acme-3" / "replica.json").write_text("{")
+    remove(installation, "acme")
+    assert [path.name for path in installation.replica_templates.iterdir()] == ["acme-3.yml"]
+    remove(installation, "acme-3")
+    assert list(installation.replica_templates.iterdir()) == []
+
+
 def test_removing_one_leaves_what_another_needs(installation: Installation) -> None:
     make(installation, "acme", ONE, TWO)
     make(installation, "other", TWO)

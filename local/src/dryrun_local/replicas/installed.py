@@ -141,7 +141,6 @@ def install(
     """
     require_free_templates(installation, name, templates)
     text = _card_text(card)
-    before = next((replica for replica in installed(installation) if replica.name == name), None)
     pin(installation, rows)
     folder = installation.replicas / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +149,7 @@ def install(
     write_atomically(folder / _CARD, text)
     for template_id, template in templates.items():
         write_atomically(installation.replica_templates / f"{template_id}.yml", template)
-    for template_id in set(before.templates if before else ()) - templates.keys():
+    for template_id in _templates_of(installation, name) - templates.keys():
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
     if (rows_in(folder / ROWS) or {}).keys() - rows.keys():
         time.sleep(SECONDS_UNTIL_READ)
@@ -307,13 +306,11 @@ def remove(installation: Installation, name: str) -> tuple[str, ...]:
     """Uninstall a replica; return the images that no other one needs. Raises ReplicaError.
 
     The template goes first, so that no session begins with an image that is pinned no more. A replica whose
-    card does not read goes too: its templates are those of its name that no other one has.
+    card does not read goes too.
     """
     if name not in _folders(installation):
         find(installation, name)
-    known = {replica.name: replica.templates for replica in installed(installation)}
-    own = known.pop(name) if name in known else _templates_named(installation, name)
-    for template_id in set(own).difference(*known.values()):
+    for template_id in _templates_of(installation, name):
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
     images = rows_in(installation.replicas / name / ROWS) or {}
     shutil.rmtree(installation.replicas / name)
@@ -330,10 +327,20 @@ def _folders(installation: Installation) -> set[str]:
     return folders - {installation.replica_templates.name}
 
 
-def _templates_named(installation: Installation, name: str) -> tuple[str, ...]:
+def _templates_of(installation: Installation, name: str) -> set[str]:
+    """Return a replica's templates: those of its card and of its name, but none that another one has.
+
+    The card may not read; and where an import that replaces it was killed, it is the new one's already.
+    """
+    known = {replica.name: replica.templates for replica in installed(installation)}
+    own = _templates_named(installation, name).union(known.pop(name, ()))
+    unread = own & _folders(installation) - {name}
+    return own.difference(*known.values(), *(_templates_named(installation, each) for each in unread))
+
+
+def _templates_named(installation: Installation, name: str) -> set[str]:
     named = re.compile(rf"{re.escape(name)}(?:-\d+)?")
-    found = (path.stem for path in installation.replica_templates.glob("*.yml"))
-    return tuple(template_id for template_id in found if named.fullmatch(template_id))
+    return {path.stem for path in installation.replica_templates.glob("*.yml") if named.fullmatch(path.stem)}
 
 
 def _read(path: Path) -> Replica | None:
