@@ -1,4 +1,5 @@
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -92,6 +93,16 @@ def test_a_state_that_another_user_has_written_into_is_named_with_what_to_do(tmp
         require_own(tmp_path, other)
     require_own(tmp_path)
     require_own(tmp_path, 0)
+
+
+def test_what_gives_a_state_to_this_user_can_be_pasted_and_reaches_all_of_a_linked_one(tmp_path):
+    there, linked = tmp_path / "a state; of mine", tmp_path / "linked"
+    there.mkdir()
+    linked.symlink_to(there)
+    with pytest.raises(StateFolderError) as refused:
+        require_own(linked, os.geteuid() + 1)
+    command = str(refused.value).partition("sudo chown")[2].partition(", or name another folder by ")[0]
+    assert shlex.split(command) == ["--recursive", str(os.geteuid() + 1), str(there)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -45,7 +46,7 @@ class Installation:
         if not chosen and os.environ.get(STATE_OF_A_DEPLOYMENT):
             raise StateFolderError(
                 f"{STATE_OF_A_DEPLOYMENT} names the folder of a deployment, and no more that of dryrun-local;"
-                f" unset it here, or name dryrun-local's own: export {STATE}={root / OWN_STATE}"
+                f" unset it here, or name dryrun-local's own: export {STATE}={quote(str(root / OWN_STATE))}"
             )
         state = Path(chosen).resolve() if chosen else root / OWN_STATE
         require_own(state)
@@ -157,7 +158,8 @@ def require_own(state: Path, user: int | None = None) -> None:
     if foreign is not None:
         raise StateFolderError(
             f"{foreign} belongs to another user, who ran dryrun-local here, by sudo for example; give all of "
-            f"it to this one: sudo chown --recursive {user} {state}"
+            f"it to this one: sudo chown --recursive {user} {quote(str(state.resolve()))}, or name another "
+            "folder by DRYRUN_LOCAL_STATE"
         )
 
 
