@@ -78,3 +78,11 @@ async def test_an_earlier_build_of_the_version_is_replaced_whole(checkout, git, 
 
     assert not stale.exists()
     assert git("status", "--porcelain") == ""
+
+
+def test_a_state_that_is_a_deployments_is_named_as_what_keeps_it_from_a_release(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRYRUN_STATE", str(tmp_path))
+    monkeypatch.delenv("DRYRUN_LOCAL_STATE", raising=False)
+    monkeypatch.setattr("sys.argv", ["release", VERSION])
+    with pytest.raises(SystemExit, match=r"^release: DRYRUN_STATE names the folder of a deployment"):
+        command.main()

@@ -62,11 +62,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make release", description=__doc__)
     parser.add_argument("version", help="X.Y.Z, as the distributions and a section of CHANGELOG.md have it")
     version = parser.parse_args().version
-    here = Installation.here()
-    here.prepare()
-    log = here.logs / "release.log"
-    log.unlink(missing_ok=True)
     try:
+        here = Installation.here()
+        here.prepare()
+        log = here.logs / "release.log"
+        log.unlink(missing_ok=True)
         target = asyncio.run(release(here.root, version, log))
     except LocalError as error:
         sys.exit(f"release: {error}")
