@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dryrun_replica.inventory.findings import FoundService, sureness_of_product
+from dryrun_replica.inventory.found_service import FoundService, sureness_of_product
 from dryrun_replica.inventory.well_known import words_of
 
 MAX_LISTED = 20

@@ -3,16 +3,8 @@
 import re
 
 from dryrun_replica.inventory.faults import quoted
-from dryrun_replica.inventory.findings import (
-    GUESSED,
-    STATED,
-    Findings,
-    FoundHost,
-    FoundService,
-    FoundTls,
-    as_address,
-    identities_of,
-)
+from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
+from dryrun_replica.inventory.found_service import GUESSED, STATED, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table
 from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of, words_of

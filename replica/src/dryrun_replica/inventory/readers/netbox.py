@@ -9,7 +9,8 @@ Source: NetBox's serializers of `dcim.Device`, `virtualization.VirtualMachine`, 
 import re
 from collections.abc import Iterator
 
-from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService, as_address, identities_of
+from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
+from dryrun_replica.inventory.found_service import FoundService
 from dryrun_replica.inventory.readers.csv_rows import ports_of
 from dryrun_replica.inventory.table import Row, table
 from dryrun_replica.inventory.tree import Item, json_item
