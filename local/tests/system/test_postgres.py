@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.errors import LocalError, ServiceDiedError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.postgres import running_postgres
 
@@ -43,6 +43,16 @@ async def test_a_stale_pid_file_does_not_stop_the_database(installation):
     (installation.state / "postgres" / "postmaster.pid").write_text("\n".join(lines))
     async with running_postgres(installation, os.environ) as url:
         assert await query(url, "SELECT 1") == 1
+
+
+async def test_damaged_files_are_an_error_with_the_log_and_the_command_to_run(installation):
+    async with running_postgres(installation, os.environ):
+        pass
+    control = installation.state / "postgres" / "global" / "pg_control"
+    control.write_bytes(bytes(control.stat().st_size))
+    with pytest.raises(ServiceDiedError, match=r"(?s)(?:PANIC|FATAL).*`dryrun-local reset` removes them"):
+        async with running_postgres(installation, os.environ):
+            pass
 
 
 async def test_refuses_data_of_another_version_with_the_command_to_run(installation):

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dryrun_local.images.programs import capture
-from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.errors import LocalError, ServiceDiedError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.processes import Program, running
 
@@ -52,7 +52,13 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
             async def missing() -> str:
                 return "" if is_ready(data, child.pid) else "it does not accept connections yet"
 
-            await child.until(missing, _READY_SECONDS)
+            try:
+                await child.until(missing, _READY_SECONDS)
+            except ServiceDiedError as error:
+                raise ServiceDiedError(
+                    f"{error}\nif this is because of its files in {data}: `dryrun-local reset` removes them, "
+                    "with all local sessions"
+                ) from error
             yield url_of(DATABASE, sockets)
 
 
