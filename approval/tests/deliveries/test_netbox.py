@@ -45,7 +45,7 @@ async def prepared(engine, netbox, process, *rows):
     return await show(engine, delivery.id)
 
 
-@pytest.mark.parametrize("version", ["4.2", "4.3"])
+@pytest.mark.parametrize("version", ["4.2", "4.3", "4.7"])
 async def test_the_fake_is_what_pynetbox_expects_of_netbox(netbox, version):
     netbox.version = version
 
@@ -62,12 +62,11 @@ async def test_the_fake_is_what_pynetbox_expects_of_netbox(netbox, version):
             api.ipam.ip_addresses.create(address="192.0.2.1/24")
         parent = (
             {"parent_object_type": "dcim.device", "parent_object_id": 7}
-            if version == "4.3"
+            if version != "4.2"
             else {"device": 7}
         )
-        api.ipam.services.create(
-            name="ssh", ports=[22], protocol="tcp", ipaddresses=[made.id], description="", **parent
-        )
+        ports = {"port_mappings": ["tcp/22"]} if version == "4.7" else {"ports": [22], "protocol": "tcp"}
+        api.ipam.services.create(name="ssh", ipaddresses=[made.id], description="", **ports, **parent)
         assert api.ipam.services.get(device_id=7, port=22, protocol="tcp").name == "ssh"
         assert api.ipam.services.get(device_id=8) is None
         with pytest.raises(pynetbox.RequestError, match="required"):
@@ -97,7 +96,10 @@ async def test_a_preview_asks_netbox_and_changes_nothing_there(engine, netbox, d
     assert netbox.writes == []
 
 
-@pytest.mark.parametrize(("version", "kind"), [("4.2", "device"), ("4.3", "virtual_machine")])
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [("4.2", "device"), ("4.3", "virtual_machine"), ("4.7", "device"), ("5.0", "device")],
+)
 async def test_hosts_and_services_are_created_changed_and_left_alone(
     engine, netbox, delivering, version, kind
 ):
@@ -116,7 +118,7 @@ async def test_hosts_and_services_are_created_changed_and_left_alone(
     await approve(engine, second.id)
     await process.work()
     (made,) = netbox.services.values()
-    assert (made["name"], made[kind]["id"], made["ports"]) == ("OpenSSH", 7, [22])
+    assert (made["name"], made[kind]["id"], made["_mappings"]) == ("OpenSSH", 7, ["tcp/22"])
     assert made["description"] == "Discovered: OpenSSH 9.2 (network)"
     await approve_discoveries(engine, ("service", SSH[1], '{"product": "OpenSSH", "version": "10.0"}'))
     third = await preview(engine, first.destination_id)

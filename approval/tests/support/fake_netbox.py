@@ -1,4 +1,5 @@
-"""NetBox's REST API as far as deliveries and pynetbox use it, written from its OpenAPI document (4.2, 4.3).
+"""NetBox's REST API as far as deliveries and pynetbox use it, written from its OpenAPI document (4.2, 4.3)
+and its documentation of services (4.7, which announces 5.0).
 
 Objects, filters, pages, errors and the header `API-Version` are NetBox's; what is not here answers 404.
 """
@@ -12,16 +13,6 @@ from receiver import Received, answer
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 _READ_ONLY = {"id", "url", "display", "family", "created", "last_updated"}
-_ADDRESS = {
-    "address",
-    "status",
-    "description",
-    "dns_name",
-    "assigned_object_type",
-    "assigned_object_id",
-    "tags",
-}
-_SERVICE = {"name", "ports", "protocol", "ipaddresses", "description", "tags", "comments"}
 
 
 class FakeNetBox:
@@ -103,8 +94,12 @@ class FakeNetBox:
         }
 
     def _made_service(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        faults = {name: ["This field is required."] for name in ("name", "ports") if name not in given}
-        generic = tuple(map(int, self.version.split("."))) >= (4, 3)
+        major, minor = map(int, self.version.split("."))
+        version = (major, minor)
+        faults, ports = _made_ports(given, version)
+        if "name" not in given:
+            faults["name"] = ["This field is required."]
+        generic = version >= (4, 3)
         device = virtual = None
         if generic:
             for field in ("parent_object_type", "parent_object_id"):
@@ -130,12 +125,11 @@ class FakeNetBox:
         if faults:
             return faults, {}
         return {}, {
-            "display": f"{given['name']} ({given['protocol'].upper()}/{given['ports'][0]})",
+            "display": given["name"],
             "device": device,
             "virtual_machine": virtual,
             "name": given["name"],
-            "ports": given["ports"],
-            "protocol": {"value": given["protocol"], "label": given["protocol"].upper()},
+            **ports,
             "ipaddresses": [
                 {"id": each, "address": self.addresses[each]["address"]} for each in given["ipaddresses"]
             ],
@@ -149,10 +143,15 @@ class FakeNetBox:
         checks = {
             "device_id": lambda value: (each["device"] or {}).get("id") == int(value),
             "virtual_machine_id": lambda value: (each["virtual_machine"] or {}).get("id") == int(value),
-            "port": lambda value: int(value) in each["ports"],
-            "protocol": lambda value: each["protocol"]["value"] == value,
             "name": lambda value: each["name"] == value,
         }
+        # Both must hold of one mapping.
+        wanted = (query.get("protocol"), query.get("port"))
+        if not any(
+            all(want in {None, has} for want, has in zip(wanted, mapping.split("/"), strict=True))
+            for mapping in each["_mappings"]
+        ):
+            return False
         return all(check(query[name]) for name, check in checks.items() if name in query)
 
     def assign(self, address: str, device: int, kind: str = "device") -> None:
@@ -165,6 +164,28 @@ class FakeNetBox:
 
     def _answer(self, status: int, body: Any) -> bytes:
         return answer(status, json.loads(json.dumps(body)), API_Version=self.version)
+
+
+def _made_ports(
+    given: dict[str, Any], version: tuple[int, int]
+) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Return faults, and a service's ports as this version has them; `_mappings` is what filters go by."""
+    mapped = version >= (5, 0) or (version >= (4, 7) and "port_mappings" in given)
+    required = "port_mappings" if mapped else "ports"
+    if required not in given:
+        return {required: ["This field is required."]}, {}
+    if mapped and {"ports", "protocol"} & given.keys():
+        return {"port_mappings": ["Legacy fields contradict port_mappings."]}, {}
+    mappings = (
+        given["port_mappings"] if mapped else [f"{given['protocol']}/{each}" for each in given["ports"]]
+    )
+    protocol, numbers = mappings[0].split("/")[0], [int(each.split("/")[1]) for each in mappings]
+    made: dict[str, Any] = {"_mappings": mappings}
+    if version >= (4, 7):
+        made["port_mappings"] = mappings
+    if version < (5, 0):
+        made |= {"ports": numbers, "protocol": {"value": protocol, "label": protocol.upper()}}
+    return {}, made
 
 
 def _same_address(stored: str, wanted: str) -> bool:

@@ -68,6 +68,26 @@ def test_a_service_of_newer_versions_has_a_parent_of_any_kind():
     assert services_of(read(page(DEVICE), page(newer))) == READ
 
 
+def test_a_service_of_newer_versions_has_ports_of_several_protocols():
+    mapped = {**SERVICE, "port_mappings": ["tcp/53", "udp/53", "sctp/9"], "protocol": None, "ports": None}
+    inventory = read(page(DEVICE), page({**mapped, "name": "BIND 9.20"}))
+    assert services_of(inventory) == {"dns-1": ["53/tcp BIND 9.20", "53/udp BIND 9.20"]}
+    assert notes(inventory)["ports of other protocols than TCP and UDP, left out"] == 1
+    del mapped["ports"], mapped["url"]
+    assert services_of(read(json.dumps([DEVICE, mapped]))) == {
+        "database-1": ["53/tcp PostgreSQL 15.3", "53/udp PostgreSQL 15.3"]
+    }
+    refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53]}))
+    assert "port_mappings[0]: 'many' is not a port" in refusal
+    assert "port_mappings[1]: is no text; expected one such as tcp/443" in refusal
+
+
+def test_a_custom_field_of_a_selection_is_its_label():
+    for product in ("PostgreSQL", {"value": "pg", "label": "PostgreSQL"}):
+        service = {**SERVICE, "name": "db", "custom_fields": {"product": product, "version": "15.3"}}
+        assert services_of(read(page(DEVICE), page(service))) == READ
+
+
 def test_a_scan_of_an_address_of_the_export_is_of_the_same_host():
     scan = (
         '<nmaprun><host><status state="up"/><address addr="10.0.0.8" addrtype="ipv4"/><ports>'
@@ -217,6 +237,14 @@ def test_a_table_of_netbox_is_read_by_its_columns():
     assert services_of(inventory) == {"database-1": ["22/tcp ssh", "5432/tcp PostgreSQL 15.3"]}
     assert [source.format for source in inventory.sources] == ["netbox"] * 3
     assert notes(inventory) == {"addresses of NetBox without a host, left out": 1}
+
+
+def test_a_table_of_newer_versions_has_protocol_and_port_in_one_cell():
+    services = 'ID,Name,Parent,Port Mappings\n1,BIND 9.20,db-7,"tcp/53, UDP/53"\n2,SSH,db-7,tcp/22\n'
+    inventory = read(services, file_format="netbox")
+    (found,) = services_of(inventory).values()
+    assert found == ["22/tcp ssh", "53/tcp BIND 9.20", "53/udp BIND 9.20"]
+    assert services_of(read(services)) == services_of(inventory)
 
 
 def test_an_export_of_four_hundred_hosts_is_read_in_seconds_and_names_nobody():

@@ -26,6 +26,9 @@ _BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
 _PARENTS = {"dcim.interface": "device", "virtualization.vminterface": "virtual_machine"}
 _OBJECT_TYPES = {"device": "dcim.device", "virtual_machine": "virtualization.virtualmachine"}
 _GENERIC_PARENTS_SINCE = (4, 3)
+"""Since then a service names its parent by type and id."""
+_PORT_MAPPINGS_SINCE = (4, 7)
+"""Since then a service has `port_mappings`; `ports` and `protocol` are deprecated, and gone in 5.0."""
 _GONE = f"{MARK}gone since "
 
 type Object = dict[str, JsonValue]
@@ -182,24 +185,27 @@ class NetBoxSender:
         existing = await self._find(path, query)
         values: Object = {
             "name": _product(item)[:100],
-            "ports": [port],
-            "protocol": protocol,
             "ipaddresses": [address["id"]],
             "description": _described(item, "service"),
         }
-        if await self._has_generic_parents():
+        version = await self._version()
+        if version >= _PORT_MAPPINGS_SINCE:
+            values["port_mappings"] = [f"{protocol}/{port}"]
+        else:
+            values |= {"ports": [port], "protocol": protocol}
+        if version >= _GENERIC_PARENTS_SINCE:
             values |= {"parent_object_type": _OBJECT_TYPES[kind], "parent_object_id": parent["id"]}
         else:
             values |= {kind: parent["id"]}
         return _Wanted(path, values, existing)
 
-    async def _has_generic_parents(self) -> bool:
-        """Return whether services name their parent by type and id, as NetBox does since 4.3."""
+    async def _version(self) -> tuple[int, int]:
+        """Return NetBox's version, which decides how services are written."""
         answer = await self._ask("GET", "/api/")
         major, _, minor = answer.headers.get("api-version", "").partition(".")
         if not (major.isdecimal() and minor.isdecimal()):
             raise RefusedError("the answer names no API-Version; this is not NetBox")
-        return (int(major), int(minor)) >= _GENERIC_PARENTS_SINCE
+        return int(major), int(minor)
 
     async def _find(self, path: str, query: dict[str, str]) -> Object | None:
         """Return the first object that `query` finds, the one with the lowest id."""

@@ -27,6 +27,8 @@ _BY_NUMBER = "services of which the table has only the port, taken for what its 
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
+_MAPPING = re.compile(r"(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
+"""As NetBox writes it."""
 MAX_PORTS_OF_A_CELL = 200
 
 
@@ -100,14 +102,14 @@ def _is_reached_by_http(name: str) -> bool:
 
 
 def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tuple[int, Transport]]:
-    """Return the ports of a cell such as `443`, `80, 443/tcp` or `{53}`; faults name `where`."""
+    """Return the ports of a cell such as `443`, `80, 443/tcp`, `udp/53` or `{53}`; faults name `where`."""
     parts = [part for part in re.split(r"[\s,;{}\[\]]+", cell) if part]
     if len(parts) > MAX_PORTS_OF_A_CELL:
         findings.faults.add(where, f"lists {len(parts)} ports; {MAX_PORTS_OF_A_CELL} are the most")
         return []
     found: list[tuple[int, Transport]] = []
     for part in parts:
-        place = _PLACE.fullmatch(part)
+        place = _PLACE.fullmatch(_MAPPING.sub(r"\2/\1", part))
         if place is None or "-" in part[1:]:
             findings.faults.add(where, f"{quoted(part)} is not a port; list ports one by one, without ranges")
             continue

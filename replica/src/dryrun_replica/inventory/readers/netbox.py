@@ -3,7 +3,7 @@
 JSON: an answer of the API (`results`), a list, or an object of such lists. One file may hold devices, virtual
 machines, addresses and services, or several files one kind each; NetBox's numbers join them.
 Source: NetBox's serializers of `dcim.Device`, `virtualization.VirtualMachine`, `ipam.IPAddress` and
-`ipam.Service`, versions 3.5 to 4.4.
+`ipam.Service`, versions 3.5 to 4.7.
 """
 
 import re
@@ -95,7 +95,7 @@ def _kind_of(record: Item) -> str | None:
         return next((kind for path, kind in _KINDS if path in url), None)
     # Without its own address an object is known by members that no other has.
     has = record.value.keys() if isinstance(record.value, dict) else set[str]()
-    if "ports" in has:
+    if has & {"ports", "port_mappings"}:
         return "service"
     if "address" in has:
         return "address"
@@ -190,21 +190,37 @@ def _read_service(record: Item, findings: Findings) -> None:
     if host is None:
         findings.notes[_NO_PARENT] += 1
         return
+    for transport, port, where in _ports(record):
+        if transport not in {"tcp", "udp"}:
+            findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
+            continue
+        number = findings.port(port, where)
+        if number is not None:
+            service = described(record.text("name", "display") or "", record.member("custom_fields"))
+            findings.add_service(host, number, "udp" if transport == "udp" else "tcp", service, again=_TWICE)
+
+
+def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
+    """Yield protocol in lower case, port and place of each port of a service."""
+    mappings = record.member("port_mappings")
+    if mappings is not None:
+        # Since version 4.7; beside it `ports` is null where a service has several protocols.
+        for item in mappings.items():
+            text = record_text(item)
+            if text is None:
+                item.fault("is no text; expected one such as tcp/443")
+                continue
+            transport, _, port = text.partition("/")
+            yield transport.lower(), port, item.where
+        return
     protocol = record.member("protocol")
     value = protocol.text("value") if protocol is not None and isinstance(protocol.value, dict) else None
-    transport = (value or record_text(protocol) or "tcp").lower()
     ports = record.member("ports")
     if ports is None:
         record.fault("has no ports")
         return
     for item in ports.items():
-        if transport not in {"tcp", "udp"}:
-            findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
-            continue
-        number = findings.port(item.value, item.where)
-        if number is not None:
-            service = described(record.text("name", "display") or "", record.member("custom_fields"))
-            findings.add_service(host, number, "udp" if transport == "udp" else "tcp", service, again=_TWICE)
+        yield (value or record_text(protocol) or "tcp").lower(), item.value, item.where
 
 
 def record_text(item: Item | None) -> str | None:
@@ -217,8 +233,8 @@ def described(name: str, fields: Item | None = None) -> FoundService:
 
     Custom fields `product`, `software` and `version` know better.
     """
-    product = fields.text("product", "software", "application") if fields is not None else None
-    version = fields.text("version", "product_version", "software_version") if fields is not None else None
+    product = _field(fields, "product", "software", "application")
+    version = _field(fields, "version", "product_version", "software_version")
     name = name.strip()[:200]
     head, _, last = name.replace("/", " ").rpartition(" ")
     at_end = _VERSION.fullmatch(last)
@@ -228,13 +244,21 @@ def described(name: str, fields: Item | None = None) -> FoundService:
     return FoundService(name=name, product=product or name, version=version)
 
 
+def _field(fields: Item | None, *names: str) -> str | None:
+    """Return the first of these custom fields; a selection's is an object with its label since 4.7."""
+    found = fields.member(*names) if fields is not None else None
+    if fields is None or found is None:
+        return None
+    return found.text("label", "value") if isinstance(found.value, dict) else fields.text(*names)
+
+
 def _read_table(raw: bytes, file: str, findings: Findings) -> None:
     rows = table(raw, file, findings.faults)
     if rows is None:
         return
     columns = {*rows.columns}
     for row in rows.rows():
-        if columns & {"ports", "port"}:
+        if columns & {"port_mappings", "ports", "port"}:
             _read_service_row(row, findings)
         elif columns & {"role", "device_role", "manufacturer", "device_type", "vcpus", "cluster"}:
             _read_host_row(row, findings)
@@ -278,7 +302,9 @@ def _read_service_row(row: Row, findings: Findings) -> None:
     host = findings.host(identities_of([parent]))
     host.add_name(parent)
     stated = (row.first("protocol") or "tcp").lower()
-    for number, transport in ports_of(row.first("ports", "port") or "", stated, row.where, findings):
+    for number, transport in ports_of(
+        row.first("port_mappings", "ports", "port") or "", stated, row.where, findings
+    ):
         service = described(row.first("name") or "")
         service.product = row.first("product", "software", "application") or service.product
         service.version = row.first("version") or service.version
