@@ -377,3 +377,41 @@ def test_a_version_comes_with_its_product_and_a_cpe_only_with_the_same():
             [found] = host.services
             assert (found.product, found.version) == expected
             assert bool(found.cpe) == (found.product != "grafana")
+
+
+@pytest.mark.parametrize(
+    "cell", ["10.0.0.999", "10.0.0.0/24", "10.0.0.1-20", "10.0.0.1-10.0.0.20", "10.0.0.1:443", "10.0.0.1/33"]
+)
+@pytest.mark.parametrize("column", ["ip", "host"])
+def test_what_is_nearly_an_address_is_a_fault_and_no_name(cell, column):
+    with pytest.raises(InventoryError, match=rf"file1:2: '{cell}' is not the address of a host"):
+        read(f"{column},port\n{cell},80\n")
+
+
+@pytest.mark.parametrize(
+    "cell", ["10.0.0.1", "10.0.0.1/24", "10.0.0.0/31", "10.0.0.0/32", "fd00::1", "10.0.0.1.example"]
+)
+def test_addresses_with_a_prefix_length_and_names_with_digits_are_hosts(cell):
+    assert len(read(f"host,port\n{cell},80\n").hosts) == 1
+
+
+def test_lines_that_contradict_each_other_are_named_and_not_kept():
+    rows = [
+        "web1,443,nginx,1.26.3",
+        "web1,443,Apache httpd,2.4",
+        "web1,443,nginx,1.26",
+        "web1,443,nginx,1.28",
+    ]
+    inventory = read("host,port,product,version\n" + "\n".join(rows))
+    assert [sentence.split(" names ")[0] for sentence in inventory.contradicting] == ["file1:3:", "file1:5:"]
+    assert (inventory.hosts[0].services[0].product, inventory.hosts[0].services[0].version) == (
+        "nginx",
+        "1.26.3",
+    )
+    assert "file1" not in inventory.model_dump_json()
+
+
+def test_of_many_contradicting_lines_some_are_named_and_all_counted():
+    rows = [f"web{number},443,{product},1.2" for product in ("nginx", "Apache httpd") for number in range(25)]
+    contradicting = read("host,port,product,version\n" + "\n".join(rows)).contradicting
+    assert (len(contradicting), contradicting[-1]) == (21, "5 more such lines")

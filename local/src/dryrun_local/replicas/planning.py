@@ -171,5 +171,5 @@ async def show_plan(installation: Installation, planned: Planned, screen: Screen
                 "The engine does not answer, so the plan does not say what is there already; see: "
                 "dryrun-local doctor"
             )
-    for sentence in planned.inventory.unread:
+    for sentence in (*planned.inventory.unread, *planned.inventory.contradicting):
         screen.note(sentence)

@@ -54,6 +54,10 @@ _MAIL = re.compile(r"[^\s@]@[^\s@]")
 _YEARS_OF_CERTIFICATES = range(1970, 9999)
 """X.509 begins in 1950, and a year has to fit before and after."""
 _UNNAMED = "unknown"
+_ANOTHER_PRODUCT = (
+    "names another product or version than a line before it, for the same port of the same host; "
+    "the first line that states a version counts, or else the first"
+)
 _CONTRADICTIONS = "files contradict each other about a service"
 _PAGES = "objects on further pages of a list, which are in no file: export these too"
 
@@ -88,6 +92,7 @@ def assemble(
         rehearsed=tuple(findings.rehearsed),
         hosts=hosts,
         unread=tuple(findings.unread),
+        contradicting=assembly.contradicting_lines(),
         notes=tuple(
             Note(what=words.one_line(what, limit=MAX_NOTE_CHARACTERS) or "note", count=count)
             for what, count in sorted(notes.items())[:MAX_NOTES]
@@ -163,6 +168,18 @@ class _Assembly:
                 first, second = map(self._findings.source_of, (each.counts, each.other))
                 what = f"{service.label} of {first} counts, not {other} of {second}, {each.why}"
                 self.notes[f"files contradict each other: {where}: {what}."] += 1
+
+    def contradicting_lines(self) -> tuple[str, ...]:
+        """Return a sentence for each line of a table that contradicts one before it, then how many more."""
+        lines = dict.fromkeys(
+            each.where
+            for each in self._findings.repeated
+            if any(self._contradictions.of((each.before, each.again)))
+        )
+        said = [f"{where}: {_ANOTHER_PRODUCT}" for where in [*lines][:MAX_LISTED]]
+        if (rest := len(lines) - len(said)) > 0:
+            said.append(f"{rest} more such lines")
+        return tuple(said)
 
     def _contradicting(self, found: FoundService) -> str:
         """Return what a file says that does not count, if everybody may read it."""

@@ -24,6 +24,8 @@ MAX_TEXT = 4_000
 """Characters of any text that is looked at."""
 MAX_UNREAD = 20
 """Columns that are named of those that are not read."""
+MAX_REPEATED = 10_000
+"""Services that a table lists again, and that are compared."""
 MAX_NAMES_OF_A_HOST = 50
 MAX_IDENTITIES_OF_A_HOST = 500
 
@@ -102,6 +104,15 @@ class Pages:
         return sum(max(0, length - len(self._read[of])) for of, length in self._lengths.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A service that a line of a table lists again."""
+
+    where: str
+    before: FoundService
+    again: FoundService
+
+
 @dataclass(slots=True)
 class Findings:
     """All hosts of all files, their faults, and what is worth a note."""
@@ -115,6 +126,8 @@ class Findings:
     """Texts that identify the network without being a host's name: sites, tenants, domains."""
     unread: list[str] = field(default_factory=list)
     """A sentence for each table with columns that mean nothing here."""
+    repeated: list["Repeated"] = field(default_factory=list)
+    """Services that a table lists again."""
     _source: int = 0
     _sources: dict[str, int] = field(default_factory=dict)
     _hosts: dict[FoundHost, None] = field(default_factory=dict)
@@ -203,11 +216,18 @@ class Findings:
             )
 
     def add_service(
-        self, host: FoundHost, port: int, transport: Transport, service: FoundService, *, again: str = ""
+        self,
+        host: FoundHost,
+        port: int,
+        transport: Transport,
+        service: FoundService,
+        *,
+        again: str = "",
+        where: str = "",
     ) -> None:
         """Add a service to a host, or what this one knows to the one that it has there.
 
-        `again` is the note for a file that lists one place of one host twice.
+        `again` is the note for a file that lists one place of one host twice, `where` the line that does.
         """
         described = host.services.get((port, transport))
         if described is None:
@@ -220,6 +240,8 @@ class Findings:
         service.sources = service.sources or self._source
         known = described.setdefault(service.sources, service)
         if known is not service:
+            if where and len(self.repeated) < MAX_REPEATED:
+                self.repeated.append(Repeated(where, replace(known), replace(service)))
             known.merge(service)
             if again:
                 self.notes[again] += 1

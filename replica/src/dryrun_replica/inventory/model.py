@@ -168,6 +168,8 @@ class Inventory(Word):
     """The templates of the reports among the sources."""
     unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES, exclude=True, repr=False)
     """What of tables is not read, for whoever imports them: in their own words, which are never kept."""
+    contradicting: tuple[str, ...] = Field(default=(), max_length=100, exclude=True, repr=False)
+    """Which lines of a table contradict others, for whoever imports it; never kept either."""
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
     notes: tuple[Note, ...] = Field(default=(), max_length=100)
 

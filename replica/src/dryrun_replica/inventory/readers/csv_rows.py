@@ -1,6 +1,7 @@
 """Reads a table of services that people or their programs wrote: a row for each host, or for each port."""
 
 import re
+from ipaddress import ip_interface
 
 from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
@@ -29,6 +30,8 @@ _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
 _MAPPING = re.compile(r"(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
 """As NetBox writes it."""
+_NEARLY_AN_ADDRESS = re.compile(r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?")
+"""What no host is called: a mistyped address, a range, or an address with a port."""
 MAX_PORTS_OF_A_CELL = 200
 
 
@@ -51,6 +54,12 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         if not texts:
             findings.faults.add(row.where, "names no host")
             continue
+        if wrong := [
+            text for text in texts if _NEARLY_AN_ADDRESS.fullmatch(text) and not _is_of_one_host(text)
+        ]:
+            what = "is not the address of a host; write one address a row, without ranges and ports"
+            findings.faults.add(row.where, f"{quoted(wrong[0])} {what}")
+            continue
         host = findings.host(identities_of(texts))
         if host.addresses and not host.addresses.issuperset(filter(None, map(as_address, texts))):
             findings.notes["rows of a host that other rows give another address, merged by its name"] += 1
@@ -58,6 +67,19 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
             findings.address(host, text)
         host.purpose = host.purpose or row.first(*_PURPOSE)
         _add_ports(row, host, findings)
+
+
+def _is_of_one_host(text: str) -> bool:
+    """Whether this is an address, with or without a prefix length, and not a network.
+
+    >>> [_is_of_one_host(text) for text in ("10.0.0.7", "10.0.0.7/24", "10.0.0.0/24", "10.0.0.999")]
+    [True, True, False, False]
+    """
+    try:
+        interface = ip_interface(text)
+    except ValueError:
+        return False
+    return interface.network.prefixlen >= interface.max_prefixlen - 1 or interface.ip != interface.network[0]
 
 
 def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
@@ -91,7 +113,7 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
             confidence=STATED if guess is None else GUESSED,
             is_by_number=guess is not None,
         )
-        findings.add_service(host, number, transport, service, again=_TWICE)
+        findings.add_service(host, number, transport, service, again=_TWICE, where=row.where)
 
 
 def _is_reached_by_http(name: str) -> bool:
