@@ -142,6 +142,16 @@ def test_a_product_that_nmap_names_by_the_length_of_an_answer_is_none():
     assert (found.port, found.product, found.name, found.is_mute) == (1190, None, None, False)
 
 
+@pytest.mark.parametrize("version", ["9.6.0 or later", "2.2.X - 2.3.X", "3.X - 4.X", "2.0.8 or older"])
+def test_a_range_of_versions_is_no_version(version):
+    service = f'<service name="http" product="nginx" version="{version}" method="probed" conf="10"/>'
+    inventory = read(HEAD + host_xml(port_xml(80, service)) + FOOT)
+    [found] = inventory.hosts[0].services
+    assert (found.product, found.version) == ("nginx", None)
+    ranges = "services of which the scan knows only a range of versions: theirs is taken as unknown"
+    assert notes(inventory)[ranges] == 1
+
+
 def test_a_host_that_was_scanned_twice_is_one():
     probed = '<service name="http" product="Caddy httpd" method="probed" conf="10"/>'
     inventory = read(HEAD + host_xml(port_xml(80)) + host_xml(port_xml(80, probed), port_xml(443)) + FOOT)

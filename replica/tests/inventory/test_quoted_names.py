@@ -50,12 +50,18 @@ def test_a_product_of_a_discovery_is_believed_no_more():
         ("HP 0171 2345678", None),
         ("9.2p1 Debian 2+deb12u3", "9.2p1 Debian 2+deb12u3"),
         ("8.0.36-0ubuntu0.1", "8.0.36-0ubuntu0.1"),
-        ("3.0.0 - 3.0.5", "3.0.0"),
     ],
 )
 def test_of_a_version_stays_what_names_nobody(version: str, kept: str | None):
     assert scanned(f'name="http" product="nginx" version="{version}"').version == kept
     assert scanned(f'name="http" product="nginx" version="{version}"', keep_names=True).version is not None
+
+
+@pytest.mark.parametrize(("scan", "kept"), [(True, None), (False, "3.0.0")])
+def test_of_a_range_of_versions_a_scan_keeps_nothing_and_a_table_its_beginning(scan: bool, kept: str | None):
+    table = "host,port,product,version\nweb,80,nginx,3.0.0 - 3.0.5\n"
+    heard = scanned('name="http" product="nginx" version="3.0.0 - 3.0.5"')
+    assert (heard if scan else read(table).hosts[0].services[0]).version == kept
 
 
 def test_the_plan_says_that_versions_were_cut():

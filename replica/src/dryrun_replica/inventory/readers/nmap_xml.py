@@ -228,6 +228,8 @@ class _Reader:
             return
         transport: Transport = "tcp" if protocol == "tcp" else "udp"
         service = _service(port, asked=self._asked)
+        if _VERSION_RANGE.search(port.service.get("version") or ""):
+            self._findings.notes[_RANGES] += 1
         self._findings.add_service(host, number, transport, service, again=_TWICE)
 
 
@@ -243,7 +245,7 @@ def _service(port: _Port, *, asked: bool) -> FoundService:
         # Who asked, and got no answer that it knows, writes what the port's number is for: it is not that.
         name=known.get("name") if probed or not asked else None,
         product=known.get("product"),
-        version=known.get("version"),
+        version=None if _VERSION_RANGE.search(known.get("version") or "") else known.get("version"),
         cpe=tuple(port.cpe),
         tls=tls,
         title=port.title,
@@ -256,6 +258,10 @@ def _service(port: _Port, *, asked: bool) -> FoundService:
         is_mute=known.get("method") == "table" and "servicefp" not in known if asked and known else None,
     )
 
+
+_VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
+"""Of some services nmap knows only from when to when their version is; none of them is the version."""
+_RANGES = "services of which the scan knows only a range of versions: theirs is taken as unknown"
 
 _COINCIDENCES = frozenset({"LANDesk remote management"})
 """What nmap calls any answer of 264 bytes, which names nothing."""
