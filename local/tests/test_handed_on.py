@@ -1,5 +1,6 @@
 """What each command of `dryrun-local` hands on: its words, the installation, and where it prints."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,15 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
         ("planned", HERE, ERR, {"as_json": True}),
     ]
     assert taken == ("taken", (HERE, OUT, Path("a.tar")), {"sha256": "abc", "replace": False})
+
+
+def test_a_bundle_beside_other_files_is_refused_by_name(tmp_path):
+    bundle = tmp_path / "acme.bundle"
+    with tarfile.open(bundle, "w") as archive:
+        archive.addfile(tarfile.TarInfo("index.json"))
+    result = CliRunner().invoke(app, ["network", "import", "scan.xml", str(bundle), "--name", "acme"])
+    assert result.exit_code == 2
+    assert "acme.bundle is a bundle, which is imported alone" in result.output
 
 
 def test_what_is_checked_here_is_checked_at_once(monkeypatch):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dryrun_contract.text import printable
 from dryrun_local.command_line import JsonOption, group, run_work
 
 app = group("Make replicas: templates that stand for a network of yours.")
@@ -71,6 +72,8 @@ def import_network(
     from dryrun_local.replicas.moving import import_bundle, is_bundle
     from dryrun_local.replicas.planning import ImportOptions, plan_only
 
+    if len(files) > 1 and (bundles := [file for file in files if is_bundle((file,))]):
+        raise typer.BadParameter(f"{printable(bundles[0].name)} is a bundle, which is imported alone")
     if is_bundle(tuple(files)):
         if plan or all_hosts or keep_names or seed or name or file_format:
             raise typer.BadParameter("a bundle is installed as it is; leave the other options out")

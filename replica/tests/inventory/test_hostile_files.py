@@ -274,6 +274,25 @@ def test_a_file_of_no_known_format_is_refused_by_name():
         read("hello\n")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Starting Nmap 7.95 ( https://nmap.org ) at 2026-11-30 21:50 UTC\nNmap scan report for 10.0.0.1\n",
+        "# Nmap 7.95 scan initiated Mon Nov 30 as: nmap -sV -oG - 10.0.0.1\nHost: 10.0.0.1 ()\tStatus: Up\n",
+        "# Nmap 7.95SVN scan initiated Mon Nov 30 as: nmap -oN - 10.0.0.1\n",
+    ],
+)
+def test_what_nmap_prints_for_people_is_told_from_what_it_writes_for_programs(text):
+    with pytest.raises(InventoryError, match="file1: is what nmap prints for people; scan with -oX"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_is_called_empty(text):
+    with pytest.raises(InventoryError, match="file1: is empty"):
+        read(text)
+
+
 def test_an_inventory_without_a_host_is_refused():
     with pytest.raises(InventoryError, match="describes no host"):
         read("host,port\n")

@@ -23,6 +23,10 @@ from dryrun_replica.inventory.table import encoding_of, plain
 MAX_BYTES = 64 * 1024 * 1024
 """Of all files together."""
 _HEAD = 4096
+_NMAP_FOR_PEOPLE = re.compile(
+    rb"^(?:Starting Nmap |# Nmap [\d.]+\w* scan initiated|Nmap scan report for )", re.MULTILINE
+)
+"""How nmap's output on a terminal, of -oN and of -oG begins."""
 
 type Reader = Callable[[bytes, str, Findings], None]
 
@@ -115,8 +119,7 @@ def read_inventory(
         name = printable(file.name, limit=100)
         file_is = file_format or recognise(file.raw)
         if file_is is None:
-            formats = ", ".join(FORMATS)
-            findings.faults.add(name, f"is of no known format; --format names one of {formats}")
+            findings.faults.add(name, _why_unknown(file.raw))
             continue
         # The files of NetBox are lists and pages of one system.
         findings.begin_source("NetBox" if file_is == "netbox" else f"file {number}")
@@ -133,6 +136,14 @@ def read_inventory(
         findings.faults.add("the inventory", "describes no host that runs")
     findings.faults.raise_any()
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known)
+
+
+def _why_unknown(raw: bytes) -> str:
+    if not raw.strip():
+        return "is empty"
+    if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):
+        return "is what nmap prints for people; scan with -oX FILE and import that file"
+    return f"is of no known format; --format names one of {', '.join(FORMATS)}"
 
 
 def recognise(raw: bytes) -> str | None:
