@@ -114,6 +114,17 @@ async def test_a_row_and_a_template_that_are_gone_are_missing(engine, installati
     assert not (tmp_path / "acme.bundle").exists()
 
 
+@pytest.mark.parametrize(
+    "text", ["", "x-dryrun: {title: 'Repl", "x-dryrun: {title: Replica}\n", "- services\n"]
+)
+async def test_a_template_that_was_cut_off_is_damaged(engine, installation, capsys, text) -> None:
+    (installation.replica_templates / "acme.yml").write_text(text)
+    lack = "1 template of acme is damaged: acme; import the network again"
+    assert await said(installation, capsys) == [lack]
+    with pytest.raises(ReplicaError, match=lack):
+        await verify_replica(installation, Screen(), "acme")
+
+
 async def test_without_an_engine_the_list_says_that_it_does_not_know(
     installation, monkeypatch, capsys
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dryrun_contract.text import counted, printable
 from dryrun_local.images.allowlist_rows import rows_in
@@ -12,6 +13,9 @@ from dryrun_local.replicas.installed import Replica, ReplicaError
 from dryrun_local.replicas.needed_images import not_as_pinned
 from dryrun_local.replicas.shared_root import ANSWER_SECONDS
 from dryrun_orchestrator.catalog.allowlist import STAND_IN, who_builds
+from dryrun_orchestrator.catalog.operator_file import UnreadableFileError, read_regular_file
+from dryrun_orchestrator.catalog.yaml_reader import read_yaml
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 AGAIN = "import the network again"
 _MOST_NAMED = 3
@@ -39,6 +43,20 @@ def lacks_of_files(installation: Installation, replica: Replica) -> Iterator[Lac
     if gone := [each for each in replica.templates if not (folder / f"{each}.yml").is_file()]:
         count = counted(len(gone), f"template of {name} is", f"templates of {name} are")
         yield Lack(f"{count} missing: {_named(gone)}")
+    there = [each for each in replica.templates if each not in gone]
+    if broken := [each for each in there if not _has_services(folder / f"{each}.yml")]:
+        count = counted(len(broken), f"template of {name} is", f"templates of {name} are")
+        yield Lack(f"{count} damaged: {_named(broken)}")
+
+
+def _has_services(template: Path) -> bool:
+    """Whether a template reads to its end and names services, which are judged at a start."""
+    faults = FaultList(template.name)
+    try:
+        document = read_yaml(read_regular_file(template), faults)
+    except UnreadableFileError:
+        return False
+    return document is not None and not faults.faults and "services" in document.entries()
 
 
 def require_files(installation: Installation, replica: Replica) -> None:
