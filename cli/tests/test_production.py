@@ -66,6 +66,22 @@ def test_a_network_with_host_bits_is_refused_as_collectors_do(report, api, optio
     assert not api.scans
 
 
+def test_targets_that_hold_nothing_of_the_output_are_refused(run, report, api, tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*FOUND, END]))
+    how = ("production", "report", path, "--collector", "network", "--profile", "full")
+    code, _, err = run(*how, "--targets", "10.214.0.0/16", "--targets", "fd00::/64")
+    assert (code, api.scans) == (2, [])
+    assert (
+        "has no discovery in 10.214.0.0/16, fd00::/64, and some elsewhere, such as 10.213.0.9;"
+        in " ".join(err.split())
+    )
+    assert run(*how, "--targets", "10.214.0.0/16", "--targets", "10.213.0.1")[0] == 0
+    named = [{"type": "discovery", "kind": "host", "key": "printer"}, {"type": "end", "discoveries": 1}]
+    assert report(named)[0] == report([{"type": "end", "discoveries": 0}])[0] == 0
+    assert len(api.scans) == 3
+
+
 def test_a_scan_of_earlier_says_when_it_began(report, api):
     assert report([*FOUND, END], "--began", "2026-11-26T02:30:00+01:00")[0] == 0
     assert api.scans[0]["started_at"] == "2026-11-26T01:30:00Z"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,7 +20,9 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
+from dryrun_contract.network import exact_network
 from dryrun_contract.production import ChangeSummary, ScanEnd, ScanStart, ScanView
+from dryrun_contract.resource_key import ResourceKey
 
 REPORTED_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 1024 * 1024
@@ -89,6 +92,32 @@ class _Lines:
             yield batch
 
 
+def _require_targets(file: Path, start: ScanStart) -> None:
+    """Raise WrongUseError for targets with none of the addresses that the file has: it is another scan's."""
+    elsewhere: str | None = None
+    is_inside = False
+    for batch in _Lines(file).batches():
+        for each in batch:
+            address = _address_of(str(each["key"]))
+            if is_inside or address is None:
+                continue
+            is_inside = any(address in network for network in map(exact_network, start.targets))
+            elsewhere = elsewhere or str(address)
+    if elsewhere is not None and not is_inside:
+        raise WrongUseError(
+            f"--targets: {file} has no discovery in {', '.join(start.targets)}, and some elsewhere, such as "
+            f"{elsewhere}; give the targets that it scanned: what a scan does not find in them counts as missed"
+        )
+
+
+def _address_of(key: str) -> IPv4Address | IPv6Address | None:
+    """Return the address of a resource; None where its host is identified by a name."""
+    try:
+        return ip_address(ResourceKey.parse(key).host)
+    except ValueError:
+        return None
+
+
 @command
 async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
@@ -107,8 +136,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         what = fault["msg"].removeprefix("Value error, ")
         raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
     # Read once before anything is sent: an invalid line ends the command here.
-    for _ in _Lines(scan.file).batches() if may_be_read_again(scan.file) else ():
-        pass
+    if may_be_read_again(scan.file):
+        _require_targets(scan.file, start)
     answer = await client.ask("POST", "/production/scans", body=start.model_dump(mode="json"))
     begun = read_word(ScanView, answer, "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
