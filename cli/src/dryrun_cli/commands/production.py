@@ -106,7 +106,7 @@ def _require_targets(file: Path, start: ScanStart) -> None:
     if elsewhere is not None and not is_inside:
         raise WrongUseError(
             f"--targets: {file} has no discovery in {', '.join(start.targets)}, and some elsewhere, such as "
-            f"{elsewhere}; give the targets that it scanned: what a scan does not find in them counts as missed"
+            f"{elsewhere}; give what was scanned: everything that a scan does not find there counts as missed"
         )
 
 
