@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Final, Literal
 from uuid import UUID
 
@@ -159,22 +160,26 @@ class _Watcher:
     @contextlib.contextmanager
     def _signals(self, follow: asyncio.Task[None]) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        handlers = {
+        handlers: dict[int, Callable[[], None]] = {
             signal.SIGINT: lambda: self._interrupted(follow),
             signal.SIGTERM: lambda: self._leave(follow, signal.SIGTERM),
             signal.SIGHUP: lambda: self._leave(follow, signal.SIGHUP),
         }
-        before = {number: signal.getsignal(number) for number in handlers}
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler)
+
+        def hear(number: int, _: FrameType | None) -> None:
+            loop.call_soon_threadsafe(handlers[number])
+
+        # Not the loop's handlers: removed, they give signals their default for a moment: the process ends.
+        before = {number: signal.signal(number, hear) for number in handlers}
         try:
             yield
         finally:
             for number, handler_before in before.items():
-                loop.remove_signal_handler(number)
                 signal.signal(number, handler_before)
 
     def _interrupted(self, follow: asyncio.Task[None]) -> None:
+        if self._left_by is not None:
+            return
         self._interrupts += 1
         if self._interrupts > 1 or not self._stops:
             self._leave(follow, signal.SIGINT)
@@ -183,7 +188,7 @@ class _Watcher:
         self._stop_task = asyncio.create_task(self._stop())
 
     def _leave(self, follow: asyncio.Task[None], number: signal.Signals) -> None:
-        self._left_by = number
+        self._left_by = self._left_by or number
         follow.cancel()
 
     async def _stop(self) -> None:

@@ -157,10 +157,11 @@ class Demo:
         finally:
             interruption.listen()
         self._timings.mark("session ended")
-        if self._result.watched.left_by is not None:
-            interruption.note(self._result.watched.left_by)
-        elif self._result.watched.interrupted and not self._result.kept:
+        # Ctrl-C that asked for the stop came first, whatever has ended the watching since.
+        if self._result.watched.interrupted and not self._result.kept:
             interruption.note(signal.SIGINT)
+        elif self._result.watched.left_by is not None:
+            interruption.note(self._result.watched.left_by)
 
     async def _report(self, client: ApiClient, criteria: JsonObject, interruption: Interruption) -> None:
         assert self._result.session_id is not None
