@@ -19,6 +19,7 @@ from dryrun_cli.errors import ApiRefusedError, CliError, WrongUseError
 from dryrun_contract.baseline import Baseline, BaselineArm
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.problem import Problem
+from dryrun_contract.text import counted
 from dryrun_local.ci.baseline_file import UPDATE, faults_of, faults_of_digests, read_baseline, write_baseline
 from dryrun_local.ci.counting import Network, runs_of_facts, tallies_of
 from dryrun_local.ci.junit import junit
@@ -181,7 +182,9 @@ class Ci:
                     f"{arm.name} found nothing in every run of the baseline: no loss could be seen; {UPDATE}"
                 )
             raise WrongUseError(
-                f"{arm.name}: {request.repetitions} repetitions on {len(request.seeds)} seeds are too few; "
+                f"{arm.name}: {counted(request.repetitions, 'repetition')} on "
+                f"{counted(len(request.seeds), 'seed')} "
+                "will not do; "
                 f"beside the {baseline.arms[arm.name].runs} runs of the baseline chance could explain even a "
                 f"fact that is never found any more; repetitions times seeds has to be {least} or more"
             )
