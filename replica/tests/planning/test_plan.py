@@ -10,7 +10,7 @@ from simple_recipes import match_host
 from dryrun_replica.levels import LEVELS, Level
 from dryrun_replica.planning.coverage import Coverage
 from dryrun_replica.planning.plan import Plan, keep_images, make_plan
-from dryrun_replica.planning.summary import bar, sentence, uncovered
+from dryrun_replica.planning.summary import bar, sentence, sentence_on_versions, uncovered
 
 NETWORK = network(
     *(
@@ -40,6 +40,10 @@ def test_every_service_of_the_network_is_counted_at_its_level():
     }
     assert sentence(coverage) == (
         "60 of 67 services stand on real software, 5 on a relative, 1 on a banner, 1 on nothing: Product-1"
+    )
+    assert sentence_on_versions(coverage) == (
+        "With the versions that exist here, 30 of 67 services stand on the same version, "
+        "30 on another version of the product"
     )
     assert [(row.label, row.services, row.level, row.stands_on, row.why) for row in coverage.rows] == [
         ("Product-1", 1, Level.NOTHING, None, "no recipe"),

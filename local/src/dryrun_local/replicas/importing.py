@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
 from dryrun_contract.text import printable
 from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.images.progress import ImageScreen
@@ -26,7 +24,7 @@ from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root, roo
 from dryrun_local.replicas.verification import verify_new
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import STAND_IN
-from dryrun_replica.planning.summary import sentence
+from dryrun_replica.planning.summary import sentence_on_versions
 from dryrun_replica.planning.template import template_text
 
 
@@ -53,7 +51,7 @@ async def import_network(installation: Installation, options: ImportOptions, scr
         if root.versions != planned.matcher.versions:
             # Planned before it was known which versions exist here.
             planned = plan_replica(installation, options)
-            screen.console.print(Text(sentence(planned.plan.coverage)))
+            screen.note(sentence_on_versions(planned.plan.coverage))
         await _make(installation, screen, planned, root, replace=options.replace)
     return 0
 

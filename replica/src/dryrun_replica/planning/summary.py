@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dryrun_contract.template import Levels
+from dryrun_contract.text import counted
 from dryrun_replica.levels import LEVELS, Level
 from dryrun_replica.planning.coverage import Coverage
 from dryrun_replica.planning.plan import Plan
@@ -33,6 +34,16 @@ def levels_of(coverage: Coverage) -> Levels:
     """Return the figures as templates and reports carry them."""
     levels = {level.value: coverage.levels[level] for level in LEVELS}
     return Levels.model_validate({**levels, "open_ports": coverage.open_ports})
+
+
+def sentence_on_versions(coverage: Coverage) -> str:
+    """Return what a plan cannot say before it is known which versions exist here."""
+    same, other = coverage.levels[Level.SAME_VERSION], coverage.levels[Level.SAME_PRODUCT]
+    stands = "stands" if same == 1 else "stand"
+    return (
+        f"With the versions that exist here, {same} of {counted(coverage.services, 'service')} {stands} on "
+        f"the same version, {other} on another version of the product"
+    )
 
 
 def sentence(coverage: Coverage) -> str:
