@@ -54,3 +54,22 @@ def test_pages_that_are_expected_elsewhere_are_asked_for_and_one_that_is_not_the
         ("web_app", ":8443/tcp"): {"title": "GET / HTTP/1.0"},
         ("web_app", ":8443/tcp/.web"): {"title": "GET /.web HTTP/1.0"},
     }
+
+
+def test_what_a_server_says_first_is_heard_though_it_keeps_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(questions, "MOST_SECONDS", 0.5)
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"11.8.9-MariaDB")
+        await reader.read()
+        writer.close()
+
+    async def heard() -> str:
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await questions.answer(Here("", "", ""), port, tls=False)
+
+    assert asyncio.run(heard()) == "11.8.9-MariaDB"

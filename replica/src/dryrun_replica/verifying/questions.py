@@ -13,14 +13,17 @@ _MOST_BYTES = 65536
 GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 _PATH = re.compile(r"(?:/[A-Za-z0-9._-]+)*")
 """Nothing in it means anything to a shell or to printf."""
-_PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout 10 head -c {most} <&3"
+MOST_SECONDS = 10.0
+"""How long an answer, or a handshake, is waited for."""
+# cat passes on at once what it has read; head alone loses it where a server keeps the connection.
+_PLAIN = (
+    "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout {seconds} cat <&3 | head -c {most}"
+)
 # With -quiet it goes on to read after the end of its input, until the server ends.
 _TLS = (
-    "printf '{text}' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null"
+    "printf '{text}' | timeout {seconds} openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null"
     " | head -c {most}"
 )
-MOST_SECONDS = 10.0
-"""How long a handshake is waited for."""
 _CERTIFICATE = (
     "timeout {seconds} openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null"
     " | openssl x509 -noout -subject -issuer -enddate -nameopt RFC2253 -dateopt iso_8601 2> /dev/null"
@@ -37,7 +40,7 @@ _SHARE_TYPES = {"Disk": "disk", "IPC": "ipc", "Printer": "printer"}
 
 async def answer(container: Container, port: int, *, tls: bool, text: str = "") -> str:
     """Return what a port says, after `text` was sent to it."""
-    script = (_TLS if tls else _PLAIN).format(port=port, text=text, most=_MOST_BYTES)
+    script = (_TLS if tls else _PLAIN).format(port=port, text=text, most=_MOST_BYTES, seconds=MOST_SECONDS)
     return await container.ask("bash", "-c", script)
 
 
