@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from made_bundles import in_folder
 from target_container import docker
 
 from dryrun_local.images.archive import opened_archive
@@ -28,18 +29,6 @@ from dryrun_replica.planning.plan import make_plan
 from dryrun_replica.planning.template import template_text
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
-
-
-SCANNER = "discovery/test-collector-plain:1.0"
-MANIFEST = f"""\
-name: plain
-image: {SCANNER}
-summary: Finds hosts.
-provides: [host]
-timeout_seconds: 60
-arguments: ["{{cidr}}"]
-"""
-ALLOWED = {SCANNER: {"id": f"sha256:{'5' * 64}", "arguments": [["{cidr}"]]}}
 
 
 class MadeImage:
@@ -103,16 +92,6 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
         return
 
     monkeypatch.setattr(verification, "verify_rows", verify)
-
-
-def in_folder(path: Path) -> Installation:
-    made = Installation(path / "root", path / "state")
-    (made.root / "templates").mkdir(parents=True)
-    made.manifests.mkdir(parents=True)
-    (made.manifests / "plain.yml").write_text(MANIFEST)
-    made.prepare()
-    made.allowlist.write_text(json.dumps({"version": 1, "images": ALLOWED}))
-    return made
 
 
 def network_on(image: str, image_id: str, path: Path) -> Installation:
