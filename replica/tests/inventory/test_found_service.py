@@ -1,0 +1,131 @@
+from itertools import permutations
+
+import pytest
+from read_files import notes, read
+
+
+def test_software_in_the_column_of_services_is_a_product():
+    table = (
+        "host,ip,port,service\na,10.0.0.1,9200,elasticsearch\nb,10.0.0.2,9090,prometheus\nc,10.0.0.3,22,ssh\n"
+    )
+    found = [host.services[0] for host in read(table).hosts]
+    assert [(each.product, each.name) for each in found] == [
+        ("elasticsearch", "http"),
+        ("prometheus", "http"),
+        (None, "ssh"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["mysql", "kafka", "docker", "http server", "HTTP/1.1", "nginx/1.26.3", "Windows RDP", "ssl/http"]
+)
+def test_other_words_in_the_column_of_services_are_no_product(name):
+    [host] = read(f"host,port,service\na,7000,{name}\n").hosts
+    assert host.services[0].product is None
+
+
+SCAN = (
+    '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="{args}"><host><status state="up"/>'
+    '<address addr="10.0.0.3" addrtype="ipv4"/><ports><port protocol="tcp" portid="25">'
+    '<state state="open"/><service {service}/></port></ports></host>'
+    '<runstats><finished exit="success"/></runstats></nmaprun>'
+)
+BARE, STATED = "host,ip,port\na,10.0.0.3,25\n", "host,ip,port,service\na,10.0.0.3,25,smtp\n"
+MUTE = SCAN.format(args="nmap -sV", service='name="smtp" method="table" conf="3"')
+HEARD = SCAN.format(args="nmap -sV", service='name="smtp" method="table" conf="3" servicefp="x"')
+UNASKED = SCAN.format(args="nmap -sS", service='name="smtp" method="table" conf="3"')
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ((BARE, STATED, MUTE), "smtp"),
+        ((UNASKED, MUTE), None),
+        ((UNASKED, BARE), "smtp"),
+        ((BARE, MUTE), None),
+        ((BARE, HEARD), None),
+    ],
+)
+def test_only_a_name_by_number_gives_way_to_silence_in_any_order(files, name):
+    for order in permutations(files):
+        [host] = read(*order).hosts
+        assert [each.name for each in host.services] == [name]
+
+
+def test_an_answer_in_one_scan_counts_more_than_silence_in_others():
+    for order in permutations((MUTE, HEARD, MUTE)):
+        [host] = read(*order).hosts
+        assert host.services[0].is_mute is False
+
+
+def test_what_a_scan_found_counts_more_than_software_under_services():
+    probed = 'name="http" product="Grafana http" version="10.2" method="probed" conf="10"'
+    scan, table = (
+        SCAN.format(args="nmap -sV", service=probed),
+        "host,ip,port,service\na,10.0.0.3,25,grafana\n",
+    )
+    for files in ((scan, table), (table, scan)):
+        [host] = read(*files).hosts
+        assert host.services[0].version == "10.2"
+
+
+@pytest.mark.parametrize("column", ["cpe", "banner"])
+def test_a_row_that_says_more_than_its_port_is_no_guess(column):
+    table = f"host,ip,port,{column}\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n"
+    inventory = read(table)
+    assert not any("only the port" in note for note in notes(inventory))
+    assert inventory.hosts[0].services[0].name is None
+
+
+def test_what_has_a_title_speaks_http_whatever_its_port_is_for():
+    inventory = read("host,ip,port,title\na,10.0.0.1,5432,Grafana\n")
+    assert not any("only the port" in note for note in notes(inventory))
+    assert inventory.hosts[0].services[0].name == "http"
+
+
+ROW = "host,ip,port,service\na,10.0.0.3,25,{}\n"
+PROBED = 'name="http" product="{}" version="{}" method="probed" conf="10"'
+
+
+@pytest.mark.parametrize(
+    ("words", "product", "version", "expected"),
+    [
+        (["http", "grafana"], "nginx", "1.26.3", ("http", "nginx", "1.26.3")),
+        (["http", "grafana"], "Grafana http", "10.2", ("http", "Grafana http", "10.2")),
+        (["smtp"], "nginx", "1.26.3", ("http", "nginx", "1.26.3")),
+        (["prometheus"], "Golang net/http server", "", ("http", "prometheus", None)),
+    ],
+)
+def test_name_and_product_are_the_surest_ones_in_any_order_of_files(words, product, version, expected):
+    files = [ROW.format(word) for word in words]
+    files.append(SCAN.format(args="nmap -sV", service=PROBED.format(product, version)))
+    for order in permutations(files):
+        [host] = read(*order, keep_names=True).hosts
+        [service] = host.services
+        assert (service.name, service.product, service.version) == expected
+
+
+def test_a_name_borrowed_from_another_row_gives_way_to_a_surer_one():
+    files = ("host,ip,port\na,10.0.0.3,5432\n", "host,ip,port,product\na,10.0.0.3,5432,billing\n")
+    for order in permutations((*files, "host,ip,port,service\na,10.0.0.3,5432,http\n")):
+        [host] = read(*order, keep_names=True).hosts
+        assert (host.services[0].name, host.services[0].product) == ("http", "billing")
+
+
+def test_a_version_comes_with_its_product_and_a_cpe_only_with_the_same():
+    word = ROW.format("grafana")
+    surely = 'name="http" product="{}" version="{}" method="probed" conf="{}"'
+    cpe = "<cpe>cpe:/a:igor_sysoev:nginx:1.26.3</cpe>"
+    for confidence, product, version, expected in (
+        (9, "Grafana http", "10.2", ("Grafana http", "10.2")),
+        (8, "nginx", "", ("grafana", None)),
+    ):
+        service = surely.format(product, version, confidence)
+        scan = SCAN.format(args="nmap -sV", service=service).replace(
+            f"<service {service}/>", f"<service {service}>{cpe}</service>"
+        )
+        for order in permutations((word, scan)):
+            [host] = read(*order, keep_names=True).hosts
+            [found] = host.services
+            assert (found.product, found.version) == expected
+            assert bool(found.cpe) == (found.product != "grafana")
