@@ -97,14 +97,12 @@ def test_an_allowlist_that_is_missing_or_faulty_is_refused_before_anything_is_wr
 
 
 def test_templates_of_imported_networks_follow_what_is_installed(tmp_path: Path):
-    checkout = _checkout(tmp_path)
-    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    checkout = _checkout(tmp_path, built=True)
     taken_over = tmp_path / "state" / "config" / "replicas"
     assert _prepared_in(checkout).returncode == 0
     assert [*taken_over.iterdir()] == []
 
-    templates = checkout / ".dryrun" / "replicas" / "templates"
-    templates.mkdir(parents=True)
+    templates = _templates_of_networks(checkout)
     small = (DEPLOY.parent / "templates" / "small.yml").read_text()
     for name in ("acme", "pinehub"):
         (templates / f"{name}.yml").write_text(small)
@@ -124,8 +122,7 @@ def test_templates_of_imported_networks_follow_what_is_installed(tmp_path: Path)
 
 
 def test_what_the_orchestrator_could_not_read_is_refused_before_anything_is_written(tmp_path: Path):
-    checkout = _checkout(tmp_path)
-    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
+    checkout = _checkout(tmp_path, built=True)
     manifest = checkout / "collectors" / "manifests" / "web.yml"
     manifest.chmod(0o640)
     (checkout / "templates").chmod(0o700)
@@ -139,10 +136,8 @@ def test_what_the_orchestrator_could_not_read_is_refused_before_anything_is_writ
 def test_an_imported_network_whose_images_the_allowlist_lacks_is_refused_before_anything_is_written(
     tmp_path: Path,
 ):
-    checkout = _checkout(tmp_path)
-    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
-    templates = checkout / ".dryrun" / "replicas" / "templates"
-    templates.mkdir(parents=True)
+    checkout = _checkout(tmp_path, built=True)
+    templates = _templates_of_networks(checkout)
     small = (DEPLOY.parent / "templates" / "small.yml").read_text()
     (templates / "acme.yml").write_text(small)
     assert _prepared_in(checkout).returncode == 0
@@ -162,10 +157,8 @@ def test_an_imported_network_whose_images_the_allowlist_lacks_is_refused_before_
 def test_an_imported_network_named_as_a_template_of_the_project_is_refused_before_anything_is_written(
     tmp_path: Path,
 ):
-    checkout = _checkout(tmp_path)
-    shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
-    templates = checkout / ".dryrun" / "replicas" / "templates"
-    templates.mkdir(parents=True)
+    checkout = _checkout(tmp_path, built=True)
+    templates = _templates_of_networks(checkout)
     shutil.copy(DEPLOY.parent / "templates" / "large.yml", templates / "large.yml")
     done = _prepared_in(checkout)
     assert done.returncode == 1
@@ -284,14 +277,23 @@ def test_certificates_of_which_one_could_not_be_written_are_made_again(tmp_path:
             (folder / each).unlink()
 
 
-def _checkout(place: Path) -> Path:
-    """Return a checkout that has built no image."""
+def _templates_of_networks(checkout: Path) -> Path:
+    """Return the folder, made just now, in which imports install templates."""
+    templates = checkout / ".dryrun" / "replicas" / "templates"
+    templates.mkdir(parents=True)
+    return templates
+
+
+def _checkout(place: Path, *, built: bool = False) -> Path:
+    """Return a checkout, with the images' allowlist if it has `built` them."""
     checkout = place / "checkout"
     shutil.copytree(DEPLOY, checkout / "deploy", ignore=shutil.ignore_patterns("state", ".env"))
     (checkout / ".venv").symlink_to(DEPLOY.parent / ".venv")
     (checkout / ".dryrun").mkdir()
     for name in ("templates", "collectors/manifests"):
         shutil.copytree(DEPLOY.parent / name, checkout / name)
+    if built:
+        shutil.copy(DEPLOY.parent / ".dryrun" / "allowlist.json", checkout / ".dryrun")
     return checkout
 
 

@@ -1,22 +1,14 @@
 """A fake `docker`, and a repository with four image folders."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-FAKE_DOCKER = Path(__file__).with_name("fake_docker.py")
+from docker_on_path import docker_on_path
 
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    program = bin_folder / "docker"
-    program.write_text(f"#!{sys.executable} -ISs\n{FAKE_DOCKER.read_text()}")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
-    return bin_folder
+    return docker_on_path(tmp_path / "bin", monkeypatch)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """A network in a file, and another installation that may take it."""
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_bundles import FAKE_DOCKER, IMAGE, image_in, in_folder
+from docker_on_path import docker_on_path
+from made_bundles import IMAGE, image_in, in_folder
 
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
@@ -34,13 +34,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verified: list[str]) -> Path:
     """The folder of a `docker` that keeps its images in a file."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "docker"
-    program.write_text(f"#!{sys.executable} -ISs\n{FAKE_DOCKER.read_text()}")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    return folder
+    return docker_on_path(tmp_path / "bin", monkeypatch)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving
 from dryrun_local.terminal.screen import Screen
 
-FAKE_DOCKER = Path(__file__).parents[1] / "images" / "fake_docker.py"
 IMAGE = f"discovery/test-stand-in:{'a' * 16}"
 SCANNER = "discovery/test-collector-plain:1.0"
 MANIFEST = f"""\

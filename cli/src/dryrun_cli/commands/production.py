@@ -94,6 +94,7 @@ class _Lines:
 
 def _require_targets(file: Path, start: ScanStart) -> None:
     """Raise WrongUseError for targets with none of the addresses that the file has: it is another scan's."""
+    targets = [exact_network(target) for target in start.targets]
     elsewhere: str | None = None
     is_inside = False
     for batch in _Lines(file).batches():
@@ -101,7 +102,7 @@ def _require_targets(file: Path, start: ScanStart) -> None:
             address = _address_of(str(each["key"]))
             if is_inside or address is None:
                 continue
-            is_inside = any(address in network for network in map(exact_network, start.targets))
+            is_inside = any(address in target for target in targets)
             elsewhere = elsewhere or str(address)
     if elsewhere is not None and not is_inside:
         raise WrongUseError(

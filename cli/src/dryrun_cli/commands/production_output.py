@@ -80,8 +80,7 @@ def may_be_read_again(path: Path) -> bool:
 
     What is not there can be read as often as one likes: each time it is an error.
     """
-    is_stream = path == STANDARD_INPUT or path.is_fifo() or path.is_char_device() or path.is_socket()
-    return not is_stream
+    return not (path == STANDARD_INPUT or path.is_fifo() or path.is_char_device() or path.is_socket())
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from dryrun_local.replicas.installed import (
     damage,
     damaged,
     find,
-    for_a_deployment,
     installed,
     named,
+    note_deployment,
     plan_of,
     remove,
 )
@@ -98,8 +98,7 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     with held(installation, IMAGES):
         images = remove(installation, name)
     screen.done(f"Replica {printable(name)}", "removed")
-    if (left_to_do := for_a_deployment(installation)) is not None:
-        screen.note(left_to_do)
+    note_deployment(screen, installation)
     if images:
         screen.note(
             f"{counted(len(images), 'image')} left in the engine; to free the space, if no other checkout "

@@ -10,9 +10,9 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
 from dryrun_local.replicas.installed import (
-    for_a_deployment,
     install,
     installed_as,
+    note_deployment,
     require_fitting_card,
     require_free_name,
     require_free_templates,
@@ -86,5 +86,4 @@ async def _make(
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
     note_replaced(screen, before)
-    if (left_to_do := for_a_deployment(installation)) is not None:
-        screen.note(left_to_do)
+    note_deployment(screen, installation)

@@ -31,6 +31,7 @@ from dryrun_local.images.allowlist_rows import (
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import OWN_STATE, Installation
+from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import STAND_IN, AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
@@ -79,16 +80,15 @@ def installed_as(templates: Sequence[str]) -> str:
     )
 
 
-def for_a_deployment(installation: Installation) -> str | None:
-    """Return what is left to do after a change; None where nothing was deployed from this checkout.
+def note_deployment(screen: Screen, installation: Installation) -> None:
+    """Say what is left to do after a change, where something was deployed from this checkout.
 
     The services of `make up` read these files themselves, and deploy/prepare those of its checkout.
     """
     deploy = installation.root / "deploy"
     is_deployed = any((deploy / name).exists() for name in (".env", "state"))
-    if not is_deployed or installation.state != installation.root / OWN_STATE:
-        return None
-    return "The deployment takes this over when deploy/prepare runs"
+    if is_deployed and installation.state == installation.root / OWN_STATE:
+        screen.note("The deployment takes this over when deploy/prepare runs")
 
 
 def require_free_name(installation: Installation, name: str) -> None:

@@ -36,11 +36,11 @@ from dryrun_local.replicas.installed import (
     Replica,
     ReplicaError,
     find,
-    for_a_deployment,
     install,
     installed_as,
     judge_rows,
     judge_templates,
+    note_deployment,
     plan_of,
     require_free_name,
     require_free_templates,
@@ -189,8 +189,7 @@ async def import_bundle(
             raise
     screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
     note_replaced(screen, before)
-    if (left_to_do := for_a_deployment(installation)) is not None:
-        screen.note(left_to_do)
+    note_deployment(screen, installation)
     return 0
 
 
