@@ -78,6 +78,16 @@ def test_an_open_port_is_called_one_and_never_a_banner() -> None:
     assert unspoken.why == "an open port, no banner: no recipe speaks socks5"
 
 
+def test_a_product_with_a_recipe_over_tcp_only_lacks_one_over_udp() -> None:
+    # HTTP/3, as an inventory lists it beside TCP: elsewhere in the same plan the product has a stand-in.
+    http3 = Service(port=443, transport="udp", name="http", product="nginx", version="1.26.3")
+    assert MATCHER.match(http3).why == "no recipe for nginx over UDP"
+    names = Service(port=53, transport="udp", name="domain", product="nginx")
+    assert MATCHER.match(names).why == "no recipe for nginx over UDP; the same protocol"
+    unknown = Service(port=443, transport="udp", name="http", product="Acme")
+    assert MATCHER.match(unknown).why == "no recipe, relative or banner for Acme"
+
+
 def test_a_cpe_names_a_product_whatever_people_call_it() -> None:
     service = Service(port=1, product="The web thing", cpe=("cpe:/a:igor_sysoev:nginx:1.18.0",))
     assert MATCHER.match(service).recipe == "nginx"

@@ -83,16 +83,14 @@ class Matcher:
             return self._of_product(service, own)
         relative = None if service.name is None else self.book.relative_of(service.name, service.transport)
         if relative is not None:
-            named = (
-                f"no recipe for {service.product}" if service.product else "the inventory names no product"
-            )
+            named = self._why_no_recipe(service) if service.product else "the inventory names no product"
             return self._matched(relative, service, Level.RELATIVE, f"{named}; the same protocol")
         if self.banners is not None and self.banners.has(service):
             why = "a banner that names it; stands for no software"
             return Match(level=Level.BANNER, product=service.product, version=service.version, why=why)
         if silent(service) is not None:
-            return Match(level=Level.BANNER, why=f"an open port, no banner: {_why_nothing(service)}")
-        return Match(level=Level.NOTHING, why=_why_nothing(service))
+            return Match(level=Level.BANNER, why=f"an open port, no banner: {self._why_nothing(service)}")
+        return Match(level=Level.NOTHING, why=self._why_nothing(service))
 
     def match_host(self, host: Host) -> tuple[Match, ...]:
         """Return what stands for each service of a host, in their order.
@@ -162,6 +160,23 @@ class Matcher:
                 yield from self._cpes.get(f"{found[1]}:{found[2]}", ())
         if service.product is not None:
             yield from self._names.get(_normal(service.product), ())
+
+    def _why_nothing(self, service: Service) -> str:
+        if self._serves_elsewhere(service):
+            return self._why_no_recipe(service)
+        if service.product:
+            return f"no recipe, relative or banner for {service.product}"
+        known = service.name is not None and service.name != WRAPPED
+        return f"no recipe speaks {service.name}" if known else "nothing names it"
+
+    def _why_no_recipe(self, service: Service) -> str:
+        over = f" over {service.transport.upper()}" if self._serves_elsewhere(service) else ""
+        return f"no recipe for {service.product}{over}"
+
+    def _serves_elsewhere(self, service: Service) -> bool:
+        """Return whether there are recipes for the product, but none over this transport."""
+        named = list(self._named(service))
+        return bool(named) and all(service.transport not in recipe.transports for recipe in named)
 
     def _of_product(self, service: Service, recipe: Recipe) -> Match:
         here = self.versions.get(recipe.name)
@@ -262,10 +277,3 @@ def _normal(name: str) -> str:
 
 def _left_out(why: str) -> Match:
     return Match(level=Level.NOTHING, why=why)
-
-
-def _why_nothing(service: Service) -> str:
-    if service.product:
-        return f"no recipe, relative or banner for {service.product}"
-    known = service.name is not None and service.name != WRAPPED
-    return f"no recipe speaks {service.name}" if known else "nothing names it"
