@@ -77,9 +77,18 @@ def test_a_service_of_newer_versions_has_ports_of_several_protocols():
     assert services_of(read(json.dumps([DEVICE, mapped]))) == {
         "database-1": ["53/tcp PostgreSQL 15.3", "53/udp PostgreSQL 15.3"]
     }
-    refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53]}))
+    refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53, "53"]}))
     assert "port_mappings[0]: 'many' is not a port" in refusal
     assert "port_mappings[1]: is no text; expected one such as tcp/443" in refusal
+    assert "port_mappings[2]: '53' has no protocol; expected one such as tcp/443" in refusal
+
+
+def test_a_service_that_lists_no_port_is_counted():
+    for ports in ({"ports": []}, {"port_mappings": [], "protocol": None, "ports": None}):
+        inventory = read(page(DEVICE), page({**SERVICE, **ports}))
+        assert notes(inventory)["services of NetBox that list no port, left out"] == 1
+    table = read("ID,Name,Parent,Port Mappings\n1,SSH,db-7,\n2,SSH,db-8,tcp/22\n", file_format="netbox")
+    assert notes(table)["services of NetBox that list no port, left out"] == 1
 
 
 def test_a_custom_field_of_a_selection_is_its_label():

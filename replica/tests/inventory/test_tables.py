@@ -154,9 +154,11 @@ def test_software_that_is_reached_by_http_is_known_by_it_and_keeps_its_role(prod
 
 
 def test_all_faults_are_found_at_once_each_with_its_line():
-    message = refused("host,port\na,0\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\n")
+    message = refused(
+        "host,port\na,0\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\nh,http/80\n"
+    )
     assert message.splitlines() == [
-        "the inventory has 7 problems; nothing was imported",
+        "the inventory has 8 problems; nothing was imported",
         "  file1:2: '0' is not a port; ports are 1 to 65535",
         "  file1:3: '70000' is not a port; ports are 1 to 65535",
         "  file1:5: names no host",
@@ -164,6 +166,7 @@ def test_all_faults_are_found_at_once_each_with_its_line():
         "  file1:7: 'http' is not a port; ports are 1 to 65535",
         "  file1:8: has 3 cells; the heading has 2",
         "  file1:9: '\uff18\uff10' is not a port; ports are 1 to 65535",
+        "  file1:10: 'http/80' is not a port; expected 443 or 443/tcp",
     ]
 
 

@@ -133,7 +133,8 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tup
     for part in parts:
         place = _PLACE.fullmatch(_MAPPING.sub(r"\2/\1", part))
         if place is None or "-" in part[1:]:
-            findings.faults.add(where, f"{quoted(part)} is not a port; list ports one by one, without ranges")
+            rule = "list ports one by one, without ranges" if "-" in part[1:] else "expected 443 or 443/tcp"
+            findings.faults.add(where, f"{quoted(part)} is not a port; {rule}")
             continue
         transport = (place[2] or stated).lower()
         if transport in {"sctp", "dccp"}:

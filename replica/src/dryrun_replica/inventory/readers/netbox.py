@@ -9,6 +9,7 @@ Source: NetBox's serializers of `dcim.Device`, `virtualization.VirtualMachine`, 
 import re
 from collections.abc import Iterator
 
+from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
 from dryrun_replica.inventory.found_service import FoundService
 from dryrun_replica.inventory.readers.csv_rows import ports_of
@@ -18,6 +19,7 @@ from dryrun_replica.inventory.tree import Item, json_item
 DEVICE, MACHINE = "dcim.device", "virtualization.virtualmachine"
 _TWICE = "services that NetBox lists twice, merged"
 _NO_PARENT = "services of NetBox without a host of their own, left out"
+_NO_PORT = "services of NetBox that list no port, left out"
 _KINDS = (
     ("/api/dcim/devices/", "device"),
     ("/api/virtualization/virtual-machines/", "machine"),
@@ -190,6 +192,9 @@ def _read_service(record: Item, findings: Findings) -> None:
     if host is None:
         findings.notes[_NO_PARENT] += 1
         return
+    listed = record.member("port_mappings", "ports")
+    if listed is not None and listed.value == []:
+        findings.notes[_NO_PORT] += 1
     for transport, port, where in _ports(record):
         if transport not in {"tcp", "udp"}:
             findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
@@ -210,7 +215,10 @@ def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
             if text is None:
                 item.fault("is no text; expected one such as tcp/443")
                 continue
-            transport, _, port = text.partition("/")
+            transport, slash, port = text.partition("/")
+            if not slash:
+                item.fault(f"{quoted(text)} has no protocol; expected one such as tcp/443")
+                continue
             yield transport.lower(), port, item.where
         return
     protocol = record.member("protocol")
@@ -301,10 +309,12 @@ def _read_service_row(row: Row, findings: Findings) -> None:
         return
     host = findings.host(identities_of([parent]))
     host.add_name(parent)
+    cell = row.first("port_mappings", "ports", "port")
+    if cell is None:
+        findings.notes[_NO_PORT] += 1
+        return
     stated = (row.first("protocol") or "tcp").lower()
-    for number, transport in ports_of(
-        row.first("port_mappings", "ports", "port") or "", stated, row.where, findings
-    ):
+    for number, transport in ports_of(cell, stated, row.where, findings):
         service = described(row.first("name") or "")
         service.product = row.first("product", "software", "application") or service.product
         service.version = row.first("version") or service.version
