@@ -77,10 +77,13 @@ def test_a_service_of_newer_versions_has_ports_of_several_protocols():
     assert services_of(read(json.dumps([DEVICE, mapped]))) == {
         "database-1": ["53/tcp PostgreSQL 15.3", "53/udp PostgreSQL 15.3"]
     }
-    refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53, "53"]}))
+    refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53, "53", "/80"]}))
     assert "port_mappings[0]: 'many' is not a port" in refusal
     assert "port_mappings[1]: is no text; expected one such as tcp/443" in refusal
     assert "port_mappings[2]: '53' has no protocol; expected one such as tcp/443" in refusal
+    assert "port_mappings[3]: '/80' has no protocol; expected one such as tcp/443" in refusal
+    spaced = {**mapped, "port_mappings": [" tcp/5432 "]}
+    assert services_of(read(json.dumps([DEVICE, spaced]))) == {"database-1": ["5432/tcp PostgreSQL 15.3"]}
 
 
 def test_a_service_that_lists_no_port_is_counted():
@@ -254,6 +257,12 @@ def test_a_table_of_newer_versions_has_protocol_and_port_in_one_cell():
     (found,) = services_of(inventory).values()
     assert found == ["22/tcp ssh", "53/tcp BIND 9.20", "53/udp BIND 9.20"]
     assert services_of(read(services)) == services_of(inventory)
+
+
+def test_a_cell_that_runs_two_ports_together_is_a_fault_and_no_third_port():
+    for cell in ("53udp/53", "443tcp/80"):
+        with pytest.raises(InventoryError, match=rf"file1:2: '{cell}' is not a port"):
+            read(f"ID,Name,Parent,Port Mappings\n1,DNS,db-7,{cell}\n", file_format="netbox")
 
 
 def test_an_export_of_four_hundred_hosts_is_read_in_seconds_and_names_nobody():

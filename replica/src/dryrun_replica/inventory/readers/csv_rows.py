@@ -28,7 +28,7 @@ _BY_NUMBER = "services of which the table has only the port, taken for what its 
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
-_MAPPING = re.compile(r"(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
+_MAPPING = re.compile(r"^(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
 """As NetBox writes it."""
 _NEARLY_AN_ADDRESS = re.compile(r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?")
 """What no host is called: a mistyped address, a range, or an address with a port."""

@@ -215,8 +215,8 @@ def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
             if text is None:
                 item.fault("is no text; expected one such as tcp/443")
                 continue
-            transport, slash, port = text.partition("/")
-            if not slash:
+            transport, slash, port = text.strip().partition("/")
+            if not (transport and slash):
                 item.fault(f"{quoted(text)} has no protocol; expected one such as tcp/443")
                 continue
             yield transport.lower(), port, item.where
