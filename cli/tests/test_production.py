@@ -1,8 +1,11 @@
 """Production on the command line: a scan is reported with what it covered, and only a whole one counts."""
 
 import json
+from ipaddress import ip_network
 
 import pytest
+
+from dryrun_cli.commands import production
 
 FOUND = [
     {"type": "discovery", "kind": "host", "key": "10.213.0.9"},
@@ -80,6 +83,21 @@ def test_targets_that_hold_nothing_of_the_output_are_refused(run, report, api, t
     named = [{"type": "discovery", "kind": "host", "key": "printer"}, {"type": "end", "discoveries": 1}]
     assert report(named)[0] == report([{"type": "end", "discoveries": 0}])[0] == 0
     assert len(api.scans) == 3
+
+
+def test_many_targets_are_read_once_whatever_the_output_holds_elsewhere(run, api, tmp_path, monkeypatch):
+    read: list[str] = []
+    monkeypatch.setattr(production, "exact_network", lambda text: (read.append(text), ip_network(text))[1])
+    path = tmp_path / "found.ndjson"
+    found = [{"type": "discovery", "kind": "host", "key": f"192.0.2.{host}"} for host in range(1, 101)]
+    path.write_text(
+        "".join(json.dumps(line) + "\n" for line in [*found, {"type": "end", "discoveries": 100}])
+    )
+    targets = [f"10.0.{number}.0/24" for number in range(50)]
+    given = [word for target in targets for word in ("--targets", target)]
+    how = ("--collector", "network", "--profile", "full", *given)
+    assert run("production", "report", path, *how)[0] == 2
+    assert (read, api.scans) == (targets, [])
 
 
 def test_a_scan_of_earlier_says_when_it_began(report, api):
