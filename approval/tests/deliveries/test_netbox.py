@@ -173,6 +173,21 @@ async def test_what_could_not_be_looked_at_is_left_out_unless_another_look_succe
     assert len(netbox.services) == 1
 
 
+@pytest.mark.parametrize("version", ["", "4", "4.7.1", "9" * 5000 + ".1"])
+async def test_what_names_no_version_of_netbox_is_refused(engine, netbox, delivering, version):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    first = await prepared(engine, netbox, process, HOST)
+    await approve(engine, first.id)
+    await process.work()
+    netbox.assign("192.0.2.1", 7)
+    netbox.version = version
+    await approve_discoveries(engine, SSH)
+    second = await preview(engine, first.destination_id)
+    await process.work()
+    (item,) = await items_of(engine, second.id)
+    assert (item.state, "names no API-Version" in item.answer) == ("dead", True)
+
+
 async def test_another_look_may_succeed_before_the_approval(engine, netbox, delivering):
     process = delivering(netbox.receiver, netbox=TOKEN)
     netbox.receiver.behaviour = lambda _: answer(403)

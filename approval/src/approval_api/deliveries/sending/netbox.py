@@ -5,6 +5,7 @@ is refused. What people entered there is never changed: only what carries our ma
 """
 
 import json
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlencode
@@ -29,6 +30,7 @@ _GENERIC_PARENTS_SINCE = (4, 3)
 """Since then a service names its parent by type and id."""
 _PORT_MAPPINGS_SINCE = (4, 7)
 """Since then a service has `port_mappings`; `ports` and `protocol` are deprecated, and gone in 5.0."""
+_API_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _GONE = f"{MARK}gone since "
 
 type Object = dict[str, JsonValue]
@@ -202,10 +204,10 @@ class NetBoxSender:
     async def _version(self) -> tuple[int, int]:
         """Return NetBox's version, which decides how services are written."""
         answer = await self._ask("GET", "/api/")
-        major, _, minor = answer.headers.get("api-version", "").partition(".")
-        if not (major.isdecimal() and minor.isdecimal()):
+        found = _API_VERSION.fullmatch(answer.headers.get("api-version", ""))
+        if found is None:
             raise RefusedError("the answer names no API-Version; this is not NetBox")
-        return int(major), int(minor)
+        return int(found[1]), int(found[2])
 
     async def _find(self, path: str, query: dict[str, str]) -> Object | None:
         """Return the first object that `query` finds, the one with the lowest id."""
