@@ -30,7 +30,10 @@ _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
 _MAPPING = re.compile(r"^(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
 """As NetBox writes it."""
-_NEARLY_AN_ADDRESS = re.compile(r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?")
+_NEARLY_AN_ADDRESS = re.compile(
+    r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?|\[[0-9a-f:.]+\]:\d*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*/\d*",
+    re.IGNORECASE,
+)
 """What no host is called: a mistyped address, a range, or an address with a port."""
 MAX_PORTS_OF_A_CELL = 200
 
