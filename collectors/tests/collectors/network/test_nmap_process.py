@@ -50,6 +50,27 @@ async def test_an_nmap_that_does_nothing_is_ended(nmap_that, monkeypatch):
         await run_nmap([], [], {}, lambda found: None)
 
 
+@pytest.mark.parametrize(
+    ("status", "connects"),
+    [
+        ("CapEff:\t0000000000000000\n", True),
+        ("CapPrm:\t0000000000002000\nCapEff:\t000001ffffffdfff\n", True),
+        ("CapEff:\t0000000000002000\n", False),
+        ("Name:\tpython3\n", False),
+        (None, False),
+    ],
+)
+async def test_without_raw_sockets_nmap_is_told_to_connect(
+    nmap_that, monkeypatch, tmp_path, status, connects
+):
+    monkeypatch.delenv("NMAP_UNPRIVILEGED", raising=False)
+    monkeypatch.setattr(nmap_process, "_STATUS", tmp_path / "status")
+    if status is not None:
+        (tmp_path / "status").write_text(status)
+    nmap_that(f"import os\nif ('NMAP_UNPRIVILEGED' in os.environ) is not {connects}: sys.exit(1)")
+    await run_nmap([], [], {}, lambda found: None)
+
+
 SPOKEN = """
 Discovered open port 11211/tcp on 10.0.0.3
 Service scan sending probe GenericLines to 10.0.0.3:11211 (tcp)

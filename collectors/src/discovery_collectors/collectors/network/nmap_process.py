@@ -25,6 +25,9 @@ _LOOK_SECONDS = 5.0
 """Between two looks for its signs of life."""
 _STOP_SECONDS = 2
 _COMPLAINT_BYTES = 4096
+_STATUS = Path("/proc/self/status")
+_EFFECTIVE = re.compile(r"^CapEff:\s*([0-9a-f]{1,16})$", re.MULTILINE)
+_CAP_NET_RAW = 13
 _DISCOVERED = re.compile(rb"Discovered open port (\d{1,5})/tcp on (\d{1,3}(?:\.\d{1,3}){3})\s*")
 """What nmap -v says at once; its report names a host's ports when all hosts of the group are scanned."""
 _ASKED = re.compile(
@@ -154,7 +157,7 @@ async def _started(
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=os.environ | environment,
+                env=os.environ | _rights() | environment,
                 pass_fds=(writing,),
             )
         except FileNotFoundError:
@@ -169,6 +172,17 @@ async def _started(
                 await _end(process)
     finally:
         transport.close()
+
+
+def _rights() -> dict[str, str]:
+    """Return what tells nmap to connect where root has no raw sockets; it takes any root to have them."""
+    try:
+        effective = _EFFECTIVE.search(_STATUS.read_text(encoding="ascii", errors="replace"))
+    except OSError:
+        return {}
+    if effective is None or int(effective[1], 16) >> _CAP_NET_RAW & 1:
+        return {}
+    return {"NMAP_UNPRIVILEGED": "1"}
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
