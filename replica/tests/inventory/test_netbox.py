@@ -100,6 +100,15 @@ def test_a_custom_field_of_a_selection_is_its_label():
         assert services_of(read(page(DEVICE), page(service))) == READ
 
 
+@pytest.mark.parametrize("choice", ["PostgreSQL", {"value": "pg", "label": "PostgreSQL"}])
+def test_a_custom_field_of_several_choices_names_a_product_only_where_one_is_chosen(choice):
+    chosen = {**SERVICE, "name": "db", "custom_fields": {"product": [choice], "version": "15.3"}}
+    assert services_of(read(page(DEVICE), page(chosen))) == READ
+    for several in ([choice, "MariaDB"], []):
+        undecided = {**SERVICE, "custom_fields": {"product": several}}
+        assert services_of(read(page(DEVICE), page(undecided))) == READ
+
+
 def test_a_scan_of_an_address_of_the_export_is_of_the_same_host():
     scan = (
         '<nmaprun><host><status state="up"/><address addr="10.0.0.8" addrtype="ipv4"/><ports>'

@@ -253,10 +253,20 @@ def described(name: str, fields: Item | None = None) -> FoundService:
 
 
 def _field(fields: Item | None, *names: str) -> str | None:
-    """Return the first of these custom fields; a selection's is an object with its label since 4.7."""
+    """Return the first of these custom fields; a selection's is an object with its label since 4.7.
+
+    Several choices name no product, and one of a list of one does.
+    """
     found = fields.member(*names) if fields is not None else None
     if fields is None or found is None:
         return None
+    if isinstance(found.value, list):
+        choices = [*found.items()]
+        if len(choices) != 1:
+            return None
+        found = choices[0]
+        if not isinstance(found.value, dict):
+            return record_text(found)
     return found.text("label", "value") if isinstance(found.value, dict) else fields.text(*names)
 
 
