@@ -1,11 +1,13 @@
 """Production on the command line: a scan is reported with what it covered, and only a whole one counts."""
 
 import json
+import os
 from ipaddress import ip_network
+from threading import Thread
 
 import pytest
 
-from dryrun_cli.commands import production
+from dryrun_cli.commands import production, scan_output
 
 FOUND = [
     {"type": "discovery", "kind": "host", "key": "10.213.0.9"},
@@ -121,6 +123,61 @@ def test_many_are_sent_in_parts(report, api):
     large = [each | {"data": {"x": "y" * 60_000}} for each in many[:40]]
     assert report([*large, {"type": "end", "discoveries": 40}])[0] == 0
     assert [len(each["discoveries"]) for each in api.reported[3:]] == [17, 17, 6]
+
+
+def test_only_the_last_line_on_a_resource_is_sent(report, api):
+    hosts = [{"type": "discovery", "kind": "host", "key": f"10.213.{n // 250}.{n % 250}"} for n in range(600)]
+    first = {"type": "discovery", "kind": "service", "key": "10.213.0.1:22/tcp", "data": {"name": "ssh"}}
+    lines = [first, *hosts, FOUND[2], {"type": "end", "discoveries": 602}]
+    assert report(lines)[:2] == (
+        0,
+        "601 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n",
+    )
+    sent = [found for each in api.reported for found in each["discoveries"] if found["kind"] == "service"]
+    assert [found["data"] for found in sent] == [{"product": "OpenSSH"}]
+    assert not any("cut_off" in each for each in api.reported)
+
+
+def test_what_was_cut_off_is_called_so(report, api):
+    assert report(FOUND)[0] == report([WARNING, *FOUND, END])[0] == 0
+    assert [each.get("cut_off") for each in api.reported] == [True, None]
+
+
+@pytest.fixture
+def piped(run, tmp_path):
+    def piped(written):
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        writer = Thread(target=path.write_bytes, args=(written,))
+        writer.start()
+        how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+        try:
+            return run("production", "report", path, *how)
+        finally:
+            writer.join(10)
+
+    return piped
+
+
+def test_what_comes_through_a_pipe_is_kept_until_its_end(piped, api):
+    written = "".join(
+        json.dumps(line) + "\n" for line in [FOUND[2] | {"data": {}}, *FOUND, END | {"discoveries": 3}]
+    )
+    assert piped(written.encode())[:2] == (
+        0,
+        "2 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n",
+    )
+    assert len(api.reported) == 1
+
+
+def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):
+    monkeypatch.setattr(scan_output, "MAX_PIPED_BYTES", 100)
+    code, _, err = piped(b" " * 200)
+    assert (
+        code,
+        "has more than 100 bytes; write it to a file, and report that" in " ".join(err.split()),
+    ) == (2, True)
+    assert api.reported == []
 
 
 def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):

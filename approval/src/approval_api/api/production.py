@@ -67,6 +67,7 @@ async def report_discoveries(
         reported.discoveries,
         reported_by=reporting.name,
         quick=scan is not None and scan.profile == "quick",
+        cut_off=reported.cut_off,
     )
     approved = await rules.apply(
         transaction,

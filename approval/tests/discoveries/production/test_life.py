@@ -132,6 +132,34 @@ async def test_what_returns_as_something_else_than_was_decided_on_is_changed(api
         assert await lives(api) == {DB["key"]: (change, "pending", 0)}
 
 
+async def test_a_report_that_was_cut_off_takes_nothing_back(api):
+    first = WEB | {"data": {"name": "https", "method": "table"}, "confidence": 0.27}
+    last = WEB | {"data": {"name": "https", "product": "nginx", "version": "1.26"}, "confidence": 0.9}
+    later = last | {"data": last["data"] | {"version": "1.27"}}
+    fewer = last | {"data": {"name": "https", "product": "Caddy"}}
+
+    async def cut_off(*found):
+        body = {"collector": "network", "discoveries": found, "cut_off": True}
+        answer = await api.client.post(PATH, json=body)
+        assert answer.status_code == 200, answer.text
+        (row,) = await listed(api)
+        return row["data"].get("version"), row["confidence"], row["change"], row["status"]
+
+    assert await cut_off(first) == (None, 0.27, "new", "pending")
+    assert await cut_off(last) == ("1.26", 0.9, "new", "pending")
+    await decide(api, "approved", *await listed(api))
+    assert await cut_off(first) == await cut_off(fewer) == ("1.26", 0.9, "new", "approved")
+    assert await cut_off(later) == ("1.27", 0.9, "changed", "pending")
+    await decide(api, "approved", *await listed(api))
+    for _ in range(3):
+        await scan(api)
+    assert await cut_off(first) == ("1.27", 0.9, "returned", "pending")
+    # The whole output has the collector's last word.
+    await scan(api, first)
+    (row,) = await listed(api)
+    assert (row["data"], row["change"]) == (first["data"], "changed")
+
+
 async def test_scans_at_the_same_time_are_one_look(api):
     await scan(api, DB)
     began = [await begin(api) for _ in range(4)]

@@ -2,9 +2,10 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -14,12 +15,13 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_each, read_list, read_object, read_word
 from dryrun_cli.commands.command import command, write, wrote_json
-from dryrun_cli.commands.production_output import may_be_read_again, read_lines
+from dryrun_cli.commands.production_output import may_be_read_again
+from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
-from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
+from dryrun_contract.discovery import DiscoveryLine
 from dryrun_contract.network import exact_network
 from dryrun_contract.production import ChangeSummary, ScanEnd, ScanStart, ScanView
 from dryrun_contract.resource_key import ResourceKey
@@ -53,58 +55,34 @@ class Scan:
     """RFC 3339."""
 
 
-class _Lines:
-    """A collector's lines: discoveries in batches, and afterwards whether that was all of them."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.warnings = 0
-        self.count = 0
-        self._promised: int | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether the end line was there, the last one, with the right count."""
-        return self._promised == self.count
-
-    def batches(self) -> Iterator[list[JsonObject]]:
-        batch: list[JsonObject] = []
-        size = 0
-        for line in read_lines(self._file):
-            if self._promised is not None:
-                raise WrongUseError(
-                    f"{self._file} goes on after its end line; report each collector's output by itself"
-                )
-            if isinstance(line, EndLine):
-                self._promised = line.discoveries
-            elif isinstance(line, WarningLine):
-                self.warnings += 1
-            elif isinstance(line, DiscoveryLine):
-                self.count += 1
-                found = line.discovery()
-                length = len(found.model_dump_json())
-                if batch and (len(batch) == REPORTED_AT_ONCE or size + length > BYTES_AT_ONCE):
-                    yield batch
-                    batch, size = [], 0
-                batch.append(found.model_dump(mode="json"))
-                size += length
-        if batch:
+def _batches(found: Iterable[DiscoveryLine]) -> Iterator[list[JsonObject]]:
+    """Yield what is sent in one request."""
+    batch: list[JsonObject] = []
+    size = 0
+    for line in found:
+        discovery = line.discovery()
+        length = len(discovery.model_dump_json())
+        if batch and (len(batch) == REPORTED_AT_ONCE or size + length > BYTES_AT_ONCE):
             yield batch
+            batch, size = [], 0
+        batch.append(discovery.model_dump(mode="json"))
+        size += length
+    if batch:
+        yield batch
 
 
-def _require_targets(file: Path, start: ScanStart) -> None:
+def _require_targets(file: Path, output: ScanOutput, start: ScanStart) -> None:
     """Raise WrongUseError for targets with none of the addresses that the file has: it is another scan's."""
     targets = [exact_network(target) for target in start.targets]
     elsewhere: str | None = None
-    is_inside = False
-    for batch in _Lines(file).batches():
-        for each in batch:
-            address = _address_of(str(each["key"]))
-            if is_inside or address is None:
-                continue
-            is_inside = any(address in target for target in targets)
-            elsewhere = elsewhere or str(address)
-    if elsewhere is not None and not is_inside:
+    for found in output.discoveries():
+        address = _address_of(found.key)
+        if address is None:
+            continue
+        if any(address in target for target in targets):
+            return
+        elsewhere = elsewhere or str(address)
+    if elsewhere is not None:
         raise WrongUseError(
             f"--targets: {file} has no discovery in {', '.join(start.targets)}, and some elsewhere, such as "
             f"{elsewhere}; give what was scanned: everything that a scan does not find there counts as missed"
@@ -136,19 +114,25 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         fault = error.errors(include_url=False, include_input=False)[0]
         what = fault["msg"].removeprefix("Value error, ")
         raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
-    # Read once before anything is sent: an invalid line ends the command here.
-    if may_be_read_again(scan.file):
-        _require_targets(scan.file, start)
-    answer = await client.ask("POST", "/production/scans", body=start.model_dump(mode="json"))
-    begun = read_word(ScanView, answer, "a scan")
+    # Nothing is sent before an invalid line or network could end the command. A scan whose output comes
+    # through a pipe begins before that is read.
+    begin = partial(client.ask, "POST", "/production/scans", body=start.model_dump(mode="json"))
+    may_wait = may_be_read_again(scan.file)
+    begun = None if may_wait else read_word(ScanView, await begin(), "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
-    lines = _Lines(scan.file)
-    for batch in lines.batches():
-        body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
-        received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
-        for name in counts:
-            counts[name] += _number(received.get(name))
-    complete = lines.whole and (scan.despite_warnings or not lines.warnings)
+    with readable_twice(scan.file) as file:
+        output = ScanOutput(file, scan.file)
+        if begun is None:
+            _require_targets(scan.file, output, start)
+            begun = read_word(ScanView, await begin(), "a scan")
+        for batch in _batches(output.discoveries()):
+            body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
+            if not output.whole:
+                body["cut_off"] = True
+            received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
+            for name in counts:
+                counts[name] += _number(received.get(name))
+    complete = output.whole and (scan.despite_warnings or not output.warnings)
     ended = ScanEnd(complete=complete)
     answer = await client.ask(
         "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
@@ -161,11 +145,14 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
     if complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
-    elif not lines.whole:
-        sys.stderr.write("The collector did not finish: nothing counts as missed.\n")
+    elif not output.whole:
+        sys.stderr.write(
+            "The collector did not finish: nothing counts as missed, and what it said with less certainty or "
+            "fewer values than is known changes nothing.\n"
+        )
     else:
         sys.stderr.write(
-            f"The collector warned {lines.warnings} times of what it could not inspect: nothing counts as "
+            f"The collector warned {output.warnings} times of what it could not inspect: nothing counts as "
             "missed. To count all the same: --despite-warnings\n"
         )
 

@@ -47,7 +47,7 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> P
     """
     counted = ProductionCounter()
     since_end, whole, ends = 0, True, 0
-    with _interruptible():
+    with interruptible():
         for line in read_lines(path):
             if isinstance(line, DiscoveryLine):
                 counted.add(line)
@@ -64,15 +64,27 @@ def read_lines(path: Path) -> Iterator[CollectorLine]:
 
     Raises WrongUseError with the line that is not a collector's.
     """
+    with opened_output(path) as file:
+        yield from parsed_lines(file, path)
+
+
+@contextmanager
+def opened_output(path: Path) -> Iterator[IO[bytes]]:
+    """Open what a collector wrote, or standard input. Raises WrongUseError when it cannot be opened."""
+    if path == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
     try:
-        if path == STANDARD_INPUT:
-            yield from _parsed(sys.stdin.buffer, path)
-            return
-        with path.open("rb") as file:
-            yield from _parsed(file, path)
+        file = path.open("rb")
     except OSError as error:
-        why = _WHY.get(type(error), error.strerror or str(error))
-        raise WrongUseError(f"cannot read {path}: {why}; {_WANTED}") from error
+        raise _unreadable(path, error) from error
+    with file:
+        yield file
+
+
+def _unreadable(path: Path, error: OSError) -> WrongUseError:
+    why = _WHY.get(type(error), error.strerror or str(error))
+    return WrongUseError(f"cannot read {path}: {why}; {_WANTED}")
 
 
 def may_be_read_again(path: Path) -> bool:
@@ -84,7 +96,7 @@ def may_be_read_again(path: Path) -> bool:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let Ctrl-C end this block: it may wait for whoever writes into a pipe, and the event loop with it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -93,10 +105,9 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
-    number = 0
-    while raw := file.readline(MAX_LINE_BYTES + 1):
-        number += 1
+def parsed_lines(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
+    """Yield a collector's lines, each within its bounds. Raises WrongUseError with one that is none."""
+    for number, raw in enumerate(_raw_lines(file, path), 1):
         if number > MAX_LINES:
             raise WrongUseError(f"{path} has more than {MAX_LINES:,} lines")
         if not raw.strip():
@@ -111,6 +122,14 @@ def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
         except ValidationError as error:
             raise WrongUseError(f"{path}:{number} is not a line of a collector: {_fault(error)}") from None
         yield line
+
+
+def _raw_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        while raw := file.readline(MAX_LINE_BYTES + 1):
+            yield raw
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _fault(error: ValidationError) -> str:

@@ -33,16 +33,22 @@ WITH reported AS (
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS reported(
         kind text, key text, data jsonb, confidence double precision, host inet)
 ), before AS (
-    SELECT known.id, known.kind, known.key_sha256, known.data, known.gone_at
+    SELECT known.id, known.kind, known.key_sha256, known.data, known.confidence, known.gone_at
     FROM gateway.discoveries AS known JOIN reported USING (kind, key_sha256)
     WHERE known.collector = :collector
+), compared AS (
+    SELECT reported.*, before.id, before.data AS known_data, before.confidence AS known_confidence,
+        CASE WHEN :cut_off AND before.id IS NOT NULL THEN
+            (reported.confidence, (SELECT count(*) FROM jsonb_object_keys(reported.data)))
+            < (before.confidence, (SELECT count(*) FROM jsonb_object_keys(before.data)))
+        ELSE false END AS says_less
+    FROM reported LEFT JOIN before USING (kind, key_sha256)
 ), stored AS (
     INSERT INTO gateway.discoveries AS known
         (collector, kind, key, data, confidence, host, seen_by_quick, reported_by)
-    SELECT :collector, reported.kind, reported.key, reported.data, reported.confidence, reported.host,
-        :quick, :reported_by
-    FROM reported LEFT JOIN before USING (kind, key_sha256)
-    ORDER BY before.id
+    SELECT :collector, kind, key, CASE WHEN says_less THEN known_data ELSE data END,
+        CASE WHEN says_less THEN known_confidence ELSE confidence END, host, :quick, :reported_by
+    FROM compared ORDER BY id
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,
         data = excluded.data, host = excluded.host, reported_by = excluded.reported_by,
@@ -93,10 +99,12 @@ async def receive(
     *,
     reported_by: str,
     quick: bool = False,
+    cut_off: bool = False,
 ) -> tuple[Received, list[int]]:
     """Store what a collector reports: new, seen again, changed or returned; return the counts and the rows.
 
-    `quick`: a quick scan sees it too, so that one can miss it later.
+    `quick`: a quick scan sees it too, so that one can miss it later. `cut_off`: what is less sure than the
+    stored row, or as sure with fewer values, only shows that it is still there.
     """
     # Of duplicates in one report the last is stored: one statement changes a row once.
     rows = {(found.kind, storable_text(found.key)): found for found in discoveries}
@@ -111,7 +119,13 @@ async def receive(
         for (kind, key), found in rows.items()
     ]
     await lock_collector(connection, collector)
-    given = {"collector": collector, "quick": quick, "reported_by": reported_by, "rows": json.dumps(reported)}
+    given = {
+        "collector": collector,
+        "quick": quick,
+        "cut_off": cut_off,
+        "reported_by": reported_by,
+        "rows": json.dumps(reported),
+    }
     counts = (await connection.execute(_RECEIVE, given)).one()
     received = Received(
         new=counts.stored - counts.known,

@@ -20,6 +20,9 @@ class ReportedDiscoveries(Word):
     collector: CollectorName
     scan: UUID | None = None
     """The scan that found them, of the same collector."""
+    cut_off: bool = False
+    """The collector's output ended before its end line, so that its last word on each may be missing: what is
+    less sure than the stored discovery, or as sure with fewer values, only shows that it is still there."""
     discoveries: Annotated[
         tuple[Discovery, ...],
         Field(

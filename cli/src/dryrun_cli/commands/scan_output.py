@@ -1,0 +1,98 @@
+"""What a collector wrote in one scan: whether that was all of it, and its last line on each resource.
+
+A collector reports a resource as soon as it sees it, and again when it knows more. Only its last line counts:
+an earlier one, stored by itself, would be a change of what somebody approved.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final
+
+from dryrun_cli.commands.production_output import (
+    interruptible,
+    may_be_read_again,
+    opened_output,
+    parsed_lines,
+)
+from dryrun_cli.errors import WrongUseError
+from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
+
+MAX_PIPED_BYTES: Final = 1024**3
+_BYTES_IN_MEMORY: Final = 16 * 1024**2
+_BYTES_AT_ONCE: Final = 64 * 1024
+_INSTEAD: Final = "write it to a file, and report that"
+
+
+class ScanOutput:
+    """A collector's output, read once to its end. Raises WrongUseError with an invalid line."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._path = path
+        self.warnings = 0
+        promised: int | None = None
+        count = 0
+        last: dict[bytes, int] = {}
+        for line in parsed_lines(file, path):
+            if promised is not None:
+                raise WrongUseError(
+                    f"{path} goes on after its end line; report each collector's output by itself"
+                )
+            if isinstance(line, EndLine):
+                promised = line.discoveries
+            elif isinstance(line, WarningLine):
+                self.warnings += 1
+            elif isinstance(line, DiscoveryLine):
+                last[_identity(line)] = count
+                count += 1
+        self._count = count
+        self._last = frozenset(last.values())
+        self.whole = promised == count
+        """Whether the end line was there, the last one, with the right count."""
+
+    def discoveries(self) -> Iterator[DiscoveryLine]:
+        """Yield the last line on each resource."""
+        self._file.seek(0)
+        lines = (line for line in parsed_lines(self._file, self._path) if isinstance(line, DiscoveryLine))
+        # What is written to the file meanwhile was not judged.
+        for number, line in zip(range(self._count), lines, strict=False):
+            if number in self._last:
+                yield line
+
+
+@contextmanager
+def readable_twice(path: Path) -> Iterator[IO[bytes]]:
+    """Open a collector's output; of a pipe, what it had until its end.
+
+    Raises WrongUseError when it cannot be read, or a pipe has more than `MAX_PIPED_BYTES`.
+    """
+    with opened_output(path) as file:
+        if may_be_read_again(path):
+            yield file
+            return
+        with SpooledTemporaryFile(max_size=_BYTES_IN_MEMORY) as copy:
+            try:
+                with interruptible():
+                    _copy(file, copy, path)
+            except OSError as error:
+                raise WrongUseError(
+                    f"cannot keep what came from {path} until its end: {error.strerror}; {_INSTEAD}"
+                ) from error
+            copy.seek(0)
+            yield copy
+
+
+def _copy(source: IO[bytes], target: IO[bytes], path: Path) -> None:
+    left = MAX_PIPED_BYTES
+    while read := source.read(_BYTES_AT_ONCE):
+        left -= len(read)
+        if left < 0:
+            raise WrongUseError(f"{path} has more than {MAX_PIPED_BYTES:,} bytes; {_INSTEAD}")
+        target.write(read)
+
+
+def _identity(line: DiscoveryLine) -> bytes:
+    return blake2b(f"{line.kind} {line.key}".encode(errors="surrogatepass"), digest_size=16).digest()
