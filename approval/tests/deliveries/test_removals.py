@@ -239,6 +239,30 @@ async def test_what_people_entered_there_stays_as_it_is(engine, netbox, deliveri
     await is_nothing(engine, destination)
 
 
+@pytest.mark.parametrize("version", ["4.3", "4.7", "5.0"])
+async def test_a_service_to_which_people_added_a_port_is_left_as_it_is(engine, netbox, delivering, version):
+    """Its other port is still there when ours is gone, and has a name of its own."""
+    netbox.version = version
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
+    await delivered(engine, destination, process)
+    netbox.assign(HOST[1], 7)
+    await approve_discoveries(engine, SERVICE)
+    await delivered(engine, destination, process)
+    (made,) = netbox.services.values()
+    made["_mappings"] = ["tcp/5432", "tcp/8080"]
+    made |= {"ports": [5432, 8080]} if version == "4.3" else {"port_mappings": made["_mappings"]}
+    before = dict(made)
+    await approve_discoveries(engine, ("service", "192.0.2.7:8080/tcp", '{"product": "nginx"}'))
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, "people added ports" in item.answer) == ("leave", True)
+    await go(engine, SERVICE[1])
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, "remove this port there" in item.answer) == ("leave", True)
+    assert made == before
+
+
 async def test_what_another_collector_still_finds_stays_in_netbox_until_that_is_gone(
     engine, netbox, delivering
 ):

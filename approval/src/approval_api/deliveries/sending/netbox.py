@@ -32,6 +32,7 @@ _PORT_MAPPINGS_SINCE = (4, 7)
 """Since then a service has `port_mappings`; `ports` and `protocol` are deprecated, and gone in 5.0."""
 _API_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _GONE = f"{MARK}gone since "
+_EXTENDED = "but people added ports to its service, which is left as it is"
 
 type Object = dict[str, JsonValue]
 
@@ -47,7 +48,18 @@ class _Wanted:
 
     @property
     def is_ours(self) -> bool:
-        """Return whether a delivery made what is there."""
+        """Return whether a delivery made what is there, and people have added no port to it."""
+        return self._is_marked and not self.is_extended
+
+    @property
+    def is_extended(self) -> bool:
+        """Return whether people have added ports to a service that a delivery made with one."""
+        found = self.existing or {}
+        ports = found.get("port_mappings") or found.get("ports")
+        return self._is_marked and isinstance(ports, list) and len(ports) > 1
+
+    @property
+    def _is_marked(self) -> bool:
         return self.existing is not None and str(self.existing.get("description", "")).startswith(MARK)
 
     def change(self, item: Item) -> Object:
@@ -108,7 +120,7 @@ class NetBoxSender:
             return Result("create", f"would be created in {wanted.path}")
         if change := wanted.change(item):
             return Result("change", f"would change: {', '.join(sorted(change))}", _url(wanted.existing))
-        return Result("leave", "NetBox has it", _url(wanted.existing))
+        return _as_it_is(wanted, wanted.existing)
 
     async def send(self, item: Item) -> Result:
         """Create it or change it, unless NetBox has it as it is; mark it where it is gone."""
@@ -126,7 +138,7 @@ class NetBoxSender:
         if change := wanted.change(item):
             answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
             return Result("change", f"HTTP {answer.status}", _url(_object(answer)))
-        return Result("leave", "NetBox has it", _url(wanted.existing))
+        return _as_it_is(wanted, wanted.existing)
 
     async def _end(self, item: Item) -> tuple[_Wanted | None, Object]:
         """Return what NetBox has of something that is gone, and what to change of it."""
@@ -229,11 +241,18 @@ class NetBoxSender:
         return answer
 
 
+def _as_it_is(wanted: _Wanted, existing: Object) -> Result:
+    more = f", {_EXTENDED}" if wanted.is_extended else ""
+    return Result("leave", f"NetBox has it{more}", _url(existing))
+
+
 def _nothing_to_end(item: Item, wanted: _Wanted | None) -> Result:
     if item.is_found_by_another:
         return Result("leave", "another collector still finds it")
     if wanted is None or wanted.existing is None:
         return Result("leave", "NetBox does not have it")
+    if wanted.is_extended:
+        return Result("leave", f"it is gone, {_EXTENDED}; remove this port there", _url(wanted.existing))
     if not wanted.is_ours:
         return Result("leave", "people entered it; it is left as it is", _url(wanted.existing))
     return Result("leave", "NetBox has it as gone", _url(wanted.existing))
