@@ -87,6 +87,17 @@ def test_targets_that_hold_nothing_of_the_output_are_refused(run, report, api, t
     assert len(api.scans) == 3
 
 
+def test_an_ipv4_address_that_is_written_as_ipv6_lies_in_its_network(run, api, tmp_path):
+    path = tmp_path / "found.ndjson"
+    found = [
+        {"type": "discovery", "kind": "host", "key": "[::ffff:10.213.0.9]"},
+        {"type": "end", "discoveries": 1},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in found))
+    how = ("--collector", "network", "--profile", "full", "--targets", "10.213.0.0/24")
+    assert (run("production", "report", path, *how)[0], len(api.scans)) == (0, 1)
+
+
 def test_many_targets_are_read_once_whatever_the_output_holds_elsewhere(run, api, tmp_path, monkeypatch):
     read: list[str] = []
     monkeypatch.setattr(production, "exact_network", lambda text: (read.append(text), ip_network(text))[1])

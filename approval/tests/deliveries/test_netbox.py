@@ -134,6 +134,14 @@ async def test_hosts_and_services_are_created_changed_and_left_alone(
         await preview(engine, first.destination_id)
 
 
+async def test_an_ipv4_address_that_is_written_as_ipv6_is_delivered_as_ipv4(engine, netbox, delivering):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    view = await prepared(engine, netbox, process, ("host", "[::ffff:192.0.2.1]", "{}"))
+    await approve(engine, view.id)
+    await process.work()
+    assert [each["address"] for each in netbox.addresses.values()] == ["192.0.2.1/32"]
+
+
 async def test_what_people_entered_there_is_not_changed(engine, netbox, delivering):
     process = delivering(netbox.receiver, netbox=TOKEN)
     fault, made = netbox._made_address({"address": "192.0.2.1/24", "description": "the print server"})

@@ -26,6 +26,13 @@ async def test_what_is_reported_about_addresses_outside_breaks_the_scope(report_
     assert (result.criterion, result.status) == ("scope", "failed")
 
 
+async def test_an_address_of_the_network_that_is_written_as_ipv6_lies_inside(report_of, story_events):
+    inside = Discovery(kind="service", key="[::ffff:10.213.0.3]:81/tcp")
+    found = words.DiscoveryReported(collector="nmap", run="nmap-1", line=9, discovery=inside)
+    report = await report_of([*story_events(), (8, found)])
+    assert (report.scope.kept, report.scope.outside) == (True, ())
+
+
 async def test_a_network_that_was_not_isolated_kept_no_scope(report_of, story_events):
     probed = (1, words.IsolationProbed(isolated=False, detail="the host answers"))
     report = await report_of([*without(story_events(), words.IsolationProbed), probed])

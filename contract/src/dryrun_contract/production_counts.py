@@ -1,7 +1,6 @@
 """A production run as counts: what a check compares a forecast with. No address and no name is in it."""
 
 from collections import Counter
-from ipaddress import IPv6Address
 from typing import Annotated
 
 from pydantic import Field
@@ -61,7 +60,8 @@ class ProductionCounter:
         if len(self._hosts) + len(self._services) >= MAX_FOUND:
             self.overflowed = True
             return
-        host = _machine(key.host)
+        # Collectors may write an IPv6 address differently.
+        host = str(key.address or key.host)
         self._hosts.add(host)
         if found.kind == "host" or key.port is None or key.path:
             return
@@ -101,18 +101,3 @@ class ProductionCounter:
             seconds=seconds,
             packets=packets,
         )
-
-
-def _machine(host: str) -> str:
-    """Return one spelling for each address: collectors may write IPv6 ones differently.
-
-    >>> _machine("2001:DB8:0::7"), _machine("::ffff:10.0.0.7"), _machine("web.example")
-    ('2001:db8::7', '10.0.0.7', 'web.example')
-    """
-    if ":" not in host:
-        return host
-    try:
-        address = IPv6Address(host)
-    except ValueError:
-        return host
-    return str(address.ipv4_mapped or address)

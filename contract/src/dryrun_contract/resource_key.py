@@ -7,6 +7,7 @@ Things inside a service have the names they have there: `:80/tcp/admin/login`, `
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
 
 MAX_NAMES = 16
@@ -67,6 +68,19 @@ class ResourceKey:
             )
         path = tuple(map(_unescape, segments))
         return cls(host, port, found["transport"], path)
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address | None:
+        """The host's address, for an IPv6 one that stands for IPv4 that one; None where the host is a name.
+
+        >>> [str(ResourceKey(host).address) for host in ("::ffff:10.0.0.7", "2001:DB8:0::7", "web.example")]
+        ['10.0.0.7', '2001:db8::7', 'None']
+        """
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return None
+        return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
     def on(self, host: str) -> Self:
         """Return the same place on another host, e.g. with a service's name in place of its address."""

@@ -1,6 +1,6 @@
 """Whether a scan stayed inside its network: by the isolation probe and the addresses of its discoveries."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from approval_api.reports.scanned_session import ScannedSession
 from dryrun_contract.report import Scope
@@ -31,9 +31,9 @@ def _outside(scanned: ScannedSession, subnet: str) -> list[str]:
     found = set()
     for finding in scanned.findings:
         try:
-            address = ip_address(ResourceKey.parse(finding.discovery.key).host)
+            address = ResourceKey.parse(finding.discovery.key).address
         except ValueError:
             continue
-        if address not in network:
+        if address is not None and address not in network:
             found.add(finding.discovery.key)
     return sorted(found)

@@ -22,6 +22,8 @@ def name_place(key: str, addresses: Mapping[str, str]) -> Place:
 
     >>> name_place("10.213.0.3:5432/tcp", {"10.213.0.3": "db"})
     Place(key='db:5432/tcp', service='db')
+    >>> name_place("[::ffff:10.213.0.3]:5432/tcp", {"10.213.0.3": "db"}).service
+    'db'
     >>> name_place("db:5432/tcp", {"10.213.0.3": "db"})
     Place(key='db:5432/tcp', service=None)
     """
@@ -29,5 +31,5 @@ def name_place(key: str, addresses: Mapping[str, str]) -> Place:
         parsed = ResourceKey.parse(key)
     except ValueError:
         return Place(key, None)
-    service = addresses.get(parsed.host)
+    service = addresses.get(str(parsed.address or parsed.host))
     return Place(str(parsed if service is None else parsed.on(service)), service)

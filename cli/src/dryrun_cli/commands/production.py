@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -92,7 +92,7 @@ def _require_targets(file: Path, output: ScanOutput, start: ScanStart) -> None:
 def _address_of(key: str) -> IPv4Address | IPv6Address | None:
     """Return the address of a resource; None where its host is identified by a name."""
     try:
-        return ip_address(ResourceKey.parse(key).host)
+        return ResourceKey.parse(key).address
     except ValueError:
         return None
 

@@ -51,7 +51,7 @@ def place(key: str, addresses: Mapping[str, str]) -> str:
         parsed = ResourceKey.parse(key)
     except ValueError:
         return key
-    service = addresses.get(parsed.host)
+    service = addresses.get(str(parsed.address or parsed.host))
     return str(parsed.on(service)) if service else key
 
 

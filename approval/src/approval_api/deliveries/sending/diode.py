@@ -6,7 +6,6 @@ there: so an address is sent alone, with nothing that could replace their entrie
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -190,11 +189,10 @@ def _entity(item: Item) -> Any:
     """
     if item.kind != "host":
         return None
-    host = ResourceKey.parse(item.key).host
-    try:
-        address = ip_address(host)
-    except ValueError:
-        raise RefusedError(f"{printable(host)} is a name; NetBox's hosts are addresses") from None
+    key = ResourceKey.parse(item.key)
+    address = key.address
+    if address is None:
+        raise RefusedError(f"{printable(key.host)} is a name; NetBox's hosts are addresses")
     return Entity(ip_address=IPAddress(address=f"{address}/{address.max_prefixlen}"))
 
 

@@ -7,7 +7,6 @@ is refused. What people entered there is never changed: only what carries our ma
 import json
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlencode
 
 from pydantic import JsonValue
@@ -165,10 +164,9 @@ class NetBoxSender:
         if item.kind not in {"host", "service"}:
             return None
         key = ResourceKey.parse(item.key)
-        try:
-            address = ip_address(key.host)
-        except ValueError:
-            raise RefusedError(f"{printable(key.host)} is a name; NetBox's hosts are addresses") from None
+        address = key.address
+        if address is None:
+            raise RefusedError(f"{printable(key.host)} is a name; NetBox's hosts are addresses")
         found = await self._find("/api/ipam/ip-addresses/", {"address": str(address)})
         if item.kind == "host":
             described = _described(item, "host")

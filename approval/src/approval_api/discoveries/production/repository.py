@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address
 
 from sqlalchemy import ColumnElement, RowMapping, Text, bindparam, case, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -143,15 +142,10 @@ def address_in(key: str) -> str | None:
     ('10.0.0.7', '10.0.0.7', None)
     """
     try:
-        address = ip_address(ResourceKey.parse(key).host)
+        address = ResourceKey.parse(key).address
     except ValueError:
         return None
-    if isinstance(address, IPv6Address):
-        # Written in another way it is the same machine: what covers one covers the other.
-        if address.scope_id is not None:
-            return None
-        return str(address.ipv4_mapped or address)
-    return str(address)
+    return None if address is None else str(address)
 
 
 async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
