@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from approval_api.experiments import repository, service
+from approval_api.experiments import measured_runs, service
 from approval_api.experiments.service import Experiments
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 
@@ -35,7 +35,7 @@ async def test_those_that_cannot_be_summed_up_hold_up_no_other(engine):
     ids = await measured_ones(engine, 60)
     async with engine.connect() as connection:
         # In a hundred rounds of twenty, one of sixty is left out once in 10^17 times.
-        rounds = [await repository.not_summed_up(connection) for _ in range(100)]
+        rounds = [await measured_runs.not_summed_up(connection) for _ in range(100)]
     assert {len(each) for each in rounds} == {20}
     assert set().union(*rounds) == set(ids)
 

@@ -26,8 +26,8 @@ from dryrun_contract.experiment import (
 )
 
 _LISTED = [column for column in experiments.c if column.name not in {"results", "criteria"}]
-_OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)
-_ENDED = "ended"
+OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)
+"""Runs that are neither measured nor failed."""
 _WAITING = ("requested", "queued")
 
 # Seconds of a session, from its place to its end; the mean predicts how long the rest will take.
@@ -158,7 +158,7 @@ async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopp
 async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list[OpenExperiment]:
     """Return experiments with runs to start whose person has none that waits for a place, oldest first."""
     startable = select(literal(1)).where(
-        runs.c.experiment_id == experiments.c.id, _OPEN, runs.c.session_id.is_(None)
+        runs.c.experiment_id == experiments.c.id, OPEN, runs.c.session_id.is_(None)
     )
     found = await connection.execute(
         select(
@@ -202,7 +202,7 @@ def _one_waits(person: ColumnElement[str]) -> ColumnElement[bool]:
 
 async def unfinished_of(connection: AsyncConnection, person: str, *, but: UUID | None = None) -> int:
     """Return how many experiments of a person have runs to make, without `but`."""
-    to_make = select(literal(1)).where(runs.c.experiment_id == experiments.c.id, _OPEN)
+    to_make = select(literal(1)).where(runs.c.experiment_id == experiments.c.id, OPEN)
     own = (experiments.c.requested_by == person) & experiments.c.id.is_distinct_from(but)
     counted = await connection.execute(
         select(func.count())
@@ -216,7 +216,7 @@ async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int |
     """Return the number of the next run to start."""
     number: int | None = await connection.scalar(
         select(func.min(runs.c.number)).where(
-            runs.c.experiment_id == experiment_id, _OPEN, runs.c.session_id.is_(None)
+            runs.c.experiment_id == experiment_id, OPEN, runs.c.session_id.is_(None)
         )
     )
     return number
@@ -242,7 +242,7 @@ async def link(connection: AsyncConnection, experiment_id: UUID, number: int, se
         .where(
             runs.c.experiment_id == experiment_id,
             runs.c.number == number,
-            _OPEN,
+            OPEN,
             runs.c.session_id.is_(None),
             may_start.exists(),
         )
@@ -261,97 +261,9 @@ async def fail(
             runs.c.experiment_id == experiment_id,
             runs.c.number == number,
             runs.c.session_id.is_not_distinct_from(session_id),
-            _OPEN,
+            OPEN,
         )
         .values(failure=storable_text(reason[:2000]))
-    )
-
-
-async def to_measure(
-    connection: AsyncConnection, limit: int = 10
-) -> list[tuple[UUID, int, UUID, str, str | None]]:
-    """Return runs whose session has ended: experiment, number, session, outcome and reason."""
-    joined = runs.join(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
-    found = await connection.execute(
-        select(
-            runs.c.experiment_id,
-            runs.c.number,
-            runs.c.session_id,
-            dryrun_sessions.c.outcome,
-            dryrun_sessions.c.reason,
-        )
-        .select_from(joined)
-        .where(_OPEN, dryrun_sessions.c.phase == _ENDED)
-        .order_by(dryrun_sessions.c.ended_at)
-        .limit(limit)
-    )
-    return [tuple(row) for row in found]
-
-
-async def keep_measured(
-    connection: AsyncConnection, experiment_id: UUID, number: int, measured: Mapping[str, object]
-) -> None:
-    """Keep what was measured of a run, once."""
-    await connection.execute(
-        update(runs)
-        .where(runs.c.experiment_id == experiment_id, runs.c.number == number, _OPEN)
-        .values(measured=measured)
-    )
-
-
-async def not_summed_up(connection: AsyncConnection) -> list[UUID]:
-    """Return some experiments with measured runs that their results do not have yet.
-
-    At random: those that cannot be summed up hold up no other.
-    """
-    measured = (
-        select(func.count())
-        .where(runs.c.experiment_id == experiments.c.id, runs.c.measured.is_not(None))
-        .scalar_subquery()
-    )
-    stale = select(experiments.c.id).where(measured != experiments.c.results_of)
-    found = await connection.execute(stale.order_by(func.random()).limit(20))
-    return list(found.scalars())
-
-
-async def measured_lines(connection: AsyncConnection, experiment_id: UUID) -> tuple[str, int, str]:
-    """Return the request as JSON, the number of measured runs, and each of them as a line."""
-    row = (
-        await connection.execute(
-            text("""
-            SELECT e.request::text AS request, count(r.number) AS measured,
-                coalesce(string_agg(r.number || ' ' || r.measured::text, E'\\n' ORDER BY r.number), '')
-                    AS lines
-            FROM gateway.experiments e
-            LEFT JOIN gateway.experiment_runs r ON r.experiment_id = e.id AND r.measured IS NOT NULL
-            WHERE e.id = :id GROUP BY e.id
-            """),
-            {"id": experiment_id},
-        )
-    ).one()
-    return row.request, row.measured, row.lines
-
-
-async def observations(connection: AsyncConnection, experiment_id: UUID) -> list[tuple[int, str]]:
-    """Return what a forecast needs of each measured run, as JSON, by the run's number."""
-    rows = await connection.execute(
-        text("""
-        SELECT number, (measured -> 'observation')::text AS seen FROM gateway.experiment_runs
-        WHERE experiment_id = :id AND jsonb_typeof(measured -> 'observation') = 'object' ORDER BY number
-        """),
-        {"id": experiment_id},
-    )
-    return [(row.number, row.seen) for row in rows]
-
-
-async def store_results(
-    connection: AsyncConnection, experiment_id: UUID, results: Mapping[str, object], measured: int
-) -> None:
-    """Keep results, unless newer ones are there."""
-    await connection.execute(
-        update(experiments)
-        .where(experiments.c.id == experiment_id, experiments.c.results_of < measured)
-        .values(results=results, results_of=measured)
     )
 
 

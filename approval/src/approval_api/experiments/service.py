@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.criteria.service import choose
 from approval_api.database.locks import hold
 from approval_api.database.rounds import apart, work_in_rounds
-from approval_api.experiments import repository
+from approval_api.experiments import measured_runs, repository
 from approval_api.experiments.fact_history import history
 from approval_api.experiments.looks import looks_at
 from approval_api.experiments.measure import Measured, Name
@@ -179,7 +179,7 @@ class Experiments:
         """
         async with self._engine.connect() as connection:
             found = await repository.find(connection, experiment_id)
-            seen = await repository.observations(connection, experiment_id)
+            seen = await measured_runs.observations(connection, experiment_id)
         if found is None:
             raise unknown_experiment(experiment_id)
         names = [each.name for each in found.request.arms()]
@@ -242,8 +242,8 @@ class Experiments:
         # Mostly there is nothing: one connection finds that out, and costs a third of three.
         async with self._engine.connect() as connection:
             waiting = await repository.open_experiments(connection)
-            ended = await repository.to_measure(connection)
-            stale = await repository.not_summed_up(connection)
+            ended = await measured_runs.to_measure(connection)
+            stale = await measured_runs.not_summed_up(connection)
         for experiment in waiting:
             await self._apart(experiment.id, self._start_next(experiment))
         for experiment_id, number, session_id, outcome, reason in ended:
@@ -252,7 +252,7 @@ class Experiments:
             )
         if ended:
             async with self._engine.connect() as connection:
-                stale = await repository.not_summed_up(connection)
+                stale = await measured_runs.not_summed_up(connection)
         for experiment_id in stale:
             await self._apart(experiment_id, self._sum_up(experiment_id))
 
@@ -325,7 +325,7 @@ class Experiments:
                 failure = f"it could not be measured: {error}"
         async with self._engine.begin() as connection:
             if measured is not None:
-                await repository.keep_measured(connection, experiment_id, number, measured)
+                await measured_runs.keep_measured(connection, experiment_id, number, measured)
             else:
                 await repository.fail(connection, experiment_id, number, session_id, failure or "")
 
@@ -335,12 +335,12 @@ class Experiments:
         if failed_at is not None and began < max(failed_at + _SUM_UP_AGAIN_SECONDS, self._try_again_at):
             return
         async with self._engine.connect() as connection:
-            request, measured, lines = await repository.measured_lines(connection, experiment_id)
+            request, measured, lines = await measured_runs.measured_lines(connection, experiment_id)
         try:
             (answer,) = await self._worker.call(b"sum up", request.encode(), lines.encode())
             results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
             async with self._engine.begin() as connection:
-                await repository.store_results(connection, experiment_id, results, measured)
+                await measured_runs.store_results(connection, experiment_id, results, measured)
         except Exception:
             self._failed_at[experiment_id] = ended = time.monotonic()
             self._try_again_at = ended + _REST_AFTER_FAILURE * (ended - began)
