@@ -129,6 +129,8 @@ def test_a_name_that_is_no_replica_s_is_told_apart(installation: Installation) -
         ("small", "small is one of the project's own templates, and no replica; installed are: acme"),
         ("acme-2", "acme-2 is a template of the replica acme, and no replica of its own; installed"),
         ("acme-3", "there is no replica 'acme-3'; installed are: acme"),
+        ("../templates/small", "there is no replica '../templates/small'; installed are: acme"),
+        ("a" * 300, "there is no replica 'aaa"),
     ):
         with pytest.raises(ReplicaError, match=re.escape(said)):
             find(installation, name)

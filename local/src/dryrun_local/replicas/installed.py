@@ -95,11 +95,16 @@ def require_free_name(installation: Installation, name: str) -> None:
     """Raise ReplicaError if the project itself, or a folder that was added, has a template of this name."""
     if name == installation.replica_templates.name:
         raise ReplicaError(f"a replica cannot be named {name}; choose another name")
-    if (installation.root / "templates" / f"{name}.yml").exists():
+    if _has_template(installation.root, name):
         raise ReplicaError(f"{name} is one of the project's own templates; choose another name")
     for folder in installation.added:
-        if (folder / "templates" / f"{name}.yml").exists():
+        if _has_template(folder, name):
             raise ReplicaError(f"{name} is a template of {folder}; choose another name")
+
+
+def _has_template(folder: Path, name: str) -> bool:
+    """Return whether a folder has a template of this name, which may be any text, and is no path."""
+    return any(path.stem == name for path in (folder / "templates").glob("*.yml"))
 
 
 def require_free_templates(installation: Installation, name: str, template_ids: Iterable[str]) -> None:
@@ -281,7 +286,7 @@ def find(installation: Installation, name: str) -> Replica:
 def _what_else(installation: Installation, name: str, known: Mapping[str, Replica]) -> str:
     """Return what a name is that no replica has."""
     shown = printable(name, limit=80)
-    if (installation.root / "templates" / f"{name}.yml").is_file():
+    if _has_template(installation.root, name):
         return f"{shown} is one of the project's own templates, and no replica"
     owner = next((each.name for each in known.values() if name in each.templates), None)
     if owner is not None:
