@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from dryrun_contract.base import Word
 from dryrun_contract.census import Census
 from dryrun_contract.ground_truth import GroundTruth
+from dryrun_contract.text import counted
 
 TEMPLATE_ID = r"^[a-z][a-z0-9-]{0,39}$"
 
@@ -60,10 +61,13 @@ class Levels(Word):
 
         >>> Levels(same_version=5, same_product=2, relative=1, banner=3, open_ports=2, nothing=0).sentence
         '7 of 11 services stand on real software, 1 on a relative, 1 on a banner, 2 on an open port'
+        >>> Levels(same_version=1, same_product=0, relative=0, banner=0, open_ports=0, nothing=0).sentence
+        '1 of 1 service stands on real software'
         """
         if not self.services:
             return "No service is known, so that nothing stands for any"
-        first = f"{self.real:,} of {self.services:,} services stand on real software"
+        stands = "stands" if 1 in {self.real, self.services} else "stand"
+        first = f"{self.real:,} of {counted(self.services, 'service')} {stands} on real software"
         return ", ".join([first, *self.others])
 
     @property

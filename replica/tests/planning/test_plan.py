@@ -8,7 +8,7 @@ from read_files import read
 from simple_recipes import match_host
 
 from dryrun_replica.levels import LEVELS, Level
-from dryrun_replica.planning.coverage import Coverage
+from dryrun_replica.planning.coverage import Coverage, CoverageRow
 from dryrun_replica.planning.plan import Plan, keep_images, make_plan
 from dryrun_replica.planning.summary import bar, sentence, sentence_on_versions, uncovered
 
@@ -52,6 +52,24 @@ def test_every_service_of_the_network_is_counted_at_its_level():
         ("OpenSSH 9.2", 30, Level.SAME_PRODUCT, "OpenSSH 10.0", "version 10.0 instead of 9.2"),
         ("nginx 1.26", 30, Level.SAME_VERSION, "nginx 1.26", ""),
     ]
+
+
+def test_a_product_that_stands_elsewhere_is_named_with_the_port_where_nothing_does():
+    there, not_there = Level.SAME_PRODUCT, Level.NOTHING
+    rows = [
+        CoverageRow(label=label, places=places, services=1, level=level, stands_on=None, why="")
+        for label, places, level in (
+            ("nginx", ("80/udp",), not_there),
+            ("Product-1", ("81/tcp",), not_there),
+            ("nginx", ("80/tcp",), there),
+        )
+    ]
+    coverage = Coverage(
+        services=3, levels=dict.fromkeys(LEVELS, 0) | {there: 1, not_there: 2}, rows=tuple(rows)
+    )
+    assert sentence(coverage) == (
+        "1 of 3 services stands on real software, 2 on nothing: nginx on 80/udp, Product-1"
+    )
 
 
 def test_a_plan_says_what_it_stands_for_and_what_it_takes():

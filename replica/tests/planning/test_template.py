@@ -34,7 +34,7 @@ def test_a_template_says_what_it_was_made_from_when_and_how_well_it_covers_it():
 # Written by `dryrun-local network import`; made again rather than changed by hand.
 x-dryrun:
   title: Replica acme
-  description: 'A sample of a real network, with seed 0: 2 targets stand for 2 hosts. 1 of 2 services stand on
+  description: 'A sample of a real network, with seed 0: 2 targets stand for 2 hosts. 1 of 2 services stands on
     real software, 1 on nothing: Own thing.'
   stands_for:
     made_from: a table

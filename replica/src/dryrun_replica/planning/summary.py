@@ -39,7 +39,7 @@ def levels_of(coverage: Coverage) -> Levels:
 def sentence_on_versions(coverage: Coverage) -> str:
     """Return what a plan cannot say before it is known which versions exist here."""
     same, other = coverage.levels[Level.SAME_VERSION], coverage.levels[Level.SAME_PRODUCT]
-    stands = "stands" if same == 1 else "stand"
+    stands = "stands" if 1 in {same, coverage.services} else "stand"
     return (
         f"With the versions that exist here, {same} of {counted(coverage.services, 'service')} {stands} on "
         f"the same version, {other} on another version of the product"
@@ -53,8 +53,16 @@ def sentence(coverage: Coverage) -> str:
 
 
 def uncovered(coverage: Coverage) -> list[str]:
-    """Return the products that nothing stands for, the most frequent first; at most MAX_NAMED and a count."""
-    labels = dict.fromkeys(row.label for row in coverage.rows if row.level is Level.NOTHING)
+    """Return the products that nothing stands for, the most frequent first; at most MAX_NAMED and a count.
+
+    With its port where something stands for the product on another one.
+    """
+    stands = {row.label for row in coverage.rows if row.level is not Level.NOTHING}
+    labels = dict.fromkeys(
+        f"{row.label} on {row.places[0]}" if row.label in stands and row.places else row.label
+        for row in coverage.rows
+        if row.level is Level.NOTHING
+    )
     named = list(labels)[:MAX_NAMED]
     rest = len(labels) - len(named)
     return [*named, f"{rest} more"] if rest else named
