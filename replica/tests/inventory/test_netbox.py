@@ -94,6 +94,18 @@ def test_a_service_that_lists_no_port_is_counted():
     assert notes(table)["services of NetBox that list no port, left out"] == 1
 
 
+def test_a_host_that_only_services_name_is_counted():
+    what = "hosts that only services name, and no device or virtual machine in the files"
+    table = "ID,Name,Parent,Port Mappings\n1,SSH,db-7,tcp/22\n2,SSH,db-8,tcp/22\n"
+    assert notes(read(table, file_format="netbox"))[what] == 2
+    assert notes(read(page(SERVICE)))[what] == 1
+    devices = "Name,Role,Site\ndb-7,Database,Ulm\ndb-8,Database,Ulm\n"
+    for files in ((table, devices), (devices, table)):
+        assert what not in notes(read(*files, file_format="netbox"))
+    assert what not in notes(read(page(SERVICE), page(DEVICE)))
+    assert what not in notes(read(page(DEVICE), page(SERVICE)))
+
+
 def test_a_custom_field_of_a_selection_is_its_label():
     for product in ("PostgreSQL", {"value": "pg", "label": "PostgreSQL"}):
         service = {**SERVICE, "name": "db", "custom_fields": {"product": product, "version": "15.3"}}

@@ -275,6 +275,27 @@ def test_what_is_nearly_an_address_is_a_fault_and_no_name(cell, column):
         read(f"{column},port\n{cell},80\n")
 
 
+def test_an_address_with_zeros_before_its_numbers_is_a_fault_that_writes_it_without():
+    with pytest.raises(InventoryError) as refused:
+        read("ip,port\n010.000.000.001,80\n10.0.0.01/24,80\n10.0.0.0999,80\n")
+    said = "has zeros before a number, which programs read differently; write"
+    assert f"file1:2: '010.000.000.001' {said} 10.0.0.1\n" in str(refused.value)
+    assert f"file1:3: '10.0.0.01/24' {said} 10.0.0.1/24\n" in str(refused.value)
+    assert "file1:4: '10.0.0.0999' is not the address of a host" in str(refused.value)
+
+
+def test_a_version_without_a_product_is_noted_and_shown_with_the_service():
+    inventory = read("host,port,service,version\ndb,5432,postgresql,16\nx,9,,3\ny,80,http,\n")
+    assert {each.what: each.count for each in inventory.notes}[
+        "versions of which the table names no product"
+    ] == 2
+    assert [each.services[0].shown for each in inventory.hosts] == [
+        "postgresql 16",
+        "open, not identified",
+        "http",
+    ]
+
+
 @pytest.mark.parametrize(
     "cell",
     [

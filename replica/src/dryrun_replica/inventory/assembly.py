@@ -53,6 +53,7 @@ _DOMAIN = re.compile(
 _MAIL = re.compile(r"[^\s@]@[^\s@]")
 _YEARS_OF_CERTIFICATES = range(1970, 9999)
 """X.509 begins in 1950, and a year has to fit before and after."""
+_ONLY_NAMED = "hosts that only services name, and no device or virtual machine in the files"
 _UNNAMED = "unknown"
 _ANOTHER_PRODUCT = (
     "names another product or version than a line before it, for the same port of the same host; "
@@ -138,6 +139,8 @@ class _Assembly:
                 continue
             if found.sources.bit_count() > 1:
                 self.notes["hosts that several files describe, joined"] += 1
+            if found.is_only_named:
+                self.notes[_ONLY_NAMED] += 1
             services = tuple(
                 self._service(port, transport, found.service(port, transport))
                 for port, transport in sorted(found.services)

@@ -50,6 +50,8 @@ class FoundHost:
     """A file's name for it means it within that file only: a Compose service, or a device of one site."""
     is_said_to_run: bool = False
     """Whether a record of it has another status: two may share an address."""
+    is_listed: bool | None = None
+    """Whether a device or machine of NetBox is it, or only services name it; None elsewhere."""
     identities: set[str] = field(default_factory=set)
     sources: int = 0
     """Where it is described, a bit for each source."""
@@ -64,6 +66,11 @@ class FoundHost:
     def is_left_out(self) -> bool:
         """Whether it is not running: what says that it is up counts more."""
         return self.absent is not None and not self.is_up
+
+    @property
+    def is_only_named(self) -> bool:
+        """Whether all that is known of it is that services have it as their parent."""
+        return self.is_listed is False and not self.addresses and self.sources.bit_count() < 2
 
     def service(self, port: int, transport: Transport) -> FoundService:
         """Return what all sources together say of a place.
@@ -254,6 +261,7 @@ class Findings:
         host.purpose = host.purpose or other.purpose
         host.absent = host.absent or other.absent
         host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
+        host.is_listed = host.is_listed or other.is_listed
         if host.image is None:
             host.image, host.image_id, host.rehearsed = other.image, other.image_id, other.rehearsed
         for place, described in other.services.items():

@@ -78,9 +78,9 @@ class Service(Word):
 
     @property
     def label(self) -> str:
-        """What people call it: product and version, or the protocol, or `unknown`."""
-        known = " ".join(part for part in (self.product, self.version) if part)
-        return known or self.name or "unknown"
+        """What people call it: product or protocol, and version; or `unknown`."""
+        named = self.product or self.name
+        return " ".join(filter(None, (named, self.version))) if named else "unknown"
 
     @property
     def shown(self) -> str:

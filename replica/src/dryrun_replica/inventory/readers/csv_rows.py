@@ -24,6 +24,8 @@ _READ = frozenset(
     {*ADDRESS, *NAME, *PORT, *_TRANSPORT, *_SERVICE, *_PRODUCT, *_VERSION, *_PURPOSE, *_TLS, *_TITLE}
 ) | {"cpe", "banner"}
 _TWICE = "services that stand in the table twice, merged"
+_OF_NOTHING = "versions without a product, which say nothing alone: its column is product"
+_OF_NOTHING = "versions of which the table names no product"
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
@@ -35,6 +37,7 @@ _NEARLY_AN_ADDRESS = re.compile(
     re.IGNORECASE,
 )
 """What no host is called: a mistyped address, a range, or an address with a port."""
+_ZEROS = re.compile(r"(?<![\d:])0+(?=\d)")
 MAX_PORTS_OF_A_CELL = 200
 
 
@@ -60,8 +63,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         if wrong := [
             text for text in texts if _NEARLY_AN_ADDRESS.fullmatch(text) and not _is_of_one_host(text)
         ]:
-            what = "is not the address of a host; write one address a row, without ranges and ports"
-            findings.faults.add(row.where, f"{quoted(wrong[0])} {what}")
+            findings.faults.add(row.where, f"{quoted(wrong[0])} {_why_none(wrong[0])}")
             continue
         host = findings.host(identities_of(texts))
         if host.addresses and not host.addresses.issuperset(filter(None, map(as_address, texts))):
@@ -70,6 +72,18 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
             findings.address(host, text)
         host.purpose = host.purpose or row.first(*_PURPOSE)
         _add_ports(row, host, findings)
+
+
+def _why_none(text: str) -> str:
+    """Return what is wrong with a text that is nearly a host's address.
+
+    >>> _why_none("10.0.0.01")
+    'has zeros before a number, which programs read differently; write 10.0.0.1'
+    """
+    plain = _ZEROS.sub("", text)
+    if plain != text and _is_of_one_host(plain):
+        return f"has zeros before a number, which programs read differently; write {plain}"
+    return "is not the address of a host; write one address a row, without ranges and ports"
 
 
 def _is_of_one_host(text: str) -> bool:
@@ -99,6 +113,8 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
     if not (name or product) and title:
         name = "http"
     says_more = any((name, product, row.first("cpe"), row.first("banner")))
+    if row.first(*_VERSION) and not (product or row.first("cpe")):
+        findings.notes[_OF_NOTHING] += 1
     for number, transport in ports_of(cell, stated, row.where, findings):
         # Who lists a port and nothing else most often means what its number is for.
         guess = None if says_more else protocol_of(None, None, number, transport)

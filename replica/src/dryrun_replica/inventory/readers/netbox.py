@@ -119,6 +119,7 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
         and as_address(address) is not None
     ]
     host = findings.host(_identities(kind, number, None if number else name, addresses))
+    host.is_listed = True
     host.add_name(name)
     for address in addresses:
         findings.address(host, address)
@@ -192,6 +193,7 @@ def _read_service(record: Item, findings: Findings) -> None:
     if host is None:
         findings.notes[_NO_PARENT] += 1
         return
+    host.is_listed = host.is_listed or False
     listed = record.member("port_mappings", "ports")
     if listed is not None and listed.value == []:
         findings.notes[_NO_PORT] += 1
@@ -304,6 +306,7 @@ def _read_host_row(row: Row, findings: Findings) -> None:
         findings.notes["devices of NetBox without name and address, left out"] += 1
         return
     host = findings.host(identities_of([*addresses, *([name] if name else [])]))
+    host.is_listed = True
     host.add_name(name)
     for address in addresses:
         findings.address(host, address)
@@ -319,6 +322,7 @@ def _read_service_row(row: Row, findings: Findings) -> None:
         return
     host = findings.host(identities_of([parent]))
     host.add_name(parent)
+    host.is_listed = host.is_listed or False
     cell = row.first("port_mappings", "ports", "port")
     if cell is None:
         findings.notes[_NO_PORT] += 1
