@@ -45,6 +45,24 @@ async def test_starting_stores_the_session_and_asks_the_orchestrator_as_the_call
     assert (put.headers["x-actor"], put.headers["x-request-id"]) == ("program:ada", "req-1")
 
 
+async def test_a_session_says_why_its_cleanup_is_stuck_until_it_ends(api, orchestrator, eventually):
+    session_id = await api.start()
+
+    async def reason_is(reason):
+        async def is_it():
+            return (await api.get(f"/sessions/{session_id}")).json()["reason"] == reason
+
+        await eventually(is_it)
+
+    for reason in ("somebody stopped it", "not everything is removed yet", None):
+        orchestrator.tell(UUID(session_id), PhaseChanged(phase=Phase.CLEANING_UP, reason=reason))
+    await reason_is("not everything is removed yet")
+    page = await api.client.get(f"/dryrun/sessions/{session_id}", headers={"Accept": "text/html"})
+    assert "not everything is removed yet" in page.text
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED, reason="somebody stopped it"))
+    await reason_is("somebody stopped it")
+
+
 async def test_the_session_follows_the_orchestrators_events(api, orchestrator, eventually):
     session_id = await api.start()
     orchestrator.tell(UUID(session_id), PhaseChanged(phase=Phase.SCANNING))

@@ -31,7 +31,7 @@ class SessionQueued(Word):
 
 
 class PhaseChanged(Word):
-    """The session entered a phase."""
+    """The session entered a phase; of the phase that it is in, why it stays there."""
 
     type: Literal["phase_changed"] = "phase_changed"
     phase: Phase

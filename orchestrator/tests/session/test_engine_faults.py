@@ -15,6 +15,7 @@ from dryrun_orchestrator.engine.protocol import (
     ImageNotAllowedError,
     NetworkSpec,
 )
+from dryrun_orchestrator.session import loop
 
 
 @pytest.mark.parametrize("call", ["remove_container", "remove_network", "read_log"])
@@ -239,3 +240,27 @@ async def test_no_free_subnet_is_reported_with_the_pool(stage):
         assert "10.213.0.0/27" in session.reason
         assert "no subnet is free" in session.reason
     assert len(stage.engine.networks) == 1
+
+
+async def test_a_cleanup_that_is_stuck_says_why_once_and_ends_as_it_would_have(stage, monkeypatch):
+    monkeypatch.setattr(loop, "STUCK_SECONDS", 0.3)
+    async with stage.running() as supervisor:
+        session_id = await stage.start(keep=True)
+        await stage.until(session_id, Phase.KEPT)
+        stage.engine.faults.fail("remove_network", EngineUnreachableError("active\x1b endpoints"), times=None)
+        await supervisor.stop(session_id)
+
+        async def said():
+            changes = await stage.events_of(session_id, "phase_changed")
+            return [each.reason for each in changes if each.reason and "not everything" in each.reason]
+
+        async with asyncio.timeout(10):
+            while not await said():
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        stage.engine.faults.clear()
+        session = await stage.ended(session_id)
+        (why,) = await said()
+        assert r"active\x1b endpoints" in why
+        assert (session.outcome, "endpoints" in (session.reason or "")) == (Outcome.STOPPED, False)
+        assert not stage.left(session_id)

@@ -47,10 +47,12 @@ WHERE id = :id
 
 _PHASE = text("""
 UPDATE gateway.dryrun_sessions
-SET phase = :phase, reason = CASE WHEN phase = 'queued' AND outcome IS NULL THEN :waits_for ELSE reason END
+SET phase = :phase, reason = CASE WHEN phase = 'queued' AND outcome IS NULL THEN :waits_for
+    WHEN phase = 'cleaning_up' THEN coalesce(:stuck, reason) ELSE reason END
 WHERE id = :id
 """)
-"""In the queue, a session's reason says what it waits for; leaving the queue clears it."""
+"""In the queue, a session's reason says what it waits for; leaving the queue clears it. During its cleanup
+the reason says what cannot be removed."""
 
 _NETWORK = text("UPDATE gateway.dryrun_sessions SET expires_at = :expires_at WHERE id = :id")
 
@@ -176,7 +178,9 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
             )
         case PhaseChanged(phase=phase, reason=reason) if phase is not Phase.ENDED:
             waits_for = _text(reason) if phase is Phase.QUEUED else None
-            await connection.execute(_PHASE, {"id": session_id, "phase": phase.value, "waits_for": waits_for})
+            stuck = _text(reason) if phase is Phase.CLEANING_UP else None
+            known = {"id": session_id, "phase": phase.value, "waits_for": waits_for, "stuck": stuck}
+            await connection.execute(_PHASE, known)
         case NetworkCreated(expires_at=expires_at):
             await connection.execute(_NETWORK, {"id": session_id, "expires_at": expires_at})
         case SessionEnded(outcome=outcome, reason=reason):

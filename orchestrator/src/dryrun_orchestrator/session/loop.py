@@ -5,6 +5,7 @@ or takes too long leads to `cleaning_up`; a temporary failure is retried. Only e
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from datetime import timedelta
 
 from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import (
     EngineError,
@@ -34,6 +36,8 @@ from dryrun_orchestrator.storage import NotStoredError
 log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
+STUCK_SECONDS = 10.0
+"""After which a cleanup that does not succeed says why, and at most how often."""
 DEADLINE_LOOK_SECONDS = 0.5
 AFTER_DEADLINE = timedelta(seconds=60)
 """How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
@@ -254,16 +258,29 @@ class SessionLoop:
             # Nothing was created: do not wait for an engine that may be down.
             await self._end(record)
             return
-        pause, held = 0.2, _Held()
+        pause, held, said, said_at = 0.2, _Held(), "", time.monotonic()
         while (error := await why_not_removed(self._context)) is not None:
             if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
                 break
             if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
                 await self._end(record, overlay)
                 return
+            if (
+                why := printable(str(error), limit=500)
+            ) != said and time.monotonic() - said_at > STUCK_SECONDS:
+                await self._say_stuck(why)
+                said, said_at = why, time.monotonic()
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         await self._end(record)
+
+    async def _say_stuck(self, why: str) -> None:
+        """Let people see why cleanup takes so long; a full disk holds no removal up."""
+        reason = f"not everything is removed yet: {why}; trying again"
+        with contextlib.suppress(NotStoredError):
+            await self._context.journal.update_session(
+                self._context.id, PhaseChanged(phase=Phase.CLEANING_UP, reason=reason)
+            )
 
     def _may_end_beside_overlay(self, record: SessionRecord) -> bool:
         """Return whether every host of the session was asked for containers, or keeps none by now.
