@@ -134,9 +134,9 @@ def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, lin
     ("content", "why"),
     [
         ("host,port\n", "is not a line of a collector: it is not JSON; give what discovery-collect wrote"),
-        ("[]\n", "is not a line of a collector: it is JSON, but no object; give what"),
+        ("[]\n", "is not a line of a collector: it is JSON, but not an object; give what"),
         ('{"version": 1}\n', "is not a line of a collector: it has no type; give what"),
-        ('{"type": "report"}\n', "another type than discovery, progress, warning and end; give what"),
+        ('{"type": "report"}\n', "its type is none of discovery, progress, warning and end; give what"),
         ('{"type": "end"}\n', "is not a line of a collector: end.discoveries: Field required"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_check_with_an_incomplete_run_is_marked_in_the_list(run, api, file):
     assert "Not counted." in run("report", "last", "--check-against", file)[1]
     out = " ".join(run("checks")[1].split())
     assert " * " in out
-    assert "* The run did not finish; it counts in no rate." in out
+    assert "* The run did not finish; it is not counted." in out
 
 
 def test_a_check_is_removed_by_the_beginning_of_its_id(run, api, file):

@@ -163,7 +163,10 @@ async def test_the_overview_shows_the_pool_and_says_why_it_lacks_something(api, 
     ("templates", "said"),
     [
         (["small"], ["A dry-run of a template listed here starts scanning at once. Its deadline"]),
-        (["*"], ["A dry-run of any template begins on a network that is already proved. Its deadline"]),
+        (
+            ["*"],
+            ["A dry-run of any template begins on a network that is already proved to be isolated."],
+        ),
         (
             ["small", "*"],
             ["scanning at once. A dry-run of any other template begins on", "any template: network"],

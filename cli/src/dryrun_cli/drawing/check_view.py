@@ -121,7 +121,7 @@ def draw_checks(listed: CheckList) -> RenderableType:
         )
     parts += [Text(""), table]
     if not all(check.comparison.complete for check in listed.checks):
-        parts.append(Text("* The run did not finish; it counts in no rate.", style="dim"))
+        parts.append(Text("* The run did not finish; it is not counted.", style="dim"))
     return Group(*parts)
 
 
