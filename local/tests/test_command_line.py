@@ -38,7 +38,7 @@ def test_a_state_that_cannot_be_used_is_said_in_a_sentence_by_every_command(comm
     monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1, done.output
-    assert f"{tmp_path / 'state'} is no folder, and the state of local runs goes there" in done.output
+    assert f"{tmp_path / 'state'} is not a folder, but the state of local runs belongs there" in done.output
 
 
 def test_a_full_disk_is_named_with_what_to_do(capsys):

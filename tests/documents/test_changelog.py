@@ -1,4 +1,4 @@
-"""Git merges the changelog by union, which can bring back what a rewrite took out: headings occur twice then."""
+"""Git merges the changelog by union, which can bring back what a rewrite took out: headings twice."""
 
 import re
 

@@ -75,7 +75,7 @@ def compare_sessions(
 
 @experiment_app.command("stop")
 def stop_experiment(common: Common, experiment: ExperimentArgument) -> Running:
-    """Stop an experiment: none of its sessions starts any more."""
+    """Stop an experiment: it starts no further session."""
     return commands.experiments.stop(common, experiment)
 
 

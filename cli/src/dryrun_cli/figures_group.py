@@ -39,7 +39,7 @@ def checks(
     remove: Annotated[
         str | None,
         typer.Option(
-            "--remove", metavar="ID", help="Delete this check, or the one whose id begins like this."
+            "--remove", metavar="ID", help="Delete the check with this id, or with an id that begins so."
         ),
     ] = None,
 ) -> Running:

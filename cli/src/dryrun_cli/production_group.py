@@ -95,7 +95,7 @@ def reject(common: Common, seen: SeenArgument, note: NoteOption = "") -> Running
 
 @production_app.command("reopen")
 def reopen(common: Common, seen: SeenArgument) -> Running:
-    """Take decisions back: the discoveries wait again."""
+    """Withdraw decisions: the discoveries wait for one again."""
     return commands.production.decide(common, "pending", tuple(seen), "")
 
 

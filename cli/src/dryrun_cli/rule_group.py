@@ -18,7 +18,7 @@ def add_rule(
     common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What it approves (YAML or JSON).")],
 ) -> Running:
-    """Make a rule. It is off until it is switched on."""
+    """Add a rule. It is off until it is switched on."""
     return commands.rules.add(common, file)
 
 

@@ -17,7 +17,7 @@ FileOption = Annotated[
 
 @app.command("list")
 def list_hosts(file: FileOption) -> None:
-    """List the hosts of the fleet file with what sessions may take of each."""
+    """List the hosts of the fleet file with what sessions may use of each."""
     from dryrun_local.fleet.commands import show
 
     run_work(lambda here: show(file, here.screen))

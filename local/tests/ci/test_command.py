@@ -141,13 +141,15 @@ def test_a_baseline_of_another_digest_is_refused_and_says_what_to_do():
     with pytest.raises(WrongUseError) as raised:
         required(10, 1, digest="sha256:" + "f" * 64)
     first, fault, next_step = str(raised.value).splitlines()
-    assert first == "baseline.json is of other templates:"
+    assert first == "baseline.json is about other templates:"
     assert fault.startswith("small: what is to be found there has changed since (seed 1: sha256:000")
     assert "--update-baseline" in next_step
 
 
 def test_an_experiment_that_could_not_fail_is_refused_with_what_it_would_take():
     required(10, 1)
-    with pytest.raises(WrongUseError, match=r"1 repetition on 2 seeds will not do; .* has to be 4 or more"):
+    with pytest.raises(
+        WrongUseError, match=r"too few runs \(1 repetition on 2 seeds\): .* must be at least 4"
+    ):
         required(3, 1)
     required(3, 2)

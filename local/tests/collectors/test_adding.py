@@ -153,7 +153,7 @@ async def test_it_is_removed_without_a_trace_but_the_image(installation, tmp_pat
         ("name: theirs", "name: The irs", "needs a name"),
         ("output: naabu", "output: naaabu", "output: is 'naaabu'; known are ndjson, nmap-xml, csv"),
         ("[NET_RAW]", "[NET_ADMIN]", "NET_ADMIN cannot be granted to a collector"),
-        ("name: theirs", "name: network", "the name network is another collector's already"),
+        ("name: theirs", "name: network", "the name network already belongs to another collector"),
         (
             "name: theirs",
             "name: theirs\nimage: discovery/test-collector-web:1.0",
@@ -183,7 +183,7 @@ async def test_an_allowlist_that_is_older_than_the_project_is_not_blamed_on_the_
     content = json.loads(installation.allowlist.read_text())
     content["images"]["discovery/test-collector-nmap:7.95"]["arguments"] = [["-sn", "{rate}", "{cidr}"]]
     installation.allowlist.write_text(json.dumps(content))
-    with pytest.raises(ScannerRefusedError, match="None of this is the scanner's: `dryrun-local"):
+    with pytest.raises(ScannerRefusedError, match="The scanner causes none of this: `dryrun-local"):
         await added(installation, tmp_path)
     with pytest.raises(ScannerRefusedError) as refused:
         await added(installation, tmp_path, MANIFEST.replace("output: naabu", "output: x"))

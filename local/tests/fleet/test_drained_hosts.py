@@ -90,7 +90,7 @@ def test_the_commands_say_what_happens_next(tmp_path: Path) -> None:
 
     remain = 'Those that remain are in the overview, /readyz and dryrun_host_sessions{host="beta"}'
     assert remain in said("drain", "beta")
-    assert "beta is drained already" in said("drain", "beta")
+    assert "beta is already drained" in said("drain", "beta")
     assert "beta tcp://10.0.0.2:2376 4 2 drained zone=lab" in said("list")
     assert "still need its engine and guard" in (all_drained := said("drain", "alpha"))
     assert "Every host is drained" in all_drained

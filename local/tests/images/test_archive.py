@@ -101,7 +101,7 @@ def head(name, kind=tarfile.REGTYPE, size=0, **more):
     ids=lambda entry: entry.name[:20],
 )
 def test_anything_but_plain_files_of_plain_names_is_refused(tmp_path, entry):
-    with pytest.raises(ArchiveError, match="something else than plain files"):
+    with pytest.raises(ArchiveError, match="something other than plain files"):
         read(foreign(tmp_path / "a.tar", entry))
 
 
@@ -111,9 +111,9 @@ def test_a_file_that_is_not_what_the_index_says_is_refused(tmp_path):
     path.write_bytes(changed)
     with opened_archive(path, "network", BOUNDS) as archive:
         assert archive.read("empty", 1) == b""
-        with pytest.raises(ArchiveError, match=r"template\.yml has not the SHA-256"):
+        with pytest.raises(ArchiveError, match=r"template\.yml does not have the SHA-256"):
             read_all(archive)
-        with pytest.raises(ArchiveError, match=r"template\.yml has not the SHA-256"):
+        with pytest.raises(ArchiveError, match=r"template\.yml does not have the SHA-256"):
             archive.read("template.yml", 1000)
 
 

@@ -140,10 +140,10 @@ def test_an_image_that_is_not_what_its_id_says_is_refused_before_the_engine_sees
         about,
         {name: each for name, each in files.items() if name != layer} | {other: b"something else"},
     )
-    with pytest.raises(ArchiveError, match="not exactly the layers of its images"):
+    with pytest.raises(ArchiveError, match="not have exactly the layers of its images"):
         take(root, allowlist, path)
     write(path, about, files | {other: b"something else"})
-    with pytest.raises(ArchiveError, match="not exactly the layers of its images"):
+    with pytest.raises(ArchiveError, match="not have exactly the layers of its images"):
         take(root, allowlist, path)
     assert calls(docker, "load") == []
 

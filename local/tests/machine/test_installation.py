@@ -81,7 +81,7 @@ def test_a_state_that_is_no_folder_is_named_with_what_to_do(tmp_path, monkeypatc
     (tmp_path / "file").touch()
     (tmp_path / "gone").symlink_to("nowhere")
     for name in ("file", "gone"):
-        with pytest.raises(StateFolderError, match=f"{name} is no folder, .* by DRYRUN_LOCAL_STATE"):
+        with pytest.raises(StateFolderError, match=f"{name} is not a folder, .* by DRYRUN_LOCAL_STATE"):
             require_own(tmp_path / name)
     require_own(tmp_path / "not yet there")
 

@@ -126,8 +126,8 @@ def test_a_name_that_is_no_replica_s_is_told_apart(installation: Installation) -
     make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
     (installation.root / "templates" / "small.yml").write_text("services: {}\n")
     for name, said in (
-        ("small", "small is one of the project's own templates, and no replica; installed are: acme"),
-        ("acme-2", "acme-2 is a template of the replica acme, and no replica of its own; installed"),
+        ("small", "small is one of the project's own templates, not a replica; installed are: acme"),
+        ("acme-2", "acme-2 is a template of the replica acme, not a replica itself; installed"),
         ("acme-3", "there is no replica 'acme-3'; installed are: acme"),
         ("../templates/small", "there is no replica '../templates/small'; installed are: acme"),
         ("a" * 300, "there is no replica 'aaa"),

@@ -154,7 +154,7 @@ async def test_a_plan_says_whether_the_engine_has_the_image_below_all_stand_ins(
         [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("All stand on")]
         return line.removeprefix("All stand on one shared image of about 1,600 MB")
 
-    first = ", which is built first, once: some minutes"
+    first = ", which is built first, once, in some minutes"
     assert await said() == first
     images[shared_root.IMAGE] = BuiltImage("sha256:1", 1, digest, ())
     assert await said() == ", which is there"
@@ -215,7 +215,7 @@ async def test_a_plan_counts_the_images_that_are_there_and_those_to_build(
     images[last] = BuiltImage("sha256:3", 1, "sha256:0", ())
     assert (await said()).startswith(f"{len(others)} there, 1 to build, ")
     images[last] = BuiltImage("sha256:3", 1, needed[last].digest, ())
-    assert await said() == "all are there, none is to build"
+    assert await said() == "all are there, none to build"
 
 
 def test_a_narrow_screen_breaks_no_word_of_what_has_no_software(installation, table):

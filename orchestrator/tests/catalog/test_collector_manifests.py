@@ -217,7 +217,7 @@ def test_problems_of_all_files_are_reported_at_once(load):
 
 def test_two_collectors_cannot_share_a_name(load):
     assert faults(load, a=NETWORK, b=NETWORK) == [
-        "manifests/b.yml: the name network is another collector's already"
+        "manifests/b.yml: the name network already belongs to another collector"
     ]
 
 

@@ -61,7 +61,7 @@ def read_request(path: Path) -> ExperimentRequest:
         return ExperimentRequest.model_validate(loaded)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {_in_words(fault)}"
+            f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {_in_words(fault)}"
             for fault in error.errors(include_url=False, include_context=False)
         ]
         raise WrongUseError("\n".join([f"{path} is not an experiment:", *faults])) from None
@@ -143,8 +143,8 @@ async def stop(client: ApiClient, common: Common, text: str) -> None:
         experiment = read_experiment(answer)
         left = experiment.runs - experiment.measured - experiment.failed
         sys.stdout.write(
-            f"No more of its sessions start; {left} of {experiment.runs} are left. "
-            f"To go on: dryrun experiment continue {experiment.id}\n"
+            f"It starts no further session; {left} of {experiment.runs} are left. "
+            f"To continue: dryrun experiment continue {experiment.id}\n"
         )
 
 
@@ -160,7 +160,7 @@ async def go_on(client: ApiClient, common: Common, text: str) -> None:
         sys.stdout.write("No session is left to start, and failed ones do not run again. To repeat all: ")
         sys.stdout.write("dryrun experiment run FILE\n")
     else:
-        sys.stdout.write(f"Its sessions start again. To watch: dryrun experiment show {experiment.id} -w\n")
+        sys.stdout.write(f"It continues. To watch: dryrun experiment show {experiment.id} -w\n")
 
 
 async def find_experiment_id(client: ApiClient, text: str) -> UUID:

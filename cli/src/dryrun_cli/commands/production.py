@@ -152,8 +152,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         )
     else:
         sys.stderr.write(
-            f"The collector warned {output.warnings} times of what it could not inspect: nothing counts as "
-            "missed. To count all the same: --despite-warnings\n"
+            f"The collector warned {output.warnings} times that it could not inspect something: nothing "
+            "counts as missed. To count all the same: --despite-warnings\n"
         )
 
 
@@ -194,7 +194,7 @@ async def decide(
         sys.stdout.write(f"{count} {'open again' if decision == 'pending' else decision}.\n")
         for each in changed:
             sys.stderr.write(
-                f"{_number(each)} has changed since that revision; see it again: dryrun production list\n"
+                f"{_number(each)} has changed since that revision; to see it: dryrun production list\n"
             )
         for each in unknown:
             sys.stderr.write(f"There is no discovery {_number(each)}.\n")

@@ -31,10 +31,10 @@ _WHY: Final[Mapping[type[OSError], str]] = {
 }
 _NOT_A_LINE: Final[Mapping[str, str]] = {
     "json_invalid": "it is not JSON",
-    "dict_type": "it is JSON, but no object",
-    "model_attributes_type": "it is JSON, but no object",
+    "dict_type": "it is JSON, but not an object",
+    "model_attributes_type": "it is JSON, but not an object",
     "union_tag_not_found": "it has no type",
-    "union_tag_invalid": "it has another type than discovery, progress, warning and end",
+    "union_tag_invalid": "its type is none of discovery, progress, warning and end",
 }
 """By the kinds of Pydantic's errors: what is wrong with a file of something else."""
 

@@ -26,7 +26,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> None:
         wanted = RuleRequest.model_validate(loaded)
     except ValidationError as error:
         faults = [
-            f"{place or 'the whole'}: {reason}"
+            f"{place or 'the whole file'}: {reason}"
             for place, reason in faults_of(
                 error.errors(include_url=False, include_context=False, include_input=False)
             )

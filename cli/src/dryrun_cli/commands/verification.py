@@ -48,7 +48,7 @@ def _report_of(genuine: Genuine) -> Report:
     try:
         return read_report(read_json(genuine.data, REPORT_BOUNDS))
     except (ValueError, CliError) as error:
-        raise NotGenuineError(f"it is signed, but no report that this version reads: {error}") from None
+        raise NotGenuineError(f"it is signed, but this version cannot read it as a report: {error}") from None
 
 
 def _summary(report: Report) -> str:
@@ -57,7 +57,7 @@ def _summary(report: Report) -> str:
     verdict = "no verdict"
     if report.verdict is not None:
         verdict = "criteria met" if report.verdict.passed else "criteria not met"
-        verdict += ", those that were chosen when it was signed:"
+        verdict += " (those that were chosen when it was signed):"
     of = f"session {session.id}, template {inert(session.template, 80)}"
     return f"{of}, {session.outcome}{ended}: {verdict}"
 

@@ -54,7 +54,7 @@ def draw_preview(rule: RuleView, preview: RulePreview) -> RenderableType:
     if table.row_count:
         parts += [Text(""), table]
     if preview.matching > most:
-        parts.append(Text("That is more than it may approve in a day: name less.", style="yellow"))
+        parts.append(Text("That is more than it may approve in a day; make it narrower.", style="yellow"))
     elif rule.on_since is None:
         on = f"dryrun rule on {inert(rule.request.name)} --preview {preview.digest}"
         parts += [Text(""), Text(f"To switch it on: {on}", overflow="fold")]

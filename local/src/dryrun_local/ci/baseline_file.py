@@ -37,7 +37,7 @@ def read_baseline(path: Path) -> Baseline:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         lines = [
-            f"{printable('.'.join(map(str, fault['loc'])), limit=300) or 'the whole'}: {fault['msg']}"
+            f"{printable('.'.join(map(str, fault['loc'])), limit=300) or 'the whole file'}: {fault['msg']}"
             for fault in faults[:_MOST_FAULTS]
         ]
         if len(faults) > _MOST_FAULTS:

@@ -168,7 +168,7 @@ class Ci:
     ) -> None:
         if faults := faults_of_digests(baseline, _digests(truths)):
             raise WrongUseError(
-                "\n".join([f"{self._options.baseline} is of other templates:", *faults, UPDATE])
+                "\n".join([f"{self._options.baseline} is about other templates:", *faults, UPDATE])
             )
         runs = runs_of_facts({key: truth.facts for key, truth in truths.items()}, request.repetitions)
         for arm in request.arms():
@@ -179,14 +179,13 @@ class Ci:
             least = min(filter(None, map(runs_needed, always.values())), default=None)
             if least is None:
                 raise WrongUseError(
-                    f"{arm.name} found nothing in every run of the baseline: no loss could be seen; {UPDATE}"
+                    f"{arm.name}: no fact was found in all runs of the baseline; none can be lost; {UPDATE}"
                 )
             raise WrongUseError(
-                f"{arm.name}: {counted(request.repetitions, 'repetition')} on "
-                f"{counted(len(request.seeds), 'seed')} "
-                "will not do; "
-                f"beside the {baseline.arms[arm.name].runs} runs of the baseline chance could explain even a "
-                f"fact that is never found any more; repetitions times seeds has to be {least} or more"
+                f"{arm.name}: too few runs ({counted(request.repetitions, 'repetition')} on "
+                f"{counted(len(request.seeds), 'seed')}): beside the {baseline.arms[arm.name].runs} runs of "
+                "the baseline, chance could explain even a fact that is never found again; "
+                f"repetitions times seeds must be at least {least}"
             )
 
     def _update(

@@ -65,7 +65,7 @@ async def add(
         obstacles(image, has_arguments=bool(asked.arguments), raw_packets="NET_RAW" in asked.capabilities)
     )
     if found:
-        raise ScannerImageError("\n  ".join([f"{reference} cannot be taken over as it is:", *found]))
+        raise ScannerImageError("\n  ".join([f"{reference} cannot be installed as it is:", *found]))
     name = asked.image or f"{COLLECTOR_PREFIX}{asked.name}:{_tag(image)}"
     text = raw.decode("utf-8")
     if asked.image is None:

@@ -54,7 +54,7 @@ def install(
     allowed, own = require_rows(installation.allowlist), rows_in(home / ROWS) or {}
     taken = sources(installation, MANIFESTS).get(f"{name}.yml")
     if taken is not None and taken.parent != home / MANIFESTS:
-        raise ScannerRefusedError(f"the name {name} is another collector's already ({taken})")
+        raise ScannerRefusedError(f"the name {name} already belongs to another collector ({taken})")
     if image in allowed and image not in own:
         raise ScannerRefusedError(
             f"the name {image} belongs to another image; leave 'image' out of the manifest"
@@ -109,7 +109,7 @@ def _checked(
         if all(fault.where.startswith(f"{MANIFESTS}/") for fault in error.faults) and not any(
             fault.where.startswith(f"{MANIFESTS}/{name}.yml") for fault in error.faults
         ):
-            said += "\n  None of this is the scanner's: `dryrun-local images build` renews the allowlist"
+            said += "\n  The scanner causes none of this: `dryrun-local images build` renews the allowlist"
         raise ScannerRefusedError(said) from None
     except KeyError:
         raise ScannerRefusedError(f"the manifest's name is not {name}") from None

@@ -86,10 +86,10 @@ def _faults(
     if not run.complete:
         yield f"the run of {manifest.name} is not complete: {run.reason}"
     if run.image_id != manifest.image.id:
-        yield f"the image {run.image_id} was rehearsed, installed is {manifest.image.id}"
+        yield f"the image {run.image_id} was rehearsed, but {manifest.image.id} is installed"
     if run.config_digest != arguments_digest(manifest.arguments, rate=rate):
         said = f" and {rate} packets per second" if has_rate(manifest.arguments) else ""
-        yield f"other arguments were rehearsed than [{' '.join(manifest.arguments)}]{said}"
+        yield f"the rehearsed arguments were not [{' '.join(manifest.arguments)}]{said}"
 
 
 def _faults_of_places(manifest: CollectorManifest, targets: str, exclude: Sequence[str]) -> Iterator[str]:

@@ -68,7 +68,7 @@ def hints(reason: str, image: ScannerImage) -> Iterator[str]:
     if "read-only file system" in said:
         yield "the root is read-only: name the folder that it writes, e.g. --tmpfs /tmp=16m, and add it again"
     if "operation not permitted" in said or "permission denied" in said:
-        yield "it lacks a right: NET_RAW is the only one there is; capabilities: [NET_RAW] in the manifest"
+        yield "it lacks a capability; only NET_RAW can be granted: capabilities: [NET_RAW] in the manifest"
     if "executable file not found" in said or "no such file" in said:
         yield f"something is not in the image; its entrypoint is {_entrypoint(image.config)}"
     if "without its end line" in said:

@@ -33,7 +33,7 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
     """Let a host take no new session. Returns 0."""
     fleet, changed = set_drained(file, host, drained=True)
     if not changed:
-        screen.note(f"{host} is drained already")
+        screen.note(f"{host} is already drained")
         return 0
     screen.done(f"{host} is drained:", "in a few seconds it gets no new session")
     screen.note("Its sessions run to their end, 30 minutes at most. Those that remain are in")

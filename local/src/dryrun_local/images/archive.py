@@ -159,7 +159,7 @@ class Archive:
             yield chunk
         if digest.hexdigest() != stored.sha256:
             raise ArchiveError(
-                f"{self._place} is damaged: {name} has not the SHA-256 that the index says; make it again"
+                f"{self._place} is damaged: {name} does not have the SHA-256 of the index; make it again"
             )
 
     def read(self, name: str, limit: int) -> bytes:
@@ -220,7 +220,7 @@ def _heads(file: BinaryIO, place: str, bounds: ArchiveBounds) -> dict[str, tuple
             raise ArchiveError(f"{place} has {name} twice")
         if len(found) > bounds.files or together > bounds.total:
             raise ArchiveError(
-                f"{place} has more than {bounds.files:,} files or {bounds.total:,} bytes; none has that many"
+                f"{place} has more than {bounds.files:,} files or {bounds.total:,} bytes; valid ones do not"
             )
         found[name] = (at + _BLOCK, size)
         at += _BLOCK + size + len(_padding(size))
@@ -237,7 +237,7 @@ def _read_header(block: bytes, place: str, at: int) -> tuple[str, int]:
         ) from None
     plain = head.type == tarfile.REGTYPE and re.fullmatch(_NAME, head.name) is not None
     if not plain or head.size < 0 or len(head.name) > _LONGEST_NAME:
-        raise ArchiveError(f"{place} has something else than plain files at byte {at:,}; nothing was used")
+        raise ArchiveError(f"{place} has something other than plain files at byte {at:,}; nothing was used")
     return head.name, head.size
 
 
@@ -265,7 +265,7 @@ def _checked(
     too_large = next((name for name, size in said.items() if size > bounds.file_size), None)
     if too_large is not None:
         raise ArchiveError(
-            f"{place}: {too_large} has more than {bounds.file_size:,} bytes; none has that many"
+            f"{place}: {too_large} has more than {bounds.file_size:,} bytes; a valid one does not"
         )
     return Archive(file, place, index, {name: offset for name, (offset, _) in heads.items()})
 

@@ -174,7 +174,7 @@ def _require_identities(
         if image.volumes:
             faults.append(f"{name}: {refuse_volumes(image.volumes)}")
     if faults:
-        raise ArchiveError("\n  ".join([f"{path} was not taken:", *faults]))
+        raise ArchiveError("\n  ".join([f"{path} was not imported:", *faults]))
 
 
 def _few(names: Iterable[str]) -> str:
@@ -191,7 +191,7 @@ def _read_images(archive: Archive, path: Path) -> dict[str, StoredImage]:
     stored = {name: read_config(archive, path, name, entry) for name, entry in entries.items()}
     needed = {place_of(blob) for image in stored.values() for blob in image.blobs}
     if needed != archive.files.keys():
-        raise ArchiveError(f"{path} has not exactly the layers of its images; export them again")
+        raise ArchiveError(f"{path} does not have exactly the layers of its images; export them again")
     for name, file in archive.files.items():
         if not name.endswith(file.sha256):
             raise ArchiveError(f"{path}: {name} has another SHA-256 than its name says; export again")

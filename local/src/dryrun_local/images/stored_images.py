@@ -69,7 +69,7 @@ def copy_blobs(source: BinaryIO, writer: ArchiveWriter, wanted: Mapping[str, str
                 continue
             stored = writer.add(place_of(blob), content, member.size)
             if PREFIX + stored.sha256 != blob:
-                raise ArchiveError(f"the engine wrote {blob} of {left[blob]} with another content")
+                raise ArchiveError(f"the engine wrote {blob} of {left[blob]} with other content")
             size += member.size
             del left[blob]
     if left:

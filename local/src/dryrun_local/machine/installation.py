@@ -45,8 +45,8 @@ class Installation:
         chosen = os.environ.get(STATE)
         if not chosen and os.environ.get(STATE_OF_A_DEPLOYMENT):
             raise StateFolderError(
-                f"{STATE_OF_A_DEPLOYMENT} names the folder of a deployment, and no more that of dryrun-local;"
-                f" unset it here, or name dryrun-local's own: export {STATE}={quote(str(root / OWN_STATE))}"
+                f"{STATE_OF_A_DEPLOYMENT} names the folder of a deployment, no longer that of dryrun-local; "
+                f"unset it here, or name dryrun-local's own: export {STATE}={quote(str(root / OWN_STATE))}"
             )
         state = Path(chosen).resolve() if chosen else root / OWN_STATE
         require_own(state)
@@ -144,7 +144,7 @@ def require_own(state: Path, user: int | None = None) -> None:
     if not state.is_dir():
         if state.is_symlink() or state.exists():
             raise StateFolderError(
-                f"{state} is no folder, and the state of local runs goes there; move it away, or name "
+                f"{state} is not a folder, but the state of local runs belongs there; move it away, or name "
                 "another folder by DRYRUN_LOCAL_STATE"
             )
         return
@@ -157,8 +157,8 @@ def require_own(state: Path, user: int | None = None) -> None:
         foreign = state
     if foreign is not None:
         raise StateFolderError(
-            f"{foreign} belongs to another user, who ran dryrun-local here, by sudo for example; give all of "
-            f"it to this one: sudo chown --recursive {user} {quote(str(state.resolve()))}, or name another "
+            f"{foreign} belongs to another user, who ran dryrun-local here, by sudo for example; take over "
+            f"all of it: sudo chown --recursive {user} {quote(str(state.resolve()))}, or name another "
             "folder by DRYRUN_LOCAL_STATE"
         )
 

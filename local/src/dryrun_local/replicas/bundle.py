@@ -111,7 +111,7 @@ def read_bundle(archive: Archive, path: Path) -> Bundle:
     listed = [name for name in archive.files if name.startswith(TEMPLATES)]
     known = template_ids(plan.name, len(ids)), template_ids(plan.name, len(ids), 1)
     if ids not in known or sorted(listed) != sorted(f"{TEMPLATES}{each}.yml" for each in ids):
-        raise ArchiveError(f"{path} has not exactly the templates of its plan")
+        raise ArchiveError(f"{path} does not have exactly the templates of its plan")
     recipes = [name for name in archive.files if name.startswith(RECIPES)]
     for name in (*listed, *recipes):
         archive.read(name, _TEXT_BYTES)

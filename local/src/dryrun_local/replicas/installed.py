@@ -243,7 +243,7 @@ def _card_text(card: Mapping[str, Any]) -> str:
     text = json.dumps(written, indent=2, ensure_ascii=True) + "\n"
     if len(text) >= MAX_CARD_BYTES:
         raise ReplicaError(
-            f"the replica's card would have {len(text) >> 20} MiB, {MAX_CARD_BYTES >> 20} MiB are the most; "
+            f"the replica's card would have {len(text) >> 20} MiB, and may have {MAX_CARD_BYTES >> 20} MiB; "
             "import fewer hosts at once"
         )
     return text
@@ -287,10 +287,10 @@ def _what_else(installation: Installation, name: str, known: Mapping[str, Replic
     """Return what a name is that no replica has."""
     shown = printable(name, limit=80)
     if _has_template(installation.root, name):
-        return f"{shown} is one of the project's own templates, and no replica"
+        return f"{shown} is one of the project's own templates, not a replica"
     owner = next((each.name for each in known.values() if name in each.templates), None)
     if owner is not None:
-        return f"{shown} is a template of the replica {printable(owner)}, and no replica of its own"
+        return f"{shown} is a template of the replica {printable(owner)}, not a replica itself"
     return f"there is no replica '{shown}'"
 
 

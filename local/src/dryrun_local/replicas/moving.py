@@ -100,7 +100,7 @@ async def export_network(
     saving = ["docker", "save", *rows]
     size = await programs.read_from(saving, store, seconds=_SECONDS) if rows else store(None)
     digest = await asyncio.to_thread(_sha256, path)
-    left_out = f", {len(_present(present)):,} layers left to the other side" if present else ""
+    left_out = f", {len(_present(present)):,} layers left out, which the other machine has" if present else ""
     screen.done(f"Replica {printable(name)}", f"{path}, {size / 1e6:,.0f} MB of images{left_out}")
     screen.say(f"sha256 {digest}")
     return 0

@@ -27,7 +27,7 @@ _PLAIN_CELLS = dict(zip(LEVELS, "#=+-.", strict=True))
 """Without colour each level still has a sign of its own."""
 _THERE: dict[bool | None, str] = {
     True: ", which is there",
-    False: ", which is built first, once: some minutes",
+    False: ", which is built first, once, in some minutes",
     None: "",
 }
 """Of the image below all stand-ins; None where the engine was not asked, or does not say."""
@@ -205,7 +205,7 @@ class PlanScreen:
 def _parts(known: ToBuild) -> str:
     missing = known.missing.images
     if not missing:
-        return "all are there, none is to build"
+        return "all are there, none to build"
     there = f"{known.images - missing:,} there, " if missing < known.images else ""
     return f"{there}{missing:,} to build, {_work(known.missing)}"
 

@@ -23,7 +23,7 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
     """Serve until a signal arrives; then end running sessions, clean up, stop the services. Returns 0."""
     async with sole_run(installation, screen):
         if names := not_taken(os.environ):
-            screen.note("Not taken, since this command decides it:", ", ".join(names))
+            screen.note("Ignored, since this command sets them itself:", ", ".join(names))
         try:
             async with running_system(
                 installation,

@@ -139,7 +139,7 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
         report = FaultList(f"{folder.name}/{path.name}")
         manifest = _load(path, report, allowlist, tables)
         if manifest is not None and manifest.name in found:
-            report.add(f"the name {manifest.name} is another collector's already")
+            report.add(f"the name {manifest.name} already belongs to another collector")
         elif manifest is not None:
             found[manifest.name] = manifest
         faults.extend(report.faults)
