@@ -77,6 +77,9 @@ def test_a_delivery_is_previewed_approved_and_shown(run, api, destination):
     assert "sending" in run("delivery", "resend", made[:8])[1]
     assert "cmdb" in run("delivery", "list")[1]
     assert json.loads(run("delivery", "show", made[:8], "--json")[1])["items"][0]["key"] == "192.0.2.1:22/tcp"
+    assert "tried again" not in run("delivery", "show", made[:8])[1]
+    api.deliveries[made]["rests_until"] = "2026-11-27T08:02:20Z"
+    assert "it is tried again at 2026-11-27" in " ".join(run("delivery", "show", made[:8])[1].split())
     assert "discarded" in run("delivery", "discard", made[:8])[1]
 
 

@@ -1,5 +1,7 @@
 """A destination of which nothing comes is left alone, and tried again at growing pauses."""
 
+from datetime import UTC, datetime
+
 import pytest
 from made_deliveries import (
     add_destination,
@@ -43,12 +45,16 @@ async def test_a_destination_of_which_nothing_comes_is_left_alone_for_longer_and
                     text("SELECT extract(epoch FROM not_before - now()) FROM gateway.destinations")
                 )
                 rests.append(float(rest.scalar_one()))
+            until = (await show(engine, delivery)).rests_until
+            assert (until - datetime.now(UTC)).total_seconds() == pytest.approx(rests[-1], abs=5)
+            async with engine.begin() as connection:
                 await connection.execute(text("UPDATE gateway.destinations SET not_before = NULL"))
         assert rests == pytest.approx([10, 20, 40, 80, 160, 300, 300], abs=5)
         receiver.behaviour = lambda _: answer(204)
         await make_everything_due(engine)
         await process.work()
-    assert (await show(engine, delivery)).state == "done"
+    shown = await show(engine, delivery)
+    assert (shown.state, shown.rests_until) == ("done", None)
     async with engine.connect() as connection:
         counted = await connection.execute(text("SELECT unanswered FROM gateway.destinations"))
     assert counted.scalar_one() == 0, "the next silence begins anew"

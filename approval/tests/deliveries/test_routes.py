@@ -79,6 +79,17 @@ async def test_from_a_destination_to_a_file(api, engine):
         }
 
 
+async def test_the_page_of_a_delivery_says_when_its_destination_is_tried_again(api, engine):
+    await approve_discoveries(engine, ("host", "192.0.2.1", "{}"))
+    destination = await add_destination(engine, kind="netbox", url="https://netbox", credential="netbox")
+    page = f"/production/deliveries/{(await preview(engine, destination)).id}"
+    for moment, is_said in (("2126-11-20 10:00+00", True), ("2026-11-20 10:00+00", False)):
+        async with engine.begin() as connection:
+            await connection.execute(text(f"UPDATE gateway.destinations SET not_before = '{moment}'"))
+        shown = (await api.client.get(page, headers={"Accept": "text/html"})).text
+        assert ("it is tried again at" in shown) is is_said
+
+
 async def test_a_file_holds_nothing_that_lost_its_approval_or_changed(api, engine):
     hosts = [("host", f"192.0.2.{number}", "{}") for number in range(1, 4)]
     await approve_discoveries(engine, *hosts)

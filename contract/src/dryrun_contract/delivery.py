@@ -130,6 +130,8 @@ class DeliveryView(Word):
     more: bool
     """There is more than fits into one delivery; request another when this one is done."""
     counts: Counts
+    rests_until: UtcTime | None = None
+    """Nothing is sent before: its destination did not answer, or asked for that. Null: something may be."""
 
 
 class DeliveryItem(Word):

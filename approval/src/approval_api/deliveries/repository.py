@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, delete, select, text
+from sqlalchemy import RowMapping, Select, case, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -224,7 +224,10 @@ async def page_of_items(
 
 def _with_destination() -> Select[Any]:
     return select(
-        deliveries, destinations.c.name.label("destination"), destinations.c.request.label("request")
+        deliveries,
+        destinations.c.name.label("destination"),
+        destinations.c.request.label("request"),
+        case((destinations.c.not_before > func.now(), destinations.c.not_before)).label("rests_until"),
     ).join(destinations, destinations.c.id == deliveries.c.destination_id)
 
 
@@ -239,13 +242,14 @@ async def _views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> lis
 
 def _view(row: RowMapping, counts: Counts) -> DeliveryView:
     request = DestinationRequest.model_validate(row["request"])
+    state = _state(row, counts)
     return DeliveryView(
         id=row["id"],
         destination_id=row["destination_id"],
         destination=row["destination"],
         kind=request.kind,
         place=request.place,
-        state=_state(row, counts),
+        state=state,
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         approved_by=row["approved_by"],
@@ -253,6 +257,7 @@ def _view(row: RowMapping, counts: Counts) -> DeliveryView:
         unchanged=row["unchanged"],
         more=row["more"],
         counts=counts,
+        rests_until=row["rests_until"] if state in {"checking", "sending"} else None,
     )
 
 

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.listing import listing
-from dryrun_cli.drawing.moments import dated, minute
+from dryrun_cli.drawing.moments import dated, minute, when
 from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationView
 
@@ -97,6 +97,9 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
             f"{counts.delivered:,} delivered, {counts.dead:,} given up"
         ),
     ]
+    if delivery.rests_until is not None:
+        why = "The destination did not answer, or asked to be left alone"
+        parts.append(Text(f"{why}: it is tried again at {when(delivery.rests_until)}.", style="yellow"))
     if delivery.more:
         parts.append(Text("There is more: preview another delivery when this one is done.", style="yellow"))
     table = listing("ACTION", "STATE", "KIND", "KEY", "ANSWER", give_way={"KEY", "ANSWER"})
