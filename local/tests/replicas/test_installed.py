@@ -122,6 +122,19 @@ def test_removing_one_leaves_what_another_needs(installation: Installation) -> N
         remove(installation, "acme")
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_one_is_removed_also_where_the_allowlist_is_missing_or_damaged(
+    installation: Installation, *, damaged: bool
+) -> None:
+    make(installation, "acme", ONE)
+    installation.allowlist.unlink()
+    if damaged:
+        installation.allowlist.write_text("{")
+    assert remove(installation, "acme") == (ONE,)
+    assert not installed_rows(installation.state)
+    assert list(installed(installation)) == []
+
+
 def test_a_name_that_is_no_replica_s_is_told_apart(installation: Installation) -> None:
     make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
     (installation.root / "templates" / "small.yml").write_text("services: {}\n")

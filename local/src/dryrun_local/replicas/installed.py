@@ -319,8 +319,10 @@ def remove(installation: Installation, name: str) -> tuple[str, ...]:
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
     images = rows_in(installation.replicas / name / ROWS) or {}
     shutil.rmtree(installation.replicas / name)
-    # Fewer rows cannot make it invalid, and what was invalid before must not keep anybody from removing.
-    write_rows(installation.allowlist, _rows_with(installation, {}))
+    # Fewer rows cannot make it invalid, and what was invalid before must not keep anybody from removing. One
+    # that is missing or damaged is written anew by a build, with the rows of what is installed then.
+    if rows_in(installation.allowlist) is not None:
+        write_rows(installation.allowlist, _rows_with(installation, {}))
     needed = set(installed_rows(installation.state))
     return tuple(image for image in images if image not in needed)
 
