@@ -29,6 +29,13 @@ def test_a_rule_is_made_previewed_switched_on_off_and_removed(run, api, file):
     assert "lab would approve 1 of 7 open discoveries." in out
     assert "\x1b" not in out
     digest = out.split("--preview ")[1].strip()
+    assert "Left after" not in out
+    api.previewed = {
+        "matching": 0,
+        "examples": [],
+        "remaining": {"changes": 7, "min_confidence": 0, "kinds": 0},
+    }
+    assert "Left after each condition: changes 7, min confidence 0." in run("rule", "preview", "lab")[1]
     code, out, _ = run("rule", "on", "lab", "--preview", digest)
     assert (code, out) == (0, "lab is on; it approved 1.\n")
     assert run("rule", "off", api.rules[0]["id"])[1] == "lab is off.\n"

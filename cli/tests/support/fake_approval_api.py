@@ -77,6 +77,8 @@ class FakeApi:
         self.token_ends_at = None
         """Of schedules that are added."""
         self.approved = 0
+        self.previewed = {}
+        """What previews of rules say, beside what they always do."""
         self.rules, self.trend, self.changes, self.badges, self.removed = [], [], [], [], []
         self.scans, self.reported, self.production, self.decisions = [], [], [], []
         self.criteria = {}

@@ -59,7 +59,7 @@ async def rules(api, request, path, sent):
         case "GET", [_, "preview"]:
             match = {"id": 7, "revision": 1, "change": "new", "kind": "host", "collector": "network"}
             match |= {"key": "10.213.0.1\x1b[31m", "confidence": 0.9, "data": {}}
-            shown = {"matching": 1, "queue": 7, "examples": [match], "digest": "0" * 64}
+            shown = {"matching": 1, "queue": 7, "examples": [match], "digest": "0" * 64, **api.previewed}
             await request.json(shown)
         case "POST", [_, "on"]:
             assert sent == {"preview": "0" * 64}

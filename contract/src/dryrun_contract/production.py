@@ -186,6 +186,16 @@ class RulePreview(Word):
     examples: tuple[RuleMatch, ...]
     digest: str
     """Of all that match, in their revisions: switching the rule on names it."""
+    remaining: dict[str, int] = Field(default_factory=dict)
+    """Where nothing matches: how many are left after each condition of the rule. The first, `decisions`, is
+    that nobody rejected it or took its approval back; the last, `attributes`, that its key is plain, too."""
+
+    @property
+    def narrowing(self) -> str:
+        """What the conditions leave, up to the one that leaves nothing, e.g. `changes 12, collectors 0`."""
+        none = next((number for number, left in enumerate(self.remaining.values(), 1) if not left), None)
+        known = list(self.remaining.items())[:none]
+        return ", ".join(f"{name.replace('_', ' ')} {left:,}" for name, left in known)
 
 
 class RuleSwitch(Word):

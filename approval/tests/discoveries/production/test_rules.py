@@ -1,6 +1,7 @@
 """Rules approve what they name, as they were previewed, and nothing that is worded cleverly."""
 
 import asyncio
+from itertools import takewhile
 
 import pytest
 from sqlalchemy import text
@@ -163,6 +164,31 @@ async def test_a_name_in_a_key_counts_in_one_spelling_only(api, name, approved):
     await switch_on(api, await make(api, kinds=["share"], attributes={"type": "any"}))
     share = {"kind": "share", "key": f"192.0.2.8:445/tcp/{name}", "data": {"type": "disk"}, "confidence": 1}
     assert await report(api, share) == approved
+
+
+@pytest.mark.parametrize(
+    ("changes", "last"),
+    [
+        ({"changes": ["changed"]}, "changes"),
+        ({"collectors": ["database"]}, "collectors"),
+        ({"reporters": ["program:other"]}, "reporters"),
+        ({"min_confidence": 0.99}, "min_confidence"),
+        ({"subnets": ["198.51.100.0/24"]}, "subnets"),
+        ({"kinds": ["host"], "attributes": {}}, "kinds"),
+        ({"attributes": {"product": ["nginx"]}}, "attributes"),
+        ({}, None),
+    ],
+)
+async def test_a_preview_without_a_match_says_which_condition_leaves_nothing(api, changes, last):
+    await report(api, WEB, WEB | {"key": "192.0.2.9:443/tcp"})
+    rule = await make(api, **changes)
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    remaining = preview["remaining"]
+    assert (preview["matching"] == 0, preview["queue"]) == (last is not None, 2)
+    assert next((name for name, left in remaining.items() if not left), None) == last
+    assert [left for left in remaining.values() if left] == [2] * len([*takewhile(bool, remaining.values())])
+    page = await api.client.get(f"/production/rules/{rule['id']}", headers={"Accept": "text/html"})
+    assert (f"{last.replace('_', ' ')} 0." in page.text) if last else ("Left after" not in page.text)
 
 
 async def test_an_attribute_that_the_rule_does_not_name_keeps_it_from_approving(api):

@@ -53,6 +53,8 @@ def draw_preview(rule: RuleView, preview: RulePreview) -> RenderableType:
     parts: list[RenderableType] = [head]
     if table.row_count:
         parts += [Text(""), table]
+    if preview.queue and preview.remaining:
+        parts.append(Text(f"Left after each condition: {preview.narrowing}."))
     if preview.matching > most:
         parts.append(Text("That is more than it may approve in a day; make it narrower.", style="yellow"))
     elif rule.on_since is None:

@@ -27,18 +27,26 @@ _PLAIN_JSON = "^[] -[^-~]*$"
 
 def matches(rule: RuleRequest) -> ColumnElement[bool]:
     """Return the condition on a row of `discoveries` that `rule` approves it."""
-    return and_(
-        _is_open(),
-        table.c.change.in_(rule.changes),
-        table.c.collector.in_(rule.collectors),
-        table.c.reported_by.in_(rule.reporters),
-        table.c.confidence >= rule.min_confidence,
-        table.c.host.op("<<=", is_comparison=True)(
+    return and_(*conditions(rule).values())
+
+
+def conditions(rule: RuleRequest) -> dict[str, ColumnElement[bool]]:
+    """Return the conditions that all have to hold, by what of the rule they are, the cheapest first."""
+    return {
+        "decisions": _is_open(),
+        "changes": table.c.change.in_(rule.changes),
+        "collectors": table.c.collector.in_(rule.collectors),
+        "reporters": table.c.reported_by.in_(rule.reporters),
+        "min_confidence": table.c.confidence >= rule.min_confidence,
+        "subnets": table.c.host.op("<<=", is_comparison=True)(
             any_(cast(literal(list(rule.subnets), ARRAY(Text)), ARRAY(INET)))
         ),
-        table.c.key.regexp_match(_PLAIN),
-        or_(*(_is_of_kind(kind, rule.attributes) for kind in rule.kinds)),
-    )
+        "kinds": table.c.kind.in_(rule.kinds),
+        "attributes": and_(
+            table.c.key.regexp_match(_PLAIN),
+            or_(*(_is_of_kind(kind, rule.attributes) for kind in rule.kinds)),
+        ),
+    }
 
 
 def _is_open() -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, text, update
+from sqlalchemy import RowMapping, and_, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,12 +19,13 @@ from approval_api.database.locks import hold
 from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
 from approval_api.discoveries.production.repository import of_decision
-from approval_api.discoveries.production.rule_matching import matches
+from approval_api.discoveries.production.rule_matching import conditions, matches
 from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.production import RuleMatch, RulePreview, RuleRequest, RuleView
 
 MOST_RULES = 50
 EXAMPLES = 20
+MOST_COUNTED = 100_000
 RULE_PREFIX = "rule:"
 """Of who decided; no person's name can hold it."""
 _IDS_A_LINE = 60
@@ -90,13 +91,26 @@ async def preview(connection: AsyncConnection, rule: RuleRequest) -> RulePreview
         select(*columns).where(shown.id.in_([each for each, _ in found[:EXAMPLES]])).order_by(shown.id)
     )
     # Not count(*): the queue may be a million.
-    waiting = select(shown.id).where(shown.status == "pending").limit(100_000).subquery()
+    waiting = select(shown.id).where(shown.status == "pending").limit(MOST_COUNTED).subquery()
     return RulePreview(
         matching=len(found),
         queue=await connection.scalar(select(func.count()).select_from(waiting)) or 0,
         examples=tuple(RuleMatch.model_validate(dict(row)) for row in examples.mappings()),
         digest=_digest(found),
+        remaining={} if found else await _remaining(connection, rule),
     )
+
+
+async def _remaining(connection: AsyncConnection, rule: RuleRequest) -> dict[str, int]:
+    """Return how much of the queue each condition of a rule leaves of what those before it left."""
+    holds = conditions(rule)
+    some = select(discoveries.c.id).where(discoveries.c.status == "pending").limit(MOST_COUNTED)
+    counts = [
+        func.count().filter(and_(*[*holds.values()][: number + 1])).label(name)
+        for number, name in enumerate(holds)
+    ]
+    found = await connection.execute(select(*counts).where(discoveries.c.id.in_(some)))
+    return dict(found.mappings().one())
 
 
 async def switch_on(connection: AsyncConnection, rule_id: UUID, previewed: str, person: str) -> int:
