@@ -1,6 +1,6 @@
 """Lets images start the service as `python3 -m approval_api`."""
 
-from approval_api.main import main
+from approval_api.entrance import main
 
 if __name__ == "__main__":
     main()

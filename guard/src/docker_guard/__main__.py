@@ -2,7 +2,7 @@
 
 import sys
 
-from docker_guard.main import main
+from docker_guard.entrance import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,6 @@
-"""Where `dryrun-local` begins: as `dryrun`, it hears Ctrl-C before anything is imported."""
+"""Where `dryrun-local` begins: it hears Ctrl-C before anything is imported."""
 
-from dryrun_cli.entrance import run_main_of
+from dryrun_contract.entrance import run_main_of
 
 
 def main() -> None:

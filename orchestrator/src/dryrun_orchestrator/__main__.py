@@ -1,6 +1,6 @@
 """Lets images start the service as `python3 -m dryrun_orchestrator`."""
 
-from dryrun_orchestrator.main import main
+from dryrun_orchestrator.entrance import main
 
 if __name__ == "__main__":
     main()

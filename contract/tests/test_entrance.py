@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dryrun_cli.entrance import run_main_of
+from dryrun_contract.entrance import run_main_of
 
 PACKAGES = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -54,6 +54,10 @@ def run(entrance: str, interrupted_at: str, kind: str) -> "subprocess.CompletedP
         ("cli", "dryrun", "typer"),
         ("local", "dryrun-local", "dryrun_local.main"),
         ("local", "dryrun-local", "typer"),
+        ("guard", "docker-guard", "docker_guard.main"),
+        ("orchestrator", "dryrun-orchestrator", "fastapi"),
+        ("approval", "approval-api", "pydantic"),
+        ("collectors", "discovery-collect", "pydantic"),
     ],
 )
 def test_ctrl_c_while_a_command_is_imported_ends_it_quietly(package, name, module):
