@@ -116,7 +116,7 @@ def test_what_is_prepared_stays_fresh_for_a_while():
     environ = {**ENVIRON, "ORCHESTRATOR_POOL_LEAST_SECONDS": "1680"}
     read = Settings.read(environ)
     assert read.least_left + 2 * read.replacement_lead == read.session_duration
-    most = "^ORCHESTRATOR_POOL_LEAST_SECONDS: .* 1680 s are the most that can be left to whoever claims it"
+    most = "^ORCHESTRATOR_POOL_LEAST_SECONDS: .* at most 1680 s can be left to whoever claims it"
     with pytest.raises(SettingsError, match=most):
         Settings.read(environ | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "1681"})
     for beyond in ("inf", "1e300"):
@@ -125,7 +125,7 @@ def test_what_is_prepared_stays_fresh_for_a_while():
     # Of a short session, cleanup takes the third that is left.
     short = {**ENVIRON, "ORCHESTRATOR_SESSION_SECONDS": "30", "ORCHESTRATOR_POOL_LEAST_SECONDS": "20"}
     assert Settings.read(short).least_left.total_seconds() == 20
-    with pytest.raises(SettingsError, match="20 s are the most"):
+    with pytest.raises(SettingsError, match="at most 20 s can be left"):
         Settings.read(short | {"ORCHESTRATOR_POOL_LEAST_SECONDS": "21"})
 
 

@@ -122,7 +122,7 @@ async def test_a_target_that_another_hosts_engine_has_forgotten_is_not_counted_a
                 forgetting.cancel()
         assert view.outcome == "failed"
         assert view.reason is not None
-        assert view.reason.startswith("its hosts do not reach all targets of each other, start it again: ")
+        assert view.reason.startswith("its hosts do not reach all of each other's targets; start it again: ")
         assert "on another host, does not answer" in view.reason
         begun = [event for event in await stack.events(session_id) if event.data.type == "collector_started"]
         assert not begun

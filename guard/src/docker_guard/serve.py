@@ -66,7 +66,7 @@ def _managers(settings: ServeSettings, policy: Policy) -> tuple[Engine, ...]:
         raise ConfigurationError("makes_overlays is for managers, --manager for workers")
     if len(settings.managers) > _MOST_MANAGERS:
         raise ConfigurationError(
-            f"--manager names {len(settings.managers)} guards; {_MOST_MANAGERS} are the most"
+            f"--manager names {len(settings.managers)} guards; at most {_MOST_MANAGERS} are allowed"
         )
     context = client_context(settings.manager_tls)
     return tuple(Engine(manager, policy, context) for manager in settings.managers)

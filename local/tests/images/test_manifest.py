@@ -197,13 +197,17 @@ def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
 @pytest.mark.parametrize(
     ("image", "part", "says"),
     [
-        ("web", "tmpfs: {/run: {size: 257m}}", "tmpfs./run.size: is 269484032 bytes; 268435456 (256 MiB)"),
+        (
+            "web",
+            "tmpfs: {/run: {size: 257m}}",
+            "tmpfs./run.size: is 269484032 bytes; at most 268435456 (256 MiB)",
+        ),
         ("web", "tmpfs: {/proc/x: {size: 1m}}", "tmpfs./proc/x: a tmpfs cannot cover /proc"),
         ("web", "tmpfs: {/run/..: {size: 1m}}", "tmpfs./run/..: is not an absolute path of plain names"),
         ("web", "tmpfs: {/run: {size: 1m, uid: 2147483648}}", "tmpfs./run.uid: Input should be less than"),
         ("web", "capabilities: [NET_RAW]", "capabilities: NET_RAW cannot be granted to a target"),
         ("collector-x", "capabilities: [CHOWN]", "capabilities: CHOWN cannot be granted to a collector"),
-        ("web", "arguments: [['-v']]", "arguments: stand here although only collectors"),
+        ("web", "arguments: [['-v']]", "arguments: are given although only collectors"),
         ("web", "stdin: true", "stdin: is granted although only collectors"),
     ],
 )

@@ -157,7 +157,7 @@ class Settings(BaseModel):
         if wanted > MAX_PREPARED:
             raise ValueError(
                 f"ORCHESTRATOR_POOL: {wanted} sessions cannot be kept prepared on each host; "
-                f"{MAX_PREPARED} are the most"
+                f"at most {MAX_PREPARED} are allowed"
             )
         # What is prepared is replaced one lead before it has less left. Without another one it would be
         # replaced as soon as it is ready, again and again.
@@ -167,7 +167,7 @@ class Settings(BaseModel):
         if self.least_left > most:
             raise ValueError(
                 f"ORCHESTRATOR_POOL_LEAST_SECONDS: of a session of {self.session_seconds:g} s, "
-                f"{most.total_seconds():g} s are the most that can be left to whoever claims it"
+                f"at most {most.total_seconds():g} s can be left to whoever claims it"
             )
         return self
 

@@ -224,7 +224,7 @@ def test_another_version_is_refused(load, version):
         (b"[" * 200_000, "is not JSON"),
         (b"\xff", "is not JSON"),
         (b" " * (4096 * 1024 + 1), "larger than 4096 KiB"),
-        (b'{"version": 1, "version": 1, "images": {}}', "keys stand twice in one object: version"),
+        (b'{"version": 1, "version": 1, "images": {}}', "keys occur twice in one object: version"),
     ],
 )
 def test_what_is_not_this_file_is_one_fault(tmp_path, raw, what):

@@ -118,7 +118,7 @@ def test_some_of_them_run_when_their_needs_are_met(load):
             "name: network\ncommand: sh",
             ":3: command: the key 'command' is outside the subset",
         ),
-        ("name: network", "name: network\nname: x", ":3: name: the key 'name' stands here twice"),
+        ("name: network", "name: network\nname: x", ":3: name: the key 'name' occurs here twice"),
     ],
 )
 def test_an_invalid_manifest_is_reported_with_its_place(load, old, new, fault):
@@ -291,7 +291,7 @@ def test_claims_say_by_what_a_collector_is_judged(load):
     ("claims", "fault"),
     [
         ("{hosts: []}", "'hosts' is not a kind; known are host, service"),
-        ("{table: []}", "table is claimed and does not stand in 'provides'"),
+        ("{table: []}", "table is claimed but missing in 'provides'"),
         (
             "{service: [product, verison]}",
             "'verison' is not a scored attribute of service; it has product, version",

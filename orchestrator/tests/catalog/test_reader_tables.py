@@ -103,7 +103,7 @@ def test_a_table_with_a_fault_is_reported_with_its_place(load, old, new, fault):
 def test_too_many_rows_and_none_are_faults(load):
     rows = "\n".join("  - {kind: host, host: ip}" for _ in range(21))
     for text in (f"reads: x\nform: json\ndiscoveries:\n{rows}\n", "reads: x\nform: json\ndiscoveries: []\n"):
-        assert "1 to 20 can be" in load(text)[1][0]
+        assert "1 to 20 are allowed" in load(text)[1][0]
 
 
 @pytest.mark.parametrize("name", ["ndjson", "nmap-xml", "Theirs", "1"])

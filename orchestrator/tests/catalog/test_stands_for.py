@@ -68,7 +68,11 @@ def test_a_template_says_which_network_it_stands_for(folder):
         ("[37 443", "[443", "census.services[0]: is '443/tcp same_version nginx'; expected a text like"),
         ("beyond: 2", "beyond: -2", "census.beyond: is -2; it can be 0 to 100000000"),
         ("22/tcp nothing]}", "70000/tcp nothing]}", "web-a: is not valid"),
-        ("[37 443/tcp same_version nginx, ", f"[{'1 1/tcp nothing, ' * 600}", "601 rows; 600 are the most"),
+        (
+            "[37 443/tcp same_version nginx, ",
+            f"[{'1 1/tcp nothing, ' * 600}",
+            "601 rows; at most 600 are allowed",
+        ),
     ],
 )
 def test_what_a_template_says_of_a_network_is_checked(folder, old, new, fault):

@@ -77,8 +77,8 @@ def test_every_duplicate_key_is_a_fault_with_both_lines():
     node, faults = read("a: 1\nb:\n  c: 1\n  c: 2\na: 2\n")
     assert plain(node) == {"a": 1, "b": {"c": 1}}
     assert faults == [
-        "a.yml:4: b.c: the key 'c' stands here twice, first in line 3",
-        "a.yml:5: a: the key 'a' stands here twice, first in line 1",
+        "a.yml:4: b.c: the key 'c' occurs here twice, first in line 3",
+        "a.yml:5: a: the key 'a' occurs here twice, first in line 1",
     ]
 
 

@@ -62,7 +62,7 @@ def test_a_text_is_stripped_bounded_and_not_empty_while_a_string_is_what_it_is()
     assert entries["b"].string(max_length=3) == "  "
     assert entries["b"].text() is None
     assert entries["c"].text(max_length=2) is None
-    assert [fault.what for fault in report.faults] == ["is empty", "has 3 characters; 2 are the most"]
+    assert [fault.what for fault in report.faults] == ["is empty", "has 3 characters; at most 2 are allowed"]
 
 
 def test_a_number_has_bounds():

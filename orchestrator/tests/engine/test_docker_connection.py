@@ -51,7 +51,10 @@ async def test_speaks_the_newest_version_that_both_know(played, engine, version,
     ("version", "words"),
     [
         ('{"ApiVersion": "1.43", "MinAPIVersion": "1.24"}', "Engine 25 or later"),
-        ('{"ApiVersion": "1.60", "MinAPIVersion": "1.50"}', "1.50 to 1.60, needed is one of 1.44 to 1.45"),
+        (
+            '{"ApiVersion": "1.60", "MinAPIVersion": "1.50"}',
+            "1.50 to 1.60, and one of 1.44 to 1.45 is needed",
+        ),
         ('{"ApiVersion": "new"}', "no ApiVersion"),
         ("{}", "no ApiVersion"),
         ("[]", "no ApiVersion"),

@@ -59,7 +59,7 @@ async def test_no_scan_begins_before_every_host_reaches_the_targets_of_the_other
         else:
             assert session.outcome is Outcome.FAILED
             assert session.reason.startswith(
-                "its hosts do not reach all targets of each other, start it again: "
+                "its hosts do not reach all of each other's targets; start it again: "
             )
             assert f"{asked['b'][1][-1]}, on another host, does not answer" in session.reason
             assert not begun
@@ -138,7 +138,7 @@ async def test_a_probe_of_reach_that_did_not_end_as_it_reported_proves_nothing(f
         session_id = await fleet.start()
         session = await fleet.ended(session_id)
         assert session.reason == (
-            "its hosts do not reach all targets of each other, start it again: "
+            "its hosts do not reach all of each other's targets; start it again: "
             "host b: the probe reported success and ended with 1"
         )
         assert not await fleet.events_of(session_id, "collector_started")

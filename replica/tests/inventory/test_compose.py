@@ -49,7 +49,7 @@ def test_faults_name_their_path():
         "  file1: services.a.ports[3]: '1-9999' is not a range of at most 200 ports",
         "  file1: services.b: is not a service; expected a map with an image",
         "  file1: services.c.image: is a list; expected a text",
-        "  file1: services.d: has '5000' replicas; 1,000 are the most",
+        "  file1: services.d: has '5000' replicas; at most 1,000 are allowed",
         "  file1: services.e.ports: is an object; expected a list",
     ]
 

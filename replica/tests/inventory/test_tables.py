@@ -189,8 +189,8 @@ def test_of_many_faults_the_first_are_shown_and_all_are_counted():
         ("just a text\n", "file1:1: has one column"),
         ('host,port\n"a,80\nb,90\n', "file1:3: is not CSV"),
         ("host,port\n" + "a" * 200_000 + ",80\n", "file1:2: is not CSV: field larger than field limit"),
-        ("host," * 300 + "port\n", "file1:1: has 301 columns; 200 are the most"),
-        ("host,port\na," + "80 " * 300, "file1:2: lists 300 ports; 200 are the most"),
+        ("host," * 300 + "port\n", "file1:1: has 301 columns; at most 200 are allowed"),
+        ("host,port\na," + "80 " * 300, "file1:2: lists 300 ports; at most 200 are allowed"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(text, fault):

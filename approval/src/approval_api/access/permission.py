@@ -121,7 +121,7 @@ def require_no_token(person: Person) -> None:
         raise ProblemError(
             "forbidden",
             403,
-            "this goes on when the token has ended, so no token of a person may; sign in in a browser",
+            "this would go on after a person's token has ended, so no such token may; sign in in a browser",
             title="Not allowed",
         )
 

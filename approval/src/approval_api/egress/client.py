@@ -95,7 +95,7 @@ class Egress:
         place = Place.of(url)
         networks = self._hosts.networks_of(place)
         if len(body) > MAX_SENT:
-            raise NotAllowedError(f"the request has {len(body)} bytes, and {MAX_SENT} are the most")
+            raise NotAllowedError(f"the request has {len(body)} bytes, and at most {MAX_SENT} are allowed")
         pool = self._pools.get(place)
         if pool is None:
             pool = self._pools[place] = self._pool(networks)

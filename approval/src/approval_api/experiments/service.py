@@ -61,7 +61,7 @@ def _why_not_comparable(without: _WithoutScores, running: set[UUID]) -> str:
     """Return which sessions have no scores, why, and what to do."""
     reasons = dict(without)
     faults = [
-        f"Session {str(each)[:8]} did not end yet, and has no scores"
+        f"Session {str(each)[:8]} has not ended yet, and has no scores"
         if each in running
         else f"Session {str(each)[:8]} has no scores: {reason}"
         for each, reason in reasons.items()
@@ -194,7 +194,7 @@ class Experiments:
             raise ProblemError(
                 "no-forecast",
                 422,
-                f"no session of the arm {wanted} that was measured speaks of a real network",
+                f"no measured session of the arm {wanted} stands for a real network",
                 title="There is no forecast",
             )
         return own

@@ -121,7 +121,7 @@ class WorkerProcess:
         sizes = [int.from_bytes(await process.stdout.readexactly(_NUMBER)) for _ in range(count)]
         if sum(sizes) > self._answer_bytes:
             raise WorkFailedError(
-                f"its result has {sum(sizes):,} bytes, and {self._answer_bytes:,} are the most that are kept"
+                f"its result has {sum(sizes):,} bytes, and at most {self._answer_bytes:,} are kept"
             )
         return [await process.stdout.readexactly(size) for size in sizes]
 

@@ -50,7 +50,7 @@ def too_many(noun: str, held: str, status: int = 429) -> ProblemError:
     return ProblemError(
         f"too-many-{noun}",
         status,
-        f"{held}, which is the most; remove one first",
+        f"{held}, which is the limit; remove one first",
         title=f"Too many {noun}",
     )
 

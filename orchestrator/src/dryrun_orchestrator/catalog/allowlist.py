@@ -241,7 +241,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = sorted({key for key in keys if keys.count(key) > 1})
-        raise _DuplicateKeyError(f"keys stand twice in one object: {printable(', '.join(twice))}")
+        raise _DuplicateKeyError(f"keys occur twice in one object: {printable(', '.join(twice))}")
     return found
 
 
@@ -274,7 +274,7 @@ def grant_faults(
         yield Fault(where=f"{where}stdin", what="is granted although only collectors can have standard input")
     lists = tuple(arguments)
     if lists and role != "collector":
-        yield Fault(where=f"{where}arguments", what="stand here although only collectors can have arguments")
+        yield Fault(where=f"{where}arguments", what="are given although only collectors can have arguments")
     for number, listed in enumerate(lists):
         for fault in faults_of_arguments(listed, max_rate):
             yield Fault(where=f"{where}arguments[{number}]", what=fault)
@@ -307,7 +307,7 @@ def _faults_of_tmpfs(mount: str, size: int, ceiling: Ceiling, place: str) -> Ite
         yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
     if size > ceiling.tmpfs_bytes:
         most = f"{ceiling.tmpfs_bytes} ({ceiling.tmpfs_bytes >> 20} MiB)"
-        yield Fault(where=f"{place}.size", what=f"is {size} bytes; {most} are the most")
+        yield Fault(where=f"{place}.size", what=f"is {size} bytes; at most {most} are allowed")
 
 
 def _where(path: Path, *steps: str | int) -> str:

@@ -23,12 +23,12 @@ def faults_of_arguments(arguments: Sequence[str], max_rate: int | None) -> Itera
     if has_rate(arguments) and max_rate is None:
         yield f"holds {RATE}; a max_rate beside the arguments has to say how many packets per second at most"
     if not 1 <= len(arguments) <= MAX_ARGUMENTS:
-        yield f"has {len(arguments)} arguments; 1 to {MAX_ARGUMENTS} can be"
+        yield f"has {len(arguments)} arguments; 1 to {MAX_ARGUMENTS} are allowed"
     for argument in arguments:
         if len(argument) > MAX_ARGUMENT_CHARACTERS or _CONTROL.search(argument):
             yield f"has an argument with more than {MAX_ARGUMENT_CHARACTERS} characters, or with control ones"
         elif any(found[1] is None for found in _BRACES.finditer(argument)):
-            yield f"has braces around something else than {', '.join(PLACEHOLDERS)}"
+            yield f"has braces around something other than {', '.join(PLACEHOLDERS)}"
 
 
 def has_rate(arguments: Iterable[str]) -> bool:

@@ -41,7 +41,7 @@ def read_census(node: Node, services: Collection[str]) -> Census | None:
 def _read_classes(node: Node, services: Collection[str]) -> tuple[CensusClass, ...] | None:
     entries = node.entries()
     if len(entries) > _MOST_CLASSES:
-        node.fault(f"has {len(entries)} classes; {_MOST_CLASSES} are the most")
+        node.fault(f"has {len(entries)} classes; at most {_MOST_CLASSES} are allowed")
         return None
     found = []
     for name, entry in entries.items():
@@ -74,7 +74,7 @@ def _rows(node: Node, *, counted: bool = False) -> list[dict[str, str]] | None:
     """Return the parts of each row; None, with a fault, for a row of another shape or too many of them."""
     items = node.items()
     if len(items) > MAX_LISTED:
-        node.fault(f"has {len(items)} rows; {MAX_LISTED} are the most")
+        node.fault(f"has {len(items)} rows; at most {MAX_LISTED} are allowed")
         return None
     found = []
     for item in items:

@@ -285,7 +285,7 @@ def _read_claims(node: Node, provides: frozenset[str]) -> Mapping[str, tuple[str
             attributes.fault(f"{shown(kind)} is not a kind; known are {', '.join(KINDS)}")
             continue
         if kind not in provides:
-            attributes.fault(f"{kind} is claimed and does not stand in 'provides'")
+            attributes.fault(f"{kind} is claimed but missing in 'provides'")
         scored = KINDS[kind].scored
         texts = [(item, item.text()) for item in attributes.items()]
         for item, text in texts:

@@ -13,7 +13,7 @@ def read_labels(node: Node) -> Mapping[str, str]:
     """Read a map of labels; anything else is a fault."""
     entries = node.entries()
     if len(entries) > MAX_LABELS:
-        node.fault(f"has {len(entries)} labels; {MAX_LABELS} are the most")
+        node.fault(f"has {len(entries)} labels; at most {MAX_LABELS} are allowed")
     labels: dict[str, str] = {}
     for key, each in entries.items():
         if not _KEY.fullmatch(key):

@@ -108,7 +108,7 @@ def _form(node: Node) -> Form | None:
 def _rows(node: Node) -> tuple[Row, ...]:
     rows = [row for item in node.items() if (row := _row(item)) is not None]
     if node.content == [] or len(rows) > MAX_ROWS:
-        node.fault(f"has {len(rows)} rows; 1 to {MAX_ROWS} can be")
+        node.fault(f"has {len(rows)} rows; 1 to {MAX_ROWS} are allowed")
     return tuple(rows)
 
 

@@ -163,7 +163,7 @@ class _Reader:
             self.report.add("a key holds a control character", line=line, path=node.path)
         elif key.value in content:
             first = content[key.value]
-            what = f"the key {shown(key.value)} stands here twice, first in line {first.line}"
+            what = f"the key {shown(key.value)} occurs here twice, first in line {first.line}"
             self.report.add(what, line=line, path=first.path)
         else:
             content[key.value] = self.read(child, line=line, step=key.value, parent=node, depth=depth + 1)
@@ -203,6 +203,6 @@ class _Reader:
             self.characters += len(source.value)
         if self.nodes > MAX_NODES or self.characters > MAX_CHARACTERS or depth > MAX_DEPTH:
             raise _RefusedError(
-                f"is too large with its aliases replaced: {MAX_NODES} values, {MAX_CHARACTERS} characters "
-                f"and {MAX_DEPTH} levels are the most"
+                f"is too large with its aliases replaced; allowed are {MAX_NODES} values, {MAX_CHARACTERS} "
+                f"characters and {MAX_DEPTH} levels"
             )

@@ -82,7 +82,7 @@ class Node:
             self._expected("a text", hint)
             return None
         if len(self.content) > max_length:
-            self.fault(f"has {len(self.content)} characters; {max_length} are the most")
+            self.fault(f"has {len(self.content)} characters; at most {max_length} are allowed")
             return None
         return self.content
 

@@ -304,8 +304,8 @@ def _choose_api(version: Any) -> str:
     chosen = min(newest, NEWEST_API)
     if chosen < OLDEST_API or oldest > NEWEST_API:
         raise RejectedError(
-            f"{call}: the engine speaks API {_dotted(oldest)} to {_dotted(newest)}, needed is one of "
-            f"{_dotted(OLDEST_API)} to {_dotted(NEWEST_API)} (Engine 25 or later); install another engine"
+            f"{call}: the engine speaks API {_dotted(oldest)} to {_dotted(newest)}, and one of "
+            f"{_dotted(OLDEST_API)} to {_dotted(NEWEST_API)} is needed (Engine 25 or later); install another"
         )
     return f"/v{_dotted(chosen)}"
 

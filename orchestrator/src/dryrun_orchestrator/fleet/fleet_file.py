@@ -108,7 +108,7 @@ def _fleet(document: Node, *, finds_certificates: bool) -> FleetFile | None:
     if "hosts" in fields and not entries and isinstance(fields["hosts"].content, dict):
         fields["hosts"].fault("is empty; leave ORCHESTRATOR_FLEET out for one host")
     if len(entries) > MAX_HOSTS:
-        fields["hosts"].fault(f"has {len(entries)} hosts; {MAX_HOSTS} are the most")
+        fields["hosts"].fault(f"has {len(entries)} hosts; at most {MAX_HOSTS} are allowed")
     hosts = [_host(name, node, finds_certificates=finds_certificates) for name, node in entries.items()]
     _check_guards(entries, hosts)
     managers = _managers(fields["managers"], entries) if "managers" in fields else ()

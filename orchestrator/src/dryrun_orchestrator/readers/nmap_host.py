@@ -101,7 +101,7 @@ class ReadHost:
         try:
             address = str(ip_address(self.address))
         except ValueError:
-            yield warning(f"a host without an address that is one: {self.address}")
+            yield warning(f"a host whose address is not an address: {self.address}")
             return
         yield discovery("host", str(ResourceKey(address)), self.data, 1.0)
         for port in self.ports:

@@ -156,7 +156,9 @@ class CsvRows:
             if not self._columns and cells:
                 self._columns = cells
                 if len(cells) > MAX_COLUMNS:
-                    raise RefusedError(f"its header has {len(cells)} columns; {MAX_COLUMNS} are the most")
+                    raise RefusedError(
+                        f"its header has {len(cells)} columns; at most {MAX_COLUMNS} are allowed"
+                    )
             # A script that calls its program once for each host repeats the header.
             elif cells and cells != self._columns:
                 if len(cells) != len(self._columns):

@@ -177,7 +177,7 @@ def _several(value: JsonValue) -> list[JsonValue]:
     every: list[JsonValue] = value if isinstance(value, list) else [value]
     found: list[JsonValue] = [each for each in every if each not in (None, "")]
     if len(found) > MAX_EACH:
-        raise _UnreadableError(f"it holds {len(found)}; {MAX_EACH} are the most")
+        raise _UnreadableError(f"it holds {len(found)}; at most {MAX_EACH} are allowed")
     return found
 
 
@@ -209,7 +209,7 @@ def _names(translator: _Translator, item: JsonValue) -> tuple[str, ...]:
     names = [_cut(name(item)) for name in translator.names]
     parts = [str(name) for name in names if name not in (None, "")]
     if len(parts) > MAX_NAMES:
-        raise _UnreadableError(f"it has {len(parts)} names; {MAX_NAMES} are the most")
+        raise _UnreadableError(f"it has {len(parts)} names; at most {MAX_NAMES} are allowed")
     return tuple(parts)
 
 

@@ -9,8 +9,8 @@ from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 from dryrun_orchestrator.session.trace import Trace
 
-_UNREACHED = "its hosts do not reach all targets of each other, start it again: {}"
-_DOUBT = "its hosts may not have reached each other while it was scanned, run it again: {}"
+_UNREACHED = "its hosts do not reach all of each other's targets; start it again: {}"
+_DOUBT = "its hosts may not have reached each other while it was scanned; run it again: {}"
 
 
 class NotReachedError(SessionFailedError):

@@ -71,7 +71,9 @@ def load_files(paths: Sequence[Path]) -> list[InventoryFile]:
     faults: list[Fault] = []
     left = MAX_BYTES
     if len(paths) > MAX_FILES:
-        raise InventoryError([Fault(where="files", what=f"{len(paths)} files; {MAX_FILES} are the most")])
+        raise InventoryError(
+            [Fault(where="files", what=f"{len(paths)} files; at most {MAX_FILES} are allowed")]
+        )
     for path in paths:
         try:
             raw = _read_regular(path, left + 1)

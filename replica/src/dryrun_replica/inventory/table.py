@@ -125,7 +125,7 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
         faults.add(f"{file}:1", f"is not CSV: {error}")
         return None
     if len(heading) > MAX_COLUMNS:
-        faults.add(f"{file}:1", f"has {len(heading)} columns; {MAX_COLUMNS} are the most")
+        faults.add(f"{file}:1", f"has {len(heading)} columns; at most {MAX_COLUMNS} are allowed")
         return None
     columns = tuple(map(plain, heading))
     twice = [name for name, count in Counter(filter(None, columns)).items() if count > 1]

@@ -160,8 +160,8 @@ class _Plain:
         self._values += 1
         if self._values > MAX_YAML_VALUES or depth > MAX_YAML_DEPTH:
             raise TooLargeError(
-                f"is too large with its aliases replaced: {MAX_YAML_VALUES:,} values and "
-                f"{MAX_YAML_DEPTH} levels are the most"
+                f"is too large with its aliases replaced; allowed are {MAX_YAML_VALUES:,} values and "
+                f"{MAX_YAML_DEPTH} levels"
             )
         match node:
             case yaml.SequenceNode():

@@ -93,7 +93,7 @@ def _numbers(text: str, field: str) -> list[int]:
         first, _, last = part.partition("-")
         span = range(int(first), int(last or first) + 1)
         if len(numbers) + len(span) > _MOST_NUMBERS:
-            raise wrong(f"{field}: {_MOST_NUMBERS} numbers are the most", _NOT_ONE)
+            raise wrong(f"{field}: at most {_MOST_NUMBERS} numbers are allowed", _NOT_ONE)
         numbers.extend(span)
     return numbers
 

@@ -110,5 +110,5 @@ def _replicas(service: Item) -> int:
     if stated.isascii() and stated.isdigit() and len(stated) <= 6 and int(stated) <= MAX_REPLICAS:
         return int(stated)
     if "$" not in stated:
-        service.fault(f"has {quoted(stated)} replicas; {MAX_REPLICAS:,} are the most")
+        service.fault(f"has {quoted(stated)} replicas; at most {MAX_REPLICAS:,} are allowed")
     return 1

@@ -146,7 +146,7 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tup
     """Return the ports of a cell such as `443`, `80, 443/tcp`, `udp/53` or `{53}`; faults name `where`."""
     parts = [part for part in re.split(r"[\s,;{}\[\]]+", cell) if part]
     if len(parts) > MAX_PORTS_OF_A_CELL:
-        findings.faults.add(where, f"lists {len(parts)} ports; {MAX_PORTS_OF_A_CELL} are the most")
+        findings.faults.add(where, f"lists {len(parts)} ports; at most {MAX_PORTS_OF_A_CELL} are allowed")
         return []
     found: list[tuple[int, Transport]] = []
     for part in parts:
