@@ -10,7 +10,7 @@ from terminal_text import DRYRUN
 
 @pytest.fixture
 def destination(run, api):
-    code, out, _ = run(
+    code, out, err = run(
         "destination",
         "add",
         "cmdb",
@@ -24,6 +24,9 @@ def destination(run, api):
         "host",
     )
     assert (code, "dryrun delivery preview cmdb" in out) == (0, True)
+    assert "whether hook is one for that host is seen when" in err
+    assert run("destination", "add", "file", "--kind", "csv")[2] == ""
+    assert run("destination", "remove", "file")[0] == 0
     (made,) = api.destinations.values()
     return made
 

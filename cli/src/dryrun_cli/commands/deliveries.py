@@ -45,6 +45,11 @@ async def add_destination(
     answer = await client.ask("POST", _DESTINATIONS, body=wanted.model_dump(mode="json"))
     if not wrote_json(common, answer):
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
+        if wanted.credential is not None:
+            sys.stderr.write(
+                "Only the process that delivers knows its credentials (DELIVERY_CREDENTIALS): whether "
+                f"{wanted.credential} is one for that host is seen when something is sent or looked up there.\n"
+            )
 
 
 @command
