@@ -48,7 +48,7 @@ async def add_destination(
         if wanted.credential is not None:
             sys.stderr.write(
                 "Only the process that delivers knows its credentials (DELIVERY_CREDENTIALS): whether "
-                f"{wanted.credential} is one for that host is seen when something is sent or looked up there.\n"
+                f"{wanted.credential} is one for that host is seen when something is sent there.\n"
             )
 
 
