@@ -78,7 +78,7 @@ class Deployment:
         model = self.settings.model
         for name, harmless in RETIRED.items():
             if self.settings.values.get(name, harmless) not in {"", harmless}:
-                removed = "is no setting any more; run docker compose down, and remove the line"
+                removed = "is no longer a setting; run docker compose down, and remove the line"
                 yield f"{self._given(name)} {removed}: {BY_NAME}"
         yield from self._folder_of_secrets()
         yield from self._names_of_bridges()
@@ -201,7 +201,7 @@ class Deployment:
             )
         for name in sorted(used & os.environ.keys()):
             if os.environ[name] != self.settings.values.get(name):
-                yield f"{self._given(name)} comes before {self.settings.path}: unset it, or write it there"
+                yield f"{self._given(name)} overrides {self.settings.path}: unset it, or write it there"
 
     def _given(self, name: str) -> str:
         if name in os.environ:

@@ -36,14 +36,16 @@ class SettingsFile:
     def read(cls, path: Path) -> Self:
         """Read a file, which may be missing."""
         if path.exists() and not path.is_file() and path != NO_FILE:
-            raise RefusedError(f"{path} is no file; name one, or {NO_FILE} where systemd runs the services")
+            raise RefusedError(
+                f"{path} is not a file; name one, or {NO_FILE} where systemd runs the services"
+            )
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
         except UnicodeDecodeError:
             text = "\0"
         # Compose drops the mark, and takes a NUL for a letter.
         if "\0" in text or text.startswith("\ufeff"):
-            raise RefusedError(f"{path} is no plain text: save it as UTF-8 without a byte order mark")
+            raise RefusedError(f"{path} is not plain text: save it as UTF-8 without a byte order mark")
         return cls(path, text)
 
     @cached_property

@@ -112,7 +112,7 @@ class StateFolder:
         """
         for file in (self.policy, self.policy.with_name("allowlist.json")):
             if file.exists() and not file.is_file():
-                what = "a folder" if file.is_dir() else "no regular file"
+                what = "a folder" if file.is_dir() else "not a regular file"
                 raise RefusedError(
                     f"{file} is {what}, and the guard reads a file there; remove it, then run this again"
                 )
@@ -126,8 +126,8 @@ class StateFolder:
                 what = (
                     "a symbolic link" if path.is_symlink()
                     else "a folder" if path.is_dir()
-                    else "no folder" if path == folder
-                    else "no regular file"
+                    else "not a folder" if path == folder
+                    else "not a regular file"
                 )  # fmt: skip
                 raise RefusedError(
                     f"{path} is {what}: the orchestrator reads templates of imported networks there, which "

@@ -172,10 +172,10 @@ def test_an_imported_network_named_as_a_template_of_the_project_is_refused_befor
     ("name", "make", "what"),
     [
         ("replicas/acme.yml", Path.mkdir, "is a folder"),
-        ("replicas/acme.yml", os.mkfifo, "is no regular file"),
+        ("replicas/acme.yml", os.mkfifo, "is not a regular file"),
         ("replicas/acme.yml", partial(os.symlink, "gone.yml"), "is a symbolic link"),
         ("replicas/.acme.yml.draft", Path.mkdir, "is a folder"),
-        ("replicas", Path.touch, "is no folder"),
+        ("replicas", Path.touch, "is not a folder"),
         ("replicas", partial(os.symlink, "gone"), "is a symbolic link"),
     ],
 )
@@ -207,7 +207,7 @@ def test_only_imported_networks_are_reported_as_removed(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "make", "what"),
     [
-        ("guard-policy.json", os.mkfifo, "is no regular file"),
+        ("guard-policy.json", os.mkfifo, "is not a regular file"),
         ("guard-policy.json", Path.mkdir, "is a folder"),
         ("allowlist.json", Path.mkdir, "is a folder"),
     ],

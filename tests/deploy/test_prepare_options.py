@@ -122,7 +122,7 @@ def test_settings_that_are_no_file_are_refused_at_once(tmp_path: Path, kind: str
     else:
         os.mkfifo(tmp_path / "env")
     done = prepared(tmp_path)
-    assert (done.returncode, f"{tmp_path / 'env'} is no file" in done.stderr) == (1, True)
+    assert (done.returncode, f"{tmp_path / 'env'} is not a file" in done.stderr) == (1, True)
 
 
 def test_what_a_shell_has_set_is_judged_as_compose_would_take_it_and_named(tmp_path: Path):
@@ -134,7 +134,7 @@ def test_what_a_shell_has_set_is_judged_as_compose_would_take_it_and_named(tmp_p
     )
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()
-    assert "DRYRUN_PUBLISH=127.0.0.1:8480 in this shell's environment comes before" in line
+    assert "DRYRUN_PUBLISH=127.0.0.1:8480 in this shell's environment overrides" in line
 
 
 def test_a_value_of_several_lines_is_one_value_and_stays(tmp_path: Path):

@@ -107,7 +107,7 @@ def test_no_backup_takes_the_place_of_what_is_no_file(environment: dict[str, str
     before = (there.lstat(), set(place.iterdir()))
     said = shell(environment, f'"{DEPLOY}/backup" {there}')
     assert said.returncode == 1
-    assert f"backup: {there} is no file" in said.stderr
+    assert f"backup: {there} is not a file" in said.stderr
     assert (there.lstat(), set(place.iterdir())) == before
     assert not (tmp_path / "calls").exists()
 

@@ -132,7 +132,7 @@ def test_every_untruth_is_a_fault(mixed: Mapping[str, Any], products: Products) 
         "subject should be 'CN=bank'": changed(mixed, "certificate", ":8443/tcp", subject="CN=bank"),
         "product should be 'Other gateway'": changed(mixed, "service", ":9290/tcp", product="Other gateway"),
         ":6380/tcp is open": without(mixed, "service", ":6380/tcp"),
-        "a certificate is there and not expected": without(mixed, "certificate", ":8443/tcp"),
+        "a certificate is there but not expected": without(mixed, "certificate", ":8443/tcp"),
         ":99/tcp is in the ground truth and nobody listens there": more,
     }
 

@@ -270,7 +270,7 @@ def test_files_beyond_the_bound_are_not_read(tmp_path):
 
 
 def test_a_file_of_no_known_format_is_refused_by_name():
-    with pytest.raises(InventoryError, match="file1: is of no known format; --format names one of nmap-xml"):
+    with pytest.raises(InventoryError, match="file1: has no known format; name it by --format: nmap-xml"):
         read("hello\n")
 
 

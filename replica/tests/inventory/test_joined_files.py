@@ -14,7 +14,7 @@ from dryrun_replica.inventory.reading import InventoryFile, read_inventory
 BY_NAME = "hosts joined by name: one file has the full name, another its first part"
 HOSTS = "hosts that several files describe, joined"
 SERVICES = "services that several files describe, joined"
-APART = "hosts without an address whose name fits another in other files, not surely: kept apart"
+APART = "hosts without an address whose name may be that of one in other files: kept apart"
 
 
 def scan(**hosts: str) -> str:
@@ -45,7 +45,7 @@ def test_three_files_of_different_kinds_about_one_host_are_noted_once_and_nothin
 def test_what_one_file_lists_twice_is_said_of_that_file_only():
     twice = "host,ip,port,product\n" + 2 * "web1,10.0.0.5,22,OpenSSH\n"
     inventory = read(scan(web1_corp_example="10.0.0.5"), twice)
-    assert notes(inventory) == {HOSTS: 1, SERVICES: 1, "services that stand in the table twice, merged": 1}
+    assert notes(inventory) == {HOSTS: 1, SERVICES: 1, "services that the table lists twice, merged": 1}
 
 
 @pytest.mark.parametrize("table", ["web1", "WEB1", "web1.corp.example", "Web1.Corp.example."])

@@ -79,7 +79,7 @@ def test_a_service_of_newer_versions_has_ports_of_several_protocols():
     }
     refusal = refused(page(DEVICE), page({**mapped, "port_mappings": ["tcp/many", 53, "53", "/80"]}))
     assert "port_mappings[0]: 'many' is not a port" in refusal
-    assert "port_mappings[1]: is no text; expected one such as tcp/443" in refusal
+    assert "port_mappings[1]: is not text; expected something such as tcp/443" in refusal
     assert "port_mappings[2]: '53' has no protocol; expected one such as tcp/443" in refusal
     assert "port_mappings[3]: '/80' has no protocol; expected one such as tcp/443" in refusal
     spaced = {**mapped, "port_mappings": [" tcp/5432 "]}

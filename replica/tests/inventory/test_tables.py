@@ -43,7 +43,7 @@ def test_a_spreadsheets_own_line_about_the_separator_is_understood():
 def test_rows_of_one_host_are_one_host_and_a_service_listed_twice_is_said():
     inventory = read(TABLE + "WEB01.corp.example,10.0.0.1/24,443,tcp,,\n")
     assert services_of(inventory) == READ
-    assert notes(inventory)["services that stand in the table twice, merged"] == 1
+    assert notes(inventory)["services that the table lists twice, merged"] == 1
 
 
 def test_a_cell_may_list_ports_and_a_row_may_have_none():

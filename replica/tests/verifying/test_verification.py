@@ -72,4 +72,4 @@ def test_a_certificate_is_seen_on_a_busy_machine(expected: bool) -> None:
     truth += [{"kind": "certificate", "key": ":8443/tcp", "data": {"subject": "CN=shop"}}] if expected else []
     checked = verification._Verification(Busy("", "", ""), truth, Products({}))
     faults = [fault for fault in asyncio.run(checked.run()) if "certificate" in fault]
-    assert faults == ([] if expected else [":8443/tcp: a certificate is there and not expected"])
+    assert faults == ([] if expected else [":8443/tcp: a certificate is there but not expected"])

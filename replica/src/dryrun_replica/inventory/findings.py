@@ -210,7 +210,7 @@ class Findings:
                 self.notes["hosts joined by name: one file has the full name, another its first part"] += 1
             elif len({host.sources for host in known}) > 1:
                 self.notes[
-                    "hosts without an address whose name fits another in other files, not surely: kept apart"
+                    "hosts without an address whose name may be that of one in other files: kept apart"
                 ] += sum(1 for host in known if not host.addresses)
 
     def _identify(self, host: FoundHost, identities: Iterable[str]) -> None:

@@ -145,7 +145,7 @@ def _why_unknown(raw: bytes) -> str:
         return "is empty"
     if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):
         return "is what nmap prints for people; scan with -oX FILE and import that file"
-    return f"is of no known format; --format names one of {', '.join(FORMATS)}"
+    return f"has no known format; name it by --format: {', '.join(FORMATS)}"
 
 
 def recognise(raw: bytes) -> str | None:

@@ -147,7 +147,7 @@ def decode(raw: bytes, file: str, faults: FaultList) -> str | None:
         faults.add(file, f"is not {encoding.upper()} at byte {error.start}; save it as UTF-8")
         return None
     if "\x00" in text:
-        faults.add(file, "holds the character NUL; it is not text, or of an encoding that is not known")
+        faults.add(file, "holds the character NUL; it is not text, or in an encoding that is not known")
         return None
     return text
 

@@ -114,7 +114,7 @@ class _Verification:
             if seen is not None:
                 break
         if (seen is None) != (expected is None):
-            there = "is expected and missing" if seen is None else "is there and not expected"
+            there = "is expected but missing" if seen is None else "is there but not expected"
             faults.append(f"{listener.key}: a certificate {there}")
         elif seen is not None and expected is not None:
             faults += _differences(f"{listener.key}: certificate", expected, seen)
@@ -177,10 +177,10 @@ class _Verification:
             if expected.keys() <= seen.keys():
                 break
         faults = [
-            f"{kind} {key} is expected and missing" for kind, key in sorted(expected.keys() - seen.keys())
+            f"{kind} {key} is expected but missing" for kind, key in sorted(expected.keys() - seen.keys())
         ]
         faults += [
-            f"{kind} {key} is there and not expected" for kind, key in sorted(seen.keys() - expected.keys())
+            f"{kind} {key} is there but not expected" for kind, key in sorted(seen.keys() - expected.keys())
         ]
         for kind, key in sorted(expected.keys() & seen.keys()):
             faults += _differences(f"{kind} {key}", expected[kind, key], seen[kind, key])

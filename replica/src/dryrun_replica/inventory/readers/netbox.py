@@ -215,7 +215,7 @@ def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
         for item in mappings.items():
             text = record_text(item)
             if text is None:
-                item.fault("is no text; expected one such as tcp/443")
+                item.fault("is not text; expected something such as tcp/443")
                 continue
             transport, slash, port = text.strip().partition("/")
             if not (transport and slash):
