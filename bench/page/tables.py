@@ -74,7 +74,7 @@ def goal_table(run: Run) -> str:
         results: list[Measured | Ratio | Share] = [*part.measured, *part.ratios, *part.shares]
         found |= {each.goal: each for each in results if each.goal is not None}
     rows = [_goal_row(goal, found.get(goal.id)) for goal in GOALS]
-    return table(["", "measured", "95 % interval", "to reach", "reached"], rows)
+    return table(["", "measured", "95 % interval", "goal", "met"], rows)
 
 
 def _goal_row(goal: Goal, measured: Measured | Ratio | Share | None) -> list[str]:

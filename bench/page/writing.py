@@ -14,12 +14,12 @@ HEAD = """\
 Written by `make bench` ([bench/](../bench/README.md)); the numbers are in
 [bench/results/latest.json](../bench/results/latest.json). What is compared ran in turn on the same engine
 and images, so read the ratios rather than the seconds. Intervals are bootstrapped (95 %, {resamples:,}
-resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end
-of the interval keeps it; with fewer than three measurements there is none, and the value itself counts.
+resamples; what was measured in turn stays together). A goal is met when the unfavourable end
+of the interval meets it; with fewer than three measurements there is none, and the value itself counts.
 
 {machine}. {load}
 """
-WHY = "Where a bound is not reached, its section says what the time is made of, or what was missed."
+WHY = "Where a goal is not met, its section says what the time is made of, or what was missed."
 _OURS = ("session", "guard", "quick", "full")
 
 
@@ -34,7 +34,7 @@ def write(run: Run, docs: Path) -> None:
 
 def page(run: Run, folder: Path) -> str:
     """Return the page; draws its plots into `folder`."""
-    texts = [_head(run), "## What it is to reach", goal_table(run), WHY, _overview(run, folder)]
+    texts = [_head(run), "## Goals", goal_table(run), WHY, _overview(run, folder)]
     for part in run.parts:
         texts += [f"## {part.title}", part.about, *_plots(part, folder)]
         texts += [_folded(summary(part)), _when(part)]
