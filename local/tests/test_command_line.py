@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import os
 import subprocess
@@ -41,9 +42,16 @@ def test_a_state_that_cannot_be_used_is_said_in_a_sentence_by_every_command(comm
     assert f"{tmp_path / 'state'} is not a folder, but the state of local runs belongs there" in done.output
 
 
-def test_a_full_disk_is_named_with_what_to_do(capsys):
-    async def work(_):
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_full_disk_is_named_with_what_to_do(capsys, at_once):
+    async def write():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/added.json")
+
+    async def work(_):
+        if at_once:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(write())
+        await write()
 
     with pytest.raises(typer.Exit) as ended:
         run_work(work)

@@ -71,14 +71,21 @@ def run_work(
     except (LocalError, CliError) as error:
         screen.warn(str(error))
         code = 1
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+    except (OSError, ExceptionGroup) as error:
+        if (full := _of_full_disk(error)) is None:
             raise
         # Where it is the output that is full, `main` says so.
         sys.stdout.flush()
-        where = "" if error.filename is None else f" for {error.filename}"
+        where = "" if full.filename is None else f" for {full.filename}"
         screen.warn(f"no space left on the disk{where}; free some, and repeat the command")
         code = 1
     if code > 128:
         screen.note("Interrupted")
     raise typer.Exit(code)
+
+
+def _of_full_disk(error: Exception) -> OSError | None:
+    """Return the error that a disk is full, also of one of several tasks; None where it is another one."""
+    if isinstance(error, ExceptionGroup):
+        return next(filter(None, map(_of_full_disk, error.exceptions)), None)
+    return error if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT} else None

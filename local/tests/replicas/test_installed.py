@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dryrun_local.images.allowlist_rows import RowsError, installed_rows
+from dryrun_local.machine.errors import NotWrittenError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import installed as replicas
 from dryrun_local.replicas.installed import (
@@ -133,6 +134,23 @@ def test_one_is_removed_also_where_the_allowlist_is_missing_or_damaged(
     assert remove(installation, "acme") == (ONE,)
     assert not installed_rows(installation.state)
     assert list(installed(installation)) == []
+
+
+def test_a_removal_that_a_full_disk_ended_is_repeated(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(installation, "acme", ONE)
+
+    def full(*_: object) -> None:
+        raise NotWrittenError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replicas, "write_rows", full)
+        with pytest.raises(NotWrittenError):
+            remove(installation, "acme")
+    remove(installation, "acme")
+    assert (pinned(installation), list(installed(installation))) == ([WEB], [])
+    assert not list(installation.replica_templates.glob("*.yml"))
 
 
 def test_a_name_that_is_no_replica_s_is_told_apart(installation: Installation) -> None:

@@ -317,12 +317,16 @@ def remove(installation: Installation, name: str) -> tuple[str, ...]:
         find(installation, name)
     for template_id in _templates_of(installation, name):
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
-    images = rows_in(installation.replicas / name / ROWS) or {}
-    shutil.rmtree(installation.replicas / name)
+    folder = installation.replicas / name
+    images = rows_in(folder / ROWS) or {}
+    # The folder goes last: where the disk is full, or this is killed, it can be removed once more.
+    if (folder / ROWS).is_file():
+        (folder / ROWS).unlink()
     # Fewer rows cannot make it invalid, and what was invalid before must not keep anybody from removing. One
     # that is missing or damaged is written anew by a build, with the rows of what is installed then.
     if rows_in(installation.allowlist) is not None:
         write_rows(installation.allowlist, _rows_with(installation, {}))
+    shutil.rmtree(folder)
     needed = set(installed_rows(installation.state))
     return tuple(image for image in images if image not in needed)
 
