@@ -1,4 +1,4 @@
-"""Git merges the changelog by union, which can bring back what a rewrite took out: headings twice."""
+"""Each version of the changelog has each heading once; merging two branches can double them."""
 
 import re
 
