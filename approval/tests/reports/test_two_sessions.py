@@ -151,7 +151,7 @@ async def test_a_requested_session_is_chosen_although_it_is_not_among_those_offe
     await eventually(both_ended)
     page = await api.client.get(f"/dryrun/compare?a={old}&b={running}", headers=HTML)
     assert re.findall(r'value="([^"]+)" selected', page.text) == [old, running]
-    assert "did not end yet" in page.text
+    assert "has not ended yet" in page.text
     page = await api.client.get(f"/dryrun/compare?b={running}", headers=HTML)
     assert "No earlier session of this template has scores" in page.text
     page = await api.client.get(f"/dryrun/compare?b={OTHER}", headers=HTML)
