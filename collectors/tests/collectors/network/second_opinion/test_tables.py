@@ -328,6 +328,7 @@ def test_every_banner_that_asks_further_names_a_question():
         ("CN=strelaysrv,OU=Automatically Generated,O=Syncthing", "Syncthing relay"),
         ("CN=stdiscosrv,OU=Automatically Generated,O=Syncthing", "Syncthing discovery server"),
         ("CN=strelaysrv.example,O=Example", ""),
+        ("CN=burpCA", "Burp backup server"),
     ],
 )
 def test_a_certificate_that_a_product_issued_to_itself_names_it(subject, product):

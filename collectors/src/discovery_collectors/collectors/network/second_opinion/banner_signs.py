@@ -74,6 +74,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
     BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
+    BannerSign("smtp", "Dovecot", rb"220[ -]\S{1,200} Dovecot (?:\([^)\r\n]{1,60}\) )?ready\."),
     BannerSign("smtp", "aiosmtpd", rb"220[ -]\S{1,200} Python SMTP " + _VERSION),
     BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
@@ -94,6 +95,22 @@ _ROWS: tuple[BannerSign, ...] = (
     # Its first message offers what it can do: an error that is none, from nobody.
     BannerSign("pcp", "Performance Co-Pilot pmcd", rb"\0\0\0\x14\0\0\x70\0\0{4}\0{4}"),
     BannerSign("pb", "Twisted Perspective Broker", rb"\x02\x80\x02\x82pb\x04\x82none"),
+    BannerSign("telnet", "OpenOCD", rb"(?:\xff[\xfb-\xfe][\x00-\x30]){1,8}Open On-Chip Debugger\r\n"),
+    BannerSign("qemu-monitor", "QEMU monitor", rb"QEMU " + _VERSION + rb" monitor - type 'help'"),
+    # A build by a distribution names its package; upstream's own states no text, but three numbers.
+    BannerSign(
+        "qmp",
+        "QEMU QMP",
+        rb'\{"QMP": \{"version": \{"qemu": \{[^{}\r\n]{1,80}\}, '
+        rb'"package": "(?:(?:[A-Za-z]\w{0,20} )?(?:\d{1,2}:)?' + _VERSION + rb")?",
+    ),
+    BannerSign("rserve", "Rserve", rb"Rsrv\d{4}QAP1\r\n"),
+    # An announcement: two versions of protocol and game, the server's type and its players.
+    BannerSign(
+        "pokerth",
+        "PokerTH",
+        rb"\0\0\0[\x14-\x20]\x08\x01\x12[\x10-\x1c]\x0a\x04\x08[\s\S]\x10[\s\S]\x12\x04\x08[\s\S]\x10[\s\S]\x18",
+    ),
     BannerSign(
         "telnet",
         "BSD-derived telnetd",
@@ -128,6 +145,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
     BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),
+    BannerSign("csync", "csync2", rb"Expecting SSL \(optional\) and CONFIG as first commands\.\n"),
     BannerSign("lcdproc", "LCDproc", rb"huh\? Invalid command \""),
     BannerSign("boinc", "BOINC client httpd", rb"HTTP/1\.0 403 Access denied\n\nAccess denied\n$"),
     BannerSign("conman", "ConMan", rb"ERROR CODE=\d{1,3} MESSAGE='Invalid greeting"),

@@ -148,6 +148,15 @@ _ROWS: tuple[HttpSign, ...] = (
         "Apt-Cacher NG", "body", r"<(?:h1|td class=\"title\"[^>]{0,100})>Apt-Cacher NG Usage Information<"
     ),
     HttpSign("Tor SOCKS proxy", "body", r"<title>Tor is not an HTTP Proxy"),
+    # As Pound writes every error, on one line; Apache httpd has line breaks in it.
+    HttpSign(
+        "Pound http proxy",
+        "body",
+        r'\A<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2\.0//EN"><html><head>'
+        r"<title>503 Service Unavailable</title></head>"
+        r"<body><h1>Service Unavailable</h1><p>The server is temporarily unable [^<]{1,200}"
+        r"</p></body></html>\Z",
+    ),
     HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
     HttpSign("i2pd", "title", r"\bI2Pd?\b"),
     # Names and addresses.
@@ -157,6 +166,7 @@ _ROWS: tuple[HttpSign, ...] = (
     ),
     HttpSign("PowerDNS Recursor", "title", r"^PowerDNS Recursor"),
     HttpSign("dnsdist", "title", r"^dnsdist"),
+    HttpSign("Knot Resolver", "title", r"^kresd @ "),
     HttpSign("PowerDNS", "www-authenticate", r'realm="PowerDNS"'),
     HttpSign(
         "Kea DHCP control agent", "json", r'\A\{\s{0,4}"result"\s{0,4}:\s{0,4}\d{3},\s{0,4}"text"\s{0,4}:'
@@ -183,6 +193,9 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Redmine", "title", r"^Redmine$"),
     HttpSign("Mercurial hgweb", "title", r"^Mercurial repositories index"),
     HttpSign("Fossil", "body", rf"\bby\s+Fossil {_VERSION}"),
+    HttpSign(
+        "klaus", "body", rf'powered by <a href="https://github\.com/jonashaag/klaus">klaus</a> {_VERSION}'
+    ),
     HttpSign("Trac", "body", rf"Powered by <a[^>]{{0,200}}>\s{{0,20}}<strong>Trac {_VERSION}"),
     HttpSign("elfutils debuginfod", "body", rf"\Adebuginfod \(elfutils\) {_VERSION}"),
     # Queues and streams.
@@ -253,7 +266,16 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("phpMyAdmin", "title", r"^phpMyAdmin"),
     HttpSign("pgAdmin", "title", r"^pgAdmin 4"),
     HttpSign("Apache Tomcat", "title", rf"^Apache Tomcat/{_VERSION}"),
-    HttpSign("Apache Tomcat", "body", rf"<h3>Apache Tomcat/{_VERSION}</h3>"),
+    HttpSign("Apache Tomcat", "body", rf"<h3>Apache Tomcat/{_VERSION}(?: \([^)<]{{1,40}}\))?</h3>"),
+    HttpSign(
+        "BusyBox httpd",
+        "body",
+        r"\A<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
+        r"The requested URL was not found\n</BODY></HTML>\n?\Z",
+    ),
+    HttpSign("OpenSSL s_server", "body", r"\A<HTML><BODY BGCOLOR=\"#ffffff\">\s{0,4}<pre>\s{0,4}s_server "),
+    HttpSign("FusionInventory Agent", "body", rf"^This is FusionInventory Agent {_VERSION}"),
+    HttpSign("GLPI Agent", "body", rf"^This is GLPI Agent {_VERSION}"),
     HttpSign("Supervisor", "title", r"^Supervisor Status", rf"Supervisor</a> {_VERSION}"),
     HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab|JupyterHub)\b"),
     # Homes and media.
@@ -272,6 +294,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("qBittorrent Web UI", "title", r"^qBittorrent"),
     HttpSign("Radicale CalDAV CardDAV", "title", r"^Radicale"),
     HttpSign("Xandikos WebDAV CalDAV CardDAV", "title", r"^Xandikos\b"),
+    HttpSign("Liquidsoap", "title", r"^Liquidsoap source harbor"),
+    HttpSign("VLC media player http interface", "www-authenticate", r'realm="VLC stream"'),
     HttpSign("Kiwix", "title", r"^Welcome to Kiwix Server"),
     HttpSign(
         "Orthanc", "title", r"^Orthanc Explorer", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/system"

@@ -5,7 +5,7 @@ import re
 from discovery_collectors.collectors.network.nmap_xml import Port
 
 _SERVER = re.compile(
-    r"(?P<name>[A-Za-z][\w.+! -]{0,40}?)(?:[ /]v?(?P<version>\d[\w.+:~-]{0,30}))?(?=$|[\s;,(])"
+    r"(?P<name>[A-Za-z](?:[\w.+! -]|::){0,40}?)(?:[ /]v?(?P<version>\d[\w.+:~-]{0,30}))?(?=$|[\s;,(])"
 )
 
 NAMES = {
@@ -57,7 +57,8 @@ _LIBRARIES = re.compile(
     r"twisted(?:web)?|aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|"
     r"akka|kestrel|microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|"
     r"boost\.beast|undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|"
-    r"gsoap|cpp-httplib|medusa|mojolicious|portable sdk for upnp|apache tomcat/coyote)\b",
+    r"gsoap|cpp-httplib|medusa|mojolicious|plack::|libwww-perl-daemon|websockets|portable sdk for upnp|"
+    r"apache tomcat/coyote)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of HTTP libraries and application servers. Where a program in front of one names
@@ -65,6 +66,7 @@ itself, that is the product; where none does, the library is."""
 
 _ASKED_FOR_VERSION = frozenset(
     {
+        "Apache Tomcat",
         "Gearman Job Queue System",
         "Memcached",
         "MongoDB",

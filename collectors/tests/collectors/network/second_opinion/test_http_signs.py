@@ -1,0 +1,70 @@
+"""Pages of programs that Debian packages, as they were served, and pages that only resemble them."""
+
+import pytest
+from asking import ask, speaking
+from listening import listening
+
+from discovery_collectors.collectors.network.nmap_xml import Port
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\n\r\n"
+UNAVAILABLE = b"HTTP/1.0 503 Service Unavailable\r\nExpires: now\r\n\r\n"
+POUND = (
+    b'<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN"><html><head><title>503 Service Unavailable</title>'
+    b"</head><body><h1>Service Unavailable</h1><p>The server is temporarily unable to service your request "
+    b"due to maintenance downtime or capacity problems. Please try again later.</p></body></html>"
+)
+BUSYBOX = (
+    b"<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
+    b"The requested URL was not found\n</BODY></HTML>\n"
+)
+KLAUS = b'<footer>\n  powered by <a href="https://github.com/jonashaag/klaus">klaus</a> 2.0.3,\n'
+AGENT = b"Server: libwww-perl-daemon/6.16\r\n\r\n<br />\nThis is FusionInventory Agent 2.6-4<br />\n"
+UNAUTHORIZED = b'HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="VLC stream"\r\n\r\n'
+TOMCAT = b"<title>HTTP Status 404 \xe2\x80\x93 Not Found</title><hr><h3>Apache Tomcat/11.0.22 (Debian)</h3>"
+
+
+async def named(answer: bytes) -> tuple[str, str]:
+    async with listening(speaking(b"GET /", answer)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
+    return found.product, found.version
+
+
+@pytest.mark.parametrize(
+    ("answer", "product", "version"),
+    [
+        (UNAVAILABLE + POUND, "Pound http proxy", ""),
+        (NOT_FOUND + BUSYBOX, "BusyBox httpd", ""),
+        (OK + b"<title>kresd @ ns1</title>", "Knot Resolver", ""),
+        (OK + KLAUS, "klaus", "2.0.3"),
+        (b"HTTP/1.1 200 OK\r\n" + AGENT, "FusionInventory Agent", "2.6-4"),
+        (OK + b"<br />\nThis is GLPI Agent 1.14<br />\n", "GLPI Agent", "1.14"),
+        (NOT_FOUND + b"<title>Liquidsoap source harbor</title>", "Liquidsoap", ""),
+        (UNAUTHORIZED, "VLC media player http interface", ""),
+        (OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<pre>\n\ns_server -accept 443 -www', "OpenSSL s_server", ""),
+        (NOT_FOUND + TOMCAT, "Apache Tomcat", "11.0.22"),
+        (
+            b"HTTP/1.1 200 OK\r\nServer: Plack::Handler::Starlet\r\n\r\nhello",
+            "Plack::Handler::Starlet",
+            "",
+        ),
+    ],
+)
+async def test_a_page_names_what_serves_it(answer, product, version):
+    assert await named(answer) == (product, version)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        UNAVAILABLE + POUND.replace(b"><", b">\n<"),
+        NOT_FOUND + BUSYBOX.replace(b"was not found\n", b"was not found on this server.\n"),
+        OK + b"<title>Why kresd @ home is slow</title>",
+        OK + b'<p>powered by <a href="https://example.org/klaus">klaus</a> 2.0.3</p>',
+        OK + b"<p>Hello, This is FusionInventory Agent 2.6 explained</p>",
+        OK + b"<title>Our Liquidsoap source harbor</title>",
+        OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<p>s_server -accept 443 -www',
+    ],
+)
+async def test_a_page_that_resembles_it_does_not(answer):
+    assert await named(answer) == ("", "")
