@@ -15,7 +15,7 @@ from discovery_collectors.collectors.network.second_opinion.exchange import Answ
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import read_server
-from discovery_collectors.collectors.network.second_opinion.protocol_table import ProtocolQuestion
+from discovery_collectors.collectors.network.second_opinion.protocol_question import ProtocolQuestion
 from discovery_collectors.collectors.network.spared_ports import PRINTERS_OWN
 
 _TLS_ALERT = b"\x15\x03"

@@ -80,6 +80,22 @@ def ldap() -> bytes:
     return ber.element(ber.SEQUENCE, ber.integer(7), search)
 
 
+def dicom() -> bytes:
+    """Return the request for an association (DICOM PS3.8, section 9.3.2) that could only verify itself.
+
+    Nothing is verified or stored: what accepts it, or refuses it, shows that it speaks DICOM.
+    """
+
+    def item(kind: int, content: bytes) -> bytes:
+        return struct.pack("!BxH", kind, len(content)) + content
+
+    verification = item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2")
+    user = item(0x51, struct.pack("!I", 16384)) + item(0x52, b"2.25.1")
+    body = struct.pack("!H2x16s16s32x", 1, b"ANY-SCP".ljust(16), b"DISCOVERY".ljust(16))
+    body += item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x20, b"\x01\0\0\0" + verification) + item(0x50, user)
+    return struct.pack("!BxI", 1, len(body)) + body
+
+
 def nrpe() -> bytes:
     """Return NRPE's version 2 of the command that only returns the version."""
     packet = struct.pack("!hhIh1024s2x", 2, 1, 0, 0, b"_NRPE_CHECK")
@@ -90,6 +106,8 @@ _MANAGED = (b"FCGI_MAX_CONNS", b"FCGI_MAX_REQS", b"FCGI_MPXS_CONNS")
 _WANTED = b"".join(bytes([len(name), 0]) + name for name in _MANAGED)
 FASTCGI = struct.pack("!BBHHBB", 1, 9, 0, len(_WANTED), 0, 0) + _WANTED
 """FCGI_GET_VALUES (FastCGI, section 4.1): what an application says of itself before any request."""
+AFP = b"\0\x03\0\x01" + bytes(12)
+"""DSIGetStatus, which needs no session: what the server is and speaks."""
 RPCBIND = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100000, 4, 0, 0, 0, 0, 0)
 """Procedure 0, which does nothing, of version 4 (RFC 1833)."""
 GLUSTER = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 123451501, 1, 1, 0, 0, 0, 0)

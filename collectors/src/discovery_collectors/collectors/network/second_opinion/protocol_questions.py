@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
-from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS, ProtocolQuestion
+from discovery_collectors.collectors.network.second_opinion.protocol_question import ProtocolQuestion
+from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
 
 _BY_NAME = {name: each for each in QUESTIONS for name in (each.name, *each.aliases)}
 _PATTERNS = {reading: re.compile(reading.pattern) for question in QUESTIONS for reading in question.readings}
@@ -24,15 +25,23 @@ def meant_for(port: int) -> list[ProtocolQuestion]:
 
 
 def in_order(port: int, *, again: bool, uncertified: bool = False) -> Iterator[ProtocolQuestion]:
-    """Yield the questions that are asked anywhere; `again`: before them those that the port suggests.
+    """Yield those of ports whose services are moved here (`moved_ports`), then those that are asked anywhere.
+
+    `again`: before them those that the port suggests.
 
     `uncertified`: the service speaks TLS without a certificate.
     """
     if again:
         yield from meant_for(port)
-    if uncertified:
-        yield from (each for each in QUESTIONS if port not in each.ports and each.uncertified)
-    yield from (each for each in QUESTIONS if port not in each.ports and each.anywhere)
+    others = [each for each in QUESTIONS if port not in each.ports]
+    first = [each for each in others if (uncertified and each.uncertified) or _is_beside(port, each.ports)]
+    yield from first
+    yield from (each for each in others if each.anywhere and each not in first)
+
+
+def _is_beside(port: int, usual: frozenset[int]) -> bool:
+    """Return whether `port` is the next one of a usual port, or has a digit in front of it."""
+    return port - 1 in usual or port % 10000 in usual
 
 
 def read(question: ProtocolQuestion, content: bytes) -> Finding | None:

@@ -1,0 +1,203 @@
+"""The questions that are asked only where their services listen, were moved to, or were heard.
+
+None logs in or writes, and every one is what the protocol's own clients say first. A reviewed table.
+"""
+
+from discovery_collectors.collectors.network.second_opinion import protocol_bytes
+from discovery_collectors.collectors.network.second_opinion.protocol_question import (
+    VERSION,
+    ProtocolQuestion,
+    Reading,
+    ports,
+)
+
+_CAPABILITY = rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]"
+
+USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
+    ProtocolQuestion(
+        "nrpe",
+        (protocol_bytes.nrpe(),),
+        (Reading("Nagios NRPE", rb"^\0[\x02-\x04]\0\x02[\s\S]{6,10}NRPE v" + VERSION),),
+        ports(5666),
+        anywhere=False,
+        uncertified=True,
+    ),
+    ProtocolQuestion(
+        "irc",
+        (b"CAP LS 302\r\n",),
+        (
+            Reading("WeeChat relay", rb"^:weechat\.relay\.irc CAP "),
+            Reading("soju", rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]soju\.im/bouncer-networks[ =\r\n]"),
+            # Capabilities of their own are named by their vendors (IRCv3, "Capability Negotiation").
+            Reading("Ergo", _CAPABILITY + rb"ergo\.chat/"),
+            Reading("InspIRCd", _CAPABILITY + rb"inspircd\.org/"),
+            Reading("UnrealIRCd", _CAPABILITY + rb"unrealircd\.org/"),
+            Reading("Solanum", _CAPABILITY + rb"solanum\.chat/"),
+            Reading("", rb"^:\S{1,100} CAP \* LS "),
+        ),
+        ports(6667, 6697),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "dicom",
+        (protocol_bytes.dicom(),),
+        (
+            Reading("DCMTK", rb"^\x02\0\0\0[\s\S]{6}[\s\S]{1,1000}?\x55\0\0[\s\S]OFFIS_DCMTK_"),
+            Reading(
+                "", rb"^(?:\x02\0\0\0[\s\S]{2}\0\x01\0\0ANY-SCP {9}|\x03\0\0\0\0\x04\0[\1\2][\1-\3][\s\S]$)"
+            ),
+        ),
+        ports(104, 11112),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "usbip",
+        (b"\x01\x11\x80\x05\0\0\0\0",),
+        (Reading("usbipd", rb"^\x01\x11\0\x05\0\0\0[\0\1]"),),
+        ports(3240),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "bzfs",
+        (b"BZFLAG\r\n\r\n",),
+        (Reading("BZFlag game server", rb"^BZFS\d{4}[\0-\xff]$"),),
+        ports(5154),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "wesnoth",
+        (b"\0\0\0\0",),
+        # The connection's number; then a document, which is compressed and asks for the version.
+        (
+            Reading(
+                "Battle For Wesnoth game server",
+                rb"^\0\0[\s\S]{2}\0\0\0[\s\S]\x1f\x8b\x08\0{6}\xff\x8b\x2e\x4b-\*",
+            ),
+        ),
+        ports(15000),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "weechat",
+        (b"(disc) handshake\n",),
+        (Reading("WeeChat relay", rb"^\0\0[\s\S]{2}\0\0\0\0\x04dischtb[\s\S]{1,20}\x12password_hash_algo"),),
+        ports(9000, 9001),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "rpcbind",
+        (protocol_bytes.RPCBIND,),
+        (Reading("rpcbind", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),),
+        ports(111),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "glusterd",
+        (protocol_bytes.GLUSTER,),
+        (Reading("GlusterFS", rb"^\x80[\s\S]{3}disc\0\0\0\x01\0{16,64}\x01\0\0\0\x07GF-DUMP\0"),),
+        ports(24007, 49152),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "moosefs",
+        (b"\0\0\0\x0a\0\0\0\0",),
+        (Reading("MooseFS", rb"^\0\0\0\x0b\0\0\0[\x05-\x40][\s\S]{4}" + VERSION),),
+        ports(9419, 9420, 9421, 9422),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "indi",
+        (b'<getProperties version="1.7"/>\n',),
+        (
+            Reading(
+                "INDI server", rb"^\s{0,4}<def(?:Text|Number|Switch|Light|BLOB)Vector\s[\s\S]{0,40}?device="
+            ),
+        ),
+        ports(7624),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "owserver",
+        (protocol_bytes.OWSERVER,),
+        (
+            Reading(
+                "owserver", rb"^\0{4}\0\0\0[\x01-\x20](?:\0\0\0[\x01-\x20])[\s\S]{8}\0{3}[\s\S]" + VERSION
+            ),
+        ),
+        ports(4304),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "i2p-sam",
+        (b"HELLO VERSION\n",),
+        (Reading("I2P SAM bridge", rb"^HELLO REPLY RESULT=(?:OK VERSION=\d|NOVERSION)"),),
+        ports(7656),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "yggdrasil-admin",
+        (b'{"request":"getSelf"}\n',),
+        (Reading("Yggdrasil", rb'"build_name": ?"yggdrasil",\s{0,20}"build_version": ?"' + VERSION),),
+        ports(9001),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "bep-relay",
+        (bytes.fromhex("9e79bc400000000000000000"),),
+        (Reading("Syncthing relay", rb"^\x9e\x79\xbc\x40\0\0\0[\x01\x04]\0\0\0"),),
+        ports(22067),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "libvirt-rpc",
+        (protocol_bytes.LIBVIRT,),
+        (Reading("libvirt", rb"^\0\0[\s\S]{2}\x20\0\x80\x86\0\0\0\x01\0\0\0\x42\0\0\0\x01"),),
+        ports(16509, 16514),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "erlang-node",
+        (protocol_bytes.ERLANG_NODE,),
+        (Reading("Erlang Distribution Node", rb"^\0[\s\S]s(?:ok|not_allowed|alive|nok)"),),
+        ports(25672),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "ms-sql-s",
+        (protocol_bytes.SQL_SERVER,),
+        (Reading("Microsoft SQL Server", rb"^\x04\x01\0[\s\S]{5}\0\0[\s\S]{2}\0\x06"),),
+        ports(1433, 1434),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "nut",
+        (b"VER\n",),
+        (Reading("Network UPS Tools upsd", rb"^Network UPS Tools upsd " + VERSION),),
+        ports(3493),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "quassel",
+        (b"\x42\xb3\x3f\0\0\0\0\x02\x80\0\0\x01",),
+        (Reading("Quassel IRC core", rb"^[\0-\x03]\0\0[\x01\x02]$"),),
+        ports(4242, 4243),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "munin",
+        (b"version\n",),
+        (Reading("Munin", rb"munins? node on \S{1,100} version: " + VERSION),),
+        ports(4949),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "beanstalk",
+        (b"stats\r\n",),
+        (Reading("Beanstalk", rb"^OK \d+\r\n[\s\S]{0,2000}?\nversion: \"?" + VERSION),),
+        ports(11300),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "clamd", (b"nVERSION\n",), (Reading("ClamAV", rb"^ClamAV " + VERSION),), ports(3310), anywhere=False
+    ),
+)
