@@ -22,13 +22,14 @@ class Client:
         return {}
 
 
-async def watched(monkeypatch, *numbers):
+async def watched(monkeypatch, *numbers, pause=0.05):
     """Return the outcome of a watching during which these signals arrive, one after the other."""
 
     async def follow_events(*_):
         for number in numbers:
             os.kill(os.getpid(), number)
-            await asyncio.sleep(0.05)
+            if pause:
+                await asyncio.sleep(pause)
         await asyncio.sleep(20)
         yield
 
@@ -47,6 +48,12 @@ async def watched(monkeypatch, *numbers):
 async def test_the_signal_that_ends_the_watching_is_told(monkeypatch, numbers, interrupted, left_by):
     outcome = await watched(monkeypatch, *numbers)
     assert (outcome.interrupted, outcome.left_by) == (interrupted, left_by)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGHUP])
+async def test_of_two_signals_at_once_the_first_is_told(monkeypatch, second):
+    outcome = await watched(monkeypatch, signal.SIGTERM, second, pause=0)
+    assert (outcome.interrupted, outcome.left_by) == (False, signal.SIGTERM)
 
 
 async def test_no_signal_has_its_default_back_while_the_watching_ends(monkeypatch):
