@@ -280,3 +280,12 @@ def test_of_equally_sure_products_the_first_file_s_counts_whoever_names_the_prot
     tables = "host,port,product\nweb1,80,nginx\n", "host,port,product,service\nweb1,80,Apache,http\n"
     assert services_of(read(*tables)) == {"web-1": ["80/tcp nginx"]}
     assert services_of(read(*tables[::-1])) == {"web-1": ["80/tcp Apache"]}
+
+
+def test_a_host_that_turns_out_to_be_one_of_a_report_keeps_its_image_and_whose_it_is():
+    findings = Findings()
+    findings.host(["address 10.0.0.7"])
+    rehearsed = findings.host(["name db"])
+    rehearsed.image, rehearsed.image_id, rehearsed.rehearsed = "discovery/test-db:1", "sha256:1", "small"
+    joined = findings.host(["address 10.0.0.7", "name db"])
+    assert (joined.image, joined.image_id, joined.rehearsed) == ("discovery/test-db:1", "sha256:1", "small")

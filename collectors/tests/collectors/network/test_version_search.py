@@ -62,6 +62,15 @@ async def test_a_port_is_passed_on_once_also_when_nmap_heard_nothing_from_it(run
     assert [port.number for port in passed_on] == [80, 81, 82]
 
 
+def test_every_open_port_of_a_host_is_known_whatever_nmap_was_asked(emit):
+    """They tell a printer, to which nothing is written."""
+    versions = searching(emit, [])
+    versions.add(ADDRESS, 9104)
+    versions.add(ADDRESS, 515)
+    versions.add(SCOPE.admit("10.0.0.4"), 631)
+    assert versions.open_ports(ADDRESS) == {9104, 515}
+
+
 async def test_only_a_port_that_nmap_had_no_answer_from_may_wait_for_tls(emit, monkeypatch):
     monkeypatch.setattr(unanswered_questions, "_WAITING_SECONDS", 0.01)
     waiting = []
