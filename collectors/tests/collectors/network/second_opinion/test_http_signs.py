@@ -22,6 +22,8 @@ KLAUS = b'<footer>\n  powered by <a href="https://github.com/jonashaag/klaus">kl
 AGENT = b"Server: libwww-perl-daemon/6.16\r\n\r\n<br />\nThis is FusionInventory Agent 2.6-4<br />\n"
 UNAUTHORIZED = b'HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="VLC stream"\r\n\r\n'
 TOMCAT = b"<title>HTTP Status 404 \xe2\x80\x93 Not Found</title><hr><h3>Apache Tomcat/11.0.22 (Debian)</h3>"
+HUGO = b'<script src="/livereload.js?mindelay=10&amp;v=2&amp;port=1414&amp;path=livereload" defer>'
+PUMA = b"HTTP/1.0 400 Bad Request\r\n\r\nPuma caught this error: Invalid HTTP format, parsing fails."
 
 
 async def named(answer: bytes) -> tuple[str, str]:
@@ -42,6 +44,7 @@ async def named(answer: bytes) -> tuple[str, str]:
         (NOT_FOUND + b"<title>Liquidsoap source harbor</title>", "Liquidsoap", ""),
         (UNAUTHORIZED, "VLC media player http interface", ""),
         (OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<pre>\n\ns_server -accept 443 -www', "OpenSSL s_server", ""),
+        (OK + HUGO, "Hugo", ""),
         (NOT_FOUND + TOMCAT, "Apache Tomcat", "11.0.22"),
         (
             b"HTTP/1.1 200 OK\r\nServer: Plack::Handler::Starlet\r\n\r\nhello",
@@ -62,9 +65,28 @@ async def test_a_page_names_what_serves_it(answer, product, version):
         OK + b"<title>Why kresd @ home is slow</title>",
         OK + b'<p>powered by <a href="https://example.org/klaus">klaus</a> 2.0.3</p>',
         OK + b"<p>Hello, This is FusionInventory Agent 2.6 explained</p>",
+        OK + b'<script src="/livereload.js?snipver=1"></script>',
         OK + b"<title>Our Liquidsoap source harbor</title>",
         OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<p>s_server -accept 443 -www',
     ],
 )
 async def test_a_page_that_resembles_it_does_not(answer):
     assert await named(answer) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "product"), [(b"hi", "Puma httpd"), (b"\r\n<title>Order server</title>", "Order server")]
+)
+async def test_who_names_nothing_is_asked_what_is_no_request(page, product):
+    received = []
+
+    async def serve(reader, writer):
+        said = await reader.read(4096)
+        received.append(said)
+        writer.write(OK + page if said.startswith(b"GET ") else PUMA)
+        writer.close()
+
+    async with listening(serve) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
+    assert (found.name, found.product) == ("http", product)
+    assert received.count(b"\r\n\r\n") == (product == "Puma httpd")

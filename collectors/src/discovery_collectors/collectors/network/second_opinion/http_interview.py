@@ -21,6 +21,7 @@ _ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
 a program is."""
 _OF_BARE = ("/adv",)
 """Asked of one whose first page has not even a header, a type or a date: Tang's keys."""
+_NO_REQUEST = b"\r\n\r\n"
 _SHORT_PAGE = 200
 _REDIRECTS = 2
 _FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
@@ -60,10 +61,17 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
     library, library_version = _library(page)
     if found is None:
         stated = (library, library_version) if library else states(led_to)
-        return Finding("http", *stated, tls=questioner.tls)
+        found = None if any(stated) else await _complaint(questioner)
+        return Finding("http", *(found or stated), tls=questioner.tls)
     product, version = found
     behind = f"{library} {library_version}".strip() if is_library(library) else ""
     return Finding("http", product, version, behind, tls=questioner.tls)
+
+
+async def _complaint(questioner: Questioner) -> tuple[str, str] | None:
+    """Return what a server calls itself in its refusal of what is no request, nmap's first probe."""
+    refusal = HttpAnswer.read((await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)).content)
+    return None if refusal is None else await _named(questioner, refusal)
 
 
 async def _ask_named(questioner: Questioner, path: str) -> tuple[str, str] | None:

@@ -273,6 +273,13 @@ _ROWS: tuple[HttpSign, ...] = (
         r"\A<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
         r"The requested URL was not found\n</BODY></HTML>\n?\Z",
     ),
+    HttpSign("Puma httpd", "body", r"\APuma caught this error: "),
+    # The script by which the browser follows what is written; a site that is published has none.
+    HttpSign(
+        "Hugo",
+        "body",
+        r'<script src="?/livereload\.js\?mindelay=\d{1,4}&amp;v=2&amp;port=\d{1,5}&amp;path=',
+    ),
     HttpSign("OpenSSL s_server", "body", r"\A<HTML><BODY BGCOLOR=\"#ffffff\">\s{0,4}<pre>\s{0,4}s_server "),
     HttpSign("FusionInventory Agent", "body", rf"^This is FusionInventory Agent {_VERSION}"),
     HttpSign("GLPI Agent", "body", rf"^This is GLPI Agent {_VERSION}"),
