@@ -33,6 +33,17 @@ async def test_an_endless_answer_is_read_up_to_64_kib():
     assert (len(answer.content), answer.ending) == (64 * 1024, Ending.WHOLE)
 
 
+async def test_the_sending_side_closes_only_where_the_question_asks_for_it():
+    async def once_all_is_said(reader, writer):
+        writer.write(b"all: " + await reader.read())
+        writer.close()
+
+    async with listening(once_all_is_said) as number:
+        asking = questioner(number, answer=0.3)
+        assert (await asking.ask(b"ping")).content == b""
+        assert (await asking.ask(b"ping", then_end=True)).content == b"all: ping"
+
+
 async def test_silence_costs_the_time_of_an_answer_and_all_answers_the_time_of_the_port():
     async with listening(silent) as number:
         asking = questioner(number, answer=0.4, seconds=0.6)

@@ -50,6 +50,7 @@ def test_no_port_is_asked_the_same_twice():
             "WeeChat relay",
             "",
         ),
+        ("xymon", b"xymond 4.3.30\n", "Xymon", "4.3.30"),
         ("irc", b":weechat.relay.irc CAP nick LS :server-time\r\n", "WeeChat relay", ""),
     ],
 )
@@ -70,6 +71,7 @@ def test_a_protocols_answer_names_its_product(name, answer, product, version):
         ("bzfs", b"BZFS is what we play\r\n"),
         ("wesnoth", WESNOTH.replace(b"\x1f\x8b", b"\x1f\x8c")),
         ("wesnoth", bytes(48)),
+        ("xymon", b"ping? xymond 4.3.30 is not here\n"),
         ("weechat", b"unknown command: (disc) handshake; password_hash_algo\r\n"),
     ],
 )

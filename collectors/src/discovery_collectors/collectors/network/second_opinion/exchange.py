@@ -90,12 +90,17 @@ class Questioner:
         return self._port_seconds - self._spent - under_way
 
     async def ask(
-        self, *questions: bytes, whole: Callable[[bytes], bool] | None = None, in_a_hurry: bool = False
+        self,
+        *questions: bytes,
+        whole: Callable[[bytes], bool] | None = None,
+        in_a_hurry: bool = False,
+        then_end: bool = False,
     ) -> Answer:
         """Send `questions` in one connection, each once the one before is answered; return the last answer.
 
         `whole`: whether what has come is all that is needed. `in_a_hurry`: wait for the first byte no longer
-        than the way to the service and a moment's thought take. Never raises for what the service does.
+        than the way to the service and a moment's thought take. `then_end`: close the sending side after each
+        question, where that is possible (not in TLS). Never raises for what the service does.
         """
         if self.time_is_up:
             return Answer(b"", Ending.NO_TIME)
@@ -103,7 +108,9 @@ class Questioner:
         # Waiting for the rate is not the service's time.
         with self._service_time, self._time_spent():
             seconds = min(max(self._left(), 0.0), self._answer_seconds)
-            answer, segments = await self._converse(questions, whole, seconds, in_a_hurry=in_a_hurry)
+            answer, segments = await self._converse(
+                questions, whole, seconds, in_a_hurry=in_a_hurry, then_end=then_end
+            )
         # Each was acknowledged.
         if segments > _SEGMENTS_PER_QUESTION:
             await self._rate.take(segments - _SEGMENTS_PER_QUESTION)
@@ -128,6 +135,7 @@ class Questioner:
         seconds: float,
         *,
         in_a_hurry: bool,
+        then_end: bool,
     ) -> tuple[Answer, int]:
         """Return the last answer, and the segments that came."""
         began = time.monotonic()
@@ -149,6 +157,8 @@ class Questioner:
             for question in questions:
                 with suppress(OSError):
                     writer.write(question)
+                    if then_end and writer.can_write_eof():
+                        writer.write_eof()
                 content, ending = await _read(reader, first_byte, seconds, whole)
                 answer = Answer(content, ending, certificate)
                 segments += -(-len(content) // _SEGMENT_BYTES)

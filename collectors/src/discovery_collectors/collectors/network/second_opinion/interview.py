@@ -133,6 +133,8 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
 async def _ask(
     questioner: Questioner, question: ProtocolQuestion, *, in_a_hurry: bool = False
 ) -> Finding | None:
-    answer = await questioner.ask(*question.send, whole=question.whole, in_a_hurry=in_a_hurry)
+    answer = await questioner.ask(
+        *question.send, whole=question.whole, in_a_hurry=in_a_hurry, then_end=question.then_end
+    )
     read = protocol_questions.read(question, answer.content) if answer.content else None
     return None if read is None else replace(read, tls=questioner.tls)

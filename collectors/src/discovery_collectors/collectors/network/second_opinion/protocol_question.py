@@ -36,6 +36,8 @@ class ProtocolQuestion(NamedTuple):
     """Other names that nmap has for the protocol."""
     uncertified: bool = False
     """Asked at any port, too, that speaks TLS without a certificate."""
+    then_end: bool = False
+    """Whether the service answers only once the client has said that nothing more comes."""
     whole: Callable[[bytes], bool] | None = None
     """Whether an answer is complete; without it, it is once nothing more comes for a while."""
 

@@ -184,6 +184,14 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         anywhere=False,
     ),
     ProtocolQuestion(
+        "xymon",
+        (b"ping",),
+        (Reading("Xymon", rb"^xymond " + VERSION + rb"\n?$"),),
+        ports(1984),
+        anywhere=False,
+        then_end=True,
+    ),
+    ProtocolQuestion(
         "munin",
         (b"version\n",),
         (Reading("Munin", rb"munins? node on \S{1,100} version: " + VERSION),),
