@@ -53,6 +53,8 @@ async def test_a_destination_of_which_nothing_comes_is_left_alone_for_longer_and
         receiver.behaviour = lambda _: answer(204)
         await make_everything_due(engine)
         await process.work()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.destinations SET not_before = now() + interval '1 h'"))
     shown = await show(engine, delivery)
     assert (shown.state, shown.rests_until) == ("done", None)
     async with engine.connect() as connection:

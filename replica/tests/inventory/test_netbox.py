@@ -103,6 +103,12 @@ def test_a_host_that_only_services_name_is_counted():
     for files in ((table, devices), (devices, table)):
         assert what not in notes(read(*files, file_format="netbox"))
     assert what not in notes(read(page(SERVICE), page(DEVICE)))
+    assert what not in notes(read(page(SERVICE), page(ADDRESS)))
+    scan = (
+        '<nmaprun><host><status state="up"/><address addr="10.0.0.8" addrtype="ipv4"/>'
+        '<hostnames><hostname name="db-7.pinehub.example"/></hostnames></host></nmaprun>'
+    )
+    assert what not in notes(read(page(SERVICE), scan))
     assert what not in notes(read(page(DEVICE), page(SERVICE)))
 
 

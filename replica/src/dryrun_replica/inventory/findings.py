@@ -261,7 +261,6 @@ class Findings:
         host.purpose = host.purpose or other.purpose
         host.absent = host.absent or other.absent
         host.is_said_to_run = host.is_said_to_run or other.is_said_to_run
-        host.is_listed = host.is_listed or other.is_listed
         if host.image is None:
             host.image, host.image_id, host.rehearsed = other.image, other.image_id, other.rehearsed
         for place, described in other.services.items():
