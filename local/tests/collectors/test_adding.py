@@ -159,7 +159,7 @@ async def test_it_is_removed_without_a_trace_but_the_image(installation, tmp_pat
             "name: theirs\nimage: discovery/test-collector-web:1.0",
             "the name discovery/test-collector-web:1.0 belongs to another image",
         ),
-        ("{cidr}", "{target}", "has braces around something else"),
+        ("{cidr}", "{target}", "has braces around something other than"),
         ("name: theirs", "name: theirs\nimage: nginx:1", "is not under discovery/test-collector-"),
         ("max_rate: 500", "max_rate: 0", "max_rate: is 0"),
         ("summary:", "sumary:", "the key 'sumary' is outside"),
