@@ -48,7 +48,6 @@ def rarer_ports(collectors_own: Collection[int]) -> frozenset[int]:
     These are the table's, the places that services are moved to, and `collectors_own`, which the collectors
     name themselves.
     """
-    rows = [row for row in documented_ports() if row.protocol == "tcp"]
-    documented = {row.port for row in rows}
-    moved = moved_ports() | beside(row.port for row in rows if row.role == "primary")
-    return (moved | documented | set(collectors_own)) - most_common_ports(MOST_COMMON)
+    documented = {row.port for row in documented_ports() if row.protocol == "tcp"}
+    places = moved_ports() | beside(documented) | documented | set(collectors_own)
+    return places - most_common_ports(MOST_COMMON)

@@ -37,6 +37,7 @@ _IN_FRONT: dict[tuple[int, ...], str] = {
     _METRICS: "12",
 }
 """Usual ports of the servers that are moved most → the digits that stand in front of them then."""
+_WEB_APPLICATIONS = frozenset(range(8000, 8100))
 _HIGHEST = 65535
 
 
@@ -45,12 +46,13 @@ def moved_ports() -> frozenset[int]:
 
     A digit in front of four (5432: 15432 to 55432; of those that are moved less often one of 1 to 3),
     10000 more than five (10050: 20050), the next one (5433), digits that fill a short number
-    (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890).
+    (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890). And where web
+    applications stand one beside another: 8000 to 8099.
     """
     places = {
         place for ports, digits in _IN_FRONT.items() for usual in ports for place in _places(usual, digits)
     }
-    return frozenset(place for place in places if 1 <= place <= _HIGHEST)
+    return frozenset(place for place in places if 1 <= place <= _HIGHEST) | _WEB_APPLICATIONS
 
 
 def beside(documented: Iterable[int]) -> frozenset[int]:
