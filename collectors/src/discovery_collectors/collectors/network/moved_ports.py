@@ -37,7 +37,11 @@ _IN_FRONT: dict[tuple[int, ...], str] = {
     _METRICS: "12",
 }
 """Usual ports of the servers that are moved most → the digits that stand in front of them then."""
-_WEB_APPLICATIONS = frozenset(range(8000, 8100))
+_WEB_APPLICATIONS = range(8000, 8100)
+_FORWARDED_SSH = range(2200, 2251)
+"""Where Vagrant forwards SSH to (`usable_port_range`)."""
+_STEPS = (1, 10, 100)
+"""To the second server of its kind on a host."""
 _HIGHEST = 65535
 
 
@@ -45,14 +49,16 @@ def moved_ports() -> frozenset[int]:
     """Return the customary places beside the usual ports.
 
     A digit in front of four (5432: 15432 to 55432; of those that are moved less often one of 1 to 3),
-    10000 more than five (10050: 20050), the next one (5433), digits that fill a short number
-    (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890). And where web
-    applications stand one beside another: 8000 to 8099.
+    10000 more than five (10050: 20050), the next one, 10 and 100 more (5433, 5442, 5532), digits that fill a
+    short number (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890). And where
+    web applications stand one beside another, 8000 to 8099, and SSH of virtual machines, 2200 to 2250.
     """
     places = {
         place for ports, digits in _IN_FRONT.items() for usual in ports for place in _places(usual, digits)
     }
-    return frozenset(place for place in places if 1 <= place <= _HIGHEST) | _WEB_APPLICATIONS
+    return frozenset(
+        {place for place in places if 1 <= place <= _HIGHEST}.union(_WEB_APPLICATIONS, _FORWARDED_SSH)
+    )
 
 
 def beside(documented: Iterable[int]) -> frozenset[int]:
@@ -73,6 +79,7 @@ def _places(usual: int, in_front: str) -> list[int]:
         return [twice, twice + 1, int(f"{digits}0{digits}"), *map(int, filled)]
     if usual < 1000:
         return [int(f"{each}{digits}") for each in ("1", "2", "8", "10", "20", "30")] + [usual * 10]
+    nexts = [usual + step for step in _STEPS]
     if usual < 10000:
-        return [usual + 1, *(int(f"{each}{digits}") for each in in_front)]
-    return [usual + 1, usual + 10000, usual - 10000]
+        return nexts + [int(f"{each}{digits}") for each in in_front]
+    return [*nexts, usual + 10000, usual - 10000]
