@@ -24,7 +24,6 @@ _READ = frozenset(
     {*ADDRESS, *NAME, *PORT, *_TRANSPORT, *_SERVICE, *_PRODUCT, *_VERSION, *_PURPOSE, *_TLS, *_TITLE}
 ) | {"cpe", "banner"}
 _TWICE = "services that the table lists twice, merged"
-_OF_NOTHING = "versions without a product, which say nothing alone: its column is product"
 _OF_NOTHING = "versions of which the table names no product"
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
