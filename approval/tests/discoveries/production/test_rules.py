@@ -209,6 +209,21 @@ async def test_only_the_named_reporter_counts_whatever_collector_it_says(api, br
     assert await report(api, WEB) == 1, "the named one confirmed it"
 
 
+async def test_a_report_that_was_cut_off_vouches_only_for_what_it_says(api, browsers):
+    await switch_on(api, await make(api))
+    eve = await browsers("eve", Role.OPERATOR)
+    await eve.ask("POST", "/production/discoveries", json={"collector": "network", "discoveries": [WEB]})
+    cut_off = {"collector": "network", "cut_off": True}
+
+    async def lab(found):
+        answer = await api.client.post(PATH, json=cut_off | {"discoveries": [found]}, headers=LAB)
+        return answer.json()["approved"]
+
+    assert await lab(WEB | {"data": {"name": "https"}, "confidence": 0.3}) == 0
+    assert await states(api) == {WEB["key"]: "pending"}
+    assert await lab(WEB) == 1, "it says all of it"
+
+
 async def test_a_persons_decision_stands(api):
     await switch_on(api, await make(api, changes=["new", "changed", "returned"]))
     await report(api, WEB, HOST)

@@ -32,11 +32,13 @@ WITH reported AS (
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS reported(
         kind text, key text, data jsonb, confidence double precision, host inet)
 ), before AS (
-    SELECT known.id, known.kind, known.key_sha256, known.data, known.confidence, known.gone_at
+    SELECT known.id, known.kind, known.key_sha256, known.data, known.confidence, known.reported_by,
+        known.gone_at
     FROM gateway.discoveries AS known JOIN reported USING (kind, key_sha256)
     WHERE known.collector = :collector
 ), compared AS (
     SELECT reported.*, before.id, before.data AS known_data, before.confidence AS known_confidence,
+        before.reported_by AS known_reported_by,
         CASE WHEN :cut_off AND before.id IS NOT NULL THEN
             (reported.confidence, (SELECT count(*) FROM jsonb_object_keys(reported.data)))
             < (before.confidence, (SELECT count(*) FROM jsonb_object_keys(before.data)))
@@ -46,7 +48,9 @@ WITH reported AS (
     INSERT INTO gateway.discoveries AS known
         (collector, kind, key, data, confidence, host, seen_by_quick, reported_by)
     SELECT :collector, kind, key, CASE WHEN says_less THEN known_data ELSE data END,
-        CASE WHEN says_less THEN known_confidence ELSE confidence END, host, :quick, :reported_by
+        CASE WHEN says_less THEN known_confidence ELSE confidence END, host, :quick,
+        -- A rule trusts whoever reported the data, who need not be whoever says less now.
+        CASE WHEN says_less THEN known_reported_by ELSE :reported_by END
     FROM compared ORDER BY id
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,
