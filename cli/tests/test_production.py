@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import time
 from ipaddress import ip_network
-from threading import Thread
+from pathlib import Path
+from threading import Thread, Timer
 
 import pytest
 
@@ -189,6 +192,31 @@ def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):
         "has more than 100 bytes; write it to a file, and report that" in " ".join(err.split()),
     ) == (2, True)
     assert api.reported == []
+
+
+@pytest.mark.parametrize("length", [200, 65_536])
+def test_a_pipe_that_no_disk_holds_is_refused(piped, api, monkeypatch, length):
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115  # closed by what is tested
+    monkeypatch.setattr(scan_output, "SpooledTemporaryFile", lambda max_size: full)
+    code, _, err = piped(b" " * length)
+    assert (code, "No space left on device; write it to a file" in " ".join(err.split())) == (2, True)
+    assert full.closed
+
+
+def test_ctrl_c_ends_it_while_nobody_writes_into_the_pipe(run, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    presses = [Timer(1, os.kill, (os.getpid(), signal.SIGINT)), Timer(9, path.write_bytes, (b"",))]
+    for each in presses:
+        each.start()
+    began = time.monotonic()
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    try:
+        assert run("production", "report", path, *how)[0] == 130
+    finally:
+        for each in presses:
+            each.cancel()
+    assert time.monotonic() - began < 8
 
 
 def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):

@@ -75,7 +75,8 @@ def opened_output(path: Path) -> Iterator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     try:
-        file = path.open("rb")
+        with interruptible():  # A pipe opens when somebody writes into it.
+            file = path.open("rb")
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:

@@ -5,7 +5,7 @@ an earlier one, stored by itself, would be a change of what somebody approved.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -73,7 +73,7 @@ def readable_twice(path: Path) -> Iterator[IO[bytes]]:
         if may_be_read_again(path):
             yield file
             return
-        with SpooledTemporaryFile(max_size=_BYTES_IN_MEMORY) as copy:
+        with _temporary_file() as copy:
             try:
                 with interruptible():
                     _copy(file, copy, path)
@@ -81,8 +81,18 @@ def readable_twice(path: Path) -> Iterator[IO[bytes]]:
                 raise WrongUseError(
                     f"cannot keep what came from {path} until its end: {error.strerror}; {_INSTEAD}"
                 ) from error
-            copy.seek(0)
             yield copy
+
+
+@contextmanager
+def _temporary_file() -> Iterator[IO[bytes]]:
+    file = SpooledTemporaryFile(max_size=_BYTES_IN_MEMORY)  # noqa: SIM115  # with a close that may fail
+    try:
+        yield file
+    finally:
+        # Closing writes what a full disk had no room for, and fails once more.
+        with suppress(OSError):
+            file.close()
 
 
 def _copy(source: IO[bytes], target: IO[bytes], path: Path) -> None:
@@ -92,6 +102,7 @@ def _copy(source: IO[bytes], target: IO[bytes], path: Path) -> None:
         if left < 0:
             raise WrongUseError(f"{path} has more than {MAX_PIPED_BYTES:,} bytes; {_INSTEAD}")
         target.write(read)
+    target.seek(0)
 
 
 def _identity(line: DiscoveryLine) -> bytes:
