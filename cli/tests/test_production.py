@@ -157,6 +157,20 @@ def test_what_was_cut_off_is_called_so(report, api):
     assert [each.get("cut_off") for each in api.reported] == [True, None]
 
 
+def test_a_last_line_that_its_collector_did_not_finish_is_left_out(run, tmp_path, api):
+    path = tmp_path / "found.ndjson"
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    lines = [json.dumps(line) for line in FOUND]
+    path.write_text("\n".join(lines)[:-20])
+    code, _, err = run("production", "report", path, *how)
+    assert (code, "did not finish" in err, api.scans[0]["complete"]) == (0, True, False)
+    assert [(each["cut_off"], len(each["discoveries"])) for each in api.reported] == [(True, 1)]
+    # Nothing that begins so, or goes on after its end, is a collector's.
+    for wrong in (lines[0][:-20], "\n".join([*lines, json.dumps(END), lines[0][:-20]])):
+        path.write_text(wrong)
+        assert "it is not JSON" in run("production", "report", path, *how)[2]
+
+
 @pytest.fixture
 def piped(run, tmp_path):
     def piped(written):

@@ -107,7 +107,11 @@ def interruptible() -> Iterator[None]:
 
 
 def parsed_lines(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
-    """Yield a collector's lines, each within its bounds. Raises WrongUseError with one that is none."""
+    """Yield a collector's lines, each within its bounds. Raises WrongUseError with one that is none.
+
+    A last line that its collector did not finish, killed or without room on a disk, is left out.
+    """
+    line: CollectorLine | None = None
     for number, raw in enumerate(_raw_lines(file, path), 1):
         if number > MAX_LINES:
             raise WrongUseError(f"{path} has more than {MAX_LINES:,} lines")
@@ -121,6 +125,8 @@ def parsed_lines(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
         except OutOfBoundsError as error:
             raise WrongUseError(f"{path}:{number}: {error}") from None
         except ValidationError as error:
+            if not (line is None or isinstance(line, EndLine)) and _is_unfinished(raw, error):
+                return
             raise WrongUseError(f"{path}:{number} is not a line of a collector: {_fault(error)}") from None
         yield line
 
@@ -133,6 +139,14 @@ def _raw_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
         raise _unreadable(path, error) from error
 
 
+def _is_unfinished(raw: bytes, error: ValidationError) -> bool:
+    return not raw.endswith(b"\n") and _kind_of(error) == "json_invalid"
+
+
+def _kind_of(error: ValidationError) -> str:
+    return error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
+
+
 def _fault(error: ValidationError) -> str:
-    kind = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
+    kind = _kind_of(error)
     return f"{_NOT_A_LINE[kind]}; {_WANTED}" if kind in _NOT_A_LINE else first_fault(error, "it")
