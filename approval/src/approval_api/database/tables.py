@@ -202,8 +202,9 @@ discoveries = Table(
 
 `change` is what there is to decide: `new` until the first decision, then what happened since. `host` is the
 key's address, null for a name. `missed_scans` counts complete scans that covered it in a row and did not
-report it, the last of which ended at `missed_at`; `reported_by` reported its data last. `decided_revision` is
-what somebody decided on last, also by taking a decision back, and `decided_sha256` of its data as text."""
+report it, the last of which ended at `missed_at`; `reported_by` reported its data and saw it last, if one did
+both. `decided_revision` is what somebody decided on last, also by taking a decision back, and
+`decided_sha256` of its data as text."""
 
 production_scans = Table(
     "production_scans",

@@ -13,6 +13,7 @@ from dryrun_serving.ceiling import Ceiling
 
 PATH = "/api/v1/production/discoveries"
 RULES = "/api/v1/production/rules"
+SCANS = "/api/v1/production/scans"
 LAB = {"Authorization": "Bearer lab-token-of-the-tests"}
 RULE = {
     "name": "lab-web",
@@ -37,8 +38,8 @@ def programs():
     return "lab/operator/network+database:lab-token-of-the-tests,ada/approver"
 
 
-async def report(api, *discoveries, collector="network", headers=LAB):
-    body = {"collector": collector, "discoveries": discoveries}
+async def report(api, *discoveries, collector="network", headers=LAB, cut_off=False):
+    body = {"collector": collector, "discoveries": discoveries, "cut_off": cut_off}
     answer = await api.client.post(PATH, json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()["approved"]
@@ -210,18 +211,27 @@ async def test_only_the_named_reporter_counts_whatever_collector_it_says(api, br
 
 
 async def test_a_report_that_was_cut_off_vouches_only_for_what_it_says(api, browsers):
-    await switch_on(api, await make(api))
+    rule = await make(api, changes=["new", "returned"])
+    await switch_on(api, rule)
     eve = await browsers("eve", Role.OPERATOR)
-    await eve.ask("POST", "/production/discoveries", json={"collector": "network", "discoveries": [WEB]})
-    cut_off = {"collector": "network", "cut_off": True}
+    less = WEB | {"data": {"product": "nginx"}, "confidence": 0.3}
 
-    async def lab(found):
-        answer = await api.client.post(PATH, json=cut_off | {"discoveries": [found]}, headers=LAB)
-        return answer.json()["approved"]
+    async def eves(found):
+        body = {"collector": "network", "cut_off": True, "discoveries": [found]}
+        return (await eve.ask("POST", "/production/discoveries", json=body)).json()["approved"]
 
-    assert await lab(WEB | {"data": {"name": "https"}, "confidence": 0.3}) == 0
-    assert await states(api) == {WEB["key"]: "pending"}
-    assert await lab(WEB) == 1, "it says all of it"
+    assert await eves(WEB) == 0
+    assert await report(api, less, cut_off=True) == 0, "the data are eve's"
+    assert await report(api, WEB, cut_off=True) == 1, "it says all of it"
+    assert await eves(less) == 0
+    for _ in range(3):
+        scan = {"collector": "network", "targets": ["192.0.2.0/24"], "profile": "full"}
+        begun = (await api.client.post(SCANS, json=scan, headers=LAB)).json()["id"]
+        await api.client.post(f"{SCANS}/{begun}/end", json={"complete": True}, headers=LAB)
+    assert await eves(less) == 0
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    assert (preview["queue"], preview["matching"]) == (1, 0), "only eve saw it return"
+    assert await report(api, WEB, cut_off=True) == 1
 
 
 async def test_a_persons_decision_stands(api):

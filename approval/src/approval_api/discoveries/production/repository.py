@@ -49,8 +49,8 @@ WITH reported AS (
         (collector, kind, key, data, confidence, host, seen_by_quick, reported_by)
     SELECT :collector, kind, key, CASE WHEN says_less THEN known_data ELSE data END,
         CASE WHEN says_less THEN known_confidence ELSE confidence END, host, :quick,
-        -- A rule trusts whoever reported the data, who need not be whoever says less now.
-        CASE WHEN says_less THEN known_reported_by ELSE :reported_by END
+        -- A rule trusts its reporters with the data, and with its being there: another says only the latter.
+        CASE WHEN NOT says_less OR known_reported_by = :reported_by THEN :reported_by END
     FROM compared ORDER BY id
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,

@@ -75,7 +75,8 @@ class ProductionView(Word):
     missed_scans: int
     """How many complete scans in a row covered it and did not report it."""
     reported_by: str | None
-    """Who reported these data last; null when that was before this was kept."""
+    """Who reported it last; null when that was before this was kept, or when another than who reported these
+    data saw it last, in output that was cut off."""
     status: Status
     decision: DecisionView | None
     """The newest; while `status` is pending it was made on an earlier revision."""
