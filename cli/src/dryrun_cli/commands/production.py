@@ -15,7 +15,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_each, read_list, read_object, read_word
 from dryrun_cli.commands.command import command, write, wrote_json
-from dryrun_cli.commands.production_output import may_be_read_again
+from dryrun_cli.commands.production_output import interruptible, may_be_read_again
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
 from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
@@ -121,7 +121,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     begun = None if may_wait else read_word(ScanView, await begin(), "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
     with readable_twice(scan.file) as file:
-        output = ScanOutput(file, scan.file)
+        with interruptible():
+            output = ScanOutput(file, scan.file)
         if begun is None:
             _require_targets(scan.file, output, start)
             begun = read_word(ScanView, await begin(), "a scan")

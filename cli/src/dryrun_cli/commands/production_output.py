@@ -98,7 +98,7 @@ def may_be_read_again(path: Path) -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end this block: it may wait for whoever writes into a pipe, and the event loop with it."""
+    """Let Ctrl-C end this block, which holds the event loop up: it waits for a pipe, or reads for long."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
