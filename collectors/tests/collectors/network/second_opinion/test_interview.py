@@ -1,8 +1,11 @@
 """What each kind of service is asked, against small servers that answer as the real ones do (measured)."""
 
 import asyncio
+import socket
+import socketserver
 import ssl
 import subprocess
+import threading
 import time
 from contextlib import suppress
 
@@ -200,6 +203,22 @@ async def test_behind_tls_a_service_is_asked_the_same(secured, name, serve, expe
     async with listener:
         found = await ask(listener.sockets[0].getsockname()[1])
     assert (found.name, found.product, found.version, found.tls) == (*expected, True)
+
+
+def test_postgresql_that_takes_tls_at_once_and_then_nothing_is_asked_without(secured):
+    class Postgresql17(socketserver.BaseRequestHandler):
+        def handle(self):
+            if self.request.recv(1, socket.MSG_PEEK) == b"\x16":
+                with suppress(OSError):
+                    secured("x").wrap_socket(self.request, server_side=True).close()
+            elif self.request.recv(64).startswith(b"\0\0\0\x09\0\3"):
+                self.request.sendall(b"E\0\0\0\x28SFATAL\0Mno PostgreSQL user name\0\0")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postgresql17) as server:
+        threading.Thread(target=server.serve_forever).start()
+        found = asyncio.run(ask(server.server_address[1]))
+        server.shutdown()
+    assert found == Finding("postgresql", "PostgreSQL DB")
 
 
 async def test_what_speaks_tls_without_a_certificate_is_asked_for_nrpes_version():

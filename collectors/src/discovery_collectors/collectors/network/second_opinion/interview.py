@@ -127,7 +127,18 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
     late = None if page is None else HttpAnswer.read(page.content)
     if late is not None and late.protocol == "http":
         return await http_interview.identify(questioner, late)
-    return Finding("ssl", tls=True) if questioner.tls else None
+    return await _ask_beneath_tls(questioner) if questioner.tls else None
+
+
+async def _ask_beneath_tls(questioner: Questioner) -> Finding:
+    """Ask without TLS what says nothing behind it.
+
+    PostgreSQL from version 17 on also begins with TLS at once, and drops whoever names no protocol there.
+    """
+    questioner.tls = False
+    question = protocol_questions.named("postgresql")
+    found = await _ask(questioner, question) if question is not None else None
+    return found if found is not None and found.product else Finding("ssl", tls=True)
 
 
 async def _ask(
