@@ -90,6 +90,7 @@ async def test_a_protocol_is_known_by_the_answer_to_its_own_question(question, a
         (b"Tarantool 2.6.0 (Binary) 1f8a\n", ("tarantool", "Tarantool", "2.6.0")),
         (b"@RSYNCD: 32.0 sha512\n", ("rsync", "rsync", "")),
         (b"SSH-2.0-dropbear_2025.89\r\n", ("ssh", "Dropbear sshd", "2025.89")),
+        (b"SSH-2.0-rclone/v1.60.1-DEV\r\n", ("ssh", "rclone", "1.60.1-DEV")),
         (b"\x5a\0\0\0\x0a11.8.3-MariaDB-0+deb13u1\0\x07", ("mysql", "MariaDB", "11.8.3-MariaDB-0+deb13u1")),
         (b"220 mail.example ESMTP Postfix (Debian)\r\n", ("smtp", "Postfix smtpd", "")),
         (b"\xff\xfb%\xff\xfd\x18\xff\xfd \xff\xfd#\xff\xfd'", ("telnet", "BSD-derived telnetd", "")),

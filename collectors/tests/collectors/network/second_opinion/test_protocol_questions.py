@@ -88,3 +88,21 @@ def test_an_association_is_asked_for_in_the_lengths_that_it_announces():
         kinds.append(kind)
         place += 4 + length
     assert (kinds, place) == ([0x10, 0x20, 0x50], len(request))
+
+
+@pytest.mark.parametrize(
+    ("result", "diagnostic", "product"),
+    [
+        (53, b"authentication required", "OpenLDAP"),
+        (8, b"strong(er) authentication required", "OpenLDAP"),
+        (13, b"confidentiality required", "OpenLDAP"),
+        (13, b"TLS confidentiality required", "OpenLDAP"),
+        (50, b"authentication required", ""),
+        (8, b"Authentication required for this operation", ""),
+    ],
+)
+def test_openldap_is_known_by_how_it_refuses_whoever_has_not_logged_in(result, diagnostic, product):
+    done = b"\x0a\1%c\4\0\4%c%s" % (result, len(diagnostic), diagnostic)
+    done = b"\2\1\7\x65%c%s" % (len(done), done)
+    found = protocol_questions.read(protocol_questions.named("ldap"), b"\x30%c%s" % (len(done), done))
+    assert found == Finding("ldap", product)

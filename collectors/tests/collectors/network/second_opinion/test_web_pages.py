@@ -1,5 +1,7 @@
 """What a web server is known by: its own pages, and no page that mentions a product."""
 
+from itertools import pairwise
+
 import pytest
 from asking import ask, speaking
 from listening import listening
@@ -85,6 +87,9 @@ async def test_a_page_of_the_products_own_is(content, product, version):
     ("answer", "product"),
     [
         (b"200 OK\r\n\r\n<!DOCTYPE html><title>Welcome to Kiwix Server</title>", "Kiwix"),
+        (b'401 Unauthorized\r\nWWW-Authenticate: Basic realm="VictoriaMetrics"\r\n\r\n', "VictoriaMetrics"),
+        (b'401 Unauthorized\r\nWWW-Authenticate: Basic realm="rclone"\r\n\r\nUnauthorized\n', "rclone"),
+        (b'401 Unauthorized\r\nWWW-Authenticate: Basic realm="rclone files"\r\n\r\nUnauthorized\n', ""),
         (b"200 OK\r\n\r\n<!DOCTYPE html><title>Orthanc Explorer</title>", "Orthanc"),
         (b"200 OK\r\n\r\n<!DOCTYPE html><title>MFS Info (mfsmaster)</title>", "MooseFS"),
         (b"200 OK\r\n\r\n\n\t<h2>Exporters:</h2>\n\t\t<ul>\n", "Prometheus exporter exporter"),
@@ -152,3 +157,22 @@ async def test_a_web_server_that_leaves_a_request_without_headers_unanswered_is_
     ) as number:
         found = await ask(number, answer=0.4)
     assert found == Finding("http", "owhttpd")
+
+
+async def test_a_program_behind_a_library_that_has_no_first_page_is_asked_for_its_metrics():
+    metrics = b"200 OK\r\nContent-Type: text/plain\r\n\r\n# TYPE rabbitmq_build_info untyped\n"
+    metrics += b'rabbitmq_build_info{rabbitmq_version="4.0.5",erlang_version="27.3"} 1\n'
+    pages = {b"/": b"404 Not Found\r\nServer: Cowboy\r\n\r\n{}", b"/metrics": metrics}
+    async with listening(paths(pages, [])) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert (found.product, found.version) == ("RabbitMQ", "4.0.5")
+
+
+async def test_a_program_under_a_path_of_its_own_is_found_three_redirects_on():
+    places = (b"/", b"/prometheus", b"/prometheus/", b"/prometheus/query")
+    pages = {here: b"302 Found\r\nLocation: " + there + b"\r\n\r\n" for here, there in pairwise(places)}
+    title = b"<title>Prometheus Time Series Collection and Processing Server</title>"
+    pages[places[-1]] = b"200 OK\r\n\r\n" + title
+    async with listening(paths(pages, [])) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert found.product == "Prometheus"

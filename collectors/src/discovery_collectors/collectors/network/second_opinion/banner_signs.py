@@ -67,6 +67,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("ssh", "TinySSH", _SSH + rb"2\.0-tinyssh"),
     BannerSign("ssh", "Gerrit Code Review", _SSH + rb"2\.0-GerritCodeReview_(?P<version>[\w.-]{1,30})"),
     BannerSign("ssh", "Apache Mina sshd", _SSH + rb"2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
+    BannerSign("ssh", "rclone", _SSH + rb"2\.0-rclone/(?:" + _VERSION + rb")?"),
     BannerSign("ssh", "libssh", _SSH + rb"2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
     BannerSign("ssh", "", _SSH + rb"[12]\.\d{1,2}-"),
     BannerSign("gopher", "Gophernicus", rb"(?!HTTP/)[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),

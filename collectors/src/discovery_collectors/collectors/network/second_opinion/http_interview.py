@@ -23,7 +23,8 @@ _OF_BARE = ("/adv",)
 """Asked of one whose first page has not even a header, a type or a date: Tang's keys."""
 _NO_REQUEST = b"\r\n\r\n"
 _SHORT_PAGE = 200
-_REDIRECTS = 2
+_REDIRECTS = 3
+"""Prometheus under a path of its own: to the path, to its folder, to its first page."""
 _FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
 """Headers of a proxy that passes the Server header of others on."""
 _WANTS_TLS = re.compile(
@@ -134,5 +135,6 @@ def _library(page: HttpAnswer) -> tuple[str, str]:
 
 def _says_nothing(page: HttpAnswer) -> bool:
     if {"server", "x-powered-by"} & page.headers.keys():
-        return False
+        # A program behind a library that serves something, but nothing here.
+        return page.status == 404
     return page.status in {401, 404} or len(page.body) < _SHORT_PAGE

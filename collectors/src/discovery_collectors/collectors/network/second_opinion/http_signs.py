@@ -88,6 +88,7 @@ _ROWS: tuple[HttpSign, ...] = (
         "/metrics",
     ),
     HttpSign("VictoriaMetrics", "text", rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"'),
+    HttpSign("VictoriaMetrics", "www-authenticate", r'\brealm="VictoriaMetrics"'),
     HttpSign("Grafana http", "title", r"^Grafana$", _IN_JSON, "/api/health"),
     HttpSign("Jaeger", "title", r"^Jaeger UI"),
     HttpSign("Zipkin", "title", r"^Zipkin"),
@@ -200,6 +201,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("elfutils debuginfod", "body", rf"\Adebuginfod \(elfutils\) {_VERSION}"),
     # Queues and streams.
     HttpSign("RabbitMQ", "title", r"^RabbitMQ Management"),
+    HttpSign("RabbitMQ", "text", rf'^rabbitmq_build_info\{{rabbitmq_version="{_VERSION}"'),
     HttpSign(
         "RabbitMQ",
         "text",
@@ -226,6 +228,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("MooseFS", "title", r"^MFS Info\b"),
     # A header of requests, which its remote control sends with every answer.
     HttpSign("rclone", "access-control-request-method", r"^POST, OPTIONS, GET, HEAD$"),
+    HttpSign("rclone", "www-authenticate", r'\brealm="rclone"'),
     HttpSign("Syncthing relay", "json", r'"numPendingSessionKeys"\s{0,4}:\s{0,4}\d', _IN_JSON),
     HttpSign("Syncthing Web UI", "x-syncthing-version", rf"^{_VERSION}"),
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),

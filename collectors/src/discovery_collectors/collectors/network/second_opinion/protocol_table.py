@@ -82,6 +82,13 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (protocol_bytes.ldap(),),
         (
             Reading("OpenLDAP", rb"OpenLDAProotDSE"),
+            # Its refusals before a login (`require authc`, `require strong`) and without TLS (`security`).
+            Reading(
+                "OpenLDAP",
+                rb"^\x30[\s\S]\x02\x01\x07\x65[\s\S]\x0a\x01"
+                rb"(?:[\x08\x35]\x04\0\x04[\s\S](?:strong\(er\) )?authentication required"
+                rb"|\x0d\x04\0\x04[\s\S](?:stronger )?(?:TLS |transport |SASL )?confidentiality required)",
+            ),
             Reading("389 Directory Server", rb"389-Directory/" + VERSION),
             Reading("ApacheDS", rb"Apache Software Foundation"),
             Reading("", rb"^\x30[\s\S]{1,5}\x02\x01\x07[\x64\x65]"),
