@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from nmap_reports import FOOT, HEAD, HTTP, TABLE, host, install_nmap, port
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import follow_up as network
@@ -50,66 +52,25 @@ def asked_again(monkeypatch):
             pass
 
         async def ask(self, address, ports, on_port, **_):
-            for port in ports:
-                asked.append((address, port.number))
-                if (address, port.number) in SECOND_OPINIONS:
-                    on_port(replace(port, **SECOND_OPINIONS[address, port.number]))
+            for each in ports:
+                asked.append((address, each.number))
+                if (address, each.number) in SECOND_OPINIONS:
+                    on_port(replace(each, **SECOND_OPINIONS[address, each.number]))
 
     monkeypatch.setattr(network, "SecondOpinion", Opinion)
     yield asked
     SECOND_OPINIONS.clear()
 
 
-HEAD = "<?xml version='1.0'?><!DOCTYPE nmaprun><nmaprun>"
-FOOT = "<runstats><finished exit='success'/></runstats></nmaprun>"
-
-
-def host(address: str, *ports: str, reason="arp-response") -> str:
-    return (
-        f"<host><status state='up' reason='{reason}'/><address addr='{address}' addrtype='ipv4'/>"
-        f"<ports>{''.join(ports)}</ports></host>"
-    )
-
-
-def port(number: int, service="") -> str:
-    return f"<port protocol='tcp' portid='{number}'><state state='open'/>{service}</port>"
-
-
 @pytest.fixture
 def fake_nmap(tmp_path, monkeypatch):
-    """Put an nmap first on the path that logs its calls and answers its n-th call with the n-th report.
-
-    Further calls get the last one. `said`: what it says at its first call before it reports.
-    """
-
-    def install(*reports: str, script: str = "", said: str = "") -> Path:
-        for number, report in enumerate(reports, start=1):
-            (tmp_path / f"report{number}").write_text(report)
-        (tmp_path / "said1").write_text(said)
-        calls = tmp_path / "calls"
-        program = tmp_path / "nmap"
-        program.write_text(
-            f"#!/bin/sh\ncd {tmp_path}\n{script}\n"
-            'out=$(echo " $*" | sed "s/.* -oX \\([^ ]*\\) .*/\\1/")\n'
-            '{ printf "%s " "$@"; echo; tr "\\n" " "; echo; } >> calls\n'
-            "number=$(($(wc -l < calls) / 2))\n"
-            f'[ -f "report$number" ] || number={len(reports)}\n'
-            '[ ! -f "said$number" ] || cat "said$number"\n'
-            'cat "report$number" > "$out"\n'
-        )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        return calls
-
-    return install
+    """Put an nmap first on the path that reports what it is given (`install_nmap`)."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return partial(install_nmap, tmp_path)
 
 
 def assignment(**options) -> Assignment:
     return Assignment(Scope.parse(["10.0.0.0/24"], ["10.0.0.128/25"]), **options)
-
-
-HTTP = "<service name='http' method='probed' conf='10' product='nginx' version='1.26.3'/>"
-TABLE = "<service name='http' method='table' conf='3'/>"
 
 
 async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit):
