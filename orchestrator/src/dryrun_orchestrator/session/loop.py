@@ -265,9 +265,8 @@ class SessionLoop:
             if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
                 await self._end(record, overlay)
                 return
-            if (
-                why := printable(str(error), limit=500)
-            ) != said and time.monotonic() - said_at > STUCK_SECONDS:
+            why = printable(str(error), limit=500)
+            if why != said and time.monotonic() - said_at > STUCK_SECONDS:
                 await self._say_stuck(why)
                 said, said_at = why, time.monotonic()
             await asyncio.sleep(pause)
