@@ -26,6 +26,12 @@ def test_a_question_of_usual_ports_is_asked_nowhere_else(port):
     assert "munin" not in names(port)
 
 
+@pytest.mark.parametrize("port", [9000, 9001, 19000])
+def test_php_is_asked_before_chats_where_it_mostly_listens(port):
+    asked = [each.name for each in protocol_questions.in_order(port, again=True)]
+    assert asked.index("fastcgi") < asked.index("weechat")
+
+
 def test_no_port_is_asked_the_same_twice():
     for port in (443, 5433, 15432, 15666, 5667, 64738):
         asked = [each.name for each in protocol_questions.in_order(port, again=True, uncertified=True)]

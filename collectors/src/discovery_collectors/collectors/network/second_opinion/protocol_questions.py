@@ -27,9 +27,8 @@ def meant_for(port: int) -> list[ProtocolQuestion]:
 def in_order(port: int, *, again: bool, uncertified: bool = False) -> Iterator[ProtocolQuestion]:
     """Yield those of ports whose services are moved here (`moved_ports`), then those that are asked anywhere.
 
-    `again`: before them those that the port suggests.
-
-    `uncertified`: the service speaks TLS without a certificate.
+    `again`: before them those that the port suggests. `uncertified`: the service speaks TLS and has no
+    certificate.
     """
     if again:
         yield from meant_for(port)

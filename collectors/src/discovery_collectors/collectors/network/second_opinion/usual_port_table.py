@@ -81,7 +81,7 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         "weechat",
         (b"(disc) handshake\n",),
         (Reading("WeeChat relay", rb"^\0\0[\s\S]{2}\0\0\0\0\x04dischtb[\s\S]{1,20}\x12password_hash_algo"),),
-        ports(9000, 9001),
+        ports(9000),
         anywhere=False,
     ),
     ProtocolQuestion(
