@@ -97,11 +97,10 @@ def _address_of(key: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-@command
-async def report(client: ApiClient, common: Common, scan: Scan) -> None:
-    """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
+def _start_of(scan: Scan) -> ScanStart:
+    """Return what begins the scan. Raises WrongUseError with the option that is wrong."""
     try:
-        start = ScanStart.model_validate(
+        return ScanStart.model_validate(
             {
                 "collector": scan.collector,
                 "targets": scan.targets,
@@ -114,11 +113,16 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
         fault = error.errors(include_url=False, include_input=False)[0]
         what = fault["msg"].removeprefix("Value error, ")
         raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
+
+
+@command
+async def report(client: ApiClient, common: Common, scan: Scan) -> None:
+    """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
+    start = _start_of(scan)
     # Nothing is sent before an invalid line or network could end the command. A scan whose output comes
     # through a pipe begins before that is read.
     begin = partial(client.ask, "POST", "/production/scans", body=start.model_dump(mode="json"))
-    may_wait = may_be_read_again(scan.file)
-    begun = None if may_wait else read_word(ScanView, await begin(), "a scan")
+    begun = None if may_be_read_again(scan.file) else read_word(ScanView, await begin(), "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
     with readable_twice(scan.file) as file:
         with interruptible():
@@ -133,18 +137,20 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
             received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
             for name in counts:
                 counts[name] += _number(received.get(name))
-    complete = output.whole and (scan.despite_warnings or not output.warnings)
-    ended = ScanEnd(complete=complete)
+    ended = ScanEnd(complete=output.whole and (scan.despite_warnings or not output.warnings))
     answer = await client.ask(
         "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
     view = read_word(ScanView, answer, "a scan")
-    if wrote_json(common, {**counts, "scan": answer}):
-        return
+    if not wrote_json(common, {**counts, "scan": answer}):
+        _say_received(counts, view, output)
+
+
+def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput) -> None:
     approved = counts.pop("approved")
     by_rules = f"; {approved} of them approved by rules" if approved else ""
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
-    if complete:
+    if view.complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
     elif not output.whole:
         sys.stderr.write(
