@@ -105,6 +105,7 @@ async def test_the_account_page_makes_a_token_for_named_collectors(browsers):
         "/account/tokens", data={**fields, "collectors": ""}, headers={"Accept": "text/html"}
     )
     assert (refused.status_code, "go together" in refused.text) == (422, True)
+    assert ": the scope" not in refused.text
 
 
 async def test_who_removes_a_token_is_told_that_schedules_pause_with_it(browsers):

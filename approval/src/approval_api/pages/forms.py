@@ -45,7 +45,7 @@ def validated[Model: BaseModel](model: type[Model], given: Mapping[str, object],
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise wrong(first_fault(error, ""), title) from error
+        raise wrong(first_fault(error, "").removeprefix(": "), title) from error
 
 
 def wrong(what: str, title: str) -> ProblemError:
