@@ -63,6 +63,16 @@ def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why)
         assert api.scans[1]["complete"] is True
 
 
+@pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
+def test_a_number_that_json_cannot_hold_is_reported_as_none(run, api, tmp_path, number):
+    path = tmp_path / "found.ndjson"
+    line = '{"type": "discovery", "kind": "host", "key": "192.0.2.1", "data": {"a": [%s], "b": 1.5}}\n'
+    path.write_text(line % number)
+    how = ("--collector", "network", "--targets", "192.0.2.0/24", "--profile", "full")
+    assert run("production", "report", path, *how)[0] == 0
+    assert api.reported[0]["discoveries"][0]["data"] == {"a": [None], "b": 1.5}
+
+
 @pytest.mark.parametrize("option", ["--targets", "--exclude"])
 def test_a_network_with_host_bits_is_refused_as_collectors_do(report, api, option):
     code, _, err = report([*FOUND, END], option, "192.0.2.1/24")
