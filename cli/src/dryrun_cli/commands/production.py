@@ -112,9 +112,12 @@ def _start_of(scan: Scan) -> ScanStart:
             }
         )
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
+        fault = error.errors(include_url=False)[0]
         what = fault["msg"].removeprefix("Value error, ")
-        raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {what}") from None
+        place = str(fault["loc"][0])
+        if place in ("targets", "exclude") and fault["type"] == "string_pattern_mismatch":
+            what = f"{fault['input']!a} is no address or network; names are refused"
+        raise WrongUseError(f"{_DECLARED.get(place, '')}: {what}") from None
 
 
 @command
@@ -155,13 +158,19 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput) ->
     if view.complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
     elif not output.whole:
+        why = (
+            "The collector did not finish"
+            if output.promised is None
+            else f"The end line promises {output.promised} discoveries, and {output.count} are there"
+        )
         sys.stderr.write(
-            "The collector did not finish: nothing counts as missed, and what it said with less certainty or "
+            f"{why}: nothing counts as missed, and what it said with less certainty or "
             "fewer values than is known changes nothing.\n"
         )
     else:
+        often = "once" if output.warnings == 1 else f"{output.warnings} times"
         sys.stderr.write(
-            f"The collector warned {output.warnings} times that it could not inspect something: nothing "
+            f"The collector warned {often} that it could not inspect something: nothing "
             "counts as missed. To count all the same: --despite-warnings\n"
         )
 

@@ -33,24 +33,24 @@ class ScanOutput:
         self._file = file
         self._path = path
         self.warnings = 0
-        promised: int | None = None
-        count = 0
+        self.promised: int | None = None
+        """How many discoveries the end line counts; None without one."""
+        self.count = 0
         last: dict[bytes, int] = {}
         for line in parsed_lines(file, path):
-            if promised is not None:
+            if self.promised is not None:
                 raise WrongUseError(
                     f"{path} goes on after its end line; report each collector's output by itself"
                 )
             if isinstance(line, EndLine):
-                promised = line.discoveries
+                self.promised = line.discoveries
             elif isinstance(line, WarningLine):
                 self.warnings += 1
             elif isinstance(line, DiscoveryLine):
-                last[_identity(line)] = count
-                count += 1
-        self._count = count
+                last[_identity(line)] = self.count
+                self.count += 1
         self._last = frozenset(last.values())
-        self.whole = promised == count
+        self.whole = self.promised == self.count
         """Whether the end line was there, the last one, with the right count."""
 
     def discoveries(self) -> Iterator[DiscoveryLine]:
@@ -58,7 +58,7 @@ class ScanOutput:
         self._file.seek(0)
         lines = (line for line in parsed_lines(self._file, self._path) if isinstance(line, DiscoveryLine))
         # What is written to the file meanwhile was not judged.
-        for number, line in zip(range(self._count), lines, strict=False):
+        for number, line in zip(range(self.count), lines, strict=False):
             if number in self._last:
                 yield line
 
