@@ -21,6 +21,7 @@ REFUSED = {
     "logs that are always turned over": '{"log_bytes": {"target": 10, "collector": 10000000}}',
     "a subnet of a million addresses": '{"largest_subnet": 12}',
     "a number as a text": '{"session_seconds": "1800"}',
+    "so little of a processor that the engine sets no limit": '{"nano_cpus": 9999}',
     "true for a number": '{"targets": true}',
     "half a target": '{"targets": 1.5}',
     "an unknown key": '{"target": 1}',

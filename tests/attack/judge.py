@@ -136,7 +136,8 @@ def _host_faults(host: Mapping[str, Any], listed: Mapping[str, Any], role: str) 
         "Memory": host["Memory"] <= _MEMORY,
         "MemorySwap": host["MemorySwap"] == host["Memory"],
         "MemorySwappiness": host["MemorySwappiness"] is None,
-        "NanoCpus": host["NanoCpus"] <= 500_000_000,
+        # Below 1 ms in 100 ms the kernel has no quota; below 1 µs the engine sets none.
+        "NanoCpus": 10_000_000 <= host["NanoCpus"] <= 500_000_000,
         "PidsLimit": (host["PidsLimit"] or 0) <= 100,
         "OomScoreAdj": host["OomScoreAdj"] == 1000,
         "CapDrop": host["CapDrop"] == ["ALL"],

@@ -11,7 +11,7 @@ from docker_guard.allowlist import AllowedImage, Allowlist, TmpfsRow
 from docker_guard.arguments import is_within
 from docker_guard.bodies import OOM_SCORE_ADJ, CreateContainer, Endpoint, Host
 from docker_guard.network_rules import SessionNetwork
-from docker_guard.policy import LEAST_LOG_FILE_BYTES, Policy
+from docker_guard.policy import LEAST_LOG_FILE_BYTES, LEAST_NANO_CPUS, Policy
 from docker_guard.refusal import Refusal, shown
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -83,9 +83,10 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         aliases=_aliases(endpoint),
         capabilities=_capabilities(host, image),
         memory=_within("Memory", host.Memory, policy.memory_bytes),
-        # Without it the engine would allow the same amount again as swap.
-        memory_and_swap=_within("MemorySwap", host.MemorySwap, policy.memory_bytes),
-        nano_cpus=_within("NanoCpus", host.NanoCpus, policy.nano_cpus),
+        # Without it the engine allows the same amount again as swap; above Memory, swapping keeps the host's
+        # disk busy.
+        memory_and_swap=_within("MemorySwap", host.MemorySwap, host.Memory, least=host.Memory),
+        nano_cpus=_within("NanoCpus", host.NanoCpus, policy.nano_cpus, least=LEAST_NANO_CPUS),
         pids=_within("PidsLimit", host.PidsLimit, policy.pids),
         read_only=host.ReadonlyRootfs,
         tmpfs=_tmpfs(host, image),
@@ -172,9 +173,9 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
     }
 
 
-def _within(what: str, value: int | None, ceiling: int) -> int:
-    if not value or not 0 < value <= ceiling:
-        raise Refusal("limits", f"{what} must be set, to at most {ceiling}")
+def _within(what: str, value: int, ceiling: int, least: int = 1) -> int:
+    if not least <= value <= ceiling:
+        raise Refusal("limits", f"{what} must be set, to at least {least} and at most {ceiling}")
     return value
 
 

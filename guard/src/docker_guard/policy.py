@@ -17,6 +17,9 @@ from docker_guard.strict_json import unique
 MIB = 1024 * 1024
 LEAST_LOG_FILE_BYTES = 1_000_000
 """Of one file of a container's log; rotating files of a few bytes costs the engine a whole CPU."""
+LEAST_NANO_CPUS = 10_000_000
+"""The kernel's least quota, 1 ms in 100 ms. Below a thousandth of it the engine rounds the quota to none: no
+limit at all."""
 type Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 type LogBytes = Annotated[int, Field(ge=LEAST_LOG_FILE_BYTES)]
 
@@ -78,7 +81,7 @@ class Policy(BaseModel):
     """Of all sessions together."""
 
     memory_bytes: int = Field(default=512 * MIB, gt=0)
-    nano_cpus: int = Field(default=500_000_000, gt=0)
+    nano_cpus: int = Field(default=500_000_000, ge=LEAST_NANO_CPUS)
     pids: int = Field(default=100, gt=0)
     log_bytes: Mapping[Role, LogBytes] = {"target": 10 * MIB, "collector": 128 * MIB}
     """All files of one container's log together, for both roles."""
