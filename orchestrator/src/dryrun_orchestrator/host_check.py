@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.host import Host
-from dryrun_orchestrator.session.cleaning_up import LeftoverError
 from dryrun_orchestrator.session.failure import SessionFailedError
+from dryrun_orchestrator.session.removal import LeftoverError
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
 from dryrun_orchestrator.settings import Settings
 

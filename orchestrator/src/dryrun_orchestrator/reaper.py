@@ -13,7 +13,7 @@ from dryrun_contract.session import Phase
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.session.removal import LeftoverError, remove_everything
 
 log = logging.getLogger(__name__)
 

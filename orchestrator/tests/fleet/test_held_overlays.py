@@ -17,15 +17,15 @@ from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachable
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
 from dryrun_orchestrator.held_overlays import HeldOverlays
 from dryrun_orchestrator.journal.errors import JournalReadError, JournalWriteError
-from dryrun_orchestrator.session import loop
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
+from dryrun_orchestrator.session import cleaning_up
+from dryrun_orchestrator.session.removal import LeftoverError, OverlayHeldError, remove_everything
 
 HELD = "its empty overlay dryrun-{} is left: the swarm keeps a task on it"
 
 
 @pytest.fixture
 def spread(fleet, monkeypatch):
-    monkeypatch.setattr(loop, "HELD_SECONDS", 0.3)
+    monkeypatch.setattr(cleaning_up, "HELD_SECONDS", 0.3)
     resize(fleet, a=(1, 4), b=(2, 4), c=(1, 4))
     return fleet
 
@@ -120,7 +120,7 @@ async def test_a_host_that_does_not_answer_keeps_it_too(spread):
 
 async def test_a_host_that_left_the_file_keeps_it_until_its_guard_has_removed_all(spread, monkeypatch):
     spread.changes = {"reaper_seconds": 0.1}
-    monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta(seconds=60))
+    monkeypatch.setattr(cleaning_up, "AFTER_DEADLINE", timedelta(seconds=60))
     async with kept(spread) as session_id:
         pass
     engine = spread.fleet.pop("c")[0]
@@ -133,12 +133,12 @@ async def test_a_host_that_left_the_file_keeps_it_until_its_guard_has_removed_al
         assert engine.containers
         record = await spread.journal.session(session_id)
         assert record.phase is Phase.CLEANING_UP
-        monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta(days=-1))
+        monkeypatch.setattr(cleaning_up, "AFTER_DEADLINE", timedelta(days=-1))
         await spread.ended(session_id)
 
 
 async def test_a_bridge_keeps_its_session_whatever_its_engine_says(fleet, monkeypatch):
-    monkeypatch.setattr(loop, "HELD_SECONDS", 0.1)
+    monkeypatch.setattr(cleaning_up, "HELD_SECONDS", 0.1)
     async with fleet.running():
         session_id = await fleet.start(keep=True)
         await fleet.until(session_id, Phase.KEPT)
@@ -153,7 +153,7 @@ async def test_a_bridge_keeps_its_session_whatever_its_engine_says(fleet, monkey
 
 
 async def test_removal_is_tried_for_a_while_before(spread, monkeypatch):
-    monkeypatch.setattr(loop, "HELD_SECONDS", 60)
+    monkeypatch.setattr(cleaning_up, "HELD_SECONDS", 60)
     async with kept(spread) as session_id:
         await spread.supervisor.stop(session_id)
         await spread.eventually(lambda: len(spread.engine.calls_of("remove_network")) > 3)
@@ -209,9 +209,9 @@ async def test_what_begins_meanwhile_keeps_the_session_from_its_end(spread, monk
 
 def test_the_time_begins_anew_with_anything_else(monkeypatch):
     seconds = iter((0.0, 20.0, 25.0, 50.0, 55.0))
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(cleaning_up.time, "monotonic", lambda: next(seconds))
     only_held = OverlayHeldError("dryrun-1", "in use by task")
-    held_for = loop._Held()
+    held_for = cleaning_up._Held()
     assert held_for.after(only_held) is None
     assert held_for.after(only_held) is None
     assert held_for.after(EngineUnreachableError("no answer")) is None

@@ -12,7 +12,7 @@ from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.fleet_view import overlay_state, show_fleet
-from dryrun_orchestrator.session import loop
+from dryrun_orchestrator.session import cleaning_up
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 
 from engine_in_memory.engine import FakeImage  # isort: skip
@@ -219,7 +219,7 @@ async def test_a_host_that_was_silent_during_a_scan_across_hosts_fails_it(
 
 
 async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(fleet, impatient, monkeypatch):
-    monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta())
+    monkeypatch.setattr(cleaning_up, "AFTER_DEADLINE", timedelta())
     fleet.changes = {"session_seconds": 5}
     resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
     async with fleet.running():

@@ -15,7 +15,7 @@ from dryrun_orchestrator.engine.protocol import (
     ImageNotAllowedError,
     NetworkSpec,
 )
-from dryrun_orchestrator.session import loop
+from dryrun_orchestrator.session import cleaning_up
 
 
 @pytest.mark.parametrize("call", ["remove_container", "remove_network", "read_log"])
@@ -256,8 +256,8 @@ async def test_a_cleanup_that_fails_for_a_moment_says_nothing(stage):
 
 
 async def test_a_cleanup_that_is_stuck_says_why_once_and_ends_as_it_would_have(stage, monkeypatch):
-    monkeypatch.setattr(loop, "STUCK_SECONDS", 0.3)
-    monkeypatch.setattr(loop, "MAX_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(cleaning_up, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(cleaning_up, "MAX_PAUSE_SECONDS", 0.1)
     async with stage.running() as supervisor:
         session_id = await stage.start(keep=True)
         await stage.until(session_id, Phase.KEPT)

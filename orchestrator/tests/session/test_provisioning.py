@@ -5,7 +5,7 @@ from dryrun_contract.session import Outcome
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.engine.protocol import NetworkSpec
-from dryrun_orchestrator.session import cleaning_up
+from dryrun_orchestrator.session import removal
 from dryrun_orchestrator.session.container_specs import container_spec, session_labels
 
 
@@ -69,8 +69,8 @@ async def test_what_a_lost_journal_left_goes_as_soon_as_the_engine_lets_go(stage
                 return refusals.pop()
             return await removed(engine, container, places)
 
-        removed = cleaning_up._remove_container
-        monkeypatch.setattr(cleaning_up, "_remove_container", remove)
+        removed = removal._remove_container
+        monkeypatch.setattr(removal, "_remove_container", remove)
         await stage.start(session_id)
         session = await stage.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)

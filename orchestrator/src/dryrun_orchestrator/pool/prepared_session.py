@@ -15,10 +15,10 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.session.cleaning_up import AFTER_DEADLINE, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
-from dryrun_orchestrator.session.loop import AFTER_DEADLINE, why_not_removed
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets

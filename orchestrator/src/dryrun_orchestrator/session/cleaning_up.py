@@ -1,114 +1,106 @@
-"""Phase `cleaning_up`: removes everything with the session's label, and nothing else."""
+"""Phase `cleaning_up`: removes what a session created, again and again until nothing of it is left."""
 
 import asyncio
+import contextlib
+import logging
+import time
+from datetime import timedelta
 
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    Container,
-    Engine,
-    EngineError,
-    InUseByTaskError,
-    Network,
-    NotFoundError,
-    TransientEngineError,
-)
+from dryrun_contract.event import PhaseChanged
+from dryrun_contract.session import Phase
+from dryrun_contract.text import printable
+from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.engine.protocol import EngineError, EngineUnreachableError
+from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.removal import LeftoverError, OverlayHeldError, remove_everything
+from dryrun_orchestrator.storage import NotStoredError
 
-IN_FLIGHT = 8
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 5.0
+STUCK_SECONDS = 10.0
+"""After which a cleanup that does not succeed says why, and at most how often."""
+AFTER_DEADLINE = timedelta(seconds=60)
+"""How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
+HELD_SECONDS = 30.0
+"""How long removal of an overlay is tried that the swarm holds: an engine waits 20 s for a lost leader."""
 
 
-class LeftoverError(Exception):
-    """Something could not be removed; the message lists what and why. Removal is retried."""
+async def clean_up(context: SessionContext, record: SessionRecord) -> str | None:
+    """Return when nothing of the session is left to remove, however long that takes.
 
-
-class OverlayHeldError(LeftoverError):
-    """No host has a container of the session, and the swarm has a task on its overlay all the same.
-
-    It keeps one for a container that went with its engine (moby#31068).
+    The name of an overlay is returned that only the swarm holds: it delays no end of a session, the reaper
+    removes it later.
     """
-
-    def __init__(self, overlay: str, why: str) -> None:
-        super().__init__(why)
-        self.overlay = overlay
-        """Its name."""
-
-
-async def remove_everything(engine: Engine, label: str) -> list[Container]:
-    """Remove every container and network whose label `label` (`key=value`) matches exactly.
-
-    Running containers are killed by their removal: what they hold is in memory and gone with them, and their
-    logs were read before. Asking them to stop first took 1.6 times as long. Networks are removed once they
-    are empty. Return the removed containers. Raises LeftoverError when anything is left, OverlayHeldError
-    when that is nothing but an overlay that the swarm holds.
-    """
-    containers, networks = await asyncio.gather(
-        engine.list_containers(label), engine.list_networks(label), return_exceptions=True
-    )
-    if isinstance(containers, BaseException):
-        raise containers
-    places = asyncio.Semaphore(IN_FLIGHT)
-    errors = await asyncio.gather(*(_remove_container(engine, container, places) for container in containers))
-    # Only now: containers go at once, also while no manager of a fleet says what networks there are.
-    if isinstance(networks, BaseException):
-        for error in filter(None, errors):
-            networks.add_note(error)
-        raise networks
-    refusals = await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
-    refused = [
-        (network, error) for network, error in zip(networks, refusals, strict=True) if error is not None
-    ]
-    failed = [error for error in errors if error is not None]
-    failed += [f"network {network.id[:12]}: {error}" for network, error in refused]
-    held = {network.name for network, error in refused if isinstance(error, InUseByTaskError)}
-    if len(failed) > len(held):
-        raise LeftoverError("; ".join(failed))
-    # Listed again: a create that was in progress may have completed meanwhile.
-    new_containers, left_networks = await _listed(engine, label)
-    left = [*(each.name for each in new_containers), *(each.name for each in left_networks)]
-    if left and not new_containers and held.issuperset(left):
-        raise OverlayHeldError(", ".join(left), "; ".join(failed))
-    if left:
-        raise LeftoverError(f"still there after removal: {', '.join(left)}")
-    return containers
-
-
-async def _listed(engine: Engine, label: str) -> tuple[list[Container], list[Network]]:
-    return await asyncio.gather(engine.list_containers(label), engine.list_networks(label))
-
-
-async def _remove_container(engine: Engine, container: Container, places: asyncio.Semaphore) -> str | None:
-    async with places:
-        try:
-            await engine.remove_container(container.id)
-        except NotFoundError:
-            return None
-        except EngineError as error:
-            return f"container {container.name}: {error}"
+    if record.subnet is None:
+        # Nothing was created: do not wait for an engine that may be down.
+        return None
+    pause, held, said, said_at = FIRST_PAUSE_SECONDS, _Held(), "", time.monotonic()
+    while (error := await why_not_removed(context)) is not None:
+        if isinstance(error, EngineUnreachableError) and _is_left_to_guards(context, record):
+            break
+        if (overlay := held.after(error)) is not None and _may_end_beside_overlay(context, record):
+            return overlay
+        why = printable(str(error), limit=500)
+        if why != said and time.monotonic() - said_at > STUCK_SECONDS:
+            await _say_stuck(context, why)
+            said, said_at = why, time.monotonic()
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, MAX_PAUSE_SECONDS)
     return None
 
 
-async def _remove_network(engine: Engine, network_id: str) -> EngineError | None:
+async def why_not_removed(context: SessionContext) -> LeftoverError | EngineError | None:
+    """Remove everything; return why not all of it is gone, None when it is."""
     try:
-        await remove_network_patiently(engine, network_id)
-    except EngineError as error:
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
+    except (LeftoverError, EngineError) as error:
+        metrics.CLEANUP_FAILURES.inc()
+        log.warning("session %s: cleanup: %s; trying again", context.id, error)
         return error
     return None
 
 
-async def remove_network_patiently(engine: Engine, network_id: str) -> None:
-    """Remove a network, with retries: just after its last container it may still have active endpoints.
+class _Held:
+    """For how long nothing of a session was left but an overlay that the swarm holds."""
 
-    Raises the last EngineError after about 4 s.
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def after(self, error: Exception) -> str | None:
+        """Return the overlay's name once that lasted for `HELD_SECONDS`; anything else begins it anew."""
+        if not isinstance(error, OverlayHeldError):
+            self._since = None
+            return None
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        return error.overlay if now - self._since >= HELD_SECONDS else None
+
+
+def _may_end_beside_overlay(context: SessionContext, record: SessionRecord) -> bool:
+    """Return whether every host of the session was asked for containers, or keeps none by now.
+
+    One that is no longer in the fleet's file is asked for nothing. A bridge has no tasks, whatever its
+    engine says.
     """
-    error: EngineError | None = None
-    for pause in (0.0, 0.02, 0.04, 0.08, 0.16, 0.3, 0.6, 1.2, 2.0):
-        await asyncio.sleep(pause)
-        try:
-            await engine.remove_network(network_id)
-        except NotFoundError:
-            return
-        except (ConflictError, TransientEngineError) as again:
-            error = again
-        else:
-            return
-    assert error is not None
-    raise error
+    if context.placement is None or not context.placement.is_spread:
+        return False
+    return context.lost_host() is None or _is_left_to_guards(context, record)
+
+
+def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
+    """Return whether a host that does not answer keeps nothing of the session by now.
+
+    Its guard removes what is due, at once when the host comes back; so does the reaper.
+    """
+    if context.placement is None or record.expires_at is None:
+        return False
+    return context.now() > record.expires_at + AFTER_DEADLINE
+
+
+async def _say_stuck(context: SessionContext, why: str) -> None:
+    """Let people see why cleanup takes so long; a full disk holds no removal up."""
+    reason = f"not everything is removed yet: {why}; trying again"
+    with contextlib.suppress(NotStoredError):
+        await context.journal.update_session(context.id, PhaseChanged(phase=Phase.CLEANING_UP, reason=reason))

@@ -26,7 +26,6 @@ from dryrun_orchestrator.engine.protocol import (
     NotFoundError,
     SubnetTakenError,
 )
-from dryrun_orchestrator.session.cleaning_up import remove_everything
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
 from dryrun_orchestrator.session.probe import (
     PROBE_SERVICE,
@@ -35,6 +34,7 @@ from dryrun_orchestrator.session.probe import (
     read_probe,
     remove_probe,
 )
+from dryrun_orchestrator.session.removal import remove_everything
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings

@@ -5,24 +5,17 @@ or takes too long leads to `cleaning_up`; a temporary failure is retried. Only e
 """
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
-from dryrun_contract.text import printable
-from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.engine.protocol import (
-    EngineError,
-    EngineUnreachableError,
-    TransientEngineError,
-)
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
 from dryrun_orchestrator.journal.records import SessionRecord
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
+from dryrun_orchestrator.session.cleaning_up import clean_up, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
@@ -36,14 +29,7 @@ from dryrun_orchestrator.storage import NotStoredError
 log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
-STUCK_SECONDS = 10.0
-"""After which a cleanup that does not succeed says why, and at most how often."""
 DEADLINE_LOOK_SECONDS = 0.5
-AFTER_DEADLINE = timedelta(seconds=60)
-"""How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
-
-HELD_SECONDS = 30.0
-"""How long removal of an overlay is tried that the swarm holds: an engine waits 20 s for a lost leader."""
 HELD = (
     "its empty overlay {} is left: the swarm keeps a task on it, and no host has a container of this session"
 )
@@ -71,22 +57,6 @@ class _Verdict:
     summary: Sequence[EventData] = ()
 
 
-class _Held:
-    """For how long nothing of a session was left but an overlay that the swarm holds."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-
-    def after(self, error: Exception) -> str | None:
-        """Return the overlay's name once that lasted for `HELD_SECONDS`; anything else begins it anew."""
-        if not isinstance(error, OverlayHeldError):
-            self._since = None
-            return None
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        return error.overlay if now - self._since >= HELD_SECONDS else None
-
-
 class SessionLoop:
     """The loop of one session that has left the queue."""
 
@@ -107,7 +77,7 @@ class SessionLoop:
     async def _leave(self, record: SessionRecord) -> None:
         """Carry out the session's phase and enter the next."""
         if record.phase is Phase.CLEANING_UP:
-            await self._clean_up(record)
+            await self._end(record, await clean_up(self._context, record))
         elif record.phase is Phase.QUEUED:
             await self._enter(_Verdict(Phase.PROVISIONING))
         else:
@@ -249,59 +219,7 @@ class SessionLoop:
             return f"{reason}; not healthy: {', '.join(late)}" if late else f"{reason}; all targets are ready"
         return reason
 
-    async def _clean_up(self, record: SessionRecord) -> None:
-        """Remove everything; repeat until listings are empty, however long that takes.
-
-        An overlay that only the swarm holds delays no end of a session: the reaper removes it later.
-        """
-        if record.subnet is None:
-            # Nothing was created: do not wait for an engine that may be down.
-            await self._end(record)
-            return
-        pause, held, said, said_at = 0.2, _Held(), "", time.monotonic()
-        while (error := await why_not_removed(self._context)) is not None:
-            if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
-                break
-            if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
-                await self._end(record, overlay)
-                return
-            why = printable(str(error), limit=500)
-            if why != said and time.monotonic() - said_at > STUCK_SECONDS:
-                await self._say_stuck(why)
-                said, said_at = why, time.monotonic()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, MAX_PAUSE_SECONDS)
-        await self._end(record)
-
-    async def _say_stuck(self, why: str) -> None:
-        """Let people see why cleanup takes so long; a full disk holds no removal up."""
-        reason = f"not everything is removed yet: {why}; trying again"
-        with contextlib.suppress(NotStoredError):
-            await self._context.journal.update_session(
-                self._context.id, PhaseChanged(phase=Phase.CLEANING_UP, reason=reason)
-            )
-
-    def _may_end_beside_overlay(self, record: SessionRecord) -> bool:
-        """Return whether every host of the session was asked for containers, or keeps none by now.
-
-        One that is no longer in the fleet's file is asked for nothing. A bridge has no tasks, whatever its
-        engine says.
-        """
-        placement = self._context.placement
-        if placement is None or not placement.is_spread:
-            return False
-        return self._context.lost_host() is None or self._is_left_to_guards(record)
-
-    def _is_left_to_guards(self, record: SessionRecord) -> bool:
-        """Return whether a host that does not answer keeps nothing of the session by now.
-
-        Its guard removes what is due, at once when the host comes back; so does the reaper.
-        """
-        if self._context.placement is None or record.expires_at is None:
-            return False
-        return self._context.now() > record.expires_at + AFTER_DEADLINE
-
-    async def _end(self, record: SessionRecord, held_overlay: str | None = None) -> None:
+    async def _end(self, record: SessionRecord, held_overlay: str | None) -> None:
         targets = await self._context.journal.targets(self._context.id)
         removed = [
             replace(target, state="removed").changed()
@@ -351,14 +269,3 @@ def _most_informative(causes: list[BaseException]) -> BaseException:
             if isinstance(cause, kind):
                 return cause
     return causes[0]
-
-
-async def why_not_removed(context: SessionContext) -> LeftoverError | EngineError | None:
-    """Remove everything; return why not all of it is gone, None when it is."""
-    try:
-        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
-    except (LeftoverError, EngineError) as error:
-        metrics.CLEANUP_FAILURES.inc()
-        log.warning("session %s: cleanup: %s; trying again", context.id, error)
-        return error
-    return None

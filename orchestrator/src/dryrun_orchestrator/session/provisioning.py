@@ -24,11 +24,11 @@ from dryrun_orchestrator.engine.protocol import (
     TransientEngineError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
 from dryrun_orchestrator.session.container_specs import TARGET_LIMITS, container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.proof import prove_isolation
+from dryrun_orchestrator.session.removal import LeftoverError, remove_everything
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, target_addresses
 
 
