@@ -4,14 +4,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from engine_in_memory.engine import FakeEngine
 from served_app import TOKEN, audit_lines, serving, until_ended
-from stage import Stage, images
 
 from dryrun_contract.event import EventPage, Snapshot
 from dryrun_contract.problem import Problem
 from dryrun_contract.template import Template
-from dryrun_orchestrator.app import create_app
 
 
 @pytest.fixture
@@ -239,39 +236,10 @@ async def test_templates_come_with_their_ground_truth_for_the_api(served):
     assert {fact.key for fact in shown.ground_truth.facts} == {"web", "web:80/tcp", "db"}
 
 
-async def test_readiness_says_what_is_missing(served):
-    async with asyncio.timeout(5):
-        while (await served.get("/readyz")).status_code != 200:
-            await asyncio.sleep(0.05)
-    served.engine.go_down()
-    answer = await served.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["checks"]["engine"].startswith("no: ")
-
-
-async def test_metrics_are_in_prometheus_form(served):
-    text = (await served.get("/metrics")).text
-    assert "dryrun_isolated" in text
-    assert "dryrun_sessions_ended_total" in text
-
-
 async def test_a_route_that_does_not_exist_is_a_problem_too(served):
     answer = await served.get("/nothing")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-
-
-async def test_metrics_with_an_address_of_their_own_are_there_and_nowhere_else(tmp_path, unused_tcp_port):
-    place = f"127.0.0.1:{unused_tcp_port}"
-    async with FakeEngine(images()) as engine:
-        stage = Stage(tmp_path, engine)
-        stage.write_collectors()
-        app = create_app(stage.settings.model_copy(update={"metrics_listen": place}), engine)
-        async with app.router.lifespan_context(app), httpx2.AsyncClient(trust_env=False) as client:
-            assert "dryrun_isolated" in (await client.get(f"http://{place}/metrics")).text
-            assert (await client.get(f"http://{place}/sessions", headers=TOKEN)).status_code == 404
-            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as inside:
-                assert (await inside.get("/metrics")).status_code == 404
 
 
 async def test_the_faults_of_an_invalid_template_stand_beside_the_words_and_not_in_them(served):

@@ -12,18 +12,13 @@ from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.door import install_door
-from dryrun_orchestrator.endpoints import (
-    check_readiness,
-    metrics_router,
-    record_stranger,
-    record_unread,
-    render_metrics,
-    router,
-)
+from dryrun_orchestrator.endpoints import record_stranger, record_unread, router
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, read_fleet_file
 from dryrun_orchestrator.fleet_view import show_fleet
+from dryrun_orchestrator.health import check_readiness, metrics_router, render_metrics
+from dryrun_orchestrator.health import router as health_router
 from dryrun_orchestrator.hosts import Hosts, hosts_of_fleet, one_host
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.parts import Parts
@@ -98,6 +93,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     install_problem_handlers(app, record_unread)
     install_door(app, settings.token.get_secret_value(), record_stranger)
     app.include_router(router)
+    app.include_router(health_router)
     if settings.metrics_listen is None:
         app.include_router(metrics_router)
     return app

@@ -3,14 +3,11 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
-from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from dryrun_contract.event import Snapshot
@@ -25,13 +22,9 @@ from dryrun_contract.text import printable
 from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
-from dryrun_orchestrator.engine.protocol import EngineError
-from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.journal.event_log import PositionGoneError
-from dryrun_orchestrator.parts import Parts
+from dryrun_orchestrator.parts import Parts, parts_of
 from dryrun_orchestrator.problems import answer_refusal, request_id_of
-from dryrun_orchestrator.storage import NotStoredError
-from dryrun_serving.metrics_listener import MEDIA_TYPE
 from dryrun_serving.refusal import RefusedError
 
 MAX_WAIT_SECONDS = 60
@@ -40,29 +33,16 @@ MAX_CHOICE = 2000
 """Characters."""
 MAX_SEQ = 2**63 - 1
 """SQLite counts in 64 bits."""
-READY_DEADLINE_SECONDS = 5
-
-
-def parts_of(request: Request) -> Parts:
-    """Return what the application was composed of."""
-    parts: Parts = request.app.state.parts
-    return parts
-
 
 Actor = Annotated[
     str, Header(alias="X-Actor", max_length=200, description="Who requests it, as asserted by the caller.")
 ]
 
-router = APIRouter()
-metrics_router = APIRouter()
-"""Left out when metrics have a listener of their own."""
 # Only documents the token in OpenAPI; `door` checks it before the body is read.
-guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN"))])
+router = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN"))])
 
 
-@guarded.put(
-    "/sessions/{session_id}", status_code=201, responses={200: {"description": "It already existed"}}
-)
+@router.put("/sessions/{session_id}", status_code=201, responses={200: {"description": "It already existed"}})
 async def put_session(
     request: Request,
     response: Response,
@@ -89,44 +69,44 @@ async def put_session(
     return session
 
 
-@guarded.post("/sessions/{session_id}/stop", status_code=202)
+@router.post("/sessions/{session_id}/stop", status_code=202)
 async def stop_session(request: Request, session_id: UUID, x_actor: Actor) -> Session:
     """Request that a session stops; its network is removed. Idempotent."""
     supervisor = parts_of(request).supervisor
     return await _audited(request, x_actor, lambda: supervisor.stop(session_id), {})
 
 
-@guarded.get("/sessions")
+@router.get("/sessions")
 async def list_sessions(request: Request) -> list[Session]:
     """List every session in the journal, oldest first."""
     return await parts_of(request).supervisor.list()
 
 
-@guarded.get("/sessions/{session_id}")
+@router.get("/sessions/{session_id}")
 async def show_session(request: Request, session_id: UUID) -> Session:
     """Show one session."""
     return await parts_of(request).supervisor.show(session_id)
 
 
-@guarded.get("/pool")
+@router.get("/pool")
 async def show_pool(request: Request) -> Pool:
     """Show the sessions that are prepared ahead. Requesting the id of one claims it."""
     return await parts_of(request).pool.get()
 
 
-@guarded.get("/hosts")
+@router.get("/hosts")
 async def show_hosts(request: Request) -> Fleet:
     """Show the hosts of the fleet and what stands on each; none where there is no fleet."""
     return await parts_of(request).fleet.get()
 
 
-@guarded.get("/templates")
+@router.get("/templates")
 async def list_templates(request: Request) -> list[TemplateSummary]:
     """List the templates a session can use."""
     return [template.summary() for template in parts_of(request).supervisor.catalog.valid()]
 
 
-@guarded.get("/templates/{template_id}")
+@router.get("/templates/{template_id}")
 async def show_template(
     request: Request,
     template_id: str,
@@ -144,7 +124,7 @@ async def show_template(
     return parts_of(request).supervisor.catalog.get(template_id, seed, choice).full()
 
 
-@guarded.get("/events", responses={410: {"model": Snapshot}})
+@router.get("/events", responses={410: {"model": Snapshot}})
 async def list_events(
     request: Request,
     after: Annotated[str | None, Query(examples=["0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11:42"])] = None,
@@ -203,94 +183,6 @@ async def _gone(parts: Parts) -> Response:
         sessions=tuple(await parts.supervisor.list()),
     )
     return Response(snapshot.model_dump_json(), status_code=410, media_type="application/json")
-
-
-@router.get("/livez")
-async def live() -> dict[str, str]:
-    """Liveness: answers while the process runs."""
-    return {"status": "alive"}
-
-
-@router.get(
-    "/readyz", responses={503: {"description": "A session started now would fail; the checks say why"}}
-)
-async def ready(request: Request) -> Response:
-    """Readiness: whether a session started now could succeed (engine, isolation, storage, files)."""
-    checks = await parts_of(request).readiness.get()
-    is_ready = all(state.startswith("ok") for state in checks.values())
-    return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
-
-
-async def check_readiness(parts: Parts) -> dict[str, str]:
-    """Return the state of each check; `ok…` means passed. Calls the engine."""
-    if parts.hosts.fleet is None:
-        of_hosts = {"engine": await _engine_state(parts), "isolation": _isolation_state(parts)}
-    else:
-        records = await parts.journal.sessions()
-        fleet = fleet_view(parts.hosts, records)
-        held = [record.held_overlay for record in records if record.held_overlay is not None]
-        of_hosts = {
-            "hosts": hosts_state(fleet),
-            "overlay": overlay_state(fleet, parts.hosts.why_none_crosses, held, parts.hosts.last_crossing),
-        }
-    return {
-        **of_hosts,
-        "journal": await _journal_state(parts),
-        "audit log": await _audit_state(parts),
-        "installed files": parts.supervisor.files_state,
-    }
-
-
-async def _engine_state(parts: Parts) -> str:
-    try:
-        async with asyncio.timeout(READY_DEADLINE_SECONDS):
-            await parts.hosts.only.engine.ping()
-    except EngineError as error:
-        return f"no: {error}"
-    except TimeoutError:
-        return f"no: no answer within {READY_DEADLINE_SECONDS} s"
-    return "ok"
-
-
-async def _journal_state(parts: Parts) -> str:
-    if (fault := await parts.journal.fault()) is not None:
-        return f"no: {fault}"
-    try:
-        return f"ok, {await parts.journal.events.newest()} events"
-    except NotStoredError as error:
-        return f"no: {error}"
-
-
-async def _audit_state(parts: Parts) -> str:
-    fault = await parts.audit.fault()
-    return "ok" if fault is None else f"no: {fault}"
-
-
-def _isolation_state(parts: Parts) -> str:
-    if parts.supervisor.fault is not None:
-        return f"no: {parts.supervisor.fault}"
-    last = parts.hosts.only.isolation.last
-    if last is None:
-        return "no: not probed yet"
-    return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
-
-
-@metrics_router.get("/metrics")
-async def read_metrics(request: Request) -> Response:
-    """Prometheus metrics."""
-    return Response(await parts_of(request).metrics_page.get(), media_type=MEDIA_TYPE)
-
-
-async def render_metrics(parts: Parts) -> bytes:
-    """Return the metrics in Prometheus' text format."""
-    with suppress(NotStoredError):  # the next figure says so
-        metrics.EVENTS.set(await parts.journal.events.newest())
-    metrics.JOURNAL_WRITABLE.set(await parts.journal.fault() is None)
-    metrics.AUDIT_LOG_WRITABLE.set(await parts.audit.fault() is None)
-    return generate_latest()
-
-
-router.include_router(guarded)
 
 
 async def _audited[T](

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fastapi import Request
+
 from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_orchestrator.audit import AuditLog
@@ -27,3 +29,9 @@ class Parts:
     pool: Sparing[Pool]
     """Every page may request it, and it reads every session; `fleet` likewise."""
     fleet: Sparing[Fleet]
+
+
+def parts_of(request: Request) -> Parts:
+    """Return what the application was composed of."""
+    parts: Parts = request.app.state.parts
+    return parts
