@@ -50,10 +50,10 @@ def report_scan(
     ] = False,
 ) -> Running:
     """Report a scan of production with what it covered: a complete one proves what is gone."""
-    scan = commands.production.Scan(
+    scan = commands.production_report.Scan(
         file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings, began
     )
-    return commands.production.report(common, scan)
+    return commands.production_report.report(common, scan)
 
 
 @production_app.command("list")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dryrun_cli.commands import experiments as experiments
     from dryrun_cli.commands import forecasts as forecasts
     from dryrun_cli.commands import production as production
+    from dryrun_cli.commands import production_report as production_report
     from dryrun_cli.commands import reports as reports
     from dryrun_cli.commands import retention as retention
     from dryrun_cli.commands import rules as rules

@@ -1,0 +1,173 @@
+"""`dryrun production report`: sends what a collector wrote, with what it covered."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import JsonObject, read_object, read_word
+from dryrun_cli.commands.command import command, wrote_json
+from dryrun_cli.commands.production_output import interruptible, may_be_read_again
+from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.invocation import Common
+from dryrun_contract.discovery import DiscoveryLine
+from dryrun_contract.network import exact_network
+from dryrun_contract.production import ScanEnd, ScanStart, ScanView
+from dryrun_contract.resource_key import ResourceKey
+
+REPORTED_AT_ONCE: Final = 500
+BYTES_AT_ONCE: Final = 1024 * 1024
+"""Of one request. The API takes four times that, and 100,000 values."""
+END_SECONDS: Final = 300.0
+"""A scan that misses 100,000 of a million discoveries takes 40 s to end."""
+_DECLARED: Final = {
+    "collector": "--collector",
+    "targets": "--targets",
+    "exclude": "--exclude",
+    "began_at": "--began",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan that was made, as the command line describes it."""
+
+    file: Path
+    collector: str
+    targets: tuple[str, ...]
+    exclude: tuple[str, ...]
+    profile: Literal["quick", "full"]
+    despite_warnings: bool
+    began: str | None = None
+    """RFC 3339."""
+
+
+def _batches(found: Iterable[DiscoveryLine]) -> Iterator[list[JsonObject]]:
+    """Yield what is sent in one request."""
+    batch: list[JsonObject] = []
+    size = 0
+    for line in found:
+        # By way of JSON text, in which an infinity is null, as the API stores it.
+        text = line.discovery().model_dump_json()
+        length = len(text)
+        if batch and (len(batch) == REPORTED_AT_ONCE or size + length > BYTES_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(json.loads(text))
+        size += length
+    if batch:
+        yield batch
+
+
+def _require_targets(file: Path, output: ScanOutput, start: ScanStart) -> None:
+    """Raise WrongUseError for targets with none of the addresses that the file has: it is another scan's."""
+    targets = [exact_network(target) for target in start.targets]
+    elsewhere: str | None = None
+    for found in output.discoveries():
+        address = _address_of(found.key)
+        if address is None:
+            continue
+        if any(address in target for target in targets):
+            return
+        elsewhere = elsewhere or str(address)
+    if elsewhere is not None:
+        raise WrongUseError(
+            f"--targets: {file} has no discovery in {', '.join(start.targets)}, and some elsewhere, such as "
+            f"{elsewhere}; give what was scanned: everything that a scan does not find there counts as missed"
+        )
+
+
+def _address_of(key: str) -> IPv4Address | IPv6Address | None:
+    """Return the address of a resource; None where its host is identified by a name."""
+    try:
+        return ResourceKey.parse(key).address
+    except ValueError:
+        return None
+
+
+def _start_of(scan: Scan) -> ScanStart:
+    """Return what begins the scan. Raises WrongUseError with the option that is wrong."""
+    try:
+        return ScanStart.model_validate(
+            {
+                "collector": scan.collector,
+                "targets": scan.targets,
+                "exclude": scan.exclude,
+                "profile": scan.profile,
+                "began_at": scan.began,
+            }
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        what = fault["msg"].removeprefix("Value error, ")
+        place = str(fault["loc"][0])
+        if place in ("targets", "exclude") and fault["type"] == "string_pattern_mismatch":
+            what = f"{fault['input']!a} is no address or network; names are refused"
+        raise WrongUseError(f"{_DECLARED.get(place, '')}: {what}") from None
+
+
+@command
+async def report(client: ApiClient, common: Common, scan: Scan) -> None:
+    """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
+    start = _start_of(scan)
+    # Nothing is sent before an invalid line or network could end the command. A scan whose output comes
+    # through a pipe begins before that is read.
+    begin = partial(client.ask, "POST", "/production/scans", body=start.model_dump(mode="json"))
+    begun = None if may_be_read_again(scan.file) else read_word(ScanView, await begin(), "a scan")
+    counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
+    with readable_twice(scan.file) as file:
+        with interruptible():
+            output = ScanOutput(file, scan.file)
+        if begun is None:
+            _require_targets(scan.file, output, start)
+            begun = read_word(ScanView, await begin(), "a scan")
+        for batch in _batches(output.discoveries()):
+            body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
+            if not output.whole:
+                body["cut_off"] = True
+            received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
+            for name in counts:
+                counts[name] += _number(received.get(name))
+    ended = ScanEnd(complete=output.whole and (scan.despite_warnings or not output.warnings))
+    answer = await client.ask(
+        "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
+    )
+    view = read_word(ScanView, answer, "a scan")
+    if not wrote_json(common, {**counts, "scan": answer}):
+        _say_received(counts, view, output)
+
+
+def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput) -> None:
+    approved = counts.pop("approved")
+    by_rules = f"; {approved} of them approved by rules" if approved else ""
+    sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
+    if view.complete:
+        sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
+    elif not output.whole:
+        why = (
+            "The collector did not finish"
+            if output.promised is None
+            else f"The end line promises {output.promised} discoveries, and {output.count} are there"
+        )
+        sys.stderr.write(
+            f"{why}: nothing counts as missed, and what it said with less certainty or "
+            "fewer values than is known changes nothing.\n"
+        )
+    else:
+        often = "once" if output.warnings == 1 else f"{output.warnings} times"
+        sys.stderr.write(
+            f"The collector warned {often} that it could not inspect something: nothing "
+            "counts as missed. To count all the same: --despite-warnings\n"
+        )
+
+
+def _number(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,106 @@
+"""What a collector wrote, from a file or through a pipe: it is read to its end, and Ctrl-C ends that."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from threading import Thread, Timer
+
+import pytest
+
+from dryrun_cli.commands import scan_output
+
+HOST = {"type": "discovery", "kind": "host", "key": "10.213.0.9"}
+SERVICE = {
+    "type": "discovery",
+    "kind": "service",
+    "key": "10.213.0.1:22/tcp",
+    "data": {"product": "OpenSSH"},
+}
+
+
+def written(lines):
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+@pytest.fixture
+def piped(run, tmp_path):
+    def piped(written):
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        writer = Thread(target=path.write_bytes, args=(written,))
+        writer.start()
+        how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+        try:
+            return run("production", "report", path, *how)
+        finally:
+            writer.join(10)
+
+    return piped
+
+
+def test_what_comes_through_a_pipe_is_kept_until_its_end(piped, api):
+    lines = [SERVICE | {"data": {}}, HOST, SERVICE, {"type": "end", "discoveries": 3}]
+    assert piped(written(lines))[:2] == (
+        0,
+        "2 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n",
+    )
+    assert len(api.reported) == 1
+
+
+def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):
+    monkeypatch.setattr(scan_output, "MAX_PIPED_BYTES", 100)
+    code, _, err = piped(b" " * 200)
+    assert (
+        code,
+        "has more than 100 bytes; write it to a file, and report that" in " ".join(err.split()),
+    ) == (2, True)
+    assert api.reported == []
+
+
+@pytest.mark.parametrize("length", [200, 65_536])
+def test_a_pipe_that_no_disk_holds_is_refused(piped, api, monkeypatch, length):
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115  # closed by what is tested
+    monkeypatch.setattr(scan_output, "SpooledTemporaryFile", lambda max_size: full)
+    code, _, err = piped(b" " * length)
+    assert (code, "No space left on device; write it to a file" in " ".join(err.split())) == (2, True)
+    assert full.closed
+
+
+@pytest.fixture
+def interrupted(run):
+    """Report a file with one Ctrl-C after a second; return the exit code, and whether that ended it soon."""
+
+    def interrupted(path):
+        # Who opens the pipe that nobody writes into waits for ever, should the test fail.
+        presses = [Timer(1, os.kill, (os.getpid(), signal.SIGINT)), Timer(5, path.write_bytes, (b"",))]
+        for each in presses:
+            each.start()
+        began = time.monotonic()
+        how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+        try:
+            code = run("production", "report", path, *how)[0]
+        finally:
+            for each in presses:
+                each.cancel()
+        return code, time.monotonic() - began < 4
+
+    return interrupted
+
+
+def test_ctrl_c_ends_it_while_nobody_writes_into_the_pipe(interrupted, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert interrupted(path) == (130, True)
+
+
+def test_ctrl_c_ends_it_while_it_reads_a_long_file(interrupted, tmp_path, monkeypatch):
+    def long(*_):
+        time.sleep(6)
+        yield from ()
+
+    path = tmp_path / "found.ndjson"
+    path.touch()
+    monkeypatch.setattr(scan_output, "parsed_lines", long)
+    assert interrupted(path) == (130, True)
