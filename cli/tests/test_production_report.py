@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from dryrun_cli.commands import production_report
+from dryrun_contract.bounded_json import JsonBounds, check_bounds
 
 FOUND = [
     {"type": "discovery", "kind": "host", "key": "10.213.0.9"},
@@ -145,6 +146,18 @@ def test_many_are_sent_in_parts(report, api):
     large = [each | {"data": {"x": "y" * 60_000}} for each in many[:40]]
     assert report([*large, {"type": "end", "discoveries": 40}])[0] == 0
     assert [len(each["discoveries"]) for each in api.reported[3:]] == [17, 17, 6]
+
+
+@pytest.mark.parametrize(
+    ("number", "value"), [(300, "\U0001f600" * 5_000), (80, [1] * 16_000), (80, [[1, 2], [3]] * 3_000)]
+)
+def test_each_part_is_within_what_the_api_takes(report, api, number, value):
+    found = {"type": "discovery", "kind": "host", "data": {"x": value}}
+    lines = [found | {"key": f"host{each}"} for each in range(number)]
+    assert report([*lines, {"type": "end", "discoveries": number}])[0] == 0
+    assert sum(len(each["discoveries"]) for each in api.reported) == number
+    for each in api.reported:
+        check_bounds(json.dumps(each, ensure_ascii=False).encode(), JsonBounds(2 * 1024 * 1024, 100_000))
 
 
 def test_only_the_last_line_on_a_resource_is_sent(report, api):

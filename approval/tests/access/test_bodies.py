@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from approval_api.app import create_app
 from approval_api.identity.roles import Permission, Role
+from dryrun_contract.bounded_json import check_bounds
+from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_serving.rate_limit import RateLimit
 
 UNSAFE = sorted(route for route in ROUTES if route[0] != "GET")
@@ -176,6 +178,16 @@ async def test_a_report_may_hold_more_and_not_without_end(api):
     body = b'{"collector":"network","discoveries":[' + b"[]," * 200_000 + b"[]]}"
     answer = await api.client.post(PRODUCTION, content=body, headers={"Content-Type": "application/json"})
     assert answer.json()["faults"] == [{"where": "body", "what": "more than 100000 values"}]
+
+
+@pytest.mark.parametrize("data", [b'{"a":' * 14 + b"{}" + b"}" * 14, b'{"' + b"k" * 4096 + b'":1}'])
+async def test_a_report_takes_every_discovery_that_fits_a_line_of_a_collector(api, data):
+    found = b'{"kind":"host","key":"192.0.2.1","data":%b}' % data
+    check_bounds(found, LINE_BOUNDS)
+    body = b'{"collector":"network","discoveries":[%b]}' % found
+    answer = await api.client.post(PRODUCTION, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["new"]) == (200, 1)
+    assert (await api.client.get(PRODUCTION)).json()["discoveries"][0]["data"] == json.loads(data)
 
 
 async def test_a_form_has_a_bounded_number_of_fields_and_no_files(api):

@@ -16,12 +16,18 @@ from approval_api.web.origin import require_csrf_field
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds
+from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_serving.bodies import Sender
 
 SMALL_BODY = JsonBounds(size=64 * 1024, values=4_000)
 """The default of every route: 500 decisions in one request are 1,500 values."""
-REPORT_BODY = JsonBounds(size=4 * 1024 * 1024, values=100_000)
-"""One report from a collector; at most 500 discoveries."""
+REPORT_BODY = JsonBounds(
+    size=4 * 1024 * 1024,
+    values=100_000,
+    depth=LINE_BOUNDS.depth + 2,
+    key_length=LINE_BOUNDS.key_length,
+)
+"""One report from a collector; at most 500 discoveries, each as deep and with keys as long as a line may."""
 MAX_FIELDS = 1_000
 """The most fields of a form."""
 
