@@ -8,7 +8,8 @@ from simple_recipes import match_host
 
 from dryrun_contract.collector_config import CONFIG_KEYS
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
 from dryrun_orchestrator.catalog.template_reader import read_template
 from dryrun_orchestrator.catalog.yaml_tree import FaultList
 from dryrun_replica.planning.plan import make_plan

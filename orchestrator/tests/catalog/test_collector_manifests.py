@@ -4,11 +4,8 @@ from hypothesis import strategies as st
 
 from dryrun_contract.collector_config import CONFIG_KEYS
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
-from dryrun_orchestrator.catalog.collector_manifests import (
-    CollectorManifest,
-    CollectorManifestsError,
-    load_collector_manifests,
-)
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifestsError, load_collector_manifests
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
 
 IMAGES = (

@@ -3,7 +3,8 @@ import pytest
 from dryrun_contract.collector_config import CONFIG_KEYS
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_orchestrator.catalog.allowlist import AllowedImage
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError, chosen_collectors
 
 IMAGE = AllowedImage("discovery/test-collector-network:1", f"sha256:{'1' * 64}", frozenset(CONFIG_KEYS))

@@ -4,7 +4,8 @@ import pytest
 
 from dryrun_contract.collector_config import CONFIG_KEYS
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
 from dryrun_orchestrator.catalog.templates import TemplateCatalog, TemplateInvalidError
 
 

@@ -13,11 +13,8 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
-from dryrun_orchestrator.catalog.collector_manifests import (
-    CollectorManifest,
-    CollectorManifestsError,
-    load_collector_manifests,
-)
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifestsError, load_collector_manifests
 
 _TRIAL = """\
 x-dryrun:

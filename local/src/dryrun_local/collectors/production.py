@@ -11,7 +11,8 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.catalog.arguments import arguments_digest, fill_in, has_rate
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, load_collector_manifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 
 

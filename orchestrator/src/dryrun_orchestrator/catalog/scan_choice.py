@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import ScanChoice
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError
 
 

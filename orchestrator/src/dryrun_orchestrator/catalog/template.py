@@ -12,7 +12,7 @@ from dryrun_contract.collector_config import Credential
 from dryrun_contract.ground_truth import GroundTruth
 from dryrun_contract.template import StandsFor, Template, TemplateService, TemplateSummary
 from dryrun_orchestrator.catalog.allowlist import AllowedImage
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.catalog.compose import Dependency, ServiceEntry
 from dryrun_orchestrator.catalog.truth_reader import of_service
 from dryrun_orchestrator.catalog.variants import Variants

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pydantic import ValidationError
 
 from dryrun_orchestrator.catalog.allowlist import Allowlist
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError
 from dryrun_orchestrator.catalog.compose import (
     TOP_LEVEL,

@@ -4,7 +4,7 @@ from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_contract.discovery import Discovery
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.arguments import fill_in
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     ImageMissingError,

@@ -9,7 +9,7 @@ from uuid import uuid4
 from dryrun_contract.collector_config import ConfigError, configuration_digest
 from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
 from dryrun_orchestrator.catalog.arguments import arguments_digest
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.session.collector_container import (

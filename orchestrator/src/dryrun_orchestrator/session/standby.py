@@ -12,7 +12,7 @@ from contextlib import suppress
 from dryrun_contract.collector_config import ConfigError, to_input
 from dryrun_contract.event import CollectorEnded
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     EngineError,
