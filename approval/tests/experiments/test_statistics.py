@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approval_api.experiments.statistics import Share, discoveries, fisher_exact, interval, sign_flip
+from approval_api.experiments.statistics import Share, benjamini_hochberg, fisher_exact, interval, sign_flip
 
 COUNTS = st.integers(0, 40)
 
@@ -55,7 +55,7 @@ def test_the_same_difference_in_many_pairs_is_no_chance():
 
 @given(st.lists(st.floats(0, 1), max_size=30))
 def test_a_smaller_p_is_rejected_with_every_larger_one(ps):
-    rejected = discoveries(ps)
+    rejected = benjamini_hochberg(ps)
     assert len(rejected) == len(ps)
     kept = [p for p, is_rejected in zip(ps, rejected, strict=True) if not is_rejected]
     dropped = [p for p, is_rejected in zip(ps, rejected, strict=True) if is_rejected]

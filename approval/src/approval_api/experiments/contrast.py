@@ -22,7 +22,7 @@ from approval_api.experiments.runs import (
 )
 from approval_api.experiments.statistics import (
     Share,
-    discoveries,
+    benjamini_hochberg,
     fisher_exact,
     interval_of_difference,
     sign_flip,
@@ -134,7 +134,7 @@ def differences(before: Mapping[FactName, Tally], after: Mapping[FactName, Tally
     # A fact that one arm never had the chance to see is no difference between them.
     both = sorted(name for name in before if name in after)
     differing = [name for name in both if _differ(before[name], after[name])]
-    rejected = discoveries([_chance(before[name], after[name]) for name in differing], FALSE_CLAIMS)
+    rejected = benjamini_hochberg([_chance(before[name], after[name]) for name in differing], FALSE_CLAIMS)
     found = [
         _difference_of(name, before[name], after[name], clear=clear)
         for name, clear in zip(differing, rejected, strict=True)

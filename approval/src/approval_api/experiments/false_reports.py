@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from approval_api.experiments.runs import Run
-from approval_api.experiments.statistics import discoveries, fisher_exact
+from approval_api.experiments.statistics import benjamini_hochberg, fisher_exact
 from dryrun_contract.experiment import FalseDifference
 
 type _Name = tuple[str, str]
@@ -49,7 +49,7 @@ def false_differences(
     chances = [
         fisher_exact(each.by_baseline, each.of_baseline, each.by_arm, each.of_arm) for each in differing
     ]
-    clear = discoveries(chances, false_claims)
+    clear = benjamini_hochberg(chances, false_claims)
     judged = [
         each.model_copy(update={"is_clear": is_clear})
         for each, is_clear in zip(differing, clear, strict=True)

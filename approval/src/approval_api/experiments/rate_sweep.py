@@ -9,7 +9,7 @@ from typing import Literal
 from approval_api.experiments.contrast import FALSE_CLAIMS, FactName, Tally, tallies_of
 from approval_api.experiments.measure import Measured
 from approval_api.experiments.runs import Run, by_network, counts_of, mean_of, recall, rows_of
-from approval_api.experiments.statistics import Share, discoveries, fisher_exact, interval
+from approval_api.experiments.statistics import Share, benjamini_hochberg, fisher_exact, interval
 from dryrun_contract.experiment import ExperimentRequest, RatePoint, RateSweep
 from dryrun_contract.side_effects import SIDE_EFFECTS
 from dryrun_contract.text import counted
@@ -129,7 +129,7 @@ def _lost(
                 sure.of += there.of
         if sure.of:
             candidates.append((name, fisher_exact(sure.found, sure.of, own.found, own.of)))
-    rejected = discoveries([chance for _, chance in candidates], FALSE_CLAIMS)
+    rejected = benjamini_hochberg([chance for _, chance in candidates], FALSE_CLAIMS)
     lost = [name for (name, _), clear in zip(candidates, rejected, strict=True) if clear]
     return lost, [name for name, _ in candidates if name not in lost]
 

@@ -143,12 +143,13 @@ def sign_flip(differences: Sequence[float]) -> float:
     return (hits + 1) / (_FLIPS + 1)
 
 
-def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
-    """Return which hypotheses are rejected, with at most `rate` false ones among them.
+def benjamini_hochberg(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
+    """Return which hypotheses are rejected, with at most a share of `rate` false ones among them.
 
-    Benjamini and Hochberg (1995). Leave out hypotheses that no data could reject (Tarone 1990).
+    Controls the false discovery rate (Benjamini and Hochberg 1995). Leave out hypotheses that no data could
+    reject (Tarone 1990).
 
-    >>> discoveries([0.001, 0.9, 0.02])
+    >>> benjamini_hochberg([0.001, 0.9, 0.02])
     [True, False, True]
     """
     ranked = sorted(range(len(p_values)), key=p_values.__getitem__)
