@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from approval_api.access import large_answers
 from approval_api.app import create_app
-from approval_api.schedules import repository
+from approval_api.schedules import firings
 from approval_api.schedules.service import MOST_OF_ONE, Schedules
 from dryrun_serving.ceiling import Ceiling
 
@@ -254,7 +254,7 @@ async def test_a_schedule_that_is_resumed_while_its_failures_are_counted_goes_on
 ):
     """Another process paused it for them, and somebody has seen to that."""
     schedule_id = await create(api)
-    failing, overtaken = repository.failing, []
+    failing, overtaken = firings.failing, []
 
     async def resumed_meanwhile(*which):
         found = await failing(*which)
@@ -264,7 +264,7 @@ async def test_a_schedule_that_is_resumed_while_its_failures_are_counted_goes_on
             overtaken.append(found)
         return found
 
-    monkeypatch.setattr(repository, "failing", resumed_meanwhile)
+    monkeypatch.setattr(firings, "failing", resumed_meanwhile)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.schedules SET resumed_at = now() - interval '1 day'"))
         await connection.execute(

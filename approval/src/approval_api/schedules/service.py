@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository as experiments_repository
 from approval_api.experiments.service import Experiments
-from approval_api.schedules import repository
+from approval_api.schedules import firings, repository
 from approval_api.schedules.due import ScheduleError, check, next_after
-from approval_api.schedules.repository import Due
+from approval_api.schedules.firings import Due
 from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.experiment import UNMEASURED, ArmResult, ExperimentRequest
 from dryrun_contract.problem import Fault
@@ -98,16 +98,16 @@ class Schedules:
             view = await repository.find(connection, schedule_id)
             if view is None:
                 raise unknown_schedule(schedule_id)
-            rows = await repository.newest_firings(connection, schedule_id, MAX_FIRINGS_SHOWN)
+            rows = await firings.newest(connection, schedule_id, MAX_FIRINGS_SHOWN)
             ids = [row["experiment_id"] for row in rows if row["experiment_id"] is not None]
             known = await experiments_repository.summaries(connection, ids)
-        firings = []
+        shown = []
         for row in rows:
             summary = known.get(row["experiment_id"])
             state = "skipped" if row["skipped"] else "failed" if row["failure"] else "started"
             if state == "started" and row["experiment_id"] is None:
                 state = "starting"
-            firings.append(
+            shown.append(
                 Firing(
                     due_at=row["due_at"],
                     state=state,
@@ -116,7 +116,7 @@ class Schedules:
                     arms=() if summary is None else tuple(map(_firing_arm, summary.arms)),
                 )
             )
-        return Schedule(**dict(view), firings=tuple(firings))
+        return Schedule(**dict(view), firings=tuple(shown))
 
     async def pause(self, schedule_id: UUID, actor: str) -> ScheduleView:
         """Start nothing more until it is resumed; what it started goes on. Raises a 404 problem."""
@@ -159,12 +159,12 @@ class Schedules:
         # Mostly there is nothing: one connection finds that out, and costs a third of three.
         async with self._engine.begin() as connection:
             ended = await repository.with_ended_tokens(connection)
-            failing = await repository.failing(connection, MOST_FAILURES)
-            waiting = await repository.due(connection)
+            failing = await firings.failing(connection, MOST_FAILURES)
+            waiting = await firings.due(connection)
             claimed = (
                 []
                 if ended or failing or waiting
-                else await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+                else await firings.to_start(connection, RETRY, _STARTS_AT_ONCE)
             )
         for schedule_id, token_id in ended:
             await self._apart(schedule_id, self._stop(schedule_id, _CREDENTIAL_ENDED, ended_token=token_id))
@@ -175,7 +175,7 @@ class Schedules:
             await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
         if ended or failing or waiting:
             async with self._engine.begin() as connection:
-                claimed = await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+                claimed = await firings.to_start(connection, RETRY, _STARTS_AT_ONCE)
         await asyncio.gather(*(self._apart(each.schedule_id, self._start(each)) for each in claimed))
 
     async def _apart(self, schedule_id: UUID, work: Coroutine[None, None, None]) -> None:
@@ -193,7 +193,7 @@ class Schedules:
             await self._stop(schedule_id, str(error))
             return
         async with self._engine.begin() as connection:
-            await repository.claim(connection, schedule_id, due_at, next_at)
+            await firings.claim(connection, schedule_id, due_at, next_at)
 
     async def _stop(
         self,
@@ -221,7 +221,7 @@ class Schedules:
                 return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
-            if not await repository.link(connection, due, experiment_id):
+            if not await firings.link(connection, due, experiment_id):
                 raise _TakenError
 
         try:
@@ -234,7 +234,7 @@ class Schedules:
         except ProblemError as error:
             if not error.may_heal:
                 async with self._engine.begin() as connection:
-                    await repository.fail(connection, due, error.problem.in_one_line())
+                    await firings.fail(connection, due, error.problem.in_one_line())
 
 
 def _named(wanted: ExperimentRequest, due_at: datetime) -> ExperimentRequest:
