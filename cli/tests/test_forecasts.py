@@ -133,7 +133,7 @@ def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, lin
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("host,port\n", "is not a line of a collector: it is not JSON; give what discovery-collect wrote"),
+        ("host,port\n", "it is not JSON (expected value at column 1); give what discovery-collect wrote"),
         ("[]\n", "is not a line of a collector: it is JSON, but not an object; give what"),
         ('{"version": 1}\n', "is not a line of a collector: it has no type; give what"),
         ('{"type": "report"}\n', "its type is none of discovery, progress, warning and end; give what"),

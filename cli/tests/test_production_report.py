@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from dryrun_cli.commands import production_report
+from dryrun_cli.commands import scan_scope
 from dryrun_contract.bounded_json import JsonBounds, check_bounds
 
 FOUND = [
@@ -70,6 +70,22 @@ def test_a_number_that_json_cannot_hold_is_reported_as_none(run, api, tmp_path, 
     assert api.reported[0]["discoveries"][0]["data"] == {"a": [None], "b": 1.5}
 
 
+@pytest.mark.parametrize("wrong", ["somewhere", "192.0.2.1-9", "192.0.2.0/33", "1" * 70, ""])
+def test_what_is_no_network_is_told_what_would_be(report, api, wrong):
+    _, _, err = report([*FOUND, END], "--exclude", wrong)
+    assert err.startswith(f"error: --exclude: '{wrong[:64]}")
+    assert "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused" in err
+
+
+def test_what_is_no_collectors_name_is_told_what_would_be(run, api, tmp_path):
+    how = ("--targets", "10.213.0.0/16", "--profile", "full", "--collector", "Our\x1b Scanner")
+    code, _, err = run("production", "report", tmp_path / "none", *how)
+    assert (
+        code,
+        err.startswith("error: --collector: 'Our\\\\x1b Scanner' is no collector's name: a-z,"),
+    ) == (2, True)
+
+
 @pytest.mark.parametrize("option", ["--targets", "--exclude"])
 def test_a_network_with_host_bits_is_refused_as_collectors_do(report, api, option):
     code, _, err = report([*FOUND, END], option, "192.0.2.1/24")
@@ -97,6 +113,20 @@ def test_targets_that_hold_nothing_of_the_output_are_refused(run, report, api, t
     assert len(api.scans) == 3
 
 
+def test_discoveries_elsewhere_are_said_and_may_be_the_collectors_right(report, api):
+    other = [
+        {"type": "discovery", "kind": "host", "key": key} for key in ("192.0.2.9", "10.213.0.7", "printer")
+    ]
+    lines = [*FOUND, *other, {"type": "end", "discoveries": 5}]
+    code, out, err = report(lines, "--exclude", "10.213.0.7")
+    assert (code, out.count("3 missed"), api.scans[0]["complete"]) == (0, 1, True)
+    assert err.startswith(
+        "2 discoveries lie elsewhere than in 10.213.0.0/16 without 10.213.0.7/32, such as 192.0.2.9. Check"
+    )
+    assert json.loads(report(lines, "--json")[1])["elsewhere"] == 1
+    assert report(lines, "--targets", "192.0.2.0/24")[2] == ""
+
+
 def test_an_ipv4_address_that_is_written_as_ipv6_lies_in_its_network(run, api, tmp_path):
     path = tmp_path / "found.ndjson"
     found = [
@@ -110,9 +140,7 @@ def test_an_ipv4_address_that_is_written_as_ipv6_lies_in_its_network(run, api, t
 
 def test_many_targets_are_read_once_whatever_the_output_holds_elsewhere(run, api, tmp_path, monkeypatch):
     read: list[str] = []
-    monkeypatch.setattr(
-        production_report, "exact_network", lambda text: (read.append(text), ip_network(text))[1]
-    )
+    monkeypatch.setattr(scan_scope, "exact_network", lambda text: (read.append(text), ip_network(text))[1])
     path = tmp_path / "found.ndjson"
     found = [{"type": "discovery", "kind": "host", "key": f"192.0.2.{host}"} for host in range(1, 101)]
     path.write_text(
@@ -196,7 +224,10 @@ def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):
     assert "is not a line of a collector" in report([*FOUND, {"type": "nothing"}])[2]
     assert "goes on after its end line" in report([*FOUND, END, *FOUND, END])[2]
     code, _, err = report([*FOUND, END], "--exclude", "somewhere")
-    assert (code, err) == (2, "error: --exclude: 'somewhere' is no address or network; names are refused\n")
+    assert (code, err.startswith("error: --exclude: 'somewhere' is no address or network, such as")) == (
+        2,
+        True,
+    )
     assert api.scans == []
 
 

@@ -4,12 +4,13 @@ import json
 import os
 import signal
 import time
+from codecs import BOM_UTF8
 from pathlib import Path
 from threading import Thread, Timer
 
 import pytest
 
-from dryrun_cli.commands import scan_output
+from dryrun_cli.commands import production_output, scan_output
 
 HOST = {"type": "discovery", "kind": "host", "key": "10.213.0.9"}
 SERVICE = {
@@ -47,6 +48,60 @@ def test_what_comes_through_a_pipe_is_kept_until_its_end(piped, api):
         "2 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n",
     )
     assert len(api.reported) == 1
+
+
+def test_targets_with_nothing_that_came_through_a_pipe_make_nothing_missed(piped, api):
+    elsewhere = {"type": "discovery", "kind": "host", "key": "192.0.2.9"}
+    code, _, err = piped(written([elsewhere, {"type": "end", "discoveries": 1}]))
+    assert (code, len(api.reported), api.scans[0]["complete"]) == (0, 1, False)
+    assert err.startswith("No discovery lies in 10.213.0.0/16, and some lie elsewhere, such as 192.0.2.9:")
+
+
+@pytest.fixture
+def redirected(run, tmp_path, monkeypatch):
+    """Report a file as standard input, from its second line on."""
+
+    def redirected(content):
+        path = tmp_path / "found.ndjson"
+        path.write_bytes(b"skipped\n" + content)
+        with path.open() as stream:
+            stream.buffer.readline()
+            monkeypatch.setattr(production_output, "standard_input", lambda: stream)
+            how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+            return run("production", "report", "-", *how)
+
+    return redirected
+
+
+def test_a_file_as_standard_input_is_judged_before_anything_is_sent(redirected, api):
+    lines = [HOST, SERVICE, {"type": "end", "discoveries": 2}]
+    assert redirected(written(lines))[:2] == (
+        0,
+        "2 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n",
+    )
+    assert "standard input:1 is not a line of a collector" in redirected(b"Starting Nmap\n")[2]
+    elsewhere = {"type": "discovery", "kind": "host", "key": "192.0.2.9"}
+    assert "standard input has no discovery in 10.213.0.0/16" in redirected(written([elsewhere]))[2]
+    assert len(api.scans) == 1
+
+
+def test_standard_input_that_is_closed_begins_no_scan(run, api, monkeypatch):
+    monkeypatch.setattr(production_output, "standard_input", lambda: None)
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    code, _, err = run("production", "report", "-", *how)
+    assert (code, "cannot read standard input: it is closed" in err, api.scans) == (2, True, [])
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_byte_order_mark_is_no_part_of_a_line_in_utf_8(run, api, tmp_path, mark):
+    path = tmp_path / "marked.ndjson"
+    path.write_bytes(mark + written([HOST, {"type": "end", "discoveries": 1}]))
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    code, _, err = run("production", "report", path, *how)
+    if mark == BOM_UTF8:
+        assert (code, err, api.scans[0]["complete"]) == (0, "", True)
+    else:
+        assert (code, "is written in UTF-16; write it again as UTF-8" in err, api.scans) == (2, True, [])
 
 
 def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):

@@ -1,11 +1,14 @@
 """Reads what a production run wrote. Counting happens here: no address is sent anywhere for that."""
 
+import os
 import signal
+import stat
 import sys
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TextIO
 
 from pydantic import ValidationError
 
@@ -72,7 +75,10 @@ def read_lines(path: Path) -> Iterator[CollectorLine]:
 def opened_output(path: Path) -> Iterator[IO[bytes]]:
     """Open what a collector wrote, or standard input. Raises WrongUseError when it cannot be opened."""
     if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        stream = standard_input()
+        if stream is None:
+            raise WrongUseError(f"cannot read standard input: it is closed; {_WANTED}")
+        yield stream.buffer
         return
     try:
         with interruptible():  # A pipe opens when somebody writes into it.
@@ -83,17 +89,37 @@ def opened_output(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+def standard_input() -> TextIO | None:
+    """Return standard input; None where this program was started without one."""
+    return sys.stdin
+
+
 def _unreadable(path: Path, error: OSError) -> WrongUseError:
     why = _WHY.get(type(error), error.strerror or str(error))
     return WrongUseError(f"cannot read {path}: {why}; {_WANTED}")
 
 
 def may_be_read_again(path: Path) -> bool:
-    """Return whether this is no pipe, device or standard input, of which a second reading has nothing.
+    """Return whether this is no pipe, terminal or device, of which a second reading has nothing.
 
     What is not there can be read as often as one likes: each time it is an error.
     """
-    return not (path == STANDARD_INPUT or path.is_fifo() or path.is_char_device() or path.is_socket())
+    if path == STANDARD_INPUT:
+        stream = standard_input()
+        return stream is None or _is_file(stream)
+    return not (path.is_fifo() or path.is_char_device() or path.is_socket())
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return False
+
+
+def input_name(path: Path) -> str:
+    """Return what messages call a collector's output."""
+    return "standard input" if path == STANDARD_INPUT else str(path)
 
 
 @contextmanager
@@ -112,27 +138,34 @@ def parsed_lines(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
     A last line that its collector did not finish, killed or without room on a disk, is left out.
     """
     line: CollectorLine | None = None
+    name = input_name(path)
     for number, raw in enumerate(_raw_lines(file, path), 1):
         if number > MAX_LINES:
-            raise WrongUseError(f"{path} has more than {MAX_LINES:,} lines")
+            raise WrongUseError(f"{name} has more than {MAX_LINES:,} lines")
         if not raw.strip():
             continue
         try:
             if len(raw.rstrip(b"\r\n")) > MAX_LINE_BYTES:
-                raise WrongUseError(f"{path}:{number}: longer than {MAX_LINE_BYTES:,} bytes")
+                raise WrongUseError(f"{name}:{number}: longer than {MAX_LINE_BYTES:,} bytes")
             check_bounds(raw, LINE_BOUNDS)
             line = COLLECTOR_LINE.validate_json(raw)
         except OutOfBoundsError as error:
-            raise WrongUseError(f"{path}:{number}: {error}") from None
+            raise WrongUseError(f"{name}:{number}: {error}") from None
         except ValidationError as error:
             if not (line is None or isinstance(line, EndLine)) and _is_unfinished(raw, error):
                 return
-            raise WrongUseError(f"{path}:{number} is not a line of a collector: {_fault(error)}") from None
+            raise WrongUseError(f"{name}:{number} is not a line of a collector: {_fault(error)}") from None
         yield line
 
 
 def _raw_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Yield lines without the byte order mark that some editors write before the first."""
     try:
+        first = file.readline(MAX_LINE_BYTES + 1)
+        if first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise WrongUseError(f"{input_name(path)} is written in UTF-16; write it again as UTF-8")
+        if first:
+            yield first.removeprefix(BOM_UTF8)
         while raw := file.readline(MAX_LINE_BYTES + 1):
             yield raw
     except OSError as error:
@@ -149,4 +182,12 @@ def _kind_of(error: ValidationError) -> str:
 
 def _fault(error: ValidationError) -> str:
     kind = _kind_of(error)
-    return f"{_NOT_A_LINE[kind]}; {_WANTED}" if kind in _NOT_A_LINE else first_fault(error, "it")
+    if kind not in _NOT_A_LINE:
+        return first_fault(error, "it")
+    return f"{_NOT_A_LINE[kind]}{_place_in(error) if kind == 'json_invalid' else ''}; {_WANTED}"
+
+
+def _place_in(error: ValidationError) -> str:
+    """Return where and why a line is not JSON, in the parser's words, which quote nothing of it."""
+    why = error.errors(include_url=False, include_input=False)[0]["ctx"]["error"]
+    return f" ({str(why).replace(' at line 1 column ', ' at column ')})"

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,14 +13,14 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_object, read_word
 from dryrun_cli.commands.command import command, wrote_json
-from dryrun_cli.commands.production_output import interruptible, may_be_read_again
+from dryrun_cli.commands.production_output import input_name, interruptible, may_be_read_again
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
+from dryrun_cli.commands.scan_scope import ScanScope
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine
-from dryrun_contract.network import exact_network
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
-from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.text import counted, printable
 
 REPORTED_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 1024 * 1024
@@ -30,6 +29,13 @@ VALUES_AT_ONCE: Final = 80_000
 """Of one request. The API takes 100,000; a line, at most 16,384."""
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
+_NO_NETWORK: Final = (
+    "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused, and "
+    "several are given with an option each"
+)
+_NO_COLLECTOR: Final = (
+    "is no collector's name: a-z, 0-9, - and _ in at most 64 characters, the first a letter"
+)
 _DECLARED: Final = {
     "collector": "--collector",
     "targets": "--targets",
@@ -71,30 +77,13 @@ def _batches(found: Iterable[DiscoveryLine]) -> Iterator[list[JsonObject]]:
         yield batch
 
 
-def _require_targets(file: Path, output: ScanOutput, start: ScanStart) -> None:
+def _require_targets(file: Path, output: ScanOutput, scope: ScanScope) -> None:
     """Raise WrongUseError for targets with none of the addresses that the file has: it is another scan's."""
-    targets = [exact_network(target) for target in start.targets]
-    elsewhere: str | None = None
-    for found in output.discoveries():
-        address = _address_of(found.key)
-        if address is None:
-            continue
-        if any(address in target for target in targets):
-            return
-        elsewhere = elsewhere or str(address)
-    if elsewhere is not None:
+    if elsewhere := scope.elsewhere(output.discoveries()):
         raise WrongUseError(
-            f"--targets: {file} has no discovery in {', '.join(start.targets)}, and some elsewhere, such as "
+            f"--targets: {input_name(file)} has no discovery in {scope}, and some elsewhere, such as "
             f"{elsewhere}; give what was scanned: everything that a scan does not find there counts as missed"
         )
-
-
-def _address_of(key: str) -> IPv4Address | IPv6Address | None:
-    """Return the address of a resource; None where its host is identified by a name."""
-    try:
-        return ResourceKey.parse(key).address
-    except ValueError:
-        return None
 
 
 def _start_of(scan: Scan) -> ScanStart:
@@ -113,8 +102,12 @@ def _start_of(scan: Scan) -> ScanStart:
         fault = error.errors(include_url=False)[0]
         what = fault["msg"].removeprefix("Value error, ")
         place = str(fault["loc"][0])
-        if place in ("targets", "exclude") and fault["type"] == "string_pattern_mismatch":
-            what = f"{fault['input']!a} is no address or network; names are refused"
+        if place in ("targets", "exclude") and (
+            fault["type"] in {"string_pattern_mismatch", "string_too_long"} or "does not appear" in what
+        ):
+            what = f"{printable(str(fault['input']), limit=64)!r} {_NO_NETWORK}"
+        elif place == "collector":
+            what = f"{printable(str(fault['input']), limit=64)!r} {_NO_COLLECTOR}"
         raise WrongUseError(f"{_DECLARED.get(place, '')}: {what}") from None
 
 
@@ -127,29 +120,32 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     begin = partial(client.ask, "POST", "/production/scans", body=start.model_dump(mode="json"))
     begun = None if may_be_read_again(scan.file) else read_word(ScanView, await begin(), "a scan")
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
+    scope = ScanScope(start)
     with readable_twice(scan.file) as file:
         with interruptible():
             output = ScanOutput(file, scan.file)
         if begun is None:
-            _require_targets(scan.file, output, start)
+            _require_targets(scan.file, output, scope)
             begun = read_word(ScanView, await begin(), "a scan")
-        for batch in _batches(output.discoveries()):
+        for batch in _batches(scope.counting(output.discoveries())):
             body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
             if not output.whole:
                 body["cut_off"] = True
             received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
             for name in counts:
                 counts[name] += _number(received.get(name))
-    ended = ScanEnd(complete=output.whole and (scan.despite_warnings or not output.warnings))
+    warned = output.warnings and not scan.despite_warnings
+    # What came through a pipe is gone if it is refused, as a file would be; it proves nothing instead.
+    ended = ScanEnd(complete=output.whole and not warned and not scope.is_elsewhere)
     answer = await client.ask(
         "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
     view = read_word(ScanView, answer, "a scan")
-    if not wrote_json(common, {**counts, "scan": answer}):
-        _say_received(counts, view, output)
+    if not wrote_json(common, {**counts, "elsewhere": scope.outside, "scan": answer}):
+        _say_received(counts, view, output, scope)
 
 
-def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput) -> None:
+def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, scope: ScanScope) -> None:
     approved = counts.pop("approved")
     by_rules = f"; {approved} of them approved by rules" if approved else ""
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
@@ -165,11 +161,22 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput) ->
             f"{why}: nothing counts as missed, and what it said with less certainty or "
             "fewer values than is known changes nothing.\n"
         )
-    else:
+    elif not scope.is_elsewhere:
         often = "once" if output.warnings == 1 else f"{output.warnings} times"
         sys.stderr.write(
             f"The collector warned {often} that it could not inspect something: nothing "
             "counts as missed. To count all the same: --despite-warnings\n"
+        )
+    if scope.is_elsewhere:
+        sys.stderr.write(
+            f"No discovery lies in {scope}, and some lie elsewhere, such as {scope.example}: nothing counts "
+            "as missed. To have it count, report with the targets that were scanned.\n"
+        )
+    elif scope.outside:
+        many = counted(scope.outside, "discovery lies", "discoveries lie")
+        sys.stderr.write(
+            f"{many} elsewhere than in {scope}, such as {scope.example}. Check --targets and --exclude: "
+            "everything that a scan does not find there counts as missed.\n"
         )
 
 

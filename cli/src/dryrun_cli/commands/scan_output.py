@@ -12,6 +12,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
 from dryrun_cli.commands.production_output import (
+    input_name,
     interruptible,
     may_be_read_again,
     opened_output,
@@ -32,6 +33,7 @@ class ScanOutput:
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
         self._path = path
+        self._start = file.tell()
         self.warnings = 0
         self.promised: int | None = None
         """How many discoveries the end line counts; None without one."""
@@ -40,7 +42,7 @@ class ScanOutput:
         for line in parsed_lines(file, path):
             if self.promised is not None:
                 raise WrongUseError(
-                    f"{path} goes on after its end line; report each collector's output by itself"
+                    f"{input_name(path)} goes on after its end line; report each collector's output by itself"
                 )
             if isinstance(line, EndLine):
                 self.promised = line.discoveries
@@ -55,7 +57,7 @@ class ScanOutput:
 
     def discoveries(self) -> Iterator[DiscoveryLine]:
         """Yield the last line on each resource."""
-        self._file.seek(0)
+        self._file.seek(self._start)
         lines = (line for line in parsed_lines(self._file, self._path) if isinstance(line, DiscoveryLine))
         # What is written to the file meanwhile was not judged.
         for number, line in zip(range(self.count), lines, strict=False):
@@ -79,7 +81,8 @@ def readable_twice(path: Path) -> Iterator[IO[bytes]]:
                     _copy(file, copy, path)
             except OSError as error:
                 raise WrongUseError(
-                    f"cannot keep what came from {path} until its end: {error.strerror}; {_INSTEAD}"
+                    f"cannot keep what came from {input_name(path)} until its end: {error.strerror}; "
+                    f"{_INSTEAD}"
                 ) from error
             yield copy
 
@@ -100,7 +103,7 @@ def _copy(source: IO[bytes], target: IO[bytes], path: Path) -> None:
     while read := source.read(_BYTES_AT_ONCE):
         left -= len(read)
         if left < 0:
-            raise WrongUseError(f"{path} has more than {MAX_PIPED_BYTES:,} bytes; {_INSTEAD}")
+            raise WrongUseError(f"{input_name(path)} has more than {MAX_PIPED_BYTES:,} bytes; {_INSTEAD}")
         target.write(read)
     target.seek(0)
 
