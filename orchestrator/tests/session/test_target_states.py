@@ -1,6 +1,7 @@
 """What becomes of targets is reported as it was, and the scan is blamed for what nobody else did."""
 
 import asyncio
+import math
 
 import pytest
 from engine_in_memory.engine import FakeImage, stdout
@@ -8,12 +9,12 @@ from stage import DATABASE, DB, NETWORK, WEB, images
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError
-from dryrun_orchestrator.session import scanning
+from dryrun_orchestrator.session import scanning, target_states
 
 
-async def target_in_scan(stage):
+async def target_in_scan(stage, seconds=0.5):
     """Return a session in whose scan the network is looked at for a while, and its target `db`."""
-    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
+    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=seconds)
     session_id = await stage.start()
     await stage.until_stored(session_id, "collector_started")
     (victim,) = stage.of_image(DB)
@@ -177,3 +178,41 @@ async def test_a_target_that_cannot_be_asked_hides_no_harm_of_another(stage, mon
         await stage.until_stored(session_id, "target_harmed")
         silent.clear()
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+
+
+async def keep_busy(container):
+    """Have the engine report events about a container until cancelled."""
+    while True:
+        container.become("unhealthy" if container.health == "healthy" else "healthy")
+        await asyncio.sleep(0.01)
+
+
+async def test_only_the_container_of_an_event_is_inspected(stage, monkeypatch):
+    monkeypatch.setattr(target_states, "LOOK_AGAIN_SECONDS", 60.0)
+    async with stage.running():
+        session_id, victim = await target_in_scan(stage)
+        (collector,) = stage.of_image(NETWORK)
+        (other,) = stage.of_image(WEB)
+        events = asyncio.create_task(keep_busy(collector))
+        await asyncio.sleep(0.1)
+        begun = len(stage.engine.calls_of("inspect_container"))
+        await asyncio.sleep(0.1)
+        victim.become("unhealthy")
+        await stage.until_stored(session_id, "target_harmed")
+        events.cancel()
+        inspected = [call.about for call in stage.engine.calls_of("inspect_container")[begun:]]
+        assert victim.id in inspected
+        assert other.id not in inspected
+
+
+async def test_what_no_event_reports_is_seen_though_others_are_reported_all_the_time(stage, monkeypatch):
+    monkeypatch.setattr(target_states, "LOOK_AGAIN_SECONDS", 0.2)
+    async with stage.running():
+        session_id, victim = await target_in_scan(stage, seconds=math.inf)
+        (collector,) = stage.of_image(NETWORK)
+        events = asyncio.create_task(keep_busy(collector))
+        stage.engine.pause(victim.id)
+        async with asyncio.timeout(10):  # long before anything else has all containers looked at
+            session = await stage.ended(session_id)
+        events.cancel()
+        assert "service db was paused by somebody else" in session.reason

@@ -1,5 +1,6 @@
 """Follows the state of each target and records every change once."""
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from dryrun_orchestrator.session.context import SessionContext, last_words
 from dryrun_orchestrator.session.failure import SessionFailedError
 
 LOOK_AGAIN_SECONDS = 2.0
-"""Engine events only wake the loop; without one, targets are inspected this often."""
+"""An engine event only wakes the loop for its container; all targets are inspected this often."""
 WORDS_BYTES = 16 * 1024
 BEFORE_ITS_END, AFTER_ITS_END = timedelta(seconds=15), timedelta(seconds=1)
 """Window in which the engine's events show who ended a target: a stop may take ten seconds."""
@@ -93,21 +94,25 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
 
 async def watch_for_harm(context: SessionContext) -> None:
     """Look for harm until cancelled. Raises SessionFailedError."""
+    stirred: frozenset[str] | None = None
+    look_again = time.monotonic()
     while True:
+        if stirred is None or time.monotonic() >= look_again:
+            stirred, look_again = None, time.monotonic() + LOOK_AGAIN_SECONDS
         with suppress(TransientEngineError):
-            await look_for_harm(context)
-        await context.wait_for_wake(LOOK_AGAIN_SECONDS)
+            await look_for_harm(context, stirred)
+        stirred = await context.wait_for_wake(look_again - time.monotonic())
 
 
-async def look_for_harm(context: SessionContext) -> None:
-    """Report every target that died or turned unhealthy since the last call.
+async def look_for_harm(context: SessionContext, stirred: frozenset[str] | None = None) -> None:
+    """Report every target, or of these containers, that died or turned unhealthy since the last call.
 
     Raises SessionFailedError for a target that somebody else ended: a scan is judged only by its own effects.
     Raises TransientEngineError, after inspecting the others, when a target could not be inspected.
     """
     unknown: TransientEngineError | None = None
     for target in (await context.journal.targets(context.id)).values():
-        if target.harm is None:
+        if target.harm is None and (stirred is None or target.container_id in stirred):
             try:
                 await _tell_harm(context, target)
             except TransientEngineError as error:
