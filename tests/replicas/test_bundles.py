@@ -21,7 +21,8 @@ from dryrun_local.images.stored_images import place_of
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
 from dryrun_local.replicas.bundle import BOUNDS
-from dryrun_local.replicas.installed import find, install
+from dryrun_local.replicas.installed import find
+from dryrun_local.replicas.installing import install
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
 from dryrun_replica.levels import Level, Match

@@ -11,7 +11,7 @@ from made_bundles import IMAGE, image_in, in_folder
 
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import moving, verification
-from dryrun_local.replicas.installed import install
+from dryrun_local.replicas.installing import install
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.inventory.model import Host, Inventory, Service, Source
 from dryrun_replica.levels import Level, Match

@@ -22,10 +22,9 @@ from dryrun_local.replicas.installed import (
     find,
     installed,
     named,
-    note_deployment,
     plan_of,
-    remove,
 )
+from dryrun_local.replicas.installing import note_deployment, remove
 from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows

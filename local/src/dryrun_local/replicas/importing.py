@@ -9,14 +9,8 @@ from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
-from dryrun_local.replicas.installed import (
-    install,
-    installed_as,
-    note_deployment,
-    require_fitting_card,
-    require_free_name,
-    require_free_templates,
-)
+from dryrun_local.replicas.installed import installed_as, require_free_name, require_free_templates
+from dryrun_local.replicas.installing import install, note_deployment, require_fitting_card
 from dryrun_local.replicas.needed_images import images_of, require_kept
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
 from dryrun_local.replicas.replacing import note_replaced, replaced, require_same_network

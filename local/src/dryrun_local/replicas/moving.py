@@ -36,15 +36,12 @@ from dryrun_local.replicas.installed import (
     Replica,
     ReplicaError,
     find,
-    install,
     installed_as,
-    judge_rows,
-    judge_templates,
-    note_deployment,
     plan_of,
     require_free_name,
     require_free_templates,
 )
+from dryrun_local.replicas.installing import install, judge_rows, judge_templates, note_deployment
 from dryrun_local.replicas.needed_images import pinned_images
 from dryrun_local.replicas.replacing import note_replaced, replaced, require_same_network
 from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER

@@ -8,16 +8,9 @@ import pytest
 from dryrun_local.images.allowlist_rows import RowsError, installed_rows
 from dryrun_local.machine.errors import NotWrittenError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas import installed as replicas
-from dryrun_local.replicas.installed import (
-    MAX_CARD_BYTES,
-    ReplicaError,
-    find,
-    install,
-    installed,
-    pin,
-    remove,
-)
+from dryrun_local.replicas import installing
+from dryrun_local.replicas.installed import MAX_CARD_BYTES, ReplicaError, find, installed
+from dryrun_local.replicas.installing import install, pin, remove
 from dryrun_orchestrator.catalog.allowlist import MAX_TMPFS_BYTES
 from dryrun_replica.recipes import model
 
@@ -31,7 +24,7 @@ def row(letter: str) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "SECONDS_UNTIL_READ", 0)
+    monkeypatch.setattr(installing, "SECONDS_UNTIL_READ", 0)
 
 
 @pytest.fixture
@@ -63,7 +56,7 @@ def test_images_of_the_old_one_are_allowed_until_the_orchestrator_has_read_the_n
 ) -> None:
     make(installation, "acme", ONE)
     seen: list[list[str]] = []
-    monkeypatch.setattr(replicas.time, "sleep", lambda _: seen.append(pinned(installation)))
+    monkeypatch.setattr(installing.time, "sleep", lambda _: seen.append(pinned(installation)))
     make(installation, "acme", ONE)
     assert seen == []
     make(installation, "acme", TWO)
@@ -96,12 +89,12 @@ def test_an_import_that_was_killed_leaves_no_template_behind(
     with monkeypatch.context() as killed:
         for name in ("write_atomically", "write_rows", "_write_allowlist"):
 
-            def or_killed(*values: object, done: object = getattr(replicas, name)) -> None:
+            def or_killed(*values: object, done: object = getattr(installing, name)) -> None:
                 if next(steps) == fails:
                     raise KeyboardInterrupt
                 done(*values)  # type: ignore[operator]
 
-            killed.setattr(replicas, name, or_killed)
+            killed.setattr(installing, name, or_killed)
         with pytest.raises(KeyboardInterrupt):
             make(installation, "acme", TWO)
     make(installation, "acme", TWO)
@@ -145,7 +138,7 @@ def test_a_removal_that_a_full_disk_ended_is_repeated(
         raise NotWrittenError("full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(replicas, "write_rows", full)
+        patched.setattr(installing, "write_rows", full)
         with pytest.raises(NotWrittenError):
             remove(installation, "acme")
     remove(installation, "acme")
