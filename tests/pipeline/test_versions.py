@@ -18,7 +18,7 @@ from dryrun_cli.api.reading import read_experiment
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_local.images.building import pin
 from dryrun_local.images.folder_build import allowlist_entry, inspect_images
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 
 SCANNERS = Path(__file__).with_name("scanners")
 SEEDS = tuple(range(int(os.environ.get("DRYRUN_SEEDS", "2"))))

@@ -10,7 +10,7 @@ from dryrun_local.collectors.installed import ScannerRefusedError, remove, trial
 from dryrun_local.collectors.scanner_image import ScannerImage, ScannerImageError, hints, obstacles
 from dryrun_local.images.allowlist_rows import installed_rows
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.machine.installation import Installation
 from dryrun_local.runs.check import find_faults
 from dryrun_local.terminal.screen import Screen

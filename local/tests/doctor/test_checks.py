@@ -10,7 +10,7 @@ from dryrun_local.doctor import checks
 from dryrun_local.doctor.checks import all_results, subnet_pool
 from dryrun_local.doctor.examination import examine
 from dryrun_local.images.building import ImageListing
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.engine_view import Thing
 from dryrun_local.machine.installation import Installation

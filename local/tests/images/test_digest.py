@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dryrun_local.images.digest import folder_digests
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from dryrun_local.images.archive import ArchiveError, written_archive
 from dryrun_local.images.building import build_images, list_images
 from dryrun_local.images.exchange import export_images, import_images
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.images.programs import ProgramError
 
 WEB = "discovery/test-web:1"

@@ -10,7 +10,7 @@ import pytest
 from dryrun_local.images import building, service_images
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import BuiltImage
-from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.images.folders import SERVICE_IMAGES, TEST_IMAGES, load_folders
 from dryrun_local.images.programs import ProgramError
 
 ROOT = Path(__file__).parents[3]

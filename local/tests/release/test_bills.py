@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 from local_stack import ROOT
 
-from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.images.folders import SERVICE_IMAGES, TEST_IMAGES, load_folders
 from dryrun_local.release.bills import bill_of_images, bill_of_services
 from dryrun_local.release.debian_packages import DebianPackage, ReadImage
 from dryrun_local.release.source import Source, members

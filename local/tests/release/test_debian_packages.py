@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from dryrun_local.images.folder_build import inspect_images
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.release.debian_packages import (
     DebianPackage,
     ImagesNotCurrentError,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import rehearsed

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from dryrun_local.doctor.host_rule import HostRule, HostRuleError
 from dryrun_local.images.building import list_images
-from dryrun_local.images.manifest import ManifestError
+from dryrun_local.images.folders import ManifestError
 from dryrun_local.images.programs import ProgramError, capture
 from dryrun_local.machine.engine_view import EngineView, open_engine
 from dryrun_local.machine.errors import AlreadyRunningError, EngineError

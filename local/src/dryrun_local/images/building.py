@@ -17,7 +17,7 @@ from dryrun_local.images.folder_build import (
     read_facts,
     refuse_volumes,
 )
-from dryrun_local.images.manifest import ImageFolder, load_folders
+from dryrun_local.images.folders import ImageFolder, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.errors import LocalError
 

@@ -15,7 +15,7 @@ from dryrun_contract.text import printable
 from dryrun_local.images.building import based_on, build_images, list_images
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images
-from dryrun_local.images.manifest import load_folders
+from dryrun_local.images.folders import load_folders
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
 from dryrun_local.machine.added_folders import added_by_running, gather

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dryrun_local.images.manifest import ImageFolder, PythonParts
+from dryrun_local.images.folders import ImageFolder
+from dryrun_local.images.manifest import PythonParts
 
 LABEL = "discovery.folder.digest"
 _BUILDER = b"1"

@@ -26,7 +26,7 @@ from dryrun_local.images.archive import (
 from dryrun_local.images.building import pin, pinned_rows
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry, inspect_images, refuse_volumes
-from dryrun_local.images.manifest import ImageFolder
+from dryrun_local.images.folders import ImageFolder
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.images.stored_images import (
     ImageEntry,

@@ -10,7 +10,8 @@ from typing import Any
 
 from dryrun_local.images import programs
 from dryrun_local.images.digest import LABEL
-from dryrun_local.images.manifest import ImageFolder, Manifest, PythonParts
+from dryrun_local.images.folders import ImageFolder
+from dryrun_local.images.manifest import Manifest, PythonParts
 from dryrun_local.images.programs import ProgramError
 
 BUILD_SECONDS = 900

@@ -10,7 +10,7 @@ from pathlib import Path
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_local.images.allowlist_rows import ROWS, installed_rows, write_rows
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
-from dryrun_local.images.manifest import ImageFolder, load_folders
+from dryrun_local.images.folders import ImageFolder, load_folders
 from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources, template_file
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation

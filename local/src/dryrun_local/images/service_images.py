@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dryrun_local.images.building import FolderBuilds, ImageEvent, based_on
-from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.images.folders import SERVICE_IMAGES, TEST_IMAGES, load_folders
 
 
 async def build_service_images(

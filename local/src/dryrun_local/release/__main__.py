@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.images.folders import SERVICE_IMAGES, TEST_IMAGES, load_folders
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.release.bills import bill_of_images, bill_of_services

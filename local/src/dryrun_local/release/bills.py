@@ -12,7 +12,7 @@ from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
-from dryrun_local.images.manifest import SERVICE_IMAGES, ImageFolder
+from dryrun_local.images.folders import SERVICE_IMAGES, ImageFolder
 from dryrun_local.release.debian_packages import DebianPackage, ReadImage
 from dryrun_local.release.pinned_packages import read_pins, read_vendored
 from dryrun_local.release.source import Source

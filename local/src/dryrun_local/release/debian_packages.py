@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import inspect_images
-from dryrun_local.images.manifest import ImageFolder
+from dryrun_local.images.folders import ImageFolder
 from dryrun_local.images.programs import ProgramError, capture
 from dryrun_local.machine.errors import LocalError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dryrun_local.images.building import ImageEvent
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry, build_folder, inspect_images
-from dryrun_local.images.manifest import ImageFolder, Manifest, Tmpfs
+from dryrun_local.images.folders import ImageFolder
+from dryrun_local.images.manifest import Manifest, Tmpfs
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.needed_images import is_missing

@@ -11,7 +11,8 @@ from dryrun_local.images import programs
 from dryrun_local.images.building import ImageEvent
 from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import build_folder, inspect_images
-from dryrun_local.images.manifest import ImageFolder, Manifest, load_folders
+from dryrun_local.images.folders import ImageFolder, load_folders
+from dryrun_local.images.manifest import Manifest
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation

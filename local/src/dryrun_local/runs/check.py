@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
-from dryrun_local.images.manifest import ImageFolder, ManifestError, load_folders, place_of
+from dryrun_local.images.folders import ImageFolder, ManifestError, load_folders, place_of
 from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.added_folders import (
     MANIFESTS,

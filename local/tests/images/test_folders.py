@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dryrun_local.images.manifest import ManifestError, Tmpfs, load_folders
+from dryrun_local.images.folders import ManifestError, load_folders
+from dryrun_local.images.manifest import Tmpfs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
