@@ -14,7 +14,8 @@ from datetime import datetime
 
 from dryrun_replica.inventory import words
 from dryrun_replica.inventory.contradictions import MAX_LISTED, Contradictions
-from dryrun_replica.inventory.findings import Findings, FoundHost
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost
 from dryrun_replica.inventory.found_service import FoundService, FoundTls
 from dryrun_replica.inventory.model import (
     MAX_NOTE_CHARACTERS,

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from dryrun_replica.inventory.faults import quoted
-from dryrun_replica.inventory.findings import Findings, FoundHost
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost
 from dryrun_replica.inventory.found_service import STATED, FoundService
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.tree import Item, yaml_item

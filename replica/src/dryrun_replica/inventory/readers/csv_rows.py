@@ -4,7 +4,8 @@ import re
 from ipaddress import ip_interface
 
 from dryrun_replica.inventory.faults import quoted
-from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
 from dryrun_replica.inventory.found_service import GUESSED, STATED, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table

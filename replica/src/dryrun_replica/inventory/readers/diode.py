@@ -4,7 +4,8 @@ Objects refer to each other by name, as Diode itself matches them. Both spelling
 Source: netboxlabs/diode-sdk-python, `DiodeDryRunClient.ingest` and `diode/v1/ingester.proto`.
 """
 
-from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
 from dryrun_replica.inventory.readers.netbox import described
 from dryrun_replica.inventory.tree import Item, json_item
 

@@ -14,7 +14,8 @@ from dryrun_contract.bounded_json import OutOfBoundsError, read_json
 from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_replica.inventory.faults import quoted
-from dryrun_replica.inventory.findings import Findings, FoundHost, identities_of
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost, identities_of
 from dryrun_replica.inventory.found_service import FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import table

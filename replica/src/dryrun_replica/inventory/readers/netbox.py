@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 
 from dryrun_replica.inventory.faults import quoted
-from dryrun_replica.inventory.findings import Findings, FoundHost, as_address, identities_of
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
 from dryrun_replica.inventory.found_service import FoundService
 from dryrun_replica.inventory.readers.csv_rows import ports_of
 from dryrun_replica.inventory.table import Row, table

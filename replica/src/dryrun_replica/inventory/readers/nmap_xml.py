@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dryrun_replica.inventory.faults import TooLargeError, quoted
-from dryrun_replica.inventory.findings import MAX_TEXT, Findings, FoundHost, as_address
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
 from dryrun_replica.inventory.found_service import GUESSED, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 

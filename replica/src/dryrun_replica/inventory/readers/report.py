@@ -13,7 +13,8 @@ from dryrun_contract.report import MapPlace, Report, UnreadableReportError, read
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.scores import Scores
 from dryrun_replica.inventory.faults import FaultList
-from dryrun_replica.inventory.findings import Findings, FoundHost
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.found_host import FoundHost
 from dryrun_replica.inventory.found_service import FoundService
 from dryrun_replica.inventory.model import WRAPPED, Transport
 from dryrun_replica.inventory.readers.discoveries import found_service, host_named
