@@ -11,7 +11,7 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas import installing
 from dryrun_local.replicas.installed import MAX_CARD_BYTES, ReplicaError, find, installed
 from dryrun_local.replicas.installing import install, pin, remove
-from dryrun_orchestrator.catalog.allowlist import MAX_TMPFS_BYTES
+from dryrun_orchestrator.catalog.grants import MAX_TMPFS_BYTES
 from dryrun_replica.recipes import model
 
 WEB = "discovery/test-web:1"

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from dryrun_contract.ground_truth import Fact
 from dryrun_orchestrator.catalog.allowlist import (
-    CEILINGS,
     AllowlistError,
     ImageNotApprovedError,
     load_allowlist,
 )
+from dryrun_orchestrator.catalog.grants import CAPABILITIES
 from dryrun_orchestrator.engine.protocol import Tmpfs
 
 ID = f"sha256:{'a1' * 32}"
@@ -152,7 +152,7 @@ def test_a_name_outside_the_prefix_makes_the_whole_file_refused(load):
 @pytest.mark.parametrize("capability", ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "ALL", "CAP_CHOWN", "chown"])
 def test_no_file_grants_a_capability_above_the_ceiling(load, role, capability):
     name = {"target": "discovery/test-x:1", "collector": "discovery/test-collector-x:1"}[role]
-    assert capability not in CEILINGS[role].capabilities
+    assert capability not in CAPABILITIES[role]
     [(where, what)] = faults(load, {name: {"id": ID, "capabilities": [capability]}})
     assert where == f"images.{name}.capabilities"
     assert f"{capability} cannot be granted to a {role}" in what
@@ -274,4 +274,4 @@ def test_no_file_raises_anything_else_and_what_loads_is_within_the_ceilings(tmp_
         return
     for name, image in allowlist.images.items():
         assert name.startswith("discovery/test-")
-        assert set(image.capabilities) <= CEILINGS[image.role].capabilities
+        assert set(image.capabilities) <= CAPABILITIES[image.role]

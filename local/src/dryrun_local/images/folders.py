@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dryrun_local.images.manifest import Manifest, PythonParts, read_manifest
 from dryrun_local.machine.errors import LocalError
-from dryrun_orchestrator.catalog.allowlist import grant_faults
+from dryrun_orchestrator.catalog.allowlist import role_of
+from dryrun_orchestrator.catalog.grants import grant_faults
 
 TEST_IMAGES = "images"
 SERVICE_IMAGES = "deploy/images"
@@ -119,7 +120,7 @@ def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
     if not manifest.allowlisted:
         return
     for fault in grant_faults(
-        manifest.image,
+        role_of(manifest.image),
         capabilities=manifest.capabilities,
         arguments=manifest.arguments,
         max_rate=manifest.max_rate,

@@ -15,7 +15,7 @@ from dryrun_contract.ground_truth import Fact
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.arguments import RATE, faults_of_arguments, has_rate
+from dryrun_orchestrator.catalog.grants import grant_faults
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
@@ -30,35 +30,8 @@ STAND_IN = "discovery/test-stand-in:"
 """Of images that stand for a host of an imported network; a digest follows."""
 
 MAX_ALLOWLIST_BYTES = 4 * 1024 * 1024
-MAX_TMPFS_BYTES = 256 * 1024 * 1024
-"""Per mount. All mounts together count against the container's memory limit."""
 
 _IMAGE_NAME = re.compile(r"discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_TMPFS_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
-_NO_TMPFS = re.compile(r"/(?:proc|sys|dev(?!/shm$))(?:/|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """The most that the allowlist may grant to an image of one role."""
-
-    capabilities: frozenset[str]
-    tmpfs_bytes: int = MAX_TMPFS_BYTES
-
-
-CEILINGS: Mapping[Role, Ceiling] = MappingProxyType(
-    {
-        # Measured: what servers need that change their user, or bind low ports after that.
-        "target": Ceiling(
-            frozenset(
-                {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"}
-            )
-        ),
-        # Raw frames for ARP discovery and SYN scans, and nothing else.
-        "collector": Ceiling(frozenset({"NET_RAW"})),
-    }
-)
-"""A new entry widens what an operator's file can grant; review it accordingly."""
 
 
 class AllowlistError(OperatorFileError):
@@ -190,8 +163,8 @@ class _DuplicateKeyError(ValueError):
 def load_allowlist(path: Path) -> Allowlist:
     """Read the allowlist, written by `dryrun-local images build` or by an operator.
 
-    Raises AllowlistError with all problems: shape, names outside the prefix, invalid ids, and grants above
-    CEILINGS.
+    Raises AllowlistError with all problems: shape, names outside the prefix, invalid ids, and grants that
+    no file may give.
     """
     try:
         with path.open("rb") as file:
@@ -245,43 +218,6 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def grant_faults(
-    name: str,
-    *,
-    capabilities: Iterable[str],
-    arguments: Iterable[tuple[str, ...]],
-    max_rate: int | None,
-    stdin: bool,
-    tmpfs_bytes: Mapping[str, int],
-    where: str,
-) -> Iterable[Fault]:
-    """Yield a fault for each grant above CEILINGS; a single one makes the allowlist unusable.
-
-    `tmpfs_bytes` maps mount paths to sizes; `where` is the prefix of the faults' places.
-    """
-    role = role_of(name)
-    ceiling = CEILINGS[role]
-    for capability in capabilities:
-        if capability not in ceiling.capabilities:
-            allowed = ", ".join(sorted(ceiling.capabilities))
-            yield Fault(
-                where=f"{where}capabilities",
-                what=f"{printable(capability, limit=40)} cannot be granted to a {role}; these can: {allowed}",
-            )
-    for mount, size in tmpfs_bytes.items():
-        yield from _faults_of_tmpfs(mount, size, ceiling, f"{where}tmpfs.{printable(mount, limit=80)}")
-    if stdin and role != "collector":
-        yield Fault(where=f"{where}stdin", what="is granted although only collectors can have standard input")
-    lists = tuple(arguments)
-    if lists and role != "collector":
-        yield Fault(where=f"{where}arguments", what="are given although only collectors can have arguments")
-    for number, listed in enumerate(lists):
-        for fault in faults_of_arguments(listed, max_rate):
-            yield Fault(where=f"{where}arguments[{number}]", what=fault)
-    if max_rate is not None and not any(map(has_rate, lists)):
-        yield Fault(where=f"{where}max_rate", what=f"has no effect: no argument holds {RATE}")
-
-
 def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
     where = _where(path, "images", name)
     if not name.startswith(IMAGE_PREFIX):
@@ -290,7 +226,7 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
     if not _IMAGE_NAME.fullmatch(name):
         yield Fault(where=where, what=f"is not an image name of the form {IMAGE_PREFIX}NAME:TAG")
     yield from grant_faults(
-        name,
+        role_of(name),
         capabilities=row.capabilities,
         arguments=row.arguments,
         max_rate=row.max_rate,
@@ -298,16 +234,6 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
         tmpfs_bytes={mount: tmpfs.size for mount, tmpfs in row.tmpfs.items()},
         where=f"{where}.",
     )
-
-
-def _faults_of_tmpfs(mount: str, size: int, ceiling: Ceiling, place: str) -> Iterable[Fault]:
-    if not _TMPFS_PATH.fullmatch(mount):
-        yield Fault(where=place, what="is not an absolute path of plain names")
-    elif _NO_TMPFS.match(mount):
-        yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
-    if size > ceiling.tmpfs_bytes:
-        most = f"{ceiling.tmpfs_bytes} ({ceiling.tmpfs_bytes >> 20} MiB)"
-        yield Fault(where=f"{place}.size", what=f"is {size} bytes; at most {most} are allowed")
 
 
 def _where(path: Path, *steps: str | int) -> str:
