@@ -28,6 +28,7 @@ def test_a_rule_is_made_previewed_switched_on_off_and_removed(run, api, file):
     code, out, _ = run("rule", "preview", "lab")
     assert "lab would approve 1 of 7 open discoveries." in out
     assert "\x1b" not in out
+    assert "the page Approval rules, or with a program's token: dryrun rule on lab" in " ".join(out.split())
     digest = out.split("--preview ")[1].strip()
     assert "Left after" not in out
     api.previewed = {

@@ -78,7 +78,7 @@ class ScanList(Word):
 
 
 class ChangeCount(Word):
-    """How many discoveries of one kind are new, changed, gone or back."""
+    """How many discoveries of one kind were new, changed, gone or back."""
 
     change: Literal["new", "changed", "gone", "returned"]
     kind: str
@@ -86,7 +86,7 @@ class ChangeCount(Word):
 
 
 class ChangeSummary(Word):
-    """What happened in production since a time: each discovery counts once, by the last thing."""
+    """What happened in production since a time: a discovery counts once for each such thing."""
 
     since: UtcTime
     counts: tuple[ChangeCount, ...]

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from approval_api.discoveries.production import scans
 
@@ -298,18 +299,30 @@ async def test_a_scan_that_is_not_valid_is_refused(api, body):
     assert (await api.client.post(f"{SCANS}/{unknown}/end", json={"complete": True})).status_code == 404
 
 
-async def test_a_summary_counts_each_discovery_once_by_what_happened_last(api):
+async def test_a_summary_counts_each_discovery_once_for_each_thing_that_happened(api, engine):
     await scan(api, DB, WEB, {"kind": "made_up", "key": "192.0.2.1"})
     await decide(api, "approved", *await listed(api))
-    await scan(api, DB | {"data": {"product": "other"}}, WEB)
+    for product in ("other", "third"):
+        await scan(api, DB | {"data": {"product": product}}, WEB)
     for _ in range(3):
-        await scan(api, DB | {"data": {"product": "other"}})
+        await scan(api, DB | {"data": {"product": "third"}})
     answer = await api.client.get(f"{PATH}/summary", params={"since": "2026-01-01T00:00:00Z"})
-    assert answer.json()["counts"] == [
+    happened = [
         {"change": "changed", "kind": "service", "count": 1},
         {"change": "gone", "kind": "of other kinds", "count": 1},
         {"change": "gone", "kind": "service", "count": 1},
     ]
+    found = [
+        {"change": "new", "kind": "of other kinds", "count": 1},
+        {"change": "new", "kind": "service", "count": 2},
+    ]
+    assert answer.json()["counts"] == [*happened, *found]
+    # Undecided ones, too, are new only once.
+    await decide(api, "pending", *await listed(api))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.discoveries SET found_at = '2025-12-31T00:00:00Z'"))
+    answer = await api.client.get(f"{PATH}/summary", params={"since": "2026-01-01T00:00:00Z"})
+    assert answer.json()["counts"] == happened
     answer = await api.client.get(f"{PATH}/summary", params={"since": "2999-01-01T00:00:00Z"})
     assert answer.json()["counts"] == []
     assert (await api.client.get(f"{PATH}/summary", params={"since": "today"})).status_code == 422

@@ -59,5 +59,7 @@ def draw_preview(rule: RuleView, preview: RulePreview) -> RenderableType:
         parts.append(Text("That is more than it may approve in a day; make it narrower.", style="yellow"))
     elif rule.on_since is None:
         on = f"dryrun rule on {inert(rule.request.name)} --preview {preview.digest}"
-        parts += [Text(""), Text(f"To switch it on: {on}", overflow="fold")]
+        # A person's token would expire before the rule, and is refused.
+        where = "the page Approval rules, or with a program's token"
+        parts += [Text(""), Text(f"To switch it on: {where}: {on}", overflow="fold")]
     return Group(*parts)

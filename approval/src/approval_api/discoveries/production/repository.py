@@ -4,7 +4,20 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Text, bindparam, case, cast, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
@@ -12,7 +25,7 @@ from approval_api.database.tables import discoveries as table
 from approval_api.database.tables import discovery_changes as changes
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
-from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
+from approval_api.discoveries.listing import Life, Page, Wanted, read_page, read_some, read_within
 from approval_api.discoveries.production.schemas import Received
 from approval_api.web.problems import unknown
 from dryrun_contract.discovery import Discovery
@@ -200,15 +213,26 @@ async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMap
 
 
 async def changes_since(connection: AsyncConnection, since: datetime) -> ChangeSummary:
-    """Return how many discoveries are new, changed, gone or back since a time, by kind."""
-    happened = func.coalesce(table.c.changed_at, table.c.found_at)
+    """Return how many discoveries were new, changed, gone or back since a time, by kind.
+
+    One that was several of these counts for each, once.
+    """
     # A hostile collector can invent a kind for each discovery.
     kind = case((table.c.kind.in_(KINDS), table.c.kind), else_=OTHER_KINDS).label("kind")
-    counted = (
-        select(table.c.change, kind, func.count().label("count"))
-        .where(happened >= since)
-        .group_by(table.c.change, kind)
-        .order_by(table.c.change, kind)
+    # No index has `found_at` alone; what was found since has not changed before.
+    found_since = and_(
+        func.coalesce(table.c.changed_at, table.c.found_at) >= since, table.c.found_at >= since
     )
-    rows = (await connection.execute(counted)).mappings()
+    found = (
+        select(literal(Life.NEW.value).label("change"), kind, func.count().label("count"))
+        .where(found_since)
+        .group_by(kind)
+    )
+    happened = (
+        select(changes.c.change, kind, func.count(changes.c.discovery_id.distinct()).label("count"))
+        .join_from(changes, table, changes.c.discovery_id == table.c.id)
+        .where(changes.c.at >= since)
+        .group_by(changes.c.change, kind)
+    )
+    rows = (await connection.execute(found.union_all(happened).order_by("change", "kind"))).mappings()
     return ChangeSummary(since=since, counts=tuple(ChangeCount.model_validate(dict(row)) for row in rows))
