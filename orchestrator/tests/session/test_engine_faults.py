@@ -278,3 +278,21 @@ async def test_a_cleanup_that_is_stuck_says_why_once_and_ends_as_it_would_have(s
         assert r"too\x1b busy" in why
         assert (session.outcome, "busy" in (session.reason or "")) == (Outcome.STOPPED, False)
         assert not stage.left(session_id)
+
+
+async def test_a_cleanup_that_is_stuck_for_causes_that_alternate_says_so_ever_more_rarely(stage, monkeypatch):
+    monkeypatch.setattr(cleaning_up, "STUCK_SECONDS", 0.1)
+    monkeypatch.setattr(cleaning_up, "MAX_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(cleaning_up, "FIRST_PAUSE_SECONDS", 0.02)
+    async with stage.running() as supervisor:
+        session_id = await stage.start(keep=True)
+        await stage.until(session_id, Phase.KEPT)
+        for number in range(1000):
+            stage.engine.faults.fail("list_networks", EngineUnreachableError(f"cause {number}"))
+        await supervisor.stop(session_id)
+        await asyncio.sleep(2)
+        stage.engine.faults.clear()
+        await stage.ended(session_id)
+        changes = await stage.events_of(session_id, "phase_changed")
+        # After 0.1, 0.3, 0.7 and 1.5 s.
+        assert 2 <= len([each for each in changes if each.reason and "not everything" in each.reason]) <= 5

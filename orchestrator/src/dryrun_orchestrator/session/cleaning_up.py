@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 5.0
 STUCK_SECONDS = 10.0
-"""After which a cleanup that does not succeed says why, and at most how often."""
+"""After which a cleanup that does not succeed says why; of another cause, after twice as long each time."""
 AFTER_DEADLINE = timedelta(seconds=60)
 """How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
 HELD_SECONDS = 30.0
@@ -36,16 +36,18 @@ async def clean_up(context: SessionContext, record: SessionRecord) -> str | None
     if record.subnet is None:
         # Nothing was created: do not wait for an engine that may be down.
         return None
-    pause, held, said, said_at = FIRST_PAUSE_SECONDS, _Held(), "", time.monotonic()
+    pause, held = FIRST_PAUSE_SECONDS, _Held()
+    said, said_at, silence = "", time.monotonic(), STUCK_SECONDS
     while (error := await why_not_removed(context)) is not None:
         if isinstance(error, EngineUnreachableError) and _is_left_to_guards(context, record):
             break
         if (overlay := held.after(error)) is not None and _may_end_beside_overlay(context, record):
             return overlay
         why = printable(str(error), limit=500)
-        if why != said and time.monotonic() - said_at > STUCK_SECONDS:
+        if why != said and time.monotonic() - said_at > silence:
             await _say_stuck(context, why)
-            said, said_at = why, time.monotonic()
+            # Causes that alternate for days are few events.
+            said, said_at, silence = why, time.monotonic(), silence * 2
         await asyncio.sleep(pause)
         pause = min(pause * 2, MAX_PAUSE_SECONDS)
     return None
