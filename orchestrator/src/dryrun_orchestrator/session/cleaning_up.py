@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 5.0
 STUCK_SECONDS = 10.0
-"""After which a cleanup that does not succeed says why; of another cause, after twice as long each time."""
+"""A cleanup that has not succeeded says why after this time; another cause, after twice as long each time."""
 AFTER_DEADLINE = timedelta(seconds=60)
-"""How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
+"""A session in a fleet that cannot be cleaned up on a lost host ends this long after its deadline."""
 HELD_SECONDS = 30.0
-"""How long removal of an overlay is tried that the swarm holds: an engine waits 20 s for a lost leader."""
+"""How long to try to remove an overlay that the swarm holds: an engine waits 20 s for a lost leader."""
 
 
 async def clean_up(context: SessionContext, record: SessionRecord) -> str | None:
-    """Return when nothing of the session is left to remove, however long that takes.
+    """Return once nothing of the session is left to remove, however long that takes.
 
-    The name of an overlay is returned that only the swarm holds: it delays no end of a session, the reaper
-    removes it later.
+    Returns the name of an overlay that only the swarm holds, if there is one: the session ends beside it, and
+    the reaper removes it later.
     """
     if record.subnet is None:
         # Nothing was created: do not wait for an engine that may be down.
@@ -65,13 +65,13 @@ async def why_not_removed(context: SessionContext) -> LeftoverError | EngineErro
 
 
 class _Held:
-    """For how long nothing of a session was left but an overlay that the swarm holds."""
+    """How long nothing of a session has been left but an overlay that the swarm holds."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def after(self, error: Exception) -> str | None:
-        """Return the overlay's name once that lasted for `HELD_SECONDS`; anything else begins it anew."""
+        """Return the overlay's name once this has lasted for `HELD_SECONDS`; any other error starts over."""
         if not isinstance(error, OverlayHeldError):
             self._since = None
             return None
@@ -81,10 +81,9 @@ class _Held:
 
 
 def _may_end_beside_overlay(context: SessionContext, record: SessionRecord) -> bool:
-    """Return whether every host of the session was asked for containers, or keeps none by now.
+    """Return whether every host of the session was asked for containers, or can have none left.
 
-    One that is no longer in the fleet's file is asked for nothing. A bridge has no tasks, whatever its
-    engine says.
+    A host that is no longer in the fleet file is not asked. A bridge has no tasks, whatever its engine says.
     """
     if context.placement is None or not context.placement.is_spread:
         return False
@@ -92,7 +91,7 @@ def _may_end_beside_overlay(context: SessionContext, record: SessionRecord) -> b
 
 
 def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
-    """Return whether a host that does not answer keeps nothing of the session by now.
+    """Return whether nothing of the session can be left on a host that does not answer.
 
     Its guard removes what is due, at once when the host comes back; so does the reaper.
     """

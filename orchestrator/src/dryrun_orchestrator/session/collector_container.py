@@ -110,7 +110,7 @@ def _arguments(manifest: CollectorManifest, subnet: str, slot: int) -> tuple[str
 
 
 async def configuration(context: SessionContext, manifest: CollectorManifest, slot: int) -> CollectorConfig:
-    """Return the configuration of a collector in this place, without what earlier ones found."""
+    """Return the configuration of a collector in this slot, without what earlier ones found."""
     subnet = str((await context.record()).subnet)
     targets = await context.journal.targets(context.id)
     addresses = {name: target.address for name, target in targets.items()}

@@ -307,7 +307,7 @@ class CollectorRun:
 
 
 def given_up(run: RunRecord, reason: str, *, truncated: bool = False) -> CollectorEnded:
-    """Return the final event of a run as far as it is known, whose container did not end by itself."""
+    """Return the final event of a run whose container did not end by itself, as far as it is known."""
     return _ended(run, Ending(OutputTally(warnings=run.warnings), None, truncated, reason))
 
 

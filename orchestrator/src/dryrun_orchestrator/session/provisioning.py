@@ -96,8 +96,8 @@ def _who_is_silent(error: EngineUnreachableError) -> str:
 async def make_network(context: SessionContext) -> SessionRecord:
     """Create the session's network, or adopt the one that an earlier attempt created.
 
-    What an orchestrator made for this session whose journal is lost is removed first: no container of
-    another owner may join it. Its deadline stays, as nothing prolongs that of an id.
+    What an orchestrator whose journal is lost created for this session is removed first, so that the network
+    holds containers of one owner. Its deadline is kept: nothing prolongs the deadline of an id.
     """
     record = await context.record()
     if record.network_id is not None:
@@ -115,14 +115,14 @@ async def make_network(context: SessionContext) -> SessionRecord:
 
 
 async def _adopt(context: SessionContext, network: Network) -> SessionRecord:
-    """Make a network that an earlier attempt created the session's own."""
+    """Record a network that an earlier attempt created as the session's own."""
     expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
     return await _remember_network(context, network.id, str(network.subnet), expires_at)
 
 
 async def _clear_of_others(context: SessionContext, record: SessionRecord, expires_at: datetime) -> None:
-    """Remove what an orchestrator with another journal made for this session, whose deadline that has."""
-    # Where some of it went in an earlier attempt, its deadline is remembered.
+    """Remove what an orchestrator with another journal created for this session, and keep its deadline."""
+    # An earlier attempt that removed a part of it has stored the deadline.
     if record.expires_at is None:
         await context.journal.update_session(context.id, expires_at=expires_at)
     try:
@@ -133,9 +133,9 @@ async def _clear_of_others(context: SessionContext, record: SessionRecord, expir
 
 async def _create_network(context: SessionContext) -> SessionRecord:
     settings = context.settings
-    # Computed before the first call: the deadline is never later than 30 minutes after creation, and the same
-    # in each, as a guard may keep that of a network that did not come about.
-    # Nothing prolongs the deadline of an id, not even that its first network is gone.
+    # Computed before the first call, so that it is never later than 30 minutes after the network's creation;
+    # and the same in each call, because a guard may remember it of a network that did not come about.
+    # Nothing prolongs the deadline of an id, not even the loss of its first network.
     deadline = (await context.record()).expires_at
     expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
     taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]

@@ -24,7 +24,7 @@ from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.proof import prove_crossing_again
-from dryrun_orchestrator.session.standby import hand_over, keep_places, stand_by
+from dryrun_orchestrator.session.standby import hand_over, held_slots, stand_by
 from dryrun_orchestrator.session.subnets import collector_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
@@ -54,15 +54,15 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
     left = [manifest for manifest in context.template.collectors if not await _has_ended(context, manifest)]
     for name in ended.keys() - {manifest.name for manifest in left}:
         ended[name].set()
-    # A container keeps its address, and with it its place: nobody else may get that.
-    kept = await keep_places(context)
+    # A container keeps its address, and with it its slot: no other collector may get that.
+    held = await held_slots(context)
     slots: asyncio.Queue[int] = asyncio.Queue()
-    for slot in sorted(set(range(COLLECTORS_AT_ONCE)) - set(kept.values())):
+    for slot in sorted(set(range(COLLECTORS_AT_ONCE)) - set(held.values())):
         slots.put_nowait(slot)
 
     async def run_in_turn(manifest: CollectorManifest) -> None:
         providers = [other.name for other in context.template.collectors if manifest.waits_for(other)]
-        slot = kept.get(manifest.name)
+        slot = held.get(manifest.name)
         if slot is None:
             slot = await stand_by(context, manifest, {name: ended[name] for name in providers}, slots)
         for name in providers:
@@ -158,9 +158,9 @@ async def _followed(
 async def _started_anew(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> CollectorRun:
-    """Start a collector that nothing could be handed over to with all of it in its environment.
+    """Start a collector to which nothing could be handed over, with everything in its environment.
 
-    That is stored first: a later attempt would take its container for one that somebody else removed.
+    This is stored first: otherwise a later attempt would believe that somebody else removed its container.
     """
     run = replace(run, state="renewing")
     await context.journal.put_run(context.id, run)
@@ -193,9 +193,9 @@ async def _span(
 
 
 def _handed_over(context: SessionContext, manifest: CollectorManifest, run: RunRecord) -> datetime:
-    """Return when the turn of a collector that stood by began: not before those had ended that it waits for.
+    """Return when the turn of a collector that stood by began: once those that it waits for had ended.
 
-    By this process's clock; in a fleet, where that may be seconds off, by when the last of those ended.
+    By this process's clock; in a fleet, where that may be seconds off, by the end of the last of those.
     """
     waited_for = {other.name for other in context.template.collectors if manifest.waits_for(other)}
     ends = [span.ended for span in context.spans if span.collector in waited_for]

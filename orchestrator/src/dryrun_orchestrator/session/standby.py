@@ -33,15 +33,15 @@ from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.subnets import collector_address
 
 TRIED_SECONDS = 5.0
-"""How long the trial of an input may take: a proxy that gives no answer must not hold each session up."""
+"""How long the trial of an input may take: a proxy that gives no answer must not hold up every session."""
 SENT_SECONDS = 10.0
 """How long what is handed over may be on its way, 2 MB at most."""
 CONFIRMED_SECONDS = 5.0
 """How long a collector may take to report anything after it was handed its discoveries."""
 MOST_SENT = 2
-"""So often nobody may have heard them, before they are lost for good: a proxy may swallow them."""
+"""How often they are sent and not heard before they count as lost: a proxy may swallow them."""
 MOST_BROKEN = 6
-"""So often the connection may break before that: a proxy may cut it each time."""
+"""How often the connection may break before that: a proxy may cut it each time."""
 AGAIN_SECONDS = 0.25
 """Before the next attempt when a call failed, doubled each time: guards count them."""
 
@@ -52,10 +52,10 @@ async def stand_by(
     providers: Mapping[str, asyncio.Event],
     slots: asyncio.Queue[int],
 ) -> int | None:
-    """Start the collector once the first discovery that it needs is known, if a place is free for it.
+    """Start the collector once the first discovery that it needs is known, if a slot is free.
 
-    Returns the place that it holds, or None when its turn came first or it cannot stand by: then it is
-    started in its turn. `providers` are those it waits for, with what is set when each has ended.
+    Returns the slot that it holds, or None when its turn came first or it cannot stand by: then it is
+    started in its turn. `providers` are those it waits for, with the event that is set when each has ended.
     """
     if not providers or manifest.arguments or not manifest.image.stdin or not context.preflight.passes_input:
         return None
@@ -70,7 +70,7 @@ async def stand_by(
         heard.cancel()
         turn.cancel()
         await asyncio.gather(heard, turn, return_exceptions=True)
-    # A place may be waited for by those that it waits for.
+    # Those that it waits for may still be waiting for a slot.
     begun = all(name in context.collecting or ended.is_set() for name, ended in providers.items())
     if not is_early or not begun or slots.empty():
         return None
@@ -96,21 +96,22 @@ async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: i
     except (ConfigError, EngineError, TimeoutError) as error:
         if isinstance(error, (ForbiddenError, RejectedError, TimeoutError)):
             context.preflight.note_that_input_is_refused()
-        # What is wrong shows in its turn, when it is started in the other way. It may have been created.
+        # It is started in its turn, and what is wrong shows then. Its container may exist.
         await remove_container_of(context, manifest)
         return False
     return True
 
 
-async def keep_places(context: SessionContext) -> dict[str, int]:
-    """Return the places of collectors whose containers an earlier process or attempt left, by collector.
+async def held_slots(context: SessionContext) -> dict[str, int]:
+    """Return the slots of collectors whose containers an earlier process or attempt left, by collector.
 
-    One that it left standing by is removed, and may start again: it was never reported.
+    A container that was left standing by is removed, and its collector may start again: no start of it was
+    reported.
     """
     subnet = str((await context.record()).subnet)
-    places = {collector_address(subnet, slot): slot for slot in range(COLLECTORS_AT_ONCE)}
+    slots = {collector_address(subnet, slot): slot for slot in range(COLLECTORS_AT_ONCE)}
     runs = await context.journal.runs(context.id)
-    kept: dict[str, int] = {}
+    held: dict[str, int] = {}
     for container in await context.engine.list_containers(f"{labels.SESSION_ID}={context.id}"):
         service = container.labels.get(labels.SERVICE)
         if container.labels.get(labels.ROLE) != "collector" or service is None:
@@ -120,9 +121,9 @@ async def keep_places(context: SessionContext) -> dict[str, int]:
             detail = await context.engine.inspect_container(container.id)
             if detail.takes_input and (run is None or run.state in ("starting", "renewing")):
                 await context.engine.remove_container(container.id)
-            elif (slot := places.get(detail.address or "")) is not None:
-                kept[service] = slot
-    return kept
+            elif (slot := slots.get(detail.address or "")) is not None:
+                held[service] = slot
+    return held
 
 
 async def hand_over(
@@ -130,9 +131,9 @@ async def hand_over(
 ) -> CollectorEnded | None:
     """Hand over what earlier collectors found while `reader` follows the output; return how the run ended.
 
-    None when it cannot be handed over, or is lost each time, and the collector has said nothing: it has done
-    nothing then, and is to be started in the other way. Raises ConfigError when it is more than can be handed
-    over.
+    None when it cannot be handed over, or is lost each time, and the collector has reported nothing: then it
+    has done nothing, and has to be started anew with what others found in its environment. Raises ConfigError
+    when that is more than can be handed over.
     """
     line = to_input(await discoveries_for(context, manifest))
     reading = asyncio.create_task(reader.follow())
@@ -152,8 +153,8 @@ async def hand_over(
 async def _send_until_confirmed(context: SessionContext, reader: CollectorRun, line: bytes) -> bool:
     """Send the line until the collector has reported anything: it may be lost with a connection.
 
-    Returns False when it is refused, breaks off each time, or was sent several times and nobody heard it. It
-    is sent at least once: whatever is in the log may stand there since the collector stood by.
+    Returns False when it is refused, breaks off each time, or was sent several times without being heard. It
+    is sent at least once: what is in the log may be from the time when the collector stood by.
     """
     pause, sent, broken = AGAIN_SECONDS, 0, 0
     while not (sent and reader.record.lines):
