@@ -21,7 +21,7 @@ from dryrun_serving.refusal import RefusedError
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST"})
 BODY_BOUNDS = JsonBounds(size=16 * 1024, values=64, depth=4, key_length=64)
-"""The largest body there is asks for a session: three values."""
+"""The largest body that is ever needed requests a session: three values."""
 BODY_SECONDS = 5.0
 BODIES = 64
 REFUSALS_PER_SECOND, REFUSALS_AT_ONCE = 1.0, 20

@@ -188,7 +188,7 @@ async def _gone(parts: Parts) -> Response:
 async def _audited[T](
     request: Request, actor: str, command: Callable[[], Awaitable[T]], arguments: dict[str, object]
 ) -> T:
-    """Run a command and record its outcome, also a refusal."""
+    """Run a command and record its outcome, refusals too."""
     try:
         result = await command()
     except Exception as error:

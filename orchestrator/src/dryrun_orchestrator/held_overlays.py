@@ -1,4 +1,4 @@
-"""Sees which overlays of ended sessions the swarm has let go of; removing them is the reaper's."""
+"""Notices which overlays of ended sessions the swarm has released; the reaper removes them."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ class HeldOverlays:
     """Until one is gone, its session's row says so, and its subnet is given to no other session."""
 
     def __init__(self, hosts: Hosts, journal: Journal, seconds: float) -> None:
-        """Look every so many `seconds`."""
+        """Look every `seconds`."""
         self._hosts = hosts
         self._journal = journal
         self._seconds = seconds

@@ -18,10 +18,10 @@ PULSE_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 5.0
 """A host that takes longer for that has not answered."""
 ABSENT_SECONDS: Final = 12.0
-"""A host that has not answered for so long gets no new session."""
+"""A host that has not answered for this long gets no new session."""
 _NO_SESSION: Final = f"{labels.SESSION_ID}=none"
 LOST_SECONDS: Final = 60.0
-"""A session on a host that has not answered for so long ends."""
+"""A session on a host that has not answered for this long ends."""
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class Host:
     is_manager: bool = False
     answered_at: float = field(default_factory=time.monotonic)
     manages_at: float = field(default_factory=time.monotonic)
-    """When its swarm could be asked last, of a manager."""
+    """When its swarm answered last, for a manager."""
     manager_fault: str | None = None
-    """Why its swarm could not be asked at the last try."""
+    """Why its swarm did not answer at the last try."""
     last_silence: tuple[float, float] = (-math.inf, 0.0)
     """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
     fault: str | None = None
@@ -60,7 +60,7 @@ class Host:
 
     @property
     def answers(self) -> bool:
-        """Return whether it answered a moment ago; true of the only host, which nobody asks for that."""
+        """Return whether it answered a moment ago; always true without a fleet, where nobody asks."""
         return not self.name or self.silent_seconds <= ABSENT_SECONDS
 
     def silence_since(self, began: float) -> float | None:
@@ -88,9 +88,9 @@ class Host:
         return self.silent_seconds > LOST_SECONDS
 
     def available_since(self, moment: float) -> int | None:
-        """Return the memory that it can still give; None until that counts what was given back at `moment`.
+        """Return the memory that it can still give; None until it has answered after `moment` (monotonic).
 
-        `moment` is monotonic. A host is asked once in a pulse, so its last word is older than that at times.
+        A host is asked once in a pulse, so its last answer may be older than what was just given back.
         """
         return self.available_bytes if time.monotonic() - moment > 2 * PULSE_SECONDS else None
 

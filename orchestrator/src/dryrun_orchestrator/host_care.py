@@ -1,4 +1,4 @@
-"""What goes on for each host as long as the process lives: its events, its check, its reaper."""
+"""The tasks that run for each host as long as the process lives: its events, its check, its reaper."""
 
 import asyncio
 import logging
@@ -73,10 +73,10 @@ class HostCare:
         self._measure()
 
     def _measure(self) -> None:
-        """Set the metrics of all hosts together. Every second somebody tells of each host, drained ones too.
+        """Set the metrics of all hosts together; called about once a second for each host, drained ones too.
 
-        A drained host may be off. One that does not answer is not isolated either, but no host answers inside
-        a session for that: it has metrics of its own.
+        Drained hosts do not count: they may be off. A host that does not answer is not known to be isolated,
+        but that does not mean that it answers inside a session: it has metrics of its own.
         """
         in_use = self._hosts.in_use
         metrics.ENGINE_UP.set(all(host.is_followed for host in in_use))

@@ -15,7 +15,7 @@ from dryrun_orchestrator.settings import Settings
 log = logging.getLogger(__name__)
 
 MOST_WANTING = 8
-"""So many sessions that wait are looked at, for what gives way to them."""
+"""How many waiting sessions are considered when prepared ones give way to them."""
 
 
 class Placing:
@@ -52,9 +52,9 @@ class Placing:
     ) -> list[SessionRecord]:
         """Return the sessions of `queued` that can start now, with their places, or their reason to end.
 
-        Nobody overtakes a session that fits on the hosts that can be used now, once they are free: a large
+        A session that would fit on the usable hosts if they were empty is not overtaken: otherwise a large
         one would wait for ever. One that has to wait for a host to come back holds up nobody. One that would
-        stand better without what is merely prepared waits until that has given way.
+        be spread over more hosts only because of prepared sessions waits until these have given way.
         """
         starting: list[SessionRecord] = []
         wanting: list[Needs] = []

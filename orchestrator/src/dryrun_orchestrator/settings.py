@@ -201,8 +201,8 @@ class Settings(BaseModel):
     def least_left_of(self, template: str) -> timedelta:
         """Return the same for what is prepared of a template.
 
-        A network saves a session half a second and costs little to renew: it may not cost its session much
-        of its time.
+        A network saves a session only half a second and costs little to renew, so it must not cost the
+        session much of its time.
         """
         if template != ANY_TEMPLATE:
             return self.least_left

@@ -1,4 +1,4 @@
-"""What a failed write to the state folder says, whoever made it, and room that is kept for the next one."""
+"""The error of a failed write to the state folder, and room that is kept for the next write."""
 
 import ctypes
 import errno

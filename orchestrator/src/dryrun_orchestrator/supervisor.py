@@ -117,9 +117,8 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Create the session, or return the one with this id; True when it is new.
 
-        `caller` is the span that requests it; one that repeats a request is not remembered.
-        Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError,
-        NotStoredError.
+        `caller` is the span that requests it; that of a repeated request is not kept. Raises
+        UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError, NotStoredError.
         """
         if (fault := await self._journal.fault()) is not None:
             raise NotStoredError(fault)
@@ -162,8 +161,8 @@ class Supervisor:
     async def stop(self, session_id: UUID) -> Session:
         """Request that the session stops; idempotent. Raises UnknownSessionError.
 
-        One that runs stops also while that cannot be stored. Raises NotStoredError for one that waits: there
-        is nothing of it to be removed.
+        A running one stops even if the request cannot be stored. Raises NotStoredError for one that waits:
+        nothing of it has to be removed.
         """
         record = await self._record(session_id)
         if record.phase is not Phase.ENDED and record.stop_requested_at is None:

@@ -1,4 +1,4 @@
-"""Spans of the calls that change something on an engine; listings and looks would bury those."""
+"""Spans of the calls that change something on an engine; spans of mere queries would bury them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

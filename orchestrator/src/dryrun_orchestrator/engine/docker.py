@@ -44,7 +44,7 @@ from dryrun_orchestrator.engine.protocol import (
 
 _PING_SECONDS = 5.0
 _CANCELLED_SECONDS = 5.0
-"""How long a cancelled create is awaited all the same."""
+"""How long a create is still awaited after it was cancelled."""
 _EVENT_LINE_CEILING_BYTES = 1024 * 1024
 _EVENTS = {
     "type": ["container", "network"],
@@ -53,8 +53,9 @@ _EVENTS = {
         "remove", "start", "stop", "unpause",
     ],
 }  # fmt: skip
-"""What changes a state. Each run of a health check is three events more (`exec_create: …`, `exec_start: …`,
-`exec_die`), some 200 a second while 20 targets start; its result comes as `health_status: …`."""
+"""Actions that change a state. Each run of a health check causes three more events (`exec_create: …`,
+`exec_start: …`, `exec_die`), some 200 a second while 20 targets start; its result comes as `health_status:
+…`."""
 _SHORTEST_SECRET = 4
 _MEMORY_HEADER = "Docker-Guard-Memory-Available"
 _BYTES = re.compile(r"[0-9]{1,18}")

@@ -1,4 +1,4 @@
-"""One engine made of several, for whoever need not know how many hosts there are.
+"""The engines of several hosts as one, for callers that need not know how many hosts there are.
 
 Ids are `HOST/ID`. A session's overlay is known to every manager of the swarm, and elsewhere comes and goes
 with containers: whichever manager answers is asked for it, and its id names the one that did.
@@ -64,7 +64,7 @@ class FleetEngine:
     async def ping(self) -> int | None:
         """Return when every host's engine answers, and a manager's where the session is spread.
 
-        Of hosts that say so the one with the least memory counts.
+        Returns the least memory that any of the hosts reports; None when none does.
         """
         said = await self._of_all(lambda engine: engine.ping())
         if self._is_spread:
@@ -77,7 +77,7 @@ class FleetEngine:
         return ", ".join(sorted(set(found.values())))
 
     async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
-        """List networks; of an overlay its containers' half, each once, and by managers only."""
+        """List networks; of overlays the half for containers, each once, as managers list them."""
         assert not overlays, "that is a question to one engine"
         found = await self._of_all(lambda engine: engine.list_networks(label))
         listed = [
@@ -102,7 +102,7 @@ class FleetEngine:
         return [*listed, *known.values()]
 
     async def _of_managers(self, label: str) -> dict[str, list[Network]]:
-        """Return what overlays each manager lists, of those that answer; EngineError when none does."""
+        """Return the overlays that each manager lists, of those that answer; EngineError when none does."""
         asked = {
             host: asyncio.create_task(_named(host, partial(engine.list_networks, label, overlays=True)))
             for host, engine in self._in_turn().items()
@@ -293,7 +293,10 @@ def one_of_fleet(name: str, engine: Engine, managers: Collection[str]) -> FleetE
 
 
 async def _named[T](host: str, call: Callable[[], Awaitable[T]]) -> T:
-    """Have an error name the host. The call begins here: whoever is cancelled before leaves none behind."""
+    """Make a call whose errors name the host.
+
+    The call begins here, so a task that is cancelled before it runs leaves nothing behind.
+    """
     try:
         return await call()
     except EngineError as error:

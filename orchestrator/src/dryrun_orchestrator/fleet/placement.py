@@ -117,8 +117,8 @@ def as_good(placement: Placement | None, best: Placement | None) -> bool:
 def place(needs: Needs, rooms: Iterable[Room], *, crosses: bool = True) -> Placement | None:
     """Return where a session can stand now; None when there is no room.
 
-    Of several hosts that it fits on, the emptiest gets it; one that fits nowhere takes the fewest hosts.
-    `crosses` says whether a network across hosts can be made.
+    The emptiest of the hosts that it fits on gets it; if it fits on none, it is spread over as few as
+    possible. `crosses` says whether a network across hosts can be made.
     """
     fitting = [room for room in rooms if room.is_open and needs.admits(room)]
     ranked = sorted(fitting, key=lambda room: (-room.containers, room.host))

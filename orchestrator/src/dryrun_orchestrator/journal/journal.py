@@ -87,10 +87,11 @@ class Journal:
         os.close(self._lock)
 
     async def fault(self) -> str | None:
-        """Return why changes cannot be stored; None when they can, as the last one shows.
+        """Return why changes cannot be stored; None when they can.
 
-        When it does not, or the disk is nearly full, the answer is that of a change of its own: some bytes
-        stored and removed. What goes into a file that was removed or replaced is lost with the process.
+        The last change decides. If that failed, or the disk is nearly full, some bytes are stored and
+        removed again to find out. A file that was removed or replaced is a fault too: what is written to it
+        is lost with the process.
         """
 
         def fill() -> None:

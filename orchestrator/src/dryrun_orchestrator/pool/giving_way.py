@@ -23,9 +23,10 @@ class Prepared:
 def giving_way(
     waiting: Iterable[Needs], rooms: Iterable[Room], prepared: Iterable[Prepared], *, crosses: bool
 ) -> list[UUID]:
-    """Return the ids of `prepared`, the first to go first, without which those who wait find their places.
+    """Return the ids of those of `prepared` that have to go so that waiting sessions find places.
 
-    `rooms` are what everybody leaves, those of `prepared` included. Nobody overtakes one that has to wait on.
+    `prepared` lists first what is to go first; `rooms` are what all sessions leave, prepared ones included.
+    No session overtakes one that has to go on waiting.
     """
     left = {room.host: room for room in rooms}
     staying = [each for each in prepared if each.host in left]

@@ -24,7 +24,7 @@ from dryrun_orchestrator.settings import MEBIBYTE, Settings
 ONE_HOST = ""
 """The name of the one host where there is no fleet."""
 TARGET_BYTES = 128 * MEBIBYTE
-"""Memory reckoned for one target before it exists. Idle ones use 20 to 30 MiB on average, scanned ones 75."""
+"""Memory reserved for one target before it exists. Idle ones use 20 to 30 MiB on average, scanned ones 75."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Surroundings:
     fault: str | None
     """Why no host could be checked."""
     wanting: Sequence[Needs] = ()
-    """In a fleet, what the next of those take that wait for room; not of those that wait for a host."""
+    """In a fleet: what the next sessions that wait for room need; those that wait for a host do not count."""
 
 
 class Grounds(Protocol):
@@ -79,7 +79,7 @@ class Grounds(Protocol):
     def to_give_way(
         self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
     ) -> list[Drop]:
-        """Return which of `held`, the best to keep first, others need the room of, as far as they know."""
+        """Return those of `held`, the best to keep first, whose room other sessions need."""
         ...
 
 
@@ -95,7 +95,7 @@ class OneHost(Grounds):
 
     @override
     def closed(self, name: str, template: LoadedTemplate | None = None) -> str | None:
-        """Return None, but for what a fleet prepared: one host is never drained."""
+        """Return None except for what a fleet prepared: a single host is never drained."""
         return None if name == ONE_HOST else f"it is on {name}, and there is no fleet any more"
 
     @override
@@ -261,7 +261,7 @@ def _is_leaving(record: SessionRecord, staying: Iterable[UUID]) -> bool:
 
 
 def _short_memory(available: int | None, template: LoadedTemplate, settings: Settings) -> str | None:
-    """Return that a host cannot give what one more prepared session takes, and keep what is to be spared."""
+    """Return that a host lacks memory for one more prepared session beside what is to be spared."""
     needed = settings.pool_spare_memory + len(template.services) * TARGET_BYTES
     if available is None or available >= needed:
         return None
@@ -269,7 +269,7 @@ def _short_memory(available: int | None, template: LoadedTemplate, settings: Set
 
 
 def _too_little(available: int | None, settings: Settings) -> str | None:
-    """Return that a host can give less than what is to be spared."""
+    """Return that a host has less memory left than is to be spared."""
     if available is None or available >= settings.pool_spare_memory:
         return None
     return f"only {available // MEBIBYTE} MiB of memory are available"

@@ -1,8 +1,8 @@
 """Decides which sessions are prepared, which are dropped, and whether one may be claimed as it is.
 
-All of it follows from the journal's rows and the settings, so a new process decides as the last one did. In a
-fleet each host has a stock of its own (`grounds`), and what happens on one holds up no other.
-Prepared sessions hold places of sessions that nobody needs: whoever waits for a place takes one of theirs.
+All of it follows from the journal's rows and the settings, so a new process decides as the last one did. In
+a fleet each host has a stock of its own (`grounds`), and what happens on one holds up no other. Prepared
+sessions hold only places that nobody needs: a session that waits for a place gets one of theirs.
 """
 
 import asyncio

@@ -219,8 +219,8 @@ async def _trouble_of_target(context: SessionContext, service: str, container_id
 async def clear_for_cold_start(context: SessionContext) -> bool:
     """Remove what was prepared under an id that was claimed too late; its session then begins anew.
 
-    When that fails for as long as a session waits for its engine, the session fails; its own cleanup goes on.
-    True: in a fleet, what was removed gives back its places, and the session waits for new ones.
+    If that fails for as long as a session waits for its engine, the session fails; its own cleanup goes on.
+    Returns True in a fleet, where the session gives its places back and waits for new ones.
     """
     record = await context.record()
     if record.phase is not Phase.QUEUED or record.subnet is None:

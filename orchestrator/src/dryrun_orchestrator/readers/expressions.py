@@ -1,4 +1,4 @@
-"""JMESPath for reader tables: its own functions, and three for what scanners write each in their way.
+"""JMESPath for reader tables: its own functions, and three for what each scanner writes in its own way.
 
 An expression is an operator's text. What it costs is bounded by its length, by the record's size and by the
 limits of the process that evaluates it: JMESPath has neither loops nor a way back to the whole record.

@@ -101,7 +101,7 @@ def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
 
 
 async def _say_stuck(context: SessionContext, why: str) -> None:
-    """Let people see why cleanup takes so long; a full disk holds no removal up."""
+    """Let people see why cleanup takes so long; a full disk does not hold up the removal."""
     reason = f"not everything is removed yet: {why}; trying again"
     with contextlib.suppress(NotStoredError):
         await context.journal.update_session(context.id, PhaseChanged(phase=Phase.CLEANING_UP, reason=reason))

@@ -45,9 +45,9 @@ async def put_probe_away(context: SessionContext) -> None:
 async def prove_reach(context: SessionContext) -> None:
     """Probe, before the scan, whether the session's hosts reach each target on another one.
 
-    Raises NotReachedError when one does not answer. An engine that hung for a moment is forgotten by the
-    others with the addresses of its containers, until they exchange all they know again; a new probe is
-    announced to everybody, so its own answers prove nothing of a target that came before.
+    Raises NotReachedError when one does not answer. The other engines forget one that hung for a moment,
+    with the addresses of its containers, until they next exchange all they know. A new probe is announced to
+    every engine, so its own answers prove nothing about targets created before it.
     """
     placement = context.placement
     if placement is None or not placement.is_spread:
@@ -62,8 +62,8 @@ async def prove_crossing_again(context: SessionContext) -> None:
     """Probe again, after the scan, whether the session's hosts reach each other.
 
     Raises SessionFailedError when they may not have: targets behind a broken network would count as missed.
-    An engine that hangs finds no way to addresses of other hosts, and may go on before this probe: so a host
-    that was silent meanwhile is enough.
+    While an engine hangs, its containers reach no other host, and it may have recovered before this probe:
+    so it is enough that a host was silent meanwhile.
     """
     if context.placement is None or not context.placement.is_spread:
         return

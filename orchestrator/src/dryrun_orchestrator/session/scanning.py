@@ -138,7 +138,7 @@ async def _store_end(context: SessionContext, run: RunRecord, ended: CollectorEn
 async def _followed(
     context: SessionContext, manifest: CollectorManifest, reader: CollectorRun, slot: int, *, stands_by: bool
 ) -> tuple[CollectorRun, CollectorEnded]:
-    """Follow a run to its end, or until its time is over; return who read it last, and how it ended."""
+    """Follow a run to its end, or until its time is up; return its last reader, and how it ended."""
     remaining = manifest.timeout_seconds - (context.now() - reader.record.started_at).total_seconds()
     try:
         async with asyncio.timeout(max(remaining, 1.0)):
