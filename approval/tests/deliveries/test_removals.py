@@ -263,6 +263,32 @@ async def test_a_service_to_which_people_added_a_port_is_left_as_it_is(engine, n
     assert made == before
 
 
+async def test_a_service_is_no_longer_called_gone_when_it_returns_to_one_that_people_extended(
+    engine, netbox, delivering
+):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
+    await delivered(engine, destination, process)
+    netbox.assign(HOST[1], 7)
+    await approve_discoveries(engine, SERVICE)
+    await delivered(engine, destination, process)
+    await go(engine, SERVICE[1])
+    await delivered(engine, destination, process)
+    (made,) = netbox.services.values()
+    called = made["description"]
+    assert called == "Discovered: gone since 2026-11-20, was PostgreSQL (network)"
+    made |= {"_mappings": ["tcp/5432", "tcp/8080"], "ports": [5432, 8080]}
+    name = made["name"] = "database of the shop"
+    await approve_discoveries(engine, ("service", "192.0.2.7:8080/tcp", '{"product": "nginx"}'))
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, made["description"]) == ("leave", called), "the other port is no answer to that"
+    await come_back(engine, SERVICE[1])
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, made["name"]) == ("change", name)
+    assert made["description"] == "Discovered: PostgreSQL 17 (network)"
+
+
 async def test_what_another_collector_still_finds_stays_in_netbox_until_that_is_gone(
     engine, netbox, delivering
 ):

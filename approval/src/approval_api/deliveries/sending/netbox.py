@@ -12,6 +12,14 @@ from urllib.parse import urlencode
 from pydantic import JsonValue
 
 from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.netbox_descriptions import (
+    MARK,
+    called_gone,
+    described,
+    is_called_gone,
+    is_named_by_another,
+    product_of,
+)
 from approval_api.deliveries.sending.sender import Item, RefusedError, Result
 from approval_api.egress.client import Answer, Egress, NotAnsweredError
 from dryrun_contract.bounded_json import JsonBounds, read_json
@@ -20,8 +28,6 @@ from dryrun_contract.text import printable
 
 GONE_STATUS = "deprecated"
 """Of an IP address that is gone; services have no status there."""
-MARK = "Discovered: "
-"""The beginning of descriptions of objects that deliveries made and may change."""
 _BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
 _PARENTS = {"dcim.interface": "device", "virtualization.vminterface": "virtual_machine"}
 _OBJECT_TYPES = {"device": "dcim.device", "virtual_machine": "virtualization.virtualmachine"}
@@ -30,7 +36,6 @@ _GENERIC_PARENTS_SINCE = (4, 3)
 _PORT_MAPPINGS_SINCE = (4, 7)
 """Since then a service has `port_mappings`; `ports` and `protocol` are deprecated, and gone in 5.0."""
 _API_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
-_GONE = f"{MARK}gone since "
 _EXTENDED = "but people added ports to its service, which is left as it is"
 
 type Object = dict[str, JsonValue]
@@ -62,8 +67,13 @@ class _Wanted:
         return self.existing is not None and str(self.existing.get("description", "")).startswith(MARK)
 
     def change(self, item: Item) -> Object:
-        """Return the values that an object of ours should have and has not; none for other people's."""
-        if self.existing is None or not self.is_ours or _is_named_by_another(self.existing, item):
+        """Return the values that an object of ours should have and has not; none for other people's.
+
+        Of a service that people extended since, only our word that it is gone is taken back.
+        """
+        if self.existing is not None and self.is_extended and is_called_gone(self.existing, item):
+            return {"description": self.values["description"]}
+        if self.existing is None or not self.is_ours or is_named_by_another(self.existing, item):
             return {}
         changed: Object = {
             name: self.values[name]
@@ -79,7 +89,7 @@ class _Wanted:
         """Return what an object of ours lacks of being marked as gone; nothing is deleted."""
         if self.existing is None or not self.is_ours:
             return {}
-        wanted: Object = {"description": _gone(item)}
+        wanted: Object = {"description": called_gone(item)}
         if "status" in self.values:
             wanted["status"] = GONE_STATUS
         has = {**self.existing, "status": _status(self.existing)}
@@ -169,11 +179,11 @@ class NetBoxSender:
             raise RefusedError(f"{printable(key.host)} is a name; NetBox's hosts are addresses")
         found = await self._find("/api/ipam/ip-addresses/", {"address": str(address)})
         if item.kind == "host":
-            described = _described(item, "host")
+            description = described(item, "host")
             values: Object = {
                 "address": f"{address}/{address.max_prefixlen}",
                 "status": "active",
-                "description": described,
+                "description": description,
             }
             return _Wanted("/api/ipam/ip-addresses/", values, found)
         if found is None:
@@ -196,9 +206,9 @@ class NetBoxSender:
         query = {f"{kind}_id": str(parent["id"]), "port": str(port), "protocol": str(protocol)}
         existing = await self._find(path, query)
         values: Object = {
-            "name": _product(item)[:100],
+            "name": product_of(item)[:100],
             "ipaddresses": [address["id"]],
-            "description": _described(item, "service"),
+            "description": described(item, "service"),
         }
         version = await self._version()
         if version >= _PORT_MAPPINGS_SINCE:
@@ -271,40 +281,6 @@ def _url(found: Object) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def _data(item: Item) -> dict[str, JsonValue]:
-    data = item.content.get("data")
-    return data if isinstance(data, dict) else {}
-
-
-def _product(item: Item) -> str:
-    return printable(str(_data(item).get("product") or "unknown service"), limit=90)
-
-
 def _status(found: Object) -> JsonValue:
     status = found.get("status")
     return status.get("value") if isinstance(status, dict) else status
-
-
-def _gone(item: Item) -> str:
-    """Return the description of an object of ours that is gone; it begins with the mark, as before."""
-    day = str(item.content.get("gone_at", ""))[:10]
-    what = "host" if item.kind == "host" else _product(item)
-    return printable(f"{_GONE}{day}, was {what} {_by(item)}", limit=199)
-
-
-def _described(item: Item, what: str) -> str:
-    """Return the description of an object of ours; NetBox takes 200 characters."""
-    version = _data(item).get("version")
-    named = what if what == "host" else " ".join(filter(None, (_product(item), str(version or ""))))
-    return printable(f"{MARK}{named} {_by(item)}", limit=199)
-
-
-def _by(item: Item) -> str:
-    return f"({item.content.get('collector', '')})"
-
-
-def _is_named_by_another(found: Object, item: Item) -> bool:
-    """Return whether another collector described it, and `item`, which names no product, knows no better."""
-    described = str(found.get("description", ""))
-    is_own = described.endswith(printable(_by(item), limit=199))
-    return not _data(item).get("product") and not is_own and not described.startswith(_GONE)
