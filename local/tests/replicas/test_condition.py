@@ -87,6 +87,7 @@ async def test_an_image_that_is_gone_or_another_is_missing(engine, installation,
     assert (found.state, found.detail) == ("missing", what)
     [fix] = found.fixes
     assert "dryrun-local network import FILE --name acme" in fix
+    assert "a bundle without --name" in fix
 
 
 async def test_an_image_of_the_project_is_built_and_not_imported(engine, installation, capsys) -> None:

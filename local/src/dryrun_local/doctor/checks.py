@@ -195,7 +195,8 @@ async def installed_replicas(installation: Installation) -> CheckResult | None:
         return CheckResult("replicas", "ok", f"{len(replicas)}, with all of their images")
     again = [name for name, all_ in lacks.items() if any(lack.remedy == AGAIN for lack in all_)]
     fixes = [
-        f".venv/bin/dryrun-local network import FILE --name {name}     (the files that it was made from)"
+        f".venv/bin/dryrun-local network import FILE --name {name}     (the files that it was made from; "
+        "a bundle without --name)"
         for name in sorted({*unread, *again})
     ]
     if lacks.keys() - again:
