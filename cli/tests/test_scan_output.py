@@ -11,6 +11,8 @@ from threading import Thread, Timer
 import pytest
 
 from dryrun_cli.commands import production_output, scan_output
+from dryrun_cli.commands.scan_output import ScanOutput
+from dryrun_cli.errors import WrongUseError
 
 HOST = {"type": "discovery", "kind": "host", "key": "10.213.0.9"}
 SERVICE = {
@@ -102,6 +104,19 @@ def test_a_byte_order_mark_is_no_part_of_a_line_in_utf_8(run, api, tmp_path, mar
         assert (code, err, api.scans[0]["complete"]) == (0, "", True)
     else:
         assert (code, "is written in UTF-16; write it again as UTF-8" in err, api.scans) == (2, True, [])
+
+
+def test_a_file_that_is_overwritten_while_it_is_reported_proves_nothing_gone(tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_bytes(written([HOST, SERVICE, {"type": "end", "discoveries": 2}]))
+    with path.open("rb") as file:
+        output = ScanOutput(file, path)
+        assert output.whole
+        path.write_bytes(written([HOST]))
+        with pytest.raises(WrongUseError, match="was overwritten while it was reported"):
+            list(output.discoveries())
+        path.write_bytes(written([HOST, SERVICE, SERVICE]))
+        assert len(list(output.discoveries())) == 2
 
 
 def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):

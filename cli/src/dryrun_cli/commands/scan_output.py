@@ -56,13 +56,20 @@ class ScanOutput:
         """Whether the end line was there, the last one, with the right count."""
 
     def discoveries(self) -> Iterator[DiscoveryLine]:
-        """Yield the last line on each resource."""
+        """Yield the last line on each resource. Raises WrongUseError at the end if lines are gone."""
         self._file.seek(self._start)
         lines = (line for line in parsed_lines(self._file, self._path) if isinstance(line, DiscoveryLine))
+        left = len(self._last)
         # What is written to the file meanwhile was not judged.
         for number, line in zip(range(self.count), lines, strict=False):
             if number in self._last:
+                left -= 1
                 yield line
+        if left:  # Another scan overwrites it: what it no longer has would count as missed.
+            raise WrongUseError(
+                f"{input_name(self._path)} was overwritten while it was reported; this report proves "
+                "nothing: report it again once it is whole"
+            )
 
 
 @contextmanager
