@@ -8,6 +8,9 @@ TELNET = b"\xff\xfb\3\xff\xfb\1\xff\xfd\3\xff\xfe\1"
 QMP = b'{"QMP": {"version": {"qemu": {"micro": 13, "minor": 0, "major": 10}, "package": "'
 POKERTH = b"\0\0\0\x16\x08\1\x12\x12\n\4\x08\5\x10\1\x12\4\x08\1\x10\x0b\x18\0 \1(\0"
 
+GALERA = bytes.fromhex("24000002d87e4bcc00011000") + bytes(range(32))
+SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\n"SIEVE" "fileinto '
+
 
 @pytest.mark.parametrize(
     ("banner", "product", "version"),
@@ -22,6 +25,10 @@ POKERTH = b"\0\0\0\x16\x08\1\x12\x12\n\4\x08\5\x10\1\x12\4\x08\1\x10\x0b\x18\0 \
         (b"Rsrv0103QAP1\r\n\r\nARucKae ARpt--\r\n", "Rserve", ""),
         (POKERTH, "PokerTH", ""),
         (b"Expecting SSL (optional) and CONFIG as first commands.\n", "csync2", ""),
+        (GALERA, "Galera Cluster", ""),
+        (b"220 filter GNU Mailman LMTP runner 2.0\r\n", "GNU Mailman", ""),
+        (b"220 [10.213.223.5] ESMTP amavisd-new service ready\r\n", "amavisd-new smtpd", ""),
+        (SIEVE + b'vnd.cyrus.snooze date"\r\nOK\r\n', "Cyrus timsieved", ""),
     ],
 )
 def test_a_greeting_names_its_product(banner, product, version):
@@ -35,6 +42,8 @@ def test_a_greeting_names_its_product(banner, product, version):
     [
         (b"220 mail.example ESMTP Postfix, not Dovecot ready.\r\n", "Postfix smtpd"),
         (TELNET + b"login: Open On-Chip Debugger\r\n", ""),
+        (SIEVE + b'date"\r\n"OWNER" "vnd.cyrus.snooze"\r\nOK\r\n', ""),
+        (b"220 mail.example ESMTP in front of amavisd-new service ready\r\n", ""),
     ],
 )
 def test_a_greeting_that_only_mentions_a_product_is_another_one(banner, product):
@@ -51,6 +60,8 @@ def test_a_greeting_that_only_mentions_a_product_is_another_one(banner, product)
         b"Rsrv is short for reserved\r\n",
         POKERTH.replace(b"\x12\x12\n", b"\x12\x12\x0b"),
         b"Expecting SSL, got plain text\n",
+        GALERA + b"\0",
+        GALERA.replace(b"\0\x01\x10\0", b"\0\x01\x20\0"),
     ],
 )
 def test_what_resembles_a_greeting_names_nothing(banner):

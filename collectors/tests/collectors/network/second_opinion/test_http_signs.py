@@ -25,6 +25,19 @@ TOMCAT = b"<title>HTTP Status 404 \xe2\x80\x93 Not Found</title><hr><h3>Apache T
 HUGO = b'<script src="/livereload.js?mindelay=10&amp;v=2&amp;port=1414&amp;path=livereload" defer>'
 PUMA = b"HTTP/1.0 400 Bad Request\r\n\r\nPuma caught this error: Invalid HTTP format, parsing fails."
 
+NO_LOGIN = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nWww-Authenticate: "
+TOMCAT_ERROR = (
+    b'<!doctype html><html lang="en"><head><title>HTTP Status 404 \xe2\x80\x93 Not Found</title>'
+    b'<style type="text/css">body {font-family:Tahoma,Arial,sans-serif;} h1, h2, h3, b '
+    b"{color:white;background-color:#525D76;} h1 {font-size:22px;}</style></head>"
+)
+PATRONI = b'{"state": "running", "role": "primary", "patroni": {"version": "4.0.7", "scope": "demo"}}'
+ETCD = (
+    b'# TYPE etcd_cluster_version gauge\netcd_cluster_version{cluster_version="3.5"} 1\n'
+    b'# TYPE etcd_server_version gauge\netcd_server_version{server_version="3.5.16"} 1\n'
+)
+RABBITMQ = b"# TYPE erlang_mnesia_held_locks gauge\n# TYPE rabbitmq_erlang_processes_used gauge\n"
+
 
 async def named(answer: bytes) -> tuple[str, str]:
     async with listening(speaking(b"GET /", answer)) as number:
@@ -46,6 +59,12 @@ async def named(answer: bytes) -> tuple[str, str]:
         (OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<pre>\n\ns_server -accept 443 -www', "OpenSSL s_server", ""),
         (OK + HUGO, "Hugo", ""),
         (NOT_FOUND + TOMCAT, "Apache Tomcat", "11.0.22"),
+        (NOT_FOUND + TOMCAT_ERROR, "Apache Tomcat", ""),
+        (NO_LOGIN + b'basic realm="PowerDNS"\r\n\r\n<h1>Unauthorized</h1>', "dnsdist", ""),
+        (NO_LOGIN + b'Basic realm="PowerDNS"\r\n\r\nUnauthorized', "PowerDNS", ""),
+        (b"HTTP/1.0 503 Service Unavailable\r\nServer: BaseHTTP/0.6\r\n\r\n" + PATRONI, "Patroni", "4.0.7"),
+        (OK + ETCD, "etcd", "3.5.16"),
+        (OK + RABBITMQ, "RabbitMQ", ""),
         (
             b"HTTP/1.1 200 OK\r\nServer: Plack::Handler::Starlet\r\n\r\nhello",
             "Plack::Handler::Starlet",

@@ -11,6 +11,11 @@ WESNOTH = b"\0\0\0*\0\0\0!" + bytes.fromhex("1f8b08000000000000ff8b2e4b2d2a") + 
 AFP = b"\1\3\0\1\0\0\0\0\0\0\1}\0\0\0\0\0\x16\0$\0O\0_\x8fy\2nas\0\1_\1o\1x\1y"
 ASSOCIATION = b"\2\0\0\0\0\xb8\0\1\0\0ANY-SCP         DISCOVERY       "
 
+SAMBA = (
+    b"0w\2\1\7dr\4\x000n02\4\nvendorName1$\4\"Samba Team (https://www.samba.org)08\4\rvendorVersion1'"
+    b"\4%4.22.11-Debian-4.22.11+dfsg-0+deb13u10\x0c\2\1\7e\7\n\1\0\4\0\4\0"
+)
+
 
 def names(port: int) -> list[str]:
     return [each.name for each in protocol_questions.in_order(port, again=False)]
@@ -44,6 +49,7 @@ def test_no_port_is_asked_the_same_twice():
         ("afp", AFP + b"\rNetatalk4.2.3\6\6AFP2.2\6AFPX03\6AFP3.1", "Netatalk", "4.2.3"),
         ("afp", AFP + b"\x09Macintosh\6\6AFP2.2\6AFPX03\6AFP3.1", "", ""),
         ("ajp13", b"AB\0\1\x09", "Apache Jserv", ""),
+        ("ldap", SAMBA, "Samba", "4.22.11"),
         ("dicom", ASSOCIATION + bytes(32) + b"R\0\0\x1b1.2.276U\0\0\x0fOFFIS_DCMTK_369", "DCMTK", ""),
         ("dicom", ASSOCIATION + bytes(32) + b"R\0\0\x1b1.2.276U\0\0\x0cSTORE_OF_US", "", ""),
         ("dicom", b"\3\0\0\0\0\4\0\1\1\7", "", ""),

@@ -329,6 +329,9 @@ def test_every_banner_that_asks_further_names_a_question():
         ("CN=stdiscosrv,OU=Automatically Generated,O=Syncthing", "Syncthing discovery server"),
         ("CN=strelaysrv.example,O=Example", ""),
         ("CN=burpCA", "Burp backup server"),
+        ("CN=unbound", "Unbound"),
+        ("CN=unbound.example", ""),
+        ("CN=nsd", "NLnet Labs NSD"),
     ],
 )
 def test_a_certificate_that_a_product_issued_to_itself_names_it(subject, product):

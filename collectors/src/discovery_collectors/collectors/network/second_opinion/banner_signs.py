@@ -33,6 +33,8 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("mpd", "Music Player Daemon", rb"OK MPD " + _VERSION),
     BannerSign("svn", "Subversion", rb"\( success \( \d \d "),
     BannerSign("nbd", "Network Block Device server", rb"NBDMAGIC"),
+    # Length, version and checksum; then the first message between nodes, with two of their ids.
+    BannerSign("galera", "Galera Cluster", rb"\x24\0\0\x02[\s\S]{4}[\0\x01]\x01\x10[\0-\x7f][\s\S]{32}$"),
     BannerSign("ceph", "Ceph", rb"ceph v(?:2\n|0\d\d)"),
     BannerSign("varnish-cli", "Varnish Cache CLI", rb"(?:107|200) \d{1,4} +\n"),
     BannerSign(
@@ -77,6 +79,8 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
     BannerSign("smtp", "Dovecot", rb"220[ -]\S{1,200} Dovecot (?:\([^)\r\n]{1,60}\) )?ready\."),
     BannerSign("smtp", "aiosmtpd", rb"220[ -]\S{1,200} Python SMTP " + _VERSION),
+    BannerSign("smtp", "amavisd-new smtpd", rb"220[ -]\S{1,200} ESMTP amavisd?(?:-new)? service ready"),
+    BannerSign("lmtp", "GNU Mailman", rb"220[ -]\S{1,200} GNU Mailman LMTP runner "),
     BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),
@@ -92,6 +96,13 @@ _ROWS: tuple[BannerSign, ...] = (
         "sieve", "Cyrus timsieved", rb'"IMPLEMENTATION" "Cyrus timsieved v?(?P<version>\d[\w.+~-]{0,30})'
     ),
     BannerSign("sieve", "Dovecot Pigeonhole", rb'"IMPLEMENTATION" "Dovecot Pigeonhole'),
+    # With `serverinfo: off` it hides its name, and goes on offering what it alone has.
+    BannerSign(
+        "sieve",
+        "Cyrus timsieved",
+        rb'"IMPLEMENTATION" "ManageSieve"\r\n(?:"(?!SIEVE")[^\r\n]{1,500}\r\n){0,6}'
+        rb'"SIEVE" "[^"\r\n]{0,1000}?\bvnd\.cyrus\.',
+    ),
     BannerSign("sieve", "", rb'"IMPLEMENTATION" "'),
     # Its first message offers what it can do: an error that is none, from nobody.
     BannerSign("pcp", "Performance Co-Pilot pmcd", rb"\0\0\0\x14\0\0\x70\0\0{4}\0{4}"),

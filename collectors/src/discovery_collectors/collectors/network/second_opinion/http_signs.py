@@ -70,6 +70,11 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("YugabyteDB", "title", r"^YugabyteDB"),
     HttpSign("Tarantool", "server", rf"^Tarantool http(?: \(tarantool {_VERSION}\))?"),
     HttpSign("etcd", "json", rf'"etcdserver"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
+    # Its metrics have a listener of their own.
+    HttpSign(
+        "etcd", "text", r"^etcd_cluster_version\{", rf'^etcd_server_version\{{server_version="{_VERSION}"'
+    ),
+    HttpSign("Patroni", "json", rf'"patroni"\s{{0,4}}:\s{{0,4}}\{{"version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
     HttpSign("TiDB", "json", rf'"version"\s{{0,4}}:\s{{0,4}}"[\d.]{{1,12}}-TiDB-{_VERSION}"'),
     HttpSign("Webdis", "server", r"^Webdis"),
     # Metrics, logs, traces.
@@ -168,6 +173,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("PowerDNS Recursor", "title", r"^PowerDNS Recursor"),
     HttpSign("dnsdist", "title", r"^dnsdist"),
     HttpSign("Knot Resolver", "title", r"^kresd @ "),
+    # Of the three that ask in this name, it alone writes the scheme in lower case.
+    HttpSign("dnsdist", "www-authenticate", r'^(?-i:basic) realm="PowerDNS"'),
     HttpSign("PowerDNS", "www-authenticate", r'realm="PowerDNS"'),
     HttpSign(
         "Kea DHCP control agent", "json", r'\A\{\s{0,4}"result"\s{0,4}:\s{0,4}\d{3},\s{0,4}"text"\s{0,4}:'
@@ -207,6 +214,8 @@ _ROWS: tuple[HttpSign, ...] = (
         "text",
         r'^rabbitmq_build_info\{[^}\n]{0,400}?rabbitmq_version="(?P<version>\d[\w.-]{0,30})"',
     ),
+    # Metrics that it counts itself; others who count for it have no such one. Its name comes after 64 KiB.
+    HttpSign("RabbitMQ", "text", r"^# TYPE rabbitmq_erlang_processes_used gauge$"),
     HttpSign("Apache ActiveMQ Artemis", "title", r"^Apache ActiveMQ Artemis", rf"Artemis/{_VERSION}"),
     HttpSign("Apache ActiveMQ", "title", r"^Apache ActiveMQ"),
     HttpSign("Apache ActiveMQ", "www-authenticate", r'realm="ActiveMQRealm"'),
@@ -270,6 +279,14 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("pgAdmin", "title", r"^pgAdmin 4"),
     HttpSign("Apache Tomcat", "title", rf"^Apache Tomcat/{_VERSION}"),
     HttpSign("Apache Tomcat", "body", rf"<h3>Apache Tomcat/{_VERSION}(?: \([^)<]{{1,40}}\))?</h3>"),
+    # Its error page without a version (`showServerInfo="false"`).
+    HttpSign(
+        "Apache Tomcat",
+        "body",
+        r"<head><title>HTTP Status \d{3} \u2013 [^<]{1,60}</title><style type=\"text/css\">"
+        r"body \{font-family:Tahoma,Arial,sans-serif;\} h1, h2, h3, b "
+        r"\{color:white;background-color:#525D76;\}",
+    ),
     HttpSign(
         "BusyBox httpd",
         "body",

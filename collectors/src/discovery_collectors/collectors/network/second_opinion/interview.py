@@ -144,8 +144,9 @@ async def _ask_beneath_tls(questioner: Questioner) -> Finding:
 async def _ask(
     questioner: Questioner, question: ProtocolQuestion, *, in_a_hurry: bool = False
 ) -> Finding | None:
+    heard_first = (b"",) if question.greeted else ()
     answer = await questioner.ask(
-        *question.send, whole=question.whole, in_a_hurry=in_a_hurry, then_end=question.then_end
+        *heard_first, *question.send, whole=question.whole, in_a_hurry=in_a_hurry, then_end=question.then_end
     )
     read = protocol_questions.read(question, answer.content) if answer.content else None
     return None if read is None else replace(read, tls=questioner.tls)

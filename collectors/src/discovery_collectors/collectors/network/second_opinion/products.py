@@ -77,8 +77,9 @@ _ASKED_FOR_VERSION = frozenset(
 )
 """nmap's products that state their version when they are asked in their own protocol, or prove to be another:
 nmap takes PgBouncer for PostgreSQL."""
-_TAKEN_FOR = frozenset({"Redis key-value store"})
-"""What nmap calls others too, with the version that they state for old clients: Valkey, KeyDB, Dragonfly."""
+_TAKEN_FOR = frozenset({"Microsoft Windows RPC", "Redis key-value store"})
+"""What nmap calls others too: Samba, by a refusal that is anybody's; Valkey, KeyDB and Dragonfly, with the
+version that they state for old clients."""
 _HEADER_IS_PRODUCT = frozenset({"sip", "sip-proxy"})
 """Where nmap calls the whole header `Server`, its version too, the product."""
 _SDK = re.compile(r"Portable SDK for UPnP(?: devices)?(?:/(?P<version>\d[\w.+~-]{0,30}))?", re.IGNORECASE)

@@ -28,6 +28,13 @@ SQL_SERVER = (
 ) + bytes(13)
 """TDS's prelogin."""
 
+MSRPC = (
+    b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0\0\0\x01\0"
+    + bytes.fromhex("80bda8af8a7dc911bef408002b102989 01000000")
+    + bytes.fromhex("33057171babe37498319b5dbef9ccc36 01000000")
+)
+"""DCE/RPC's bind to the interface that every server has, for its management, in 64-bit NDR ([MS-RPCE])."""
+
 _BULK = re.compile(rb"\$(\d{1,6})\r\n")
 
 

@@ -38,6 +38,8 @@ class ProtocolQuestion(NamedTuple):
     """Asked at any port, too, that speaks TLS without a certificate."""
     then_end: bool = False
     """Whether the service answers only once the client has said that nothing more comes."""
+    greeted: bool = False
+    """Whether the service speaks first, and wants to be heard before it is asked."""
     whole: Callable[[bytes], bool] | None = None
     """Whether an answer is complete; without it, it is once nothing more comes for a while."""
 

@@ -91,6 +91,10 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
             Reading("389 Directory Server", rb"389-Directory/" + VERSION),
             Reading("ApacheDS", rb"Apache Software Foundation"),
+            Reading(
+                "Samba",
+                rb"\x04[\s\S]Samba Team[\s\S]{1,60}?vendorVersion1[\s\S]\x04[\s\S](?P<version>\d[\d.]{0,20})",
+            ),
             Reading("", rb"^\x30[\s\S]{1,5}\x02\x01\x07[\x64\x65]"),
         ),
         ports(389, 636, 3268, 3269),

@@ -39,6 +39,78 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         anywhere=False,
     ),
     ProtocolQuestion(
+        "smtp",
+        (b"EHLO discovery\r\n",),
+        (
+            # BURL needs an IMAP server that is trusted; the order of the rest is its own.
+            Reading(
+                "Dovecot",
+                rb"^250-\S{1,200}\r\n250-8BITMIME\r\n(?:250-AUTH [^\r\n]{0,200}\r\n)?"
+                rb"250-BURL imap\r\n250-CHUNKING\r\n",
+            ),
+        ),
+        ports(465, 587),
+        anywhere=False,
+        greeted=True,
+        aliases=frozenset({"smtps"}),
+    ),
+    ProtocolQuestion(
+        "lmtp",
+        (b"LHLO discovery\r\n",),
+        (Reading("Cyrus Imap Daemon lmtpd", rb"^250-[\s\S]{1,2000}\r\n250 Ok SESSIONID=<cyrus-"),),
+        ports(24),
+        anywhere=False,
+        greeted=True,
+    ),
+    ProtocolQuestion(
+        "msrpc",
+        (protocol_bytes.MSRPC,),
+        (
+            Reading(
+                "Microsoft Windows RPC", rb"^\x05\0\x0c\x03[\s\S]{24,50}\x01\0\0\0\0\0\0\0\x33\x05\x71\x71"
+            ),
+            # The one syntax is not supported: Samba, and Windows of 32 bits.
+            Reading(
+                "",
+                rb"^\x05\0\x0c\x03[\s\S]{24,50}\x01\0\0\0\x02\0\x02\0\0{20}$",
+                refuted="Microsoft Windows RPC",
+            ),
+        ),
+        ports(135),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "pcp-pgpool",
+        (b"M\0\0\0\x04",),
+        # Four random bytes, which clients mix into their passwords.
+        (Reading("Pgpool-II", rb"^m\0\0\0\x08[\s\S]{4}$"),),
+        ports(9898),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "rabbitmq-stream",
+        (b"\0\0\0\x0c\0\x11\0\x01\0\0\0\x01\0\0\0\0",),
+        (Reading("RabbitMQ", rb"^\0\0[\s\S]{2}\x80\x11\0\x01[\s\S]{0,900}?\0\x07version\0[\s\S]" + VERSION),),
+        ports(5551, 5552),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "stomp",
+        # No broker knows such a version, so that none looks for a login.
+        (b"CONNECT\naccept-version:9.9\nhost:/\n\n\0",),
+        (
+            Reading("Apache ActiveMQ", rb"^ERROR\n[\s\S]{0,600}?\borg\.apache\.activemq\.transport\.stomp\."),
+            Reading(
+                "RabbitMQ",
+                rb"^ERROR\nmessage:Version mismatch\ncontent-type:text/plain\nversion:1\.0,1\.1,1\.2\n"
+                rb"content-length:\d{1,3}\n\nSupported versions are ",
+            ),
+            Reading("", rb"^ERROR\n(?:[\w-]{1,40}:[^\n]{0,300}\n){1,8}"),
+        ),
+        ports(61613, 61614),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
         "dicom",
         (protocol_bytes.dicom(),),
         (
