@@ -119,6 +119,16 @@ def test_a_file_that_is_overwritten_while_it_is_reported_proves_nothing_gone(tmp
         assert len(list(output.discoveries())) == 2
 
 
+@pytest.mark.parametrize("nothing", [b"", b"\n \n"])
+def test_output_without_any_line_is_refused(run, piped, api, tmp_path, nothing):
+    code, _, err = piped(nothing)
+    assert (code, "is empty: its collector wrote nothing" in err, api.reported) == (2, True, [])
+    path = tmp_path / "found.ndjson"
+    path.write_bytes(nothing)
+    how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
+    assert (run("production", "report", path, *how)[0], len(api.scans)) == (2, 1)
+
+
 def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):
     monkeypatch.setattr(scan_output, "MAX_PIPED_BYTES", 100)
     code, _, err = piped(b" " * 200)

@@ -19,7 +19,7 @@ from dryrun_cli.commands.production_output import (
     parsed_lines,
 )
 from dryrun_cli.errors import WrongUseError
-from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
+from dryrun_contract.discovery import CollectorLine, DiscoveryLine, EndLine, WarningLine
 
 MAX_PIPED_BYTES: Final = 1024**3
 _BYTES_IN_MEMORY: Final = 16 * 1024**2
@@ -28,7 +28,7 @@ _INSTEAD: Final = "write it to a file, and report that"
 
 
 class ScanOutput:
-    """A collector's output, read once to its end. Raises WrongUseError with an invalid line."""
+    """A collector's output, read once to its end. Raises WrongUseError with an invalid line, or with none."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
@@ -39,6 +39,7 @@ class ScanOutput:
         """How many discoveries the end line counts; None without one."""
         self.count = 0
         last: dict[bytes, int] = {}
+        line: CollectorLine | None = None
         for line in parsed_lines(file, path):
             if self.promised is not None:
                 raise WrongUseError(
@@ -51,6 +52,8 @@ class ScanOutput:
             elif isinstance(line, DiscoveryLine):
                 last[_identity(line)] = self.count
                 self.count += 1
+        if line is None:  # It failed before it began, and who calls this in a pipe sees only our exit code.
+            raise WrongUseError(f"{input_name(path)} is empty: its collector wrote nothing")
         self._last = frozenset(last.values())
         self.whole = self.promised == self.count
         """Whether the end line was there, the last one, with the right count."""
