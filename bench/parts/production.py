@@ -54,6 +54,7 @@ FROM generate_series(1, $ROWS) AS n
 _CHANGES = """
 INSERT INTO gateway.discovery_changes (discovery_id, revision, at, before, after)
 SELECT id, 1, found_at, data, data FROM gateway.discoveries WHERE id % 5 = 0
+UNION ALL SELECT id, 1, changed_at, data, data FROM gateway.discoveries WHERE change = 'changed'
 """
 _RULE = RuleRequest(
     name="bench",
