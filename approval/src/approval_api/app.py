@@ -54,8 +54,8 @@ from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.database.watching import watch
-from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
+from approval_api.events.waker import Waker
 from approval_api.experiments.service import Experiments
 from approval_api.follower.follower import Follower
 from approval_api.notifications.noticing import Noticing
@@ -123,7 +123,7 @@ def create_app(
     app.state.openid = OpenIdProvider(settings.openid) if settings.openid is not None else None
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.standing = Standing(app.state.engine, settings.tokens, settings.provider_word_for_tokens)
-    app.state.notifications = Notifications(app.state.engine)
+    app.state.waker = Waker(app.state.engine)
     app.state.shared_reads = SharedReads(app.state.engine)
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
@@ -253,7 +253,7 @@ def _document(*, dryrun: bool, metrics: bool) -> dict[str, Any]:
 def begin_stop(app: FastAPI) -> None:
     """End event streams, so that the server's shutdown does not wait for them."""
     app.state.stopping.set()
-    app.state.notifications.wake_all()
+    app.state.waker.wake_all()
 
 
 async def _migrate(settings: Settings) -> None:
@@ -307,7 +307,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         background = {
             "follower": state.follower.run,
-            "notifications": state.notifications.run,
+            "waking of streams": state.waker.run,
             "outbox": outbox.run,
             "reports": state.reports.run,
             "experiments": state.experiments.run,

@@ -130,7 +130,7 @@ class ProgramToken(BaseModel):
 
 
 def _quoted(part: str) -> str:
-    """Return what an error says of a part of an entry; what is as long as a token may be one."""
+    """Return a part of an entry as errors show it: not at all if it is long enough to be a token."""
     return repr(part) if len(part) < MIN_TOKEN_CHARACTERS else "(not shown, since it is as long as a token)"
 
 

@@ -40,7 +40,7 @@ async def read_events(
         await service.require(connection, session_id)
     frames = event_frames(
         state.shared_reads,
-        state.notifications,
+        state.waker,
         state.stopping,
         session_id,
         after if last_event_id is None else _position(last_event_id),

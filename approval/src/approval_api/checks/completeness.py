@@ -40,8 +40,8 @@ _SCANNED = text(
 async def is_complete(connection: AsyncConnection) -> bool:
     """Return whether later scans cover what was broken off, one by one or together.
 
-    A scan that excludes a target whole neither covers it nor misses it. What the one that was broken off
-    excluded, nobody needs to look at.
+    A scan that excludes a target whole neither covers it nor misses it. What the broken-off scan excluded
+    need not be covered.
     """
     holding: list[RowMapping] = []
     """Complete scans of networks that hold this one."""

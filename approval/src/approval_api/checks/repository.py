@@ -66,8 +66,8 @@ class OtherFiguresError(Exception):
 async def keep(connection: AsyncConnection, check: Check, sessions: Collection[UUID]) -> Check:
     """Store a check and return it, or the stored one with the same comparison of one of `sessions`.
 
-    What a run took is no other run: one's own check takes it over, somebody else's raises OtherFiguresError.
-    Beyond `MAX_KEPT` of a person their oldest ones go, and nobody else's.
+    Other figures of what the run took do not make it another run: one's own check takes them over, somebody
+    else's raises OtherFiguresError. Beyond `MAX_KEPT` of a person their oldest ones go, and nobody else's.
     """
     comparison = check.comparison.model_dump(mode="json")
     found = comparison.copy()

@@ -29,7 +29,7 @@ DELIVERY_ROLE = "approval_delivery"
 
 
 def create_engine(url: str, *, role: str | None = None, connections: int = CONNECTIONS) -> AsyncEngine:
-    """Return a pool of at most so many connections. One that died is replaced before it is used.
+    """Return a pool of at most `connections`. One that died is replaced before it is used.
 
     With `role`, which must exist, every statement runs with that role's rights.
     """

@@ -22,7 +22,7 @@ _logged_at: dict[tuple[str, ...], float] = {}
 async def work_in_rounds(
     work_once: Callable[[], Awaitable[None]], what: str, *, every: float = _LOOK_SECONDS
 ) -> None:
-    """Do a round of work `every` so many seconds until cancelled; wait for a database that is unreachable."""
+    """Do a round of work every `every` seconds until cancelled; wait for a database that is unreachable."""
     while True:
         pause = every
         try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from approval_api.database.errors import DATABASE_ERRORS
-from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
+from approval_api.events.waker import Waker
 
 _DATABASE_RETRY_SECONDS = 1.0
 
@@ -28,7 +28,7 @@ class News:
 
 async def stream(
     read_news: Callable[[], Awaitable[News]],
-    notifications: Notifications,
+    waker: Waker,
     stopping: asyncio.Event,
     session_id: UUID,
     heartbeat_seconds: float,
@@ -37,7 +37,7 @@ async def stream(
 
     While the database cannot be reached, the stream sends a comment and tries again every second.
     """
-    with notifications.subscribed(session_id) as woken:
+    with waker.subscribed(session_id) as woken:
         yield "retry: 1000\n\n"
         while not stopping.is_set():
             woken.clear()
@@ -59,7 +59,7 @@ async def stream(
 
 async def event_frames(
     reads: SharedReads,
-    notifications: Notifications,
+    waker: Waker,
     stopping: asyncio.Event,
     session_id: UUID,
     after: int,
@@ -74,7 +74,7 @@ async def event_frames(
             after = page.frames[-1][0]
         return News("".join(frame for _, frame in page.frames), page.ended, page.is_full)
 
-    news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
+    news = stream(read_news, waker, stopping, session_id, heartbeat_seconds)
     with reads.joined(session_id):
         async with aclosing(news):
             async for frames in news:

@@ -1,6 +1,6 @@
 """Which packet rate an experiment recommends: the highest at which nothing is lost and nothing harmed. Pure.
 
-Definitions: docs/scoring.md, "Sweeps over rates".
+Definitions: docs/scoring.md, "Rate sweeps".
 """
 
 from collections.abc import Iterator, Mapping, Sequence

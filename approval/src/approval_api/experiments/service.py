@@ -48,7 +48,8 @@ _ANSWER_BYTES = 8 * 1024 * 1024
 _TRY_SECONDS = 30.0
 _SUM_UP_AGAIN_SECONDS = 60.0
 _REST_AFTER_FAILURE = 10
-"""So many times as long as it took: those that cannot be summed up take a tenth of the time, however many."""
+"""Rest this many times as long as a failed attempt took: what cannot be summed up takes a tenth of the
+time."""
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
 MOST_LOOKS = 300
@@ -131,7 +132,10 @@ class Experiments:
         return await self.show(experiment_id)
 
     async def try_every_arm(self, wanted: ExperimentRequest) -> None:
-        """Ask whether every arm can scan every template, by criteria there are. Raises as `request` does."""
+        """Check that every arm can scan every template, and that the criteria exist.
+
+        Raises as `request` does.
+        """
         async with self._engine.connect() as connection:
             await choose(connection, wanted.criteria)
         async with self._trying.entered():

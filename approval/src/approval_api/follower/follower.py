@@ -265,7 +265,7 @@ _ELSEWHERE = (PageRefusedError, OrchestratorError, GapError, MemoryError)
 
 
 def _is_of_the_content(error: Exception) -> bool:
-    """Return whether the same events would fail again, and not a database that is away, slow or old."""
+    """Return whether the events are at fault and would fail again, not a database that is away or slow."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
         return str(state)[:2] in _CONTENT_STATES or (state is None and isinstance(error, DataError))

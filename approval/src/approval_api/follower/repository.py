@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
 from approval_api.discoveries.dryrun import repository as discoveries
-from approval_api.events.notifications import CHANNEL
+from approval_api.events.waker import NOTIFY_CHANNEL
 from dryrun_contract.event import (
     Event,
     EventRefused,
@@ -247,7 +247,7 @@ async def _adopt_from_snapshot(connection: AsyncConnection, session: Session) ->
 async def _notify(connection: AsyncConnection, session_ids: Iterable[UUID]) -> None:
     ids = sorted({str(session_id) for session_id in session_ids})
     if ids:
-        await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": ids})
+        await connection.execute(_NOTIFY, {"channel": NOTIFY_CHANNEL, "ids": ids})
 
 
 def _text(text_or_none: str | None) -> str | None:

@@ -78,9 +78,9 @@ class OrchestratorRefusedError(OrchestratorError):
 
 
 async def at_once[T](answer: Awaitable[T], what: str) -> T | None:
-    """Return an answer of the orchestrator's; None when it does not come at once, or is an error.
+    """Return an answer of the orchestrator; None if it takes longer than PATIENCE_SECONDS, or is an error.
 
-    `what` was asked is logged as unknown then.
+    Then `what` was asked is logged as unknown.
     """
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

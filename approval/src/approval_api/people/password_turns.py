@@ -1,8 +1,8 @@
-"""Whose password is checked next: one at a time, and no crowd of strangers keeps out who is known.
+"""Whose password is checked next: one at a time, and no crowd of strangers keeps out known people.
 
-Who showed something that was made for them (a browser where they signed in before, a login, an invitation)
-waits in one queue, strangers in another; the two take turns. A full queue of strangers gives up the one whose
-network failed most of late: who has not tried yet gets a place from those who guess.
+Clients that showed something made for them (a browser where they signed in before, a login, an invitation)
+wait in one queue, strangers in another; the two take turns. A full queue of strangers gives up the one whose
+network failed most often of late, so whoever has not tried yet gets a place from those who guess.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class _Queue:
         self._waiting: list[_Waiting] = []
 
     def join(self, failures: int) -> _Waiting:
-        """Wait here, in the place of who failed more when there is no other. Raises ProblemError: 503."""
+        """Wait here; in a full queue, in the place of one who failed more often. Raises ProblemError: 503."""
         self._drop_who_left()
         if len(self._waiting) >= WAITING:
             last = self._waiting[-1]

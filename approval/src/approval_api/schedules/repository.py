@@ -129,7 +129,8 @@ async def resume(
 ) -> None:
     """Let a paused schedule fire again; failures so far are forgotten.
 
-    One that runs depends on no token from now on, unless one resumes it: that changes nothing.
+    A schedule that is not paused depends on no token from now on, unless a token resumes it: that changes
+    nothing.
     """
     if token_id is None:
         await connection.execute(update(schedules).where(schedules.c.id == schedule_id).values(token_id=None))

@@ -128,7 +128,8 @@ class Schedules:
     async def resume(self, schedule_id: UUID, token_id: UUID | None = None) -> ScheduleView:
         """Continue with its next time, until `token_id` ends if a token resumes it.
 
-        One that runs depends on no token from now on, unless a token resumes it. Raises a 404 problem.
+        A schedule that is not paused depends on no token from now on, unless a token resumes it. Raises a
+        404 problem.
         """
         view = await self._view(schedule_id)
         next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))

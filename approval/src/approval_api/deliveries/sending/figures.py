@@ -40,7 +40,7 @@ class Figures:
         )
 
     def looked(self) -> None:
-        """Note that the outbox was looked into now."""
+        """Note that the outbox was read just now."""
         self._looked.set_to_current_time()
 
     async def page(self) -> bytes:

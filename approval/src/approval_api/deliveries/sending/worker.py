@@ -67,7 +67,7 @@ class Deliverer:
     ) -> None:
         """Work by `engine`, whose role is DELIVERY_ROLE; `first_pause` is in seconds.
 
-        `looked` is called whenever the outbox was looked into.
+        `looked` is called after each look at the outbox.
         """
         self._engine = engine
         self._looked = looked

@@ -185,7 +185,7 @@ async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[Row
 
 
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
-    """Store a decision, and on which revision: what somebody decided on is nothing for a rule."""
+    """Store a decision and the revision that it is about: no rule decides on that revision again."""
     decided = await decisions.decide(connection, table, decision, actor)
     await connection.execute(
         update(table).where(table.c.id.in_(bindparam("ids", expanding=True))).values(**of_decision()),

@@ -2,7 +2,7 @@
 
 A scan proves something only about what it covered: its collector's discoveries at addresses inside its
 targets, as far as its profile reaches, and only when it was complete. Whatever was reported since it began,
-by it or not, counts as seen. Scans that ran at the same time looked once: of those, one counts as a miss.
+by it or not, counts as seen. Scans that ran at the same time count as one look, and so as one miss.
 """
 
 from collections.abc import Iterable, Sequence
@@ -127,7 +127,7 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
 
 
 def _joined(networks: Iterable[str]) -> list[str]:
-    """Return as few networks as cover the same addresses: halves of a network are that network."""
+    """Return the fewest networks that cover the same addresses."""
     parsed = [ip_network(each) for each in networks]
     four = collapse_addresses(each for each in parsed if isinstance(each, IPv4Network))
     six = collapse_addresses(each for each in parsed if isinstance(each, IPv6Network))

@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.events import repository
-from approval_api.events.notifications import Notifications
 from approval_api.events.stream import News, stream
+from approval_api.events.waker import Waker
 from approval_api.pages.shown_session import ARRIVALS, Arrival, ShownSession
 from approval_api.sessions import repository as sessions
 from approval_api.sessions.stored import StoredSession
@@ -30,7 +30,8 @@ _KEPT_SECONDS = 30.0
 """How many sessions stay in memory when nobody watches them, and how long; reading one again costs more."""
 _PAGE = 1000
 _MESSAGES = 8
-"""Of one state, kept for other readers. Who reads may begin anywhere: without a ceiling there is no end."""
+"""Messages of one state that are kept for other readers, who may begin anywhere: their number needs a
+ceiling."""
 
 type RenderFragments = Callable[[StoredSession, ShownSession], dict[str, str]]
 type RenderArrival = Callable[[Arrival], str]
@@ -175,7 +176,7 @@ class LiveSessions:
 async def frames(
     live_sessions: LiveSessions,
     engine: AsyncEngine,
-    notifications: Notifications,
+    waker: Waker,
     stopping: asyncio.Event,
     session_id: UUID,
     after: int,
@@ -197,7 +198,7 @@ async def frames(
             again = _WAITING_SECONDS if live.waits else None
             return News(_frame(seq, message) if message else "", live.ended, again_seconds=again)
 
-        news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
+        news = stream(read_news, waker, stopping, session_id, heartbeat_seconds)
         async with aclosing(news):
             async for text in news:
                 yield text

@@ -97,7 +97,7 @@ async def follow_session(
     changes = frames(
         state.live_sessions,
         state.engine,
-        state.notifications,
+        state.waker,
         state.stopping,
         session_id,
         int(known) if known.isascii() and known.isdecimal() and len(known) <= 18 else after,

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from wires import Wire, opened
 
 from approval_api.database.engine import close_engine, create_engine
-from approval_api.events import notifications as module
-from approval_api.events.notifications import CHANNEL, Notifications
+from approval_api.events import waker as module
+from approval_api.events.waker import NOTIFY_CHANNEL, Waker
 from dryrun_local.system.postgres import url_of
 
 SOCKET = ".s.PGSQL.5432"
@@ -74,22 +74,22 @@ async def trap(postgres, database, engine, tmp_path):
 
 @pytest.fixture
 async def listening(trap, database, tmp_path, monkeypatch):
-    """Notifications over the wire, probed all the time, with 5 s for a statement."""
+    """A waker over the wire, probed all the time, with 5 s for a statement."""
     monkeypatch.setattr(module, "_PROBE_SECONDS", 0.05)
     monkeypatch.setattr("approval_api.database.engine.STATEMENT_SECONDS", 0)
     engine = create_engine(url_of(database, tmp_path), connections=1)
-    yield Notifications(engine)
+    yield Waker(engine)
     await close_engine(engine)
 
 
-async def is_woken(notifications, engine):
+async def is_woken(waker, engine):
     """Notify until a stream is woken by it, not by a reconnect."""
     session_id = uuid4()
-    with notifications.subscribed(session_id) as woken:
+    with waker.subscribed(session_id) as woken:
         async with asyncio.timeout(15):
             while True:
                 async with engine.begin() as connection:
-                    sent = text(f"SELECT pg_notify('{CHANNEL}', :id)")
+                    sent = text(f"SELECT pg_notify('{NOTIFY_CHANNEL}', :id)")
                     await connection.execute(sent, {"id": str(session_id)})
                 try:
                     async with asyncio.timeout(0.1):

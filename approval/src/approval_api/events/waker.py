@@ -14,14 +14,14 @@ from approval_api.database.errors import DATABASE_ERRORS
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "dryrun_events"
+NOTIFY_CHANNEL = "dryrun_events"
 """The payload is the session's id; the events themselves are read from the table."""
 
 _PROBE_SECONDS = 15.0
 _RECONNECT_SECONDS = 0.5
 
 
-class Notifications:
+class Waker:
     """Wakes streams, sometimes for nothing; after a reconnect it wakes all, so none misses an event."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -74,7 +74,7 @@ class Notifications:
             driver: Any = raw.driver_connection
             driver.add_termination_listener(lambda _: lost.set())
             try:
-                await driver.add_listener(CHANNEL, self._wake)
+                await driver.add_listener(NOTIFY_CHANNEL, self._wake)
                 self.wake_all()
                 while not lost.is_set():
                     try:
