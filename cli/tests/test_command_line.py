@@ -32,7 +32,7 @@ def test_commands_complete(environment):
     assert complete(environment, "dryrun te") == ["templates"]
 
 
-def test_templates_complete(environment, api):
+def test_template_ids_are_completed(environment, api):
     assert complete(environment, "dryrun start s") == ["small"]
 
 

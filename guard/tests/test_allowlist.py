@@ -31,7 +31,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize("content", FAULTY.values(), ids=FAULTY.keys())
-def test_refuses(tmp_path, content):
+def test_refuses_a_faulty_allowlist_as_a_whole(tmp_path, content):
     path = tmp_path / "allowlist.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ConfigurationError, match="the allowlist"):

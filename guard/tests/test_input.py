@@ -155,7 +155,7 @@ async def test_ends_an_input_that_takes_too_long(guard: Guard, listener):
     assert "TimeoutError after 1 bytes" in guard.log.lines("input-broken")[-1]["reason"]
 
 
-async def test_one_at_a_time(guard: Guard, listener):
+async def test_one_client_writes_to_an_input_at_a_time(guard: Guard, listener):
     async with attached(guard, listener):
         assert (await attach(guard, listener)).status == 503
 

@@ -66,7 +66,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
-def test_refuses(change):
+def test_refuses_a_network_in_any_other_form(change):
     with pytest.raises(Refusal) as refused:
         decided(WORDS.network() | change)
     assert refused.value.status == 403

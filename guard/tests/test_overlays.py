@@ -78,7 +78,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
-def test_refuses(change):
+def test_refuses_an_overlay_in_any_other_form(change):
     with pytest.raises(Refusal) as refused:
         decided(WORDS.overlay(**change))
     assert refused.value.status == 403

@@ -29,7 +29,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
-def test_refuses(tmp_path, text):
+def test_refuses_a_faulty_policy_as_a_whole(tmp_path, text):
     path = tmp_path / "policy.json"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match="the policy"):
@@ -37,7 +37,7 @@ def test_refuses(tmp_path, text):
 
 
 @pytest.mark.parametrize("text", ["sweep_seconds = inf", "sweep_seconds = nan", "targets = 1979-05-27"])
-def test_refuses_in_toml_too(tmp_path, text):
+def test_refuses_a_faulty_policy_in_toml_too(tmp_path, text):
     path = tmp_path / "policy.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match="the policy"):

@@ -57,7 +57,7 @@ REFUSED_HEADS = {
 
 
 @pytest.mark.parametrize("head", REFUSED_HEADS.values(), ids=REFUSED_HEADS.keys())
-def test_refuses(head):
+def test_refuses_a_head_in_any_other_form(head):
     with pytest.raises(Refusal) as refused:
         parse_head(head + b"\r\n")
     assert refused.value.status == 400

@@ -41,7 +41,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
-def test_refuses(raw):
+def test_refuses_what_two_parsers_may_read_differently(raw):
     with pytest.raises(Refusal) as refused:
         parse_object(raw)
     assert (refused.value.rule, refused.value.status) == ("json", 400)

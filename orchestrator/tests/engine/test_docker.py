@@ -122,7 +122,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("status", "body", "error", "words"), ANSWERS.values(), ids=ANSWERS.keys())
-async def test_translates(played, engine, status, body, error, words):
+async def test_each_answer_becomes_the_error_that_it_means(played, engine, status, body, error, words):
     played.status, played.body = status, body
     with pytest.raises(error, match=words) as caught:
         await engine.start_container(CONTAINER)
