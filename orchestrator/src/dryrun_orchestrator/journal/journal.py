@@ -5,7 +5,6 @@ the events that report it are one transaction, so that a crash leaves both or ne
 """
 
 import asyncio
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -28,9 +27,9 @@ from dryrun_orchestrator.journal.errors import (
     is_of_storage,
 )
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
+from dryrun_orchestrator.journal.opening import locked, prepare, require_known_version
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
-from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA, VERSION
 from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError
 
 FILE = "journal.sqlite3"
@@ -67,12 +66,12 @@ class Journal:
         with ExitStack() as undo:
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                lock = _locked(folder)
+                lock = locked(folder)
                 undo.callback(os.close, lock)
                 connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
                 undo.callback(connection.close)
-                _require_known_version(connection, path)
-                _prepare(connection)
+                require_known_version(connection, path)
+                prepare(connection)
                 path.chmod(0o600)
                 journal = cls(connection, lock, now, folder)
             except (sqlite3.Error, OSError) as error:
@@ -318,41 +317,3 @@ def _identity(path: Path) -> tuple[int, int]:
     """Return which file this is, whatever its name. Raises OSError."""
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _locked(folder: Path) -> int:
-    """Return the open lock of the journal in `folder`. Raises JournalError when another process has it."""
-    lock = os.open(folder / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise JournalError(
-            f"another orchestrator works with the journal in {folder}; stop it, or give this one "
-            "another state folder"
-        ) from error
-    return lock
-
-
-def _require_known_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise JournalError for a journal of a format that this version does not know; nothing is changed."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-        return
-    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    if row is not None and int(row[0]) > VERSION:
-        raise JournalError(
-            f"{path} is of a newer release (format {row[0]}; this one knows {VERSION}); start that release, "
-            "or move the journal away to start a new one, which knows none of its sessions"
-        )
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.executescript(SCHEMA)
-    there = {row["name"] for row in connection.execute("PRAGMA table_info(sessions)")}
-    for name, kind in LATER_COLUMNS.items():
-        if name not in there:
-            connection.execute(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
