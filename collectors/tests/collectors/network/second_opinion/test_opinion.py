@@ -78,6 +78,8 @@ async def test_what_nmap_named_is_not_asked():
         (Port(5432, "postgresql", probed=True, product="PostgreSQL DB"), False),
         (Port(8080, "http", probed=True, product="Apache Tomcat"), False),
         (Port(6379, "redis", probed=True, product="Redis key-value store", version="7.2.4"), False),
+        (Port(5900, "vnc", probed=True, product="VNC"), False),
+        (Port(113, "ident", probed=True, product="Liedentd"), False),
         (Port(135, "msrpc", probed=True, product="Microsoft Windows RPC"), False),
         (Port(5060, "sip", probed=True, product="kamailio (6.0.1 (x86_64/linux))"), False),
         (Port(5060, "sip", probed=True, product="SIP proxy", version="1.0"), True),

@@ -9,6 +9,7 @@ from discovery_collectors.collectors.network.second_opinion.findings import Find
 
 WESNOTH = b"\0\0\0*\0\0\0!" + bytes.fromhex("1f8b08000000000000ff8b2e4b2d2a") + b"\xce\xcc\xcf\x8b"
 AFP = b"\1\3\0\1\0\0\0\0\0\0\1}\0\0\0\0\0\x16\0$\0O\0_\x8fy\2nas\0\1_\1o\1x\1y"
+TIGERVNC = b"\0\0\0\x001Client needs protocol version 9.9, server has 3.8"
 ASSOCIATION = b"\2\0\0\0\0\xb8\0\1\0\0ANY-SCP         DISCOVERY       "
 
 SAMBA = (
@@ -21,9 +22,14 @@ def names(port: int) -> list[str]:
     return [each.name for each in protocol_questions.in_order(port, again=False)]
 
 
-@pytest.mark.parametrize("port", [14949, 24949, 4950])
+@pytest.mark.parametrize("port", [14949, 24949, 4950, 4959])
 def test_a_port_beside_a_usual_one_is_asked_its_question_first(port):
     assert names(port)[0] == "munin"
+
+
+@pytest.mark.parametrize(("port", "name"), [(34007, "glusterd"), (32067, "bep-relay")])
+def test_a_port_10000_above_a_usual_one_of_five_digits_is_asked_its_question_first(port, name):
+    assert names(port)[0] == name
 
 
 @pytest.mark.parametrize("port", [4949, 14950, 4951, 5949])
@@ -63,6 +69,16 @@ def test_no_port_is_asked_the_same_twice():
             "",
         ),
         ("xymon", b"xymond 4.3.30\n", "Xymon", "4.3.30"),
+        ("vnc", b"RFB 003.008\n" + TIGERVNC, "TigerVNC", ""),
+        ("ident", b"0,0 : USERID : UNIX : x\r\nno ports : USERID : UNIX : x\r\n", "Nullidentd", ""),
+        ("ident", b"0,0 : USERID : UNIX : x\r\n", "", ""),
+        ("ident", b"0,0:ERROR:INVALID-PORT\r\n", "", ""),
+        (
+            "postgresql",
+            b"E\0\0\0!SFATAL\0C08P01\0MSSL required\0\0",
+            "PgFoundry PgBouncer PostgreSQL connection pooler",
+            "",
+        ),
         ("irc", b":weechat.relay.irc CAP nick LS :server-time\r\n", "WeeChat relay", ""),
     ],
 )
@@ -80,6 +96,10 @@ def test_a_protocols_answer_names_its_product(name, answer, product, version):
         ("dicom", b"\3\0\0\0\0\4" + bytes(4) + b" is no refusal"),
         ("dicom", b"HTTP/1.1 400 Bad Request\r\n\r\nU\0\0\x0fOFFIS_DCMTK_369"),
         ("usbip", bytes.fromhex("0111000500000002")),
+        ("vnc", b"RFB 003.008\n"),
+        ("vnc", b"RFB 003.008\n" + TIGERVNC.replace(b"1Client", b"8Error: client")),
+        ("vnc", b"RFB 003.008\n" + TIGERVNC + b", or so"),
+        ("ident", b"no ports : USERID : UNIX : x\r\n"),
         ("bzfs", b"BZFS is what we play\r\n"),
         ("wesnoth", WESNOTH.replace(b"\x1f\x8b", b"\x1f\x8c")),
         ("wesnoth", bytes(48)),

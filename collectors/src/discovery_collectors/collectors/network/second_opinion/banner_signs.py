@@ -74,6 +74,13 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("ssh", "", _SSH + rb"[12]\.\d{1,2}-"),
     BannerSign("gopher", "Gophernicus", rb"(?!HTTP/)[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),
     BannerSign("smtp", "Postfix smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Postfix"),
+    # What a server with a greeting of the operator's own says to whoever speaks first, or speaks HTTP.
+    BannerSign(
+        "smtp",
+        "Postfix smtpd",
+        rb"(?:220[ -][^\r\n]{1,300}\r\n){0,4}(?:554 5\.5\.0 Error: SMTP protocol synchronization"
+        rb"|221 2\.7\.0 Error: I can break rules, too\. Goodbye\.)\r\n",
+    ),
     BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
     BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
     BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
@@ -85,6 +92,12 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),
     BannerSign("ftp", "vsftpd", rb"220[ -]\(vsFTPd " + _VERSION),
+    # To a request of HTTP, whatever the operator greets with.
+    BannerSign(
+        "ftp",
+        "vsftpd",
+        rb"(?:220[ -][^\r\n]{0,300}\r\n){1,8}500 HTTP protocol commands not allowed\.\r\n",
+    ),
     BannerSign("ftp", "ProFTPD", rb"220[ -]ProFTPD(?: " + _VERSION + rb")?"),
     BannerSign("ftp", "Pure-FTPd", rb"220[ -][^\r\n]{0,40}Pure-FTPd"),
     BannerSign("ftp", "FileZilla ftpd", rb"220[ -]FileZilla Server(?: version)? " + _VERSION),
@@ -129,7 +142,7 @@ _ROWS: tuple[BannerSign, ...] = (
         rb"(?:\xff[\xfb-\xfe][\x00-\x30]){0,4}?\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27",
     ),
     BannerSign("telnet", "", rb"\xff[\xfb-\xfe][\x00-\x30]\xff[\xfb-\xfe]"),
-    BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n"),
+    BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n", "vnc"),
     BannerSign(
         "pgbackrest", "pgBackRest", rb'\{"name":"pgBackRest","service":"\w{1,20}","version":"' + _VERSION
     ),
@@ -154,6 +167,7 @@ _ROWS: tuple[BannerSign, ...] = (
     ),
     BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),
     BannerSign("memcached", "", rb"(?:ERROR\r\n){1,4}$", "version"),
+    BannerSign("memcached", "Memcached", rb"(?:CLIENT_ERROR unauthenticated\r\n){1,4}$"),
     BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
     BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),

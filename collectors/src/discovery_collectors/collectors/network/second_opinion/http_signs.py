@@ -200,6 +200,8 @@ _ROWS: tuple[HttpSign, ...] = (
     ),
     HttpSign("Redmine", "title", r"^Redmine$"),
     HttpSign("Mercurial hgweb", "title", r"^Mercurial repositories index"),
+    HttpSign("cgit", "generator", rf"^cgit {_VERSION}$"),
+    HttpSign("gitweb", "generator", rf"^gitweb/{_VERSION} git/\d"),
     HttpSign("Fossil", "body", rf"\bby\s+Fossil {_VERSION}"),
     HttpSign(
         "klaus", "body", rf'powered by <a href="https://github\.com/jonashaag/klaus">klaus</a> {_VERSION}'

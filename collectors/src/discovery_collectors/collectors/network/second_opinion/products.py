@@ -68,10 +68,12 @@ _ASKED_FOR_VERSION = frozenset(
     {
         "Apache Tomcat",
         "Gearman Job Queue System",
+        "Liedentd",
         "Memcached",
         "MongoDB",
         "PostgreSQL DB",
         "Redis key-value store",
+        "VNC",
         "Zookeeper",
     }
 )

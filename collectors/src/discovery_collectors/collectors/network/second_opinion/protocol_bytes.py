@@ -127,7 +127,6 @@ LIBVIRT = struct.pack("!7I", 28, 0x20008086, 1, 66, 0, 0, 0)
 OPENVPN = b"\0\x0e\x38discover\0\0\0\0\0"
 """P_CONTROL_HARD_RESET_CLIENT_V2 over TCP: a session's id, nothing acknowledged, the first packet. A server
 with a key for the control channel (`tls-auth`, `tls-crypt`) does not answer."""
-DNS = bytes.fromhex("001e4a4a000000010000000000000776657273696f6e0462696e640000100003")
 SIP = (
     b"OPTIONS sip:discovery SIP/2.0\r\nVia: SIP/2.0/TCP discovery;branch=z9hG4bKdisco\r\n"
     b"From: <sip:d@discovery>;tag=d\r\nTo: <sip:d@discovery>\r\nCall-ID: discovery\r\nCSeq: 1 OPTIONS\r\n"

@@ -10,6 +10,7 @@ from discovery_collectors.collectors.network.second_opinion.protocol_table impor
 _BY_NAME = {name: each for each in QUESTIONS for name in (each.name, *each.aliases)}
 _PATTERNS = {reading: re.compile(reading.pattern) for question in QUESTIONS for reading in question.readings}
 
+_STEPS = (1, 10, 10000)
 _TELLING_BYTES = 8
 """An honest answer may begin with a shorter question: `srvr is not executed because …`."""
 
@@ -39,8 +40,8 @@ def in_order(port: int, *, again: bool, uncertified: bool = False) -> Iterator[P
 
 
 def _is_beside(port: int, usual: frozenset[int]) -> bool:
-    """Return whether `port` is the next one of a usual port, or has a digit in front of it."""
-    return port - 1 in usual or port % 10000 in usual
+    """Return whether `port` is 1, 10 or 10000 more than a usual port, or has a digit in front of it."""
+    return any(port - step in usual for step in _STEPS) or port % 10000 in usual
 
 
 def read(question: ProtocolQuestion, content: bytes) -> Finding | None:

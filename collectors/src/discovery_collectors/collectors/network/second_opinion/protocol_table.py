@@ -4,6 +4,7 @@ None logs in or writes, and every one is what the protocol's own clients say fir
 """
 
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
+from discovery_collectors.collectors.network.second_opinion.dns_question import DNS_QUESTION
 from discovery_collectors.collectors.network.second_opinion.protocol_question import (
     VERSION,
     ProtocolQuestion,
@@ -11,8 +12,6 @@ from discovery_collectors.collectors.network.second_opinion.protocol_question im
     ports,
 )
 from discovery_collectors.collectors.network.second_opinion.usual_port_table import USUAL_PORT_QUESTIONS
-
-_IN_TXT = rb"\0\x10\0\x03[\s\S]{6}[\s\S]"
 
 QUESTIONS: tuple[ProtocolQuestion, ...] = (
     ProtocolQuestion(
@@ -47,7 +46,8 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (
             Reading(
                 "PgFoundry PgBouncer PostgreSQL connection pooler",
-                rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,40}?M(?:no username supplied|bad startup packet)",
+                rb"^E[\s\S]{4}SFATAL\0(?:[\s\S]{0,40}?M(?:no username supplied|bad startup packet)"
+                rb"|C08P01\0MSSL required\0\0)",
             ),
             Reading(
                 "Pgpool-II",
@@ -100,22 +100,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(389, 636, 3268, 3269),
         aliases=frozenset({"ldaps", "ldapssl"}),
     ),
-    ProtocolQuestion(
-        "domain",
-        (protocol_bytes.DNS,),
-        (
-            Reading("dnsmasq", _IN_TXT + rb"dnsmasq-" + VERSION),
-            Reading("Unbound", _IN_TXT + rb"unbound " + VERSION),
-            Reading("PowerDNS Recursor", _IN_TXT + rb"PowerDNS Recursor " + VERSION),
-            Reading("PowerDNS Authoritative Server", _IN_TXT + rb"PowerDNS Authoritative Server " + VERSION),
-            Reading("cz.nic Knot DNS", _IN_TXT + rb"Knot DNS " + VERSION),
-            Reading("gdnsd", _IN_TXT + rb"gdnsd/" + VERSION),
-            Reading("NLnet Labs NSD", _IN_TXT + rb"NSD " + VERSION),
-            Reading("ISC BIND", _IN_TXT + rb"(?P<version>9\.\d{1,2}\.\d{1,3}[\w.+~-]{0,30})"),
-            Reading("", rb"^[\s\S]{2}JJ[\x80-\xff]"),
-        ),
-        ports(53, 5353, 853),
-    ),
+    DNS_QUESTION,
     ProtocolQuestion(
         "mqtt",
         protocol_bytes.mqtt(),

@@ -235,6 +235,31 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         anywhere=False,
     ),
     ProtocolQuestion(
+        "vnc",
+        (b"RFB 009.009\n",),
+        # RealVNC, from which it stems, began the text with `Error: client`.
+        (
+            Reading(
+                "TigerVNC",
+                rb"^RFB 003\.\d{3}\n\0\0\0\0[\s\S]Client needs protocol version 9\.9, server has 3\.\d$",
+            ),
+        ),
+        ports(5900, 5901),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "ident",
+        (b"0,0\r\nno ports\r\n",),
+        (
+            # Answers whatever is said; nmap takes it for another where it hears one line of two.
+            Reading("Nullidentd", rb"^0,0 : USERID : UNIX : [^\r\n]{1,80}\r\nno ports : USERID : UNIX : "),
+            Reading("", rb"^0 ?, ?0 ?: ?(?:ERROR|USERID) ?:"),
+        ),
+        ports(113),
+        anywhere=False,
+        aliases=frozenset({"auth"}),
+    ),
+    ProtocolQuestion(
         "ms-sql-s",
         (protocol_bytes.SQL_SERVER,),
         (Reading("Microsoft SQL Server", rb"^\x04\x01\0[\s\S]{5}\0\0[\s\S]{2}\0\x06"),),
