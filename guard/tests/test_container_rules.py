@@ -170,6 +170,7 @@ POWERS: list[tuple[str, Any]] = [
     ("Tmpfs", {}),
     ("Tmpfs", {"/run": "size=1m,exec"}),
     ("Tmpfs", {"/run": "size=2m"}),
+    ("Tmpfs", {"/run": "size=1\N{KELVIN SIGN}"}),
     ("Tmpfs", {"/run": "size=1m,size=1m"}),
     ("Tmpfs", {"/run": "size=1m,uid=0"}),
     ("Tmpfs", {"/run": ""}),

@@ -3,12 +3,14 @@
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from engine_socket import exchange, open_connection, request_bytes
-from guard_lab import PARTS, Lab
+from guard_lab import PARTS, POLICY, Lab
+from guard_process import GuardProcess
 from sessions_lab import LabSession, lab_session
 from vectors import row
 
@@ -143,6 +145,30 @@ def test_answers_that_last_leave_room_for_other_requests_of_their_client(lab: La
         assert inspected.status == 200
     assert {answer[9:12] for answer in answers} == {b"200", b"503"}
     assert sum(answer.endswith(b"200") for answer in answers) >= 100
+
+
+def test_calls_that_cost_the_engine_much_reach_it_a_few_at_a_time(lab: Lab) -> None:
+    with (
+        GuardProcess(
+            lab.folder, lab.tap.path, lab.allowlist(), name="few", policy=POLICY | {"calls_at_once": 3}
+        ) as guard,
+        lab_session(lab, guard=guard) as session,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        made = [session.create(f"dryrun-attack-{lab.nonce}-few-{n}").json()["Id"] for n in range(8)]
+        for call in ("POST /v1.45/containers/{}/start", "DELETE /v1.45/containers/{}?force=1"):
+            mark = lab.tap.mark()
+            lab.tap.swallowed = call.partition(" ")[0].encode() + b" /v1.45/containers/"
+            try:
+                answers = [threads.submit(guard.ask, *call.format(each).split()) for each in made]
+                time.sleep(0.8)  # a removal that hangs holds its place for a second
+                assert len(lab.tap.changes_since(mark)) == 3
+            finally:
+                # What was swallowed is given up: the guard's connections to the engine break.
+                lab.tap.swallowed = b""
+                lab.tap.close()
+                lab.tap.open()
+            assert {each.result().status for each in answers} <= {204, 503}
 
 
 def test_crowd_at_the_metrics_does_not_keep_clients_out(lab: Lab) -> None:

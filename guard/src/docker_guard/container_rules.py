@@ -15,7 +15,7 @@ from docker_guard.policy import LEAST_LOG_FILE_BYTES, LEAST_NANO_CPUS, Policy
 from docker_guard.refusal import Refusal, shown
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)b?", re.IGNORECASE | re.ASCII)
 _NO_NEW_PRIVILEGES = (["no-new-privileges"], ["no-new-privileges:true"], ["no-new-privileges=true"])
 _SAFE_MOUNT_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

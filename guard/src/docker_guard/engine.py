@@ -30,6 +30,11 @@ _LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "pids"}
 class Counts(Protocol):
     """Counts the bytes of answers while they arrive, on behalf of the client whose request needs them."""
 
+    @property
+    def key(self) -> str:
+        """Return which client that is."""
+        ...
+
     def take(self, size: int) -> None:
         """Count more bytes. Raises Refusal when they are too many."""
         ...

@@ -14,6 +14,7 @@ from docker_guard.answers import Answer, Shown
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
+from docker_guard.engine_work import ENDING_SECONDS, MAKING_SECONDS, EngineWork
 from docker_guard.network_rules import judge_network
 from docker_guard.ownership import Owned, OwnedObjects
 from docker_guard.places import Places
@@ -55,6 +56,8 @@ class Gate:
         self._places = Places(engine, policy, deadlines, self._networks)
         self._log_readers = LogReaders(policy)
         self._inputs = Inputs()
+        self._making = EngineWork(policy, MAKING_SECONDS)
+        self._ending = EngineWork(policy, ENDING_SECONDS)
         self._objects = OwnedObjects(engine)
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
@@ -104,7 +107,9 @@ class Gate:
         async with self._places.for_container(draft, name) as network:
             container_rules.fit_into_session(draft, network)
             body = container_rules.container_body(draft, network.id)
-            reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
+            async with self._making.place():
+                self._networks.check_in_time(network)
+                reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
             asked.objects += _made(reply)
         if reply.status == 404 and "image" in reply.message.lower():
             raise _missing(draft.image)
@@ -116,7 +121,8 @@ class Gate:
         body = judge_network(asked.body, self._policy, self._deadlines.now())
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
         async with self._places.for_network(session_id, expires_at):
-            reply = await self._engine.call("POST", "/networks/create", body=body)
+            async with self._making.place():
+                reply = await self._engine.call("POST", "/networks/create", body=body)
             made = _made(reply)
             asked.objects += made
             answer = answers.answer_from(reply, asked.shows)
@@ -158,7 +164,12 @@ class Gate:
         image = allowlist.image(found["Image"], self._policy)
         config = await self._image_config(image, image.row.id)
         judge_before_start(found, config, network, allowlist, self._policy)
-        async with self._places.for_start(owned.id, owned.session_id, found["Config"]["Labels"][labels.ROLE]):
+        role = found["Config"]["Labels"][labels.ROLE]
+        async with (
+            self._places.for_start(owned.id, owned.session_id, role),
+            self._making.place(),
+        ):
+            self._networks.check_in_time(network)
             reply = await self._engine.call("POST", f"/containers/{owned.id}/start")
         return answers.answer_from(reply, asked.shows, owned.id)
 
@@ -169,14 +180,16 @@ class Gate:
         if grace > longest:
             raise Refusal("query", f"the grace period is at most {longest} s")
         path = f"/containers/{owned.id}/stop"
-        reply = await self._engine.call("POST", path, asked.query, seconds=longest)
+        async with self._ending.place():
+            reply = await self._engine.call("POST", path, asked.query, seconds=longest)
         return answers.answer_from(reply, asked.shows, owned.id)
 
     async def remove_container(self, asked: Asked) -> Answer:
         """Remove a session's container, always with its anonymous volumes."""
         owned = await self._container(asked)
         query = {"v": "1", "force": asked.query.get("force", "0")}
-        reply = await self._engine.call("DELETE", f"/containers/{owned.id}", query)
+        async with self._ending.place():
+            reply = await self._engine.call("DELETE", f"/containers/{owned.id}", query)
         if reply.status in (204, 404):
             self._objects.forget(owned)
         return answers.answer_from(reply, asked.shows, owned.id)
@@ -184,7 +197,8 @@ class Gate:
     async def remove_network(self, asked: Asked) -> Answer:
         """Remove a session's network."""
         owned = await self._network(asked)
-        reply = await self._engine.call("DELETE", f"/networks/{owned.id}")
+        async with self._ending.place():
+            reply = await self._engine.call("DELETE", f"/networks/{owned.id}")
         if reply.status in (204, 404):
             self._objects.forget(owned)
         return answers.answer_from(reply, asked.shows)

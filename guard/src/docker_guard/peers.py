@@ -118,6 +118,11 @@ class Share:
         self._bytes = 0
         self._lasts = 0
 
+    @property
+    def key(self) -> str:
+        """Return the client's key."""
+        return self._key
+
     def last(self) -> None:
         """Count a long-lived answer."""
         self._streams.take(self._key, 1)

@@ -30,6 +30,11 @@ class FakeEngine:
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     """(method, path prefix) to the status and message with which such calls are refused."""
     create_seconds: float = 0.0
+    change_seconds: float = 0.0
+    """How long a start, a stop, a removal, or the creation of a network takes."""
+    under_way: int = 0
+    most_under_way: int = 0
+    """How many creations, starts, stops and removals there are, and were at most."""
     list_seconds: float = 0.0
     """How old a listing is when it arrives."""
     loses_answers: bool = False
@@ -54,6 +59,16 @@ class FakeEngine:
     """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
     events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+
+    @asynccontextmanager
+    async def working(self, seconds: float) -> AsyncIterator[None]:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(seconds)
+            yield
+        finally:
+            self.under_way -= 1
 
     def bodies(self, path: str) -> list[Any]:
         return [body for _, asked, _, body in self.asked if asked == path and body is not None]
@@ -205,7 +220,8 @@ class _Server:
 
     async def create_container(self, request: web.Request) -> web.Response:
         name, body = request.query["name"], await request.json()
-        await asyncio.sleep(self._engine.create_seconds)
+        async with self._engine.working(self._engine.create_seconds):
+            pass
         if self._engine.loses_creates:
             assert request.transport is not None
             request.transport.abort()
@@ -243,6 +259,8 @@ class _Server:
 
     async def create_network(self, request: web.Request) -> web.Response:
         body = await request.json()
+        async with self._engine.working(self._engine.change_seconds):
+            pass
         identity = self._engine.add_network(body["Labels"], body["Name"], **_network(body))
         return web.json_response({"Id": identity, "Warning": "of the host"}, status=201)
 
@@ -260,11 +278,15 @@ class _Server:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+        async with self._engine.working(self._engine.change_seconds):
+            pass
         already = thing["State"] == "running"
         thing["State"] = "running"
         return web.Response(status=304 if already else 204)
 
     async def stop(self, request: web.Request) -> web.Response:
+        async with self._engine.working(self._engine.change_seconds):
+            pass
         self._thing(request)["State"] = "exited"
         return web.Response(status=204)
 
@@ -300,6 +322,8 @@ class _Server:
         identity = self._thing(request)["Id"]
         if identity in self._engine.hangs:
             await asyncio.sleep(60)
+        async with self._engine.working(self._engine.change_seconds):
+            pass
         self._engine.containers.pop(identity, None)
         self._engine.networks.pop(identity, None)
         return web.Response(status=204)

@@ -1,0 +1,130 @@
+"""What clients have the engine do at once: bounded, so that a removal that is due finds it free."""
+
+import asyncio
+import time
+
+import pytest
+from guard_stage import Guard, Words
+
+from docker_guard import engine_work
+from docker_guard.engine import ON_BEHALF_OF
+from docker_guard.engine_work import EngineWork
+from docker_guard.peers import Share, _Ceiling
+from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal
+from docker_guard.turns import Turns
+
+_AT_ONCE = 3
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(calls_at_once=_AT_ONCE, engine_seconds=2)
+
+
+def _by(client: str) -> None:
+    """Have what this task does count as a client's."""
+    ceiling = _Ceiling(10, "")
+    ON_BEHALF_OF.set(Share(client, ceiling, ceiling, Turns()))
+
+
+async def _call(work: EngineWork, client: str, seconds: float, log: list[str]) -> None:
+    _by(client)
+    async with work.place():
+        log.append(client)
+        await asyncio.sleep(seconds)
+
+
+async def test_others_wait_and_each_client_has_its_turn():
+    log: list[str] = []
+    work = EngineWork(Policy(calls_at_once=1), 5)
+    async with asyncio.TaskGroup() as group:
+        for client in ("many", "many", "many", "few", "few"):
+            group.create_task(_call(work, client, 0.01, log))
+    assert log == ["many", "many", "few", "many", "few"]
+
+
+async def test_call_that_hangs_keeps_nobody_waiting_for_long():
+    work, begun = EngineWork(Policy(calls_at_once=1), 0.05), time.monotonic()
+    hanging = asyncio.create_task(_call(work, "a", 60, []))
+    await asyncio.sleep(0)
+    await _call(work, "b", 0, [])
+    assert time.monotonic() - begun < 5
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    assert work._free == 1  # its place was given back once, not twice
+
+
+async def test_wait_without_end_is_refused_and_costs_no_place():
+    work = EngineWork(Policy(calls_at_once=1, engine_seconds=0.05), 60)
+    async with work.place():
+        with pytest.raises(Refusal) as refused:
+            async with work.place():
+                pass
+        assert (refused.value.rule, refused.value.status) == ("crowd", 503)
+        waiting = asyncio.create_task(_call(work, "a", 0, []))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    async with asyncio.timeout(5), work.place():
+        pass
+
+
+async def test_clients_have_few_creations_starts_stops_and_removals_under_way(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.create_seconds = guard.engine.change_seconds = 0.05
+    bodies = [words.container(NetworkingConfig=None) for _ in range(12)]
+    made = await asyncio.gather(*map(guard.make_container, bodies))
+    paths = [f"/v1.45/containers/{each}" for each in made]
+    for method, end, status in (("POST", "/start", 204), ("POST", "/stop", 204), ("DELETE", "", 204)):
+        replies = await asyncio.gather(*(guard.ask(method, path + end) for path in paths))
+        assert {reply.status for reply in replies} == {status}
+        assert guard.engine.most_under_way == _AT_ONCE
+    others = [Words() for _ in range(8)]
+    await asyncio.gather(*map(guard.make_session, others))
+    await asyncio.gather(*(guard.ask("DELETE", f"/v1.45/networks/{each.network_name}") for each in others))
+    assert guard.engine.most_under_way == _AT_ONCE
+
+
+async def test_removals_do_not_wait_for_starts(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
+    guard.engine.change_seconds = 0.5
+    starts = [asyncio.create_task(guard.ask("POST", f"/v1.45/containers/{each}/start")) for each in made[:-1]]
+    while guard.engine.under_way < _AT_ONCE:
+        await asyncio.sleep(0.01)
+    guard.engine.change_seconds = 0
+    assert (await guard.ask("DELETE", f"/v1.45/containers/{made[-1]}")).status == 204
+    assert not any(start.done() for start in starts)
+    await asyncio.gather(*starts)
+
+
+async def test_start_that_waited_until_its_sessions_deadline_does_not_happen(guard: Guard, monkeypatch):
+    words = Words()
+    await guard.make_session(words)
+    made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
+    guard.engine.change_seconds = 0.3
+    starts = [asyncio.create_task(guard.ask("POST", f"/v1.45/containers/{each}/start")) for each in made]
+    while guard.engine.under_way < _AT_ONCE:
+        await asyncio.sleep(0.01)
+    networks = guard.door._gate._networks
+    monkeypatch.setattr(networks._deadlines, "is_over", lambda _: True)
+    assert sorted(reply.status for reply in await asyncio.gather(*starts)) == [204] * _AT_ONCE + [403]
+    assert "deadline" in {line["rule"] for line in guard.decisions}
+
+
+async def test_default_follows_the_number_of_processors(monkeypatch):
+    async def under_way(processors: int) -> int:
+        monkeypatch.setattr(engine_work.os, "cpu_count", lambda: processors)
+        log: list[str] = []
+        work = EngineWork(Policy(), 60)
+        calls = [asyncio.create_task(_call(work, "a", 60, log)) for _ in range(100)]
+        await asyncio.sleep(0.05)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return len(log)
+
+    assert [await under_way(1), await under_way(2), await under_way(16)] == [8, 8, 64]
