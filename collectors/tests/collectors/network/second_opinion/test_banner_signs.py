@@ -34,6 +34,7 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         (b"220 File drop\r\n500 HTTP protocol commands not allowed.\r\n", "vsftpd", ""),
         (b"220-File\r\n220 drop\r\n500 HTTP protocol commands not allowed.\r\n", "vsftpd", ""),
         (b"CLIENT_ERROR unauthenticated\r\n" * 2, "Memcached", ""),
+        (b"+OK Ready.\r\n-ERR Unknown command.\r\n-ERR Unknown command.\r\n", "", ""),
         (GALERA, "Galera Cluster", ""),
         (b"220 filter GNU Mailman LMTP runner 2.0\r\n", "GNU Mailman", ""),
         (b"220 [10.213.223.5] ESMTP amavisd-new service ready\r\n", "amavisd-new smtpd", ""),

@@ -9,6 +9,7 @@ from discovery_collectors.collectors.network.second_opinion.findings import Find
 
 WESNOTH = b"\0\0\0*\0\0\0!" + bytes.fromhex("1f8b08000000000000ff8b2e4b2d2a") + b"\xce\xcc\xcf\x8b"
 AFP = b"\1\3\0\1\0\0\0\0\0\0\1}\0\0\0\0\0\x16\0$\0O\0_\x8fy\2nas\0\1_\1o\1x\1y"
+UNKNOWN = b"-ERR Unknown command.\r\n"
 TIGERVNC = b"\0\0\0\x001Client needs protocol version 9.9, server has 3.8"
 ASSOCIATION = b"\2\0\0\0\0\xb8\0\1\0\0ANY-SCP         DISCOVERY       "
 
@@ -70,6 +71,7 @@ def test_no_port_is_asked_the_same_twice():
         ),
         ("xymon", b"xymond 4.3.30\n", "Xymon", "4.3.30"),
         ("vnc", b"RFB 003.008\n" + TIGERVNC, "TigerVNC", ""),
+        ("pop3", UNKNOWN * 3 + b"-ERR Too many invalid bad commands.\r\n", "Dovecot pop3d", ""),
         ("ident", b"0,0 : USERID : UNIX : x\r\nno ports : USERID : UNIX : x\r\n", "Nullidentd", ""),
         ("ident", b"0,0 : USERID : UNIX : x\r\n", "", ""),
         ("ident", b"0,0:ERROR:INVALID-PORT\r\n", "", ""),
@@ -100,6 +102,8 @@ def test_a_protocols_answer_names_its_product(name, answer, product, version):
         ("vnc", b"RFB 003.008\n" + TIGERVNC.replace(b"1Client", b"8Error: client")),
         ("vnc", b"RFB 003.008\n" + TIGERVNC + b", or so"),
         ("ident", b"no ports : USERID : UNIX : x\r\n"),
+        ("pop3", UNKNOWN * 4),
+        ("pop3", b"-ERR Too many invalid bad commands.\r\n"),
         ("bzfs", b"BZFS is what we play\r\n"),
         ("wesnoth", WESNOTH.replace(b"\x1f\x8b", b"\x1f\x8c")),
         ("wesnoth", bytes(48)),

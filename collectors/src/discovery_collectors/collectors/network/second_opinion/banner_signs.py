@@ -105,6 +105,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("imap", "Cyrus imapd", rb"\* OK [^\r\n]{0,600}?Cyrus IMAP " + _VERSION),
     BannerSign("imap", "", rb"\* OK [^\r\n]{0,600}?IMAP4"),
     BannerSign("pop3", "Dovecot pop3d", rb"\+OK [^\r\n]{0,200}?Dovecot"),
+    BannerSign("pop3", "", rb"\+OK [^\r\n]{0,300}\r\n-ERR ", "pop3"),
     BannerSign(
         "sieve", "Cyrus timsieved", rb'"IMPLEMENTATION" "Cyrus timsieved v?(?P<version>\d[\w.+~-]{0,30})'
     ),

@@ -4,6 +4,7 @@ None logs in or writes, and every one is what the protocol's own clients say fir
 """
 
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
+from discovery_collectors.collectors.network.second_opinion.mail_questions import MAIL_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.protocol_question import (
     VERSION,
     ProtocolQuestion,
@@ -38,30 +39,7 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(6667, 6697),
         anywhere=False,
     ),
-    ProtocolQuestion(
-        "smtp",
-        (b"EHLO discovery\r\n",),
-        (
-            # BURL needs an IMAP server that is trusted; the order of the rest is its own.
-            Reading(
-                "Dovecot",
-                rb"^250-\S{1,200}\r\n250-8BITMIME\r\n(?:250-AUTH [^\r\n]{0,200}\r\n)?"
-                rb"250-BURL imap\r\n250-CHUNKING\r\n",
-            ),
-        ),
-        ports(465, 587),
-        anywhere=False,
-        greeted=True,
-        aliases=frozenset({"smtps"}),
-    ),
-    ProtocolQuestion(
-        "lmtp",
-        (b"LHLO discovery\r\n",),
-        (Reading("Cyrus Imap Daemon lmtpd", rb"^250-[\s\S]{1,2000}\r\n250 Ok SESSIONID=<cyrus-"),),
-        ports(24),
-        anywhere=False,
-        greeted=True,
-    ),
+    *MAIL_QUESTIONS,
     ProtocolQuestion(
         "msrpc",
         (protocol_bytes.MSRPC,),

@@ -1,0 +1,49 @@
+"""The questions to mail servers, which greet first: what they offer, and how they lose patience."""
+
+from discovery_collectors.collectors.network.second_opinion.protocol_question import (
+    ProtocolQuestion,
+    Reading,
+    ports,
+)
+
+MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
+    ProtocolQuestion(
+        "smtp",
+        (b"EHLO discovery\r\n",),
+        (
+            # BURL needs an IMAP server that is trusted; the order of the rest is its own.
+            Reading(
+                "Dovecot",
+                rb"^250-\S{1,200}\r\n250-8BITMIME\r\n(?:250-AUTH [^\r\n]{0,200}\r\n)?"
+                rb"250-BURL imap\r\n250-CHUNKING\r\n",
+            ),
+        ),
+        ports(465, 587),
+        anywhere=False,
+        greeted=True,
+        aliases=frozenset({"smtps"}),
+    ),
+    ProtocolQuestion(
+        "lmtp",
+        (b"LHLO discovery\r\n",),
+        (Reading("Cyrus Imap Daemon lmtpd", rb"^250-[\s\S]{1,2000}\r\n250 Ok SESSIONID=<cyrus-"),),
+        ports(24),
+        anywhere=False,
+        greeted=True,
+    ),
+    ProtocolQuestion(
+        "pop3",
+        (b"NONE\r\n" * 4,),
+        # Whatever it greets with, it loses patience in these words.
+        (
+            Reading(
+                "Dovecot pop3d",
+                rb"^(?:-ERR Unknown command\.\r\n){1,4}-ERR Too many invalid bad commands\.\r\n",
+            ),
+        ),
+        ports(110, 995),
+        anywhere=False,
+        greeted=True,
+        aliases=frozenset({"pop3s"}),
+    ),
+)
