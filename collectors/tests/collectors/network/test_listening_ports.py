@@ -66,6 +66,10 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("pgBackRest", 8432),
         ("twemproxy", 22121),
         ("systemd-journal-remote", 19532),
+        ("pgagroal", 2345),
+        ("Pgpool-II", 9898),
+        ("Patroni", 8008),
+        ("GNU Mailman", 8024),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):

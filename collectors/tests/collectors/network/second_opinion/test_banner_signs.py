@@ -36,6 +36,7 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         (b"CLIENT_ERROR unauthenticated\r\n" * 2, "Memcached", ""),
         (b"+OK Ready.\r\n-ERR Unknown command.\r\n-ERR Unknown command.\r\n", "", ""),
         (GALERA, "Galera Cluster", ""),
+        (b"Unknown or incomplete command::GET / HTTP/1.0\n", "Sipwise rtpengine", ""),
         (b"220 filter GNU Mailman LMTP runner 2.0\r\n", "GNU Mailman", ""),
         (b"220 [10.213.223.5] ESMTP amavisd-new service ready\r\n", "amavisd-new smtpd", ""),
         (SIEVE + b'vnd.cyrus.snooze date"\r\nOK\r\n', "Cyrus timsieved", ""),
@@ -75,6 +76,7 @@ def test_a_greeting_that_only_mentions_a_product_is_another_one(banner, product)
         b"220 File drop\r\n500 HTTP not allowed.\r\n",
         b"CLIENT_ERROR unauthenticated, log in first\r\n",
         GALERA + b"\0",
+        b"Unknown or incomplete command: GET\n",
         GALERA.replace(b"\0\x01\x10\0", b"\0\x01\x20\0"),
     ],
 )

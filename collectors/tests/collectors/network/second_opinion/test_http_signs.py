@@ -36,6 +36,14 @@ ETCD = (
     b'# TYPE etcd_cluster_version gauge\netcd_cluster_version{cluster_version="3.5"} 1\n'
     b'# TYPE etcd_server_version gauge\netcd_server_version{server_version="3.5.16"} 1\n'
 )
+KEYSTONE = (
+    b'{"versions": {"values": [{"id": "v3.14", "status": "stable", "media-types": '
+    b'[{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}]}]}}'
+)
+CFSSL = (
+    b'<head>\n<title>CFSSL</title>\n<link href="https://cdnjs.example/bootstrap.min.css">\n'
+    b'<script src="/assets/cfssl.js" async></script>\n</head>'
+)
 RABBITMQ = b"# TYPE erlang_mnesia_held_locks gauge\n# TYPE rabbitmq_erlang_processes_used gauge\n"
 
 
@@ -71,6 +79,19 @@ async def named(answer: bytes) -> tuple[str, str]:
         (b"HTTP/1.0 503 Service Unavailable\r\nServer: BaseHTTP/0.6\r\n\r\n" + PATRONI, "Patroni", "4.0.7"),
         (OK + ETCD, "etcd", "3.5.16"),
         (OK + RABBITMQ, "RabbitMQ", ""),
+        (
+            OK + b"<html><body> ntfy web root: no web app is running in the debian version </body></html>\n",
+            "ntfy",
+            "",
+        ),
+        (OK + b"# TYPE go_threads gauge\ngo_threads 9\n# TYPE ntfy_topics_total gauge\n", "ntfy", ""),
+        (OK + b"# TYPE rtpengine_sessions gauge\n", "Sipwise rtpengine", ""),
+        (OK + CFSSL, "CFSSL", ""),
+        (
+            b"HTTP/1.1 300 MULTIPLE CHOICES\r\nContent-Type: application/json\r\n\r\n" + KEYSTONE,
+            "OpenStack Keystone",
+            "",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nServer: Plack::Handler::Starlet\r\n\r\nhello",
             "Plack::Handler::Starlet",

@@ -182,6 +182,9 @@ _ROWS: tuple[BannerSign, ...] = (
         rb"ICAP/1\.0 \d{3} [^\r\n]{0,80}\r\n(?:[^\r\n]{1,200}\r\n){0,4}?Server: C-ICAP/" + _VERSION,
     ),
     BannerSign("icap", "", rb"ICAP/1\.0 \d{3} "),
+    BannerSign(
+        "rtpengine-cli", "Sipwise rtpengine", rb"Unknown or incomplete command::GET / HTTP/1\.[01]\r?\n"
+    ),
     BannerSign("rrdcached", "RRDtool rrdcached", rb"-1 Unknown command: GET\n"),
     BannerSign("h2", "H2 Database", rb"\0{7}\x05(?:\0\d){5}\0\0\0[\s\S]" + _UTF_16_MISMATCH),
     BannerSign("hamlib", "Hamlib", rb"(?:RPRT -\d{1,3}\n|set_\w{1,30}: )"),

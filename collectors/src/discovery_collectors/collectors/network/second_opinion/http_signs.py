@@ -233,6 +233,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
     HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
     # Storage and backup.
+    HttpSign("OpenStack Keystone", "json", r'"application/vnd\.openstack\.identity-v\d'),
     HttpSign("MinIO S3-compatible object store", "server", rf"^MinIO(?: Console|/{_VERSION})?$"),
     HttpSign("SeaweedFS", "server", rf"^Seaweed\w* \w* ?{_VERSION}"),
     HttpSign("Ceph Dashboard", "title", r"^Ceph"),
@@ -245,6 +246,10 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
     HttpSign("Nextcloud", "title", r"(?:^|[-\u2013] )Nextcloud$"),
     # Chat, directory, identity.
+    HttpSign("ntfy", "body", r"\A<html><body> ntfy web root: "),
+    HttpSign("ntfy", "text", r"^# TYPE ntfy_\w{1,40} "),
+    HttpSign("Sipwise rtpengine", "text", r"^# TYPE rtpengine_sessions gauge$"),
+    HttpSign("CFSSL", "body", r"<title>CFSSL</title>[\s\S]{0,1500}?<script src=\"/assets/cfssl\.js\""),
     HttpSign("Matrix Synapse", "server", rf"^Synapse/{_VERSION}"),
     HttpSign("Matrix Synapse", "title", r"^Synapse is running"),
     HttpSign("Mattermost", "x-version-id", rf"^{_VERSION}"),
