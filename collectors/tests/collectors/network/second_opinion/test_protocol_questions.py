@@ -74,6 +74,7 @@ def test_no_port_is_asked_the_same_twice():
         ("pop3", UNKNOWN * 3 + b"-ERR Too many invalid bad commands.\r\n", "Dovecot pop3d", ""),
         ("ident", b"0,0 : USERID : UNIX : x\r\nno ports : USERID : UNIX : x\r\n", "Nullidentd", ""),
         ("ident", b"0,0 : USERID : UNIX : x\r\n", "", ""),
+        ("ident", b"0,0 : USERID : UNIX : x\r\n" * 2, "", ""),
         ("ident", b"0,0:ERROR:INVALID-PORT\r\n", "", ""),
         (
             "postgresql",
