@@ -33,6 +33,7 @@ BOUND = b"\5\0\x0c\3\x10\0\0\0<\0\0\0\1\0\0\0\xb8\x10\xb8\x10\x6f\x11\0\0\6\0004
     [
         ("smtp", SUBMISSION, "Dovecot", ""),
         ("smtp", SUBMISSION.replace(b"250-AUTH PLAIN\r\n", b""), "Dovecot", ""),
+        ("imap", b'* ID ("name" "Dovecot")\r\nd OK ID completed.\r\n', "Dovecot imapd", ""),
         ("lmtp", LMTP, "Cyrus Imap Daemon lmtpd", ""),
         ("pcp-pgpool", b"m\0\0\0\x08\x16\x85\x8fA", "Pgpool-II", ""),
         ("rabbitmq-stream", STREAM, "RabbitMQ", "4.0.5"),
@@ -50,6 +51,8 @@ def test_an_answer_names_its_product(name, answer, product, version):
     ("name", "answer"),
     [
         ("smtp", SUBMISSION.replace(b"BURL imap", b"BURL")),
+        ("imap", b"* ID NIL\r\nd OK Completed\r\n"),
+        ("imap", b'* OK relay in front of ("name" "Dovecot")\r\nd OK\r\n'),
         ("lmtp", b"250-mx\r\n250 8BITMIME\r\n"),
         ("lmtp", b"500 no SESSIONID=<cyrus-1>\r\n250 Ok SESSIONID=<cyrus-1>\r\n"),
         ("pcp-pgpool", b"m\0\0\0\x08\x16\x85\x8fAB"),

@@ -31,6 +31,16 @@ MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         anywhere=False,
         greeted=True,
     ),
+    # Who serves, which is told before a login (RFC 2971), whatever the greeting is.
+    ProtocolQuestion(
+        "imap",
+        (b"d ID NIL\r\n",),
+        (Reading("Dovecot imapd", rb"^\* ID \(\"name\" \"Dovecot\""),),
+        ports(143, 993),
+        anywhere=False,
+        greeted=True,
+        aliases=frozenset({"imaps"}),
+    ),
     ProtocolQuestion(
         "pop3",
         (b"NONE\r\n" * 4,),
