@@ -64,6 +64,15 @@ def test_a_command_that_every_irc_server_does_not_know_names_none():
     assert b"Conferenceroom" not in amended
 
 
+def test_a_confirmation_that_xrdp_sends_as_well_names_no_windows():
+    sure = (
+        rb"match ms-wbt-server m|^\x03\0\0\x0b\x06\xd0\0\0\x12.\0$|s p/Microsoft Terminal Service/ o/Windows/"
+    )
+    amended = amend_probes(PROBES + b"Probe TCP TerminalServer q|x|\n" + sure + b"\n", 1500, 3000)
+    assert rb"softmatch ms-wbt-server m|^\x03\0\0\x0b\x06\xd0\0\0\x12.\0$|s" + b"\n" in amended
+    assert b"Microsoft Terminal" not in amended
+
+
 DNS_ROW = (
     rb"match domain m|^(?:..)?\0\x06\x81\x05\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03| p/A server/"
 )

@@ -38,6 +38,10 @@ _ANY_IRC = re.compile(
     rb"^match (irc m\|\(\^:\[-\.\\w\]\+\) 421 \\\* OPTIONS :Unknown command\\r\\n\|) p.*$", re.MULTILINE
 )
 """Numeric 421 (RFC 1459, section 6.1) and its usual text, which nmap takes for one server's."""
+_ANY_RDP = re.compile(
+    rb"^match (ms-wbt-server m\|\^\\x03\\0\\0\\x0b\\x06\\xd0\\0\\0\\x12\.\\0\$\|s) p.*$", re.MULTILINE
+)
+"""X.224's bare confirmation, which nmap takes for Windows': xrdp sends the same, and more a moment later."""
 _BARE_DNS = re.compile(
     rb"^match domain m\|\^\(\?:[^)|]{0,8}\)\?\\0\\x06\\x8[\w\\]{2,8}\\0\\x01(?:\\0){6}"
     rb"\\x07version\\x04bind\\0\\0\\x10\\0\\x03\|s? p/.*$",
@@ -181,6 +185,7 @@ def amend_probes(
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
+        own = _ANY_RDP.sub(rb"softmatch \1", own)
         own = _ANY_IRC.sub(rb"softmatch \1", _BARE.sub(rb"softmatch http \1", own))
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own
