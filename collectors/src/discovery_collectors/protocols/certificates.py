@@ -115,6 +115,12 @@ def _time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def days_valid(certificate: Certificate) -> int:
+    """Return for how many whole days the certificate was issued."""
+    begin, end = map(datetime.fromisoformat, (certificate.not_before, certificate.not_after))
+    return (end - begin).days
+
+
 def days_left(certificate: Certificate) -> int:
     """Return whole days until the certificate ends; below 0 when it has ended."""
     return (datetime.fromisoformat(certificate.not_after) - datetime.now(UTC)).days

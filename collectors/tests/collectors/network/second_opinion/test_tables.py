@@ -7,7 +7,6 @@ import pytest
 
 from discovery_collectors.collectors.network.second_opinion import (
     banner_signs,
-    certificate_signs,
     http_signs,
     protocol_questions,
 )
@@ -15,7 +14,6 @@ from discovery_collectors.collectors.network.second_opinion.findings import Find
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
-from discovery_collectors.protocols.certificates import Certificate
 
 HOSTILE = [
     b"A" * 65536,
@@ -320,23 +318,6 @@ def test_who_refuses_otherwise_than_postgresql_is_not_it(refusal, product):
 def test_every_banner_that_asks_further_names_a_question():
     for sign, _ in banner_signs.SIGNS:
         assert not sign.ask or protocol_questions.named(sign.ask), sign
-
-
-@pytest.mark.parametrize(
-    ("subject", "product"),
-    [
-        ("CN=strelaysrv,OU=Automatically Generated,O=Syncthing", "Syncthing relay"),
-        ("CN=stdiscosrv,OU=Automatically Generated,O=Syncthing", "Syncthing discovery server"),
-        ("CN=strelaysrv.example,O=Example", ""),
-        ("CN=burpCA", "Burp backup server"),
-        ("CN=unbound", "Unbound"),
-        ("CN=unbound.example", ""),
-        ("CN=nsd", "NLnet Labs NSD"),
-    ],
-)
-def test_a_certificate_that_a_product_issued_to_itself_names_it(subject, product):
-    found = certificate_signs.named_by(Certificate(subject, subject, (), "", "", self_signed=True, sha256=""))
-    assert (found.product if found else "") == product
 
 
 def test_no_question_carries_a_password_and_none_is_long():
