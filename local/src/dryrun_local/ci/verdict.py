@@ -172,7 +172,7 @@ def runs_needed(before: Tally) -> int | None:
     """Return how many runs it takes to notice that a fact is never found any more; None beyond 1,000.
 
     >>> runs_needed(Tally(found=4, of=4)), runs_needed(Tally(found=15, of=15)), runs_needed(Tally())
-    (4, 2, None)
+    (3, 2, None)
     """
     return next((runs for runs in range(1, 1001) if before.of and can_be_lost(before, runs)), None)
 
