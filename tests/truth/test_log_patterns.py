@@ -158,7 +158,7 @@ def test_patterns_count_what_was_provoked_and_no_health_check(provocation: Provo
     assert set(patterns) == set(provocation.counts)
     with running(manifest["image"], network) as target:
         target.wait_until_healthy()
-        assert _counts(target, patterns) == dict.fromkeys(patterns, 0)
+        assert _counts(target, patterns) == dict.fromkeys(patterns, 0), "\n".join(_log(target)[-40:])
         (here,) = target.inspect()["NetworkSettings"]["Networks"].values()
         target.execute("bash", "-c", provocation.command, env={"HERE": here["IPAddress"]}, check=False)
         deadline = time.monotonic() + 20
