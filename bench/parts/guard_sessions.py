@@ -18,7 +18,7 @@ from dryrun_local.system.guard import running_guard
 
 ABOUT = """\
 Whole sessions of `small` by two orchestrators, one behind the guard, one straight at the engine's socket;
-only one has a session at a time. A session's time is its own events': from queued to ended. It makes some 200
+only one has a session at a time. A session's time is its own events': from queued to ended. It makes some 140
 calls, each of which costs half a millisecond more ([below](#a-request-through-the-guard)), and while targets
 start, the guard's processor time is missing elsewhere. Two sessions of the same kind differ by some per cent,
 as the ranges show: so may ratios of a few pairs."""
