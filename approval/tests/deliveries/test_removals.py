@@ -62,6 +62,18 @@ async def delivered(engine, destination, process):
     return await items_of(engine, delivery)
 
 
+async def service_in_netbox(engine, netbox, delivering):
+    """Deliver a host, and a service on it; return what sends, and the destination."""
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
+    await delivered(engine, destination, process)
+    netbox.assign(HOST[1], 7)
+    await approve_discoveries(engine, SERVICE)
+    await delivered(engine, destination, process)
+    return process, destination
+
+
 async def is_nothing(engine, destination):
     with pytest.raises(ProblemError, match="has every approved discovery"):
         await preview(engine, destination)
@@ -243,13 +255,7 @@ async def test_what_people_entered_there_stays_as_it_is(engine, netbox, deliveri
 async def test_a_service_to_which_people_added_a_port_is_left_as_it_is(engine, netbox, delivering, version):
     """Its other port is still there when ours is gone, and has a name of its own."""
     netbox.version = version
-    process = delivering(netbox.receiver, netbox=TOKEN)
-    await approve_discoveries(engine, HOST)
-    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
-    await delivered(engine, destination, process)
-    netbox.assign(HOST[1], 7)
-    await approve_discoveries(engine, SERVICE)
-    await delivered(engine, destination, process)
+    process, destination = await service_in_netbox(engine, netbox, delivering)
     (made,) = netbox.services.values()
     made["_mappings"] = ["tcp/5432", "tcp/8080"]
     made |= {"ports": [5432, 8080]} if version == "4.3" else {"port_mappings": made["_mappings"]}
@@ -266,13 +272,7 @@ async def test_a_service_to_which_people_added_a_port_is_left_as_it_is(engine, n
 async def test_a_service_is_no_longer_called_gone_when_it_returns_to_one_that_people_extended(
     engine, netbox, delivering
 ):
-    process = delivering(netbox.receiver, netbox=TOKEN)
-    await approve_discoveries(engine, HOST)
-    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
-    await delivered(engine, destination, process)
-    netbox.assign(HOST[1], 7)
-    await approve_discoveries(engine, SERVICE)
-    await delivered(engine, destination, process)
+    process, destination = await service_in_netbox(engine, netbox, delivering)
     await go(engine, SERVICE[1])
     await delivered(engine, destination, process)
     (made,) = netbox.services.values()
