@@ -4,10 +4,11 @@ from discovery_collectors.collectors.network.second_opinion.protocol_question im
     ProtocolQuestion,
     Reading,
     ports,
+    usual_port_question,
 )
 
 MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
-    ProtocolQuestion(
+    usual_port_question(
         "smtp",
         (b"EHLO discovery\r\n",),
         (
@@ -19,29 +20,26 @@ MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(465, 587),
-        anywhere=False,
         greeted=True,
         aliases=frozenset({"smtps"}),
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "lmtp",
         (b"LHLO discovery\r\n",),
         (Reading("Cyrus Imap Daemon lmtpd", rb"^250-[\s\S]{1,2000}\r\n250 Ok SESSIONID=<cyrus-"),),
         ports(24),
-        anywhere=False,
         greeted=True,
     ),
     # Who serves, which is told before a login (RFC 2971), whatever the greeting is.
-    ProtocolQuestion(
+    usual_port_question(
         "imap",
         (b"d ID NIL\r\n",),
         (Reading("Dovecot imapd", rb"^\* ID \(\"name\" \"Dovecot\""),),
         ports(143, 993),
-        anywhere=False,
         greeted=True,
         aliases=frozenset({"imaps"}),
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "pop3",
         (b"NONE\r\n" * 4,),
         # Whatever it greets with, it loses patience in these words.
@@ -52,7 +50,6 @@ MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(110, 995),
-        anywhere=False,
         greeted=True,
         aliases=frozenset({"pop3s"}),
     ),

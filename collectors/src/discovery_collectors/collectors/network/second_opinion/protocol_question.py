@@ -1,6 +1,7 @@
 """What one question to a service is, and what its answers show: the rows of the tables of questions."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 VERSION = rb"v?(?P<version>\d[\w.+~-]{0,30})"
@@ -42,6 +43,10 @@ class ProtocolQuestion(NamedTuple):
     """Whether the service speaks first, and wants to be heard before it is asked."""
     whole: Callable[[bytes], bool] | None = None
     """Whether an answer is complete; without it, it is once nothing more comes for a while."""
+
+
+usual_port_question = partial(ProtocolQuestion, anywhere=False)
+"""Makes a question that is asked only where its protocol was heard, at its own ports and beside them."""
 
 
 def ports(*numbers: int) -> frozenset[int]:

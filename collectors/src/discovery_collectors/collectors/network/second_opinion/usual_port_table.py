@@ -10,20 +10,20 @@ from discovery_collectors.collectors.network.second_opinion.protocol_question im
     ProtocolQuestion,
     Reading,
     ports,
+    usual_port_question,
 )
 
 _CAPABILITY = rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]"
 
 USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
-    ProtocolQuestion(
+    usual_port_question(
         "nrpe",
         (protocol_bytes.nrpe(),),
         (Reading("Nagios NRPE", rb"^\0[\x02-\x04]\0\x02[\s\S]{6,10}NRPE v" + VERSION),),
         ports(5666),
-        anywhere=False,
         uncertified=True,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "irc",
         (b"CAP LS 302\r\n",),
         (
@@ -37,10 +37,9 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading("", rb"^:\S{1,100} CAP \* LS "),
         ),
         ports(6667, 6697),
-        anywhere=False,
     ),
     *MAIL_QUESTIONS,
-    ProtocolQuestion(
+    usual_port_question(
         "msrpc",
         (protocol_bytes.MSRPC,),
         (
@@ -55,24 +54,21 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(135),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "pcp-pgpool",
         (b"M\0\0\0\x04",),
         # Four random bytes, which clients mix into their passwords.
         (Reading("Pgpool-II", rb"^m\0\0\0\x08[\s\S]{4}$"),),
         ports(9898),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "rabbitmq-stream",
         (b"\0\0\0\x0c\0\x11\0\x01\0\0\0\x01\0\0\0\0",),
         (Reading("RabbitMQ", rb"^\0\0[\s\S]{2}\x80\x11\0\x01[\s\S]{0,900}?\0\x07version\0[\s\S]" + VERSION),),
         ports(5551, 5552),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "stomp",
         # No broker knows such a version, so that none looks for a login.
         (b"CONNECT\naccept-version:9.9\nhost:/\n\n\0",),
@@ -86,9 +82,8 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading("", rb"^ERROR\n(?:[\w-]{1,40}:[^\n]{0,300}\n){1,8}"),
         ),
         ports(61613, 61614),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "dicom",
         (protocol_bytes.dicom(),),
         (
@@ -98,23 +93,20 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(104, 11112),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "usbip",
         (b"\x01\x11\x80\x05\0\0\0\0",),
         (Reading("usbipd", rb"^\x01\x11\0\x05\0\0\0[\0\1]"),),
         ports(3240),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "bzfs",
         (b"BZFLAG\r\n\r\n",),
         (Reading("BZFlag game server", rb"^BZFS\d{4}[\0-\xff]$"),),
         ports(5154),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "wesnoth",
         (b"\0\0\0\0",),
         # The connection's number; then a document, which is compressed and asks for the version.
@@ -125,37 +117,32 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(15000),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "weechat",
         (b"(disc) handshake\n",),
         (Reading("WeeChat relay", rb"^\0\0[\s\S]{2}\0\0\0\0\x04dischtb[\s\S]{1,20}\x12password_hash_algo"),),
         ports(9000),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "rpcbind",
         (protocol_bytes.RPCBIND,),
         (Reading("rpcbind", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),),
         ports(111),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "glusterd",
         (protocol_bytes.GLUSTER,),
         (Reading("GlusterFS", rb"^\x80[\s\S]{3}disc\0\0\0\x01\0{16,64}\x01\0\0\0\x07GF-DUMP\0"),),
         ports(24007, 49152),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "moosefs",
         (b"\0\0\0\x0a\0\0\0\0",),
         (Reading("MooseFS", rb"^\0\0\0\x0b\0\0\0[\x05-\x40][\s\S]{4}" + VERSION),),
         ports(9419, 9420, 9421, 9422),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "indi",
         (b'<getProperties version="1.7"/>\n',),
         (
@@ -164,9 +151,8 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(7624),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "owserver",
         (protocol_bytes.OWSERVER,),
         (
@@ -175,44 +161,38 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(4304),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "i2p-sam",
         (b"HELLO VERSION\n",),
         (Reading("I2P SAM bridge", rb"^HELLO REPLY RESULT=(?:OK VERSION=\d|NOVERSION)"),),
         ports(7656),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "yggdrasil-admin",
         (b'{"request":"getSelf"}\n',),
         (Reading("Yggdrasil", rb'"build_name": ?"yggdrasil",\s{0,20}"build_version": ?"' + VERSION),),
         ports(9001),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "bep-relay",
         (bytes.fromhex("9e79bc400000000000000000"),),
         (Reading("Syncthing relay", rb"^\x9e\x79\xbc\x40\0\0\0[\x01\x04]\0\0\0"),),
         ports(22067),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "libvirt-rpc",
         (protocol_bytes.LIBVIRT,),
         (Reading("libvirt", rb"^\0\0[\s\S]{2}\x20\0\x80\x86\0\0\0\x01\0\0\0\x42\0\0\0\x01"),),
         ports(16509, 16514),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "erlang-node",
         (protocol_bytes.ERLANG_NODE,),
         (Reading("Erlang Distribution Node", rb"^\0[\s\S]s(?:ok|not_allowed|alive|nok)"),),
         ports(25672),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "vnc",
         (b"RFB 009.009\n",),
         # RealVNC, from which it stems, began the text with `Error: client`.
@@ -223,9 +203,8 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(5900, 5901),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "ident",
         (b"0,0\r\nno ports\r\n",),
         (
@@ -234,53 +213,49 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading("", rb"^0 ?, ?0 ?: ?(?:ERROR|USERID) ?:"),
         ),
         ports(113),
-        anywhere=False,
         aliases=frozenset({"auth"}),
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "ms-sql-s",
         (protocol_bytes.SQL_SERVER,),
         (Reading("Microsoft SQL Server", rb"^\x04\x01\0[\s\S]{5}\0\0[\s\S]{2}\0\x06"),),
         ports(1433, 1434),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "nut",
         (b"VER\n",),
         (Reading("Network UPS Tools upsd", rb"^Network UPS Tools upsd " + VERSION),),
         ports(3493),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "quassel",
         (b"\x42\xb3\x3f\0\0\0\0\x02\x80\0\0\x01",),
         (Reading("Quassel IRC core", rb"^[\0-\x03]\0\0[\x01\x02]$"),),
         ports(4242, 4243),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "xymon",
         (b"ping",),
         (Reading("Xymon", rb"^xymond " + VERSION + rb"\n?$"),),
         ports(1984),
-        anywhere=False,
         then_end=True,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "munin",
         (b"version\n",),
         (Reading("Munin", rb"munins? node on \S{1,100} version: " + VERSION),),
         ports(4949),
-        anywhere=False,
     ),
-    ProtocolQuestion(
+    usual_port_question(
         "beanstalk",
         (b"stats\r\n",),
         (Reading("Beanstalk", rb"^OK \d+\r\n[\s\S]{0,2000}?\nversion: \"?" + VERSION),),
         ports(11300),
-        anywhere=False,
     ),
-    ProtocolQuestion(
-        "clamd", (b"nVERSION\n",), (Reading("ClamAV", rb"^ClamAV " + VERSION),), ports(3310), anywhere=False
+    usual_port_question(
+        "clamd",
+        (b"nVERSION\n",),
+        (Reading("ClamAV", rb"^ClamAV " + VERSION),),
+        ports(3310),
     ),
 )
