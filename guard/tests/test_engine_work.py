@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from guard_stage import Guard, Words
+from guard_stage import Guard, Words, in_seconds
 
 from docker_guard import engine_work
 from docker_guard.engine import ON_BEHALF_OF
@@ -113,6 +114,29 @@ async def test_start_that_waited_until_its_sessions_deadline_does_not_happen(gua
     monkeypatch.setattr(networks._deadlines, "is_over", lambda _: True)
     assert sorted(reply.status for reply in await asyncio.gather(*starts)) == [204] * _AT_ONCE + [403]
     assert "deadline" in {line["rule"] for line in guard.decisions}
+
+
+@pytest.mark.parametrize("event", ["passed", "moved"])
+async def test_network_whose_deadline_passed_or_was_set_while_it_waited_is_not_created(
+    guard: Guard, monkeypatch, event: str
+):
+    sessions = [Words() for _ in range(_AT_ONCE + 1)]
+    guard.engine.change_seconds = 0.3
+    calls = [asyncio.create_task(guard.make_session(words)) for words in sessions[:-1]]
+    while guard.engine.under_way < _AT_ONCE:
+        await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(guard.ask("POST", "/v1.45/networks/create", sessions[-1].network()))
+    deadlines, making = guard.door._gate._deadlines, guard.door._gate._making
+    while not making._lines:
+        await asyncio.sleep(0.01)
+    if event == "passed":
+        monkeypatch.setattr(deadlines, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
+    else:
+        deadlines.observe(sessions[-1].session_id, in_seconds(60))
+    await asyncio.gather(*calls)
+    assert (await waiting).status == 403
+    assert "deadline" in {line["rule"] for line in guard.decisions}, guard.decisions
+    assert len(guard.engine.networks) == _AT_ONCE
 
 
 async def test_default_follows_the_number_of_processors(monkeypatch):

@@ -122,6 +122,9 @@ class Gate:
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
         async with self._places.for_network(session_id, expires_at):
             async with self._making.place():
+                # Again: meanwhile its deadline may have passed, or another one been observed.
+                judge_network(asked.body, self._policy, self._deadlines.now())
+                self._deadlines.check_unmoved(session_id, expires_at)
                 reply = await self._engine.call("POST", "/networks/create", body=body)
             made = _made(reply)
             asked.objects += made
