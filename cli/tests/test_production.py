@@ -65,5 +65,9 @@ def test_changes_are_counted_by_kind(run, api):
         {"change": "new", "kind": "\x1b[31m", "count": 1},
     ]
     code, out, _ = run("production", "changes", "--days", "7")
-    assert (code, out.splitlines()[1].split()) == (0, ["host", "1,200", "0", "2", "0"])
+    assert (code, out.splitlines()[2].split()) == (0, ["host", "1,200", "0", "2", "0"])
     assert "\x1b" not in out
+    counted = (("changed", "service"), ("new", "host"))
+    api.changes = [{"change": change, "kind": kind, "count": 1} for change, kind in counted]
+    out = run("production", "changes")[1]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["host", "service"]

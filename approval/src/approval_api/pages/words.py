@@ -79,8 +79,13 @@ def moment(at: datetime | None, style: str = "full") -> str:
 
 
 def inert(value: object, limit: int = 200) -> str:
-    """Return what a target said with everything that could steer made visible; HTML is escaped later."""
-    return printable(str(value), limit=limit)
+    """Return what a target said with everything that could steer made visible; HTML is escaped later.
+
+    >>> inert(["cpe:/a:igor_sysoev:nginx", True])
+    '["cpe:/a:igor_sysoev:nginx", true]'
+    """
+    of_json = isinstance(value, list | dict | bool)
+    return printable(json.dumps(value, ensure_ascii=False) if of_json else str(value), limit=limit)
 
 
 def evidence(data: dict[str, JsonValue], limit: int = 8000) -> str:

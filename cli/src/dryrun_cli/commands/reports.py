@@ -112,7 +112,14 @@ async def report(
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document.decode())
         _write(output, whole.rstrip("\n") + "\n")
-    return verdict_code(answer, judged=criteria is not None or question.judged)
+    code = verdict_code(answer, judged=criteria is not None or question.judged)
+    if code is ExitCode.CRITERIA_NOT_MET and form is not None:
+        verdict = read_report(answer).verdict
+        unmet = [each for each in verdict.results if each.status != "passed"] if verdict else []
+        sys.stderr.write(
+            inert_lines("\n".join(f"Not met: {each.criterion}: {each.detail}" for each in unmet)) + "\n"
+        )
+    return code
 
 
 def _form(form: str | None, output: Path | None, *, as_json: bool) -> str | None:

@@ -41,7 +41,7 @@ def draw_changes(summary: ChangeSummary) -> RenderableType:
     titles = [change.upper() for change in _STYLES]
     table = listing("KIND", *titles, numbers=titles)
     counts: dict[tuple[str, str], int] = {(each.kind, each.change): each.count for each in summary.counts}
-    for kind in dict.fromkeys(each.kind for each in summary.counts):
+    for kind in sorted({each.kind for each in summary.counts}):
         table.add_row(shown(kind, limit=40), *(f"{counts.get((kind, change), 0):,}" for change in _STYLES))
     return table if table.row_count else Text(f"Nothing since {when(summary.since)}.")
 
