@@ -88,6 +88,21 @@ async def test_clients_have_few_creations_starts_stops_and_removals_under_way(gu
     assert guard.engine.most_under_way == _AT_ONCE
 
 
+@pytest.mark.parametrize("kind", ["containers", "networks", "network"])
+async def test_clients_have_few_lists_under_way(guard: Guard, kind: str):
+    words = Words()
+    network = await guard.make_session(words)
+    made = await guard.make_container(words.container(NetworkingConfig=None))
+    guard.engine.networks[network]["Containers"] = {made: {}}
+    path = {"containers": "/containers/json", "networks": "/networks", "network": f"/networks/{network}"}[
+        kind
+    ]
+    guard.engine.list_seconds, begun = 0.1, time.monotonic()
+    replies = await asyncio.gather(*(guard.ask("GET", f"/v1.45{path}") for _ in range(3 * _AT_ONCE)))
+    assert {reply.status for reply in replies} == {200}
+    assert time.monotonic() - begun >= 3 * guard.engine.list_seconds
+
+
 async def test_removals_do_not_wait_for_starts(guard: Guard):
     words = Words()
     await guard.make_session(words)

@@ -58,6 +58,7 @@ class Gate:
         self._inputs = Inputs()
         self._making = EngineWork(policy, MAKING_SECONDS)
         self._ending = EngineWork(policy, ENDING_SECONDS)
+        self._listing = EngineWork(policy, ENDING_SECONDS)
         self._objects = OwnedObjects(engine)
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
@@ -83,7 +84,9 @@ class Gate:
         """List the containers of sessions that also match the client's filters."""
         query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
         query["filters"] = _own_filters(asked.query)
-        return answers.answer_from(await self._engine.call("GET", "/containers/json", query), asked.shows)
+        async with self._listing.place():
+            reply = await self._engine.call("GET", "/containers/json", query)
+        return answers.answer_from(reply, asked.shows)
 
     async def list_networks(self, asked: Asked) -> Answer:
         """List the networks of sessions that also match the client's filters.
@@ -91,7 +94,9 @@ class Gate:
         Whoever asks for overlays alone gets an empty list only of an engine whose swarm has a leader.
         """
         query = {"filters": _own_filters(asked.query)}
-        answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
+        async with self._listing.place():
+            reply = await self._engine.call("GET", "/networks", query)
+        answer = answers.answer_from(reply, asked.shows)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
             async with self._engine.under_a_leader():
@@ -147,7 +152,8 @@ class Gate:
         answer = answers.answer_from(reply, asked.shows, owned.id)
         found = json.loads(answer.body)
         if found.get("Containers"):
-            listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
+            async with self._listing.place():
+                listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
             own = {each["Id"] for each in answers.own_only(listed)}
             found["Containers"] = {key: each for key, each in found["Containers"].items() if key in own}
         return Answer(200, json.dumps(found).encode())

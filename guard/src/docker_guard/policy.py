@@ -117,8 +117,8 @@ class Policy(BaseModel):
     """Between two sweeps for what is past its deadline: what the guard did not create, or what was created
     late, is removed within this time after its deadline."""
     calls_at_once: int | None = Field(default=None, gt=0)
-    """Creations and starts that clients have under way at the engine, and as many stops and removals; by
-    default 8, or 4 for each processor if that is more."""
+    """Creations and starts that clients have under way at the engine, as many stops and removals, and as many
+    lists; by default 8, or 4 for each processor if that is more."""
     removal_seconds: Seconds = 30
     """How long one attempt to remove something may take before it counts as failed."""
 
