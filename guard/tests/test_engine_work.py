@@ -45,6 +45,21 @@ async def test_others_wait_and_each_client_has_its_turn():
     assert log == ["many", "many", "few", "many", "few"]
 
 
+async def test_calls_that_gave_up_cost_their_client_no_turn():
+    log: list[str] = []
+    work = EngineWork(Policy(calls_at_once=1), 5)
+    async with asyncio.TaskGroup() as group, work.place():
+        given_up = [group.create_task(_call(work, "few", 0, log)) for _ in range(3)]
+        await asyncio.sleep(0)
+        for client in ("many", "many", "many", "few"):
+            group.create_task(_call(work, client, 0, log))
+        await asyncio.sleep(0)
+        for call in given_up:
+            call.cancel()
+        await asyncio.sleep(0)
+    assert log == ["few", "many", "many", "many"]
+
+
 async def test_call_that_hangs_keeps_nobody_waiting_for_long():
     work, begun = EngineWork(Policy(calls_at_once=1), 0.05), time.monotonic()
     hanging = asyncio.create_task(_call(work, "a", 60, []))

@@ -73,9 +73,10 @@ class EngineWork:
         while self._free and self._lines:
             key = next(iter(self._lines))
             line = self._lines.pop(key)
-            waiting = line.popleft()
+            while line and line[0].done():
+                line.popleft()  # whoever gave up costs their client no turn
+            if line:
+                self._free -= 1
+                line.popleft().set_result(None)
             if line:
                 self._lines[key] = line  # behind the other clients
-            if not waiting.done():
-                self._free -= 1
-                waiting.set_result(None)
