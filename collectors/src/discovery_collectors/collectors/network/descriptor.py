@@ -7,7 +7,7 @@ DESCRIPTOR = Descriptor(
     summary="hosts, services with versions, TLS certificates (mostly by nmap)",
     provides=("host", "service", "certificate"),
     profiles={
-        "quick": "about 3,250 TCP ports: common ones, documented defaults, customary places beside them",
+        "quick": "about 3,300 TCP ports: common ones, documented defaults, customary places beside them",
         "full": "all 65535",
     },
     # MQTT, ZooKeeper, etcd, Kibana, AMQP, CouchDB, Neo4j, ClickHouse, HAProxy's statistics, Cassandra, Kafka,
