@@ -6,6 +6,8 @@ import uuid
 import pytest
 from sqlalchemy import text
 
+from approval_api.trends.reading import sparklines
+
 pytestmark = pytest.mark.usefixtures("not_scored_ahead")
 
 NETWORK, DATABASE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -95,6 +97,26 @@ async def test_the_page_and_the_overview_draw_it(api, store):
     shown = (await api.client.get("/dryrun/trends?template=<i>x&collector=<i>x")).text
     assert "<i>x" not in shown
     assert "Recent recall of services" in (await api.client.get("/")).text
+
+
+async def test_the_overview_draws_each_way_to_scan_by_itself_and_leaves_out_experiments(api, store, engine):
+    ways = {"": None, "network quick": {"collectors": ["network"], "profile": "quick"}}
+    for hours, recall in ((6, 0.5), (5, 0.75)):
+        for scan in ways.values():
+            await store(hours, recall if scan is None else recall / 5, scan=scan)
+    experiment = (await api.post("/experiments", json={"name": "one", "templates": ["small"]})).json()["id"]
+    of_experiment = await store(1, 0.1), await store(2, 0.2)
+    async with engine.begin() as connection:
+        for number, session in enumerate(of_experiment, 1000):
+            run = (
+                "INSERT INTO gateway.experiment_runs (experiment_id, number, session_id) VALUES (:e, :n, :s)"
+            )
+            await connection.execute(text(run), {"e": experiment, "n": number, "s": session})
+    async with engine.connect() as connection:
+        found = await sparklines(connection)
+    assert [(each.way, each.recalls) for each in found] == [("", (0.5, 0.75)), ("network quick", (0.1, 0.15))]
+    shown = (await api.client.get("/", headers={"Accept": "text/html"})).text
+    assert "network quick" in shown
 
 
 async def test_what_cannot_be_a_name_is_refused(api):

@@ -28,14 +28,15 @@ ORDER BY s.requested_at DESC, s.id DESC LIMIT :most
 """).bindparams(bindparam("most", type_=Integer))
 
 _NEWEST = text("""
-SELECT template, recall FROM (
-    SELECT s.template, s.requested_at, r.figures -> 'measures' ->> 'recall' AS recall,
-        row_number() OVER (PARTITION BY s.template ORDER BY s.requested_at DESC) AS age
-    FROM (SELECT id, template, requested_at FROM gateway.dryrun_sessions
+SELECT template, scan, recall FROM (
+    SELECT s.template, s.scan, s.requested_at, r.figures -> 'measures' ->> 'recall' AS recall,
+        row_number() OVER (PARTITION BY s.template, s.scan ORDER BY s.requested_at DESC) AS age
+    FROM (SELECT id, template, scan, requested_at FROM gateway.dryrun_sessions known
+          WHERE NOT EXISTS (SELECT FROM gateway.experiment_runs WHERE session_id = known.id)
           ORDER BY requested_at DESC, id DESC LIMIT :looked_at) s
     JOIN gateway.dryrun_reports r ON r.session_id = s.id
     WHERE r.final AND r.failure IS NULL AND r.figures -> 'measures' ->> 'recall' IS NOT NULL
-) newest WHERE age <= :most ORDER BY template, age DESC
+) newest WHERE age <= :most ORDER BY template, scan, age DESC
 """)
 
 
@@ -48,9 +49,11 @@ SELECT DISTINCT template FROM (
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """Recall of services in a template's newest sessions, oldest first."""
+    """Recall of services in a template's newest sessions that scanned in one way, oldest first."""
 
     template: str
+    way: str
+    """Empty for collectors as they are installed."""
     recalls: tuple[float, ...]
 
 
@@ -113,12 +116,16 @@ def of_schedule(schedule: Schedule) -> Trend:
 
 
 async def sparklines(connection: AsyncConnection) -> list[Sparkline]:
-    """Return recall in the newest sessions of each template that has at least two."""
+    """Return recall in the newest sessions of each template and way to scan that have at least two.
+
+    Without those of experiments, whose arms differ on purpose and are compared there.
+    """
     found = await connection.execute(_NEWEST, {"looked_at": _LOOKED_AT, "most": SPARKLINE_POINTS})
-    recalls: dict[str, list[float]] = {}
-    for template, recall in found:
-        recalls.setdefault(template, []).append(float(recall))
-    return [Sparkline(name, tuple(values)) for name, values in recalls.items() if len(values) > 1]
+    recalls: dict[tuple[str, str], list[float]] = {}
+    for template, scan, recall in found:
+        way = "" if ScanChoice.model_validate(scan).is_empty else _way(scan)
+        recalls.setdefault((template, way), []).append(float(recall))
+    return [Sparkline(*name, tuple(values)) for name, values in recalls.items() if len(values) > 1]
 
 
 def _way(stored: Mapping[str, object]) -> str:
