@@ -89,6 +89,12 @@ async def test_a_search_finds_nothing_of_the_other_area(admin, filled):
             assert ("data-row" in answer.text) == is_found, (area, mark)
 
 
+@pytest.mark.parametrize("given", ["change=gone", "changed=yes", "happened=gone&since=2026-01-01T00:00:00Z"])
+async def test_a_filter_of_production_alone_filters_nothing_of_dry_runs(admin, filled, given):
+    answer = await admin.client.get(f"/dryrun/discoveries?{given}", headers=BROWSER)
+    assert (answer.status_code, answer.text.count("data-row")) == (200, 6)
+
+
 async def test_a_decision_in_one_area_changes_nothing_in_the_other(admin, filled, engine):
     async def decided():
         async with engine.connect() as connection:

@@ -10,10 +10,10 @@ from approval_api.api.scans import require_collector, require_scan
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import Decided, Decision, note_decision
+from approval_api.discoveries.life import Happened, Life
 from approval_api.discoveries.listing import (
     MAX_ID,
     KindFilter,
-    Life,
     NameFilter,
     PageLimit,
     SearchFilter,
@@ -96,12 +96,23 @@ async def list_production(
     collector: NameFilter = None,
     changed: bool | None = None,
     change: Life | None = None,
+    happened: Life | None = None,
+    since: Annotated[UtcTime | None, Query(examples=["2026-11-26T00:00:00Z"])] = None,
+    until: UtcTime | None = None,
     search: SearchFilter = None,
 ) -> ProductionList:
     """List production's discoveries. `changed=true`: what changed, went or returned after a decision.
 
-    A page of large discoveries ends early.
+    `change` is what each is now; `happened` with `since`, and with `until` if given, is what it was at some
+    time, as the summary counts it. A page of large discoveries ends early.
     """
+    if (happened is None) != (since is None) or (since is None and until is not None):
+        raise ProblemError(
+            "invalid-request",
+            422,
+            "`happened` and `since` belong together: what happened, and since when; `until` is optional",
+            title="The request is not valid",
+        )
     wanted = Wanted(
         sort=sort,
         limit=limit,
@@ -111,6 +122,7 @@ async def list_production(
         collector=collector,
         changed=changed,
         change=change,
+        happened=None if happened is None or since is None else Happened(happened, since, until),
         search=search,
     )
     page = await repository.list_all(transaction, wanted)

@@ -3,7 +3,8 @@
 Both tables have the columns and indexes that this needs. A page walks an index from the cursor and examines
 at most `WINDOW` rows; conditions that no index covers (search, a second filter) are checked among those. It
 also ends early when its rows hold more than `PAGE_BYTES`. So every page takes the same time and memory, may
-hold fewer rows than requested, and its cursor continues where it stopped.
+hold fewer rows than requested, and its cursor continues where it stopped. What happened within a time is
+found before the walk, and takes as long as counting it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.discoveries.life import Happened, Life, happened_to
 from approval_api.web.pagination import from_cursor, to_cursor
 
 WINDOW = 2_000
@@ -70,19 +72,6 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
-class Life(StrEnum):
-    """What there is to decide on a production discovery."""
-
-    NEW = "new"
-    """Nobody decided on it yet."""
-    CHANGED = "changed"
-    """Its data changed after the last decision."""
-    GONE = "gone"
-    """The number of complete scans in a row that the operator set covered it and did not report it."""
-    RETURNED = "returned"
-    """It was gone, and was seen again."""
-
-
 type SortOrder = Literal["newest", "oldest", "key", "-key", "kind", "-kind", "status", "-status"]
 """A leading minus reverses the order. Equal rows are in the order they arrived."""
 
@@ -103,6 +92,8 @@ class Wanted:
     """Production only: whether it changed after the decision."""
     change: Life | None = None
     """Production only."""
+    happened: Happened | None = None
+    """Production only: what happened to it, whatever it is now."""
     search: str | None = None
 
 
@@ -160,12 +151,22 @@ class _Shape:
     pending: bool
     """The value of `status` is pending, which most rows are."""
     changed: bool | None
+    new: bool
+    """What happened is that it was found."""
     continued: bool
 
     @property
     def backwards(self) -> bool:
         """Whether rows descend."""
         return self.sort == "newest" or self.sort.startswith("-")
+
+
+def _conditions_of_the_walk(table: Table, shape: _Shape) -> list[ColumnElement[bool]]:
+    conditions = _conditions_of_the_index(table, shape)
+    if "happened" in shape.given:
+        # Few rows of many: a walk that examines `WINDOW` of all would mostly find none.
+        conditions.append(happened_to(table, new=shape.new, bounded="until" in shape.given))
+    return conditions
 
 
 def _conditions_of_the_index(table: Table, shape: _Shape) -> list[ColumnElement[bool]]:
@@ -255,7 +256,7 @@ def _statements(table: Table, shape: _Shape) -> tuple[Select[Any], Select[Any]]:
     backwards = shape.backwards
     column = _sort_column(table, shape.sort)
     sorted_by = (literal(None, SqlText) if column is None else column).label("sorted_by")
-    walk = select(table.c.id, sorted_by).where(*_conditions_of_the_index(table, shape))
+    walk = select(table.c.id, sorted_by).where(*_conditions_of_the_walk(table, shape))
     if shape.continued:
         walk = walk.where(_after(table, column, backwards=backwards))
     walked = [table.c.id] if column is None else [column, table.c.id]
@@ -285,8 +286,11 @@ async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -
         "search": None if wanted.search is None else _escaped(wanted.search),
     }
     given: dict[str, object] = {name: value for name, value in values.items() if value is not None}
+    if wanted.happened is not None:
+        given |= wanted.happened.values
+    new = wanted.happened is not None and wanted.happened.change is Life.NEW
     pending = wanted.status is Status.PENDING
-    shape = _Shape(wanted.sort, frozenset(given), pending, wanted.changed, continued=at is not None)
+    shape = _Shape(wanted.sort, frozenset(given), pending, wanted.changed, new=new, continued=at is not None)
     if at is not None:
         given |= {"known": at[0] or "", "row_id": at[1]}
     statement, end_of_walk = _statements(table, shape)

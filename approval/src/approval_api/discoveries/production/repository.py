@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Text,
-    and_,
     bindparam,
     case,
     cast,
@@ -25,7 +24,8 @@ from approval_api.database.tables import discoveries as table
 from approval_api.database.tables import discovery_changes as changes
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
-from approval_api.discoveries.listing import Life, Page, Wanted, read_page, read_some, read_within
+from approval_api.discoveries.life import Life, found_since
+from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.discoveries.production.schemas import Received
 from approval_api.web.problems import unknown
 from dryrun_contract.discovery import Discovery
@@ -219,20 +219,17 @@ async def changes_since(connection: AsyncConnection, since: datetime) -> ChangeS
     """
     # A hostile collector can invent a kind for each discovery.
     kind = case((table.c.kind.in_(KINDS), table.c.kind), else_=OTHER_KINDS).label("kind")
-    # No index has `found_at` alone; what was found since has not changed before.
-    found_since = and_(
-        func.coalesce(table.c.changed_at, table.c.found_at) >= since, table.c.found_at >= since
-    )
     found = (
         select(literal(Life.NEW.value).label("change"), kind, func.count().label("count"))
-        .where(found_since)
+        .where(found_since(table))
         .group_by(kind)
     )
     happened = (
         select(changes.c.change, kind, func.count(changes.c.discovery_id.distinct()).label("count"))
         .join_from(changes, table, changes.c.discovery_id == table.c.id)
-        .where(changes.c.at >= since)
+        .where(changes.c.at >= bindparam("since"))
         .group_by(changes.c.change, kind)
     )
-    rows = (await connection.execute(found.union_all(happened).order_by("change", "kind"))).mappings()
+    counted = found.union_all(happened).order_by("change", "kind")
+    rows = (await connection.execute(counted, {"since": since})).mappings()
     return ChangeSummary(since=since, counts=tuple(ChangeCount.model_validate(dict(row)) for row in rows))

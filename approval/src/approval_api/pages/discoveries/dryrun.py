@@ -19,7 +19,7 @@ router = APIRouter(prefix="/dryrun/discoveries", include_in_schema=False)
 @router.get("")
 async def show_dryrun_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """List what dry-runs found."""
-    filters = Filters.of(request.query_params)
+    filters = Filters.of(request.query_params).of_dryruns()
     wanted = filters.wanted()
     async with request.app.state.engine.connect() as connection:
         found = await repository.list_all(connection, wanted)

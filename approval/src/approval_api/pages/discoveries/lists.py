@@ -5,6 +5,7 @@ Each area has routes, rows and repository of its own; nothing here knows a table
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +16,8 @@ from pydantic import ValidationError
 
 from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
-from approval_api.discoveries.listing import Life, SortOrder, Status, Wanted
+from approval_api.discoveries.life import Happened, Life
+from approval_api.discoveries.listing import SortOrder, Status, Wanted
 from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
@@ -44,6 +46,9 @@ class Filters:
     session: str = ""
     changed: str = ""
     change: str = ""
+    happened: str = ""
+    since: str = ""
+    until: str = ""
     sort: str = "newest"
     cursor: str = ""
 
@@ -51,8 +56,9 @@ class Filters:
     def of(cls, query: Mapping[str, str]) -> "Filters":
         """Read the filters from an address; values that no page would send are ignored."""
         given = {
-            name: query.get(name, "").replace("\x00", "").strip()[:_WORD]
-            for name in ("search", "kind", "status", "collector", "session", "changed", "change", "sort")
+            each.name: query.get(each.name, "").replace("\x00", "").strip()[:_WORD]
+            for each in fields(cls)
+            if each.name != "cursor"
         }
         given["search"] = given["search"][:100]
         allowed = {
@@ -60,13 +66,21 @@ class Filters:
             "status": list(Status),
             "changed": ["yes"],
             "change": list(Life),
+            "happened": list(Life),
             "sort": SORTS,
         }
         for name, values in allowed.items():
             if given[name] not in values:
                 given[name] = ""
         given["session"] = _uuid(given["session"])
+        given |= {name: _time(given[name]) for name in ("since", "until")}
+        if not (given["happened"] and given["since"]):
+            given |= {"happened": "", "since": "", "until": ""}
         return cls(**{**given, "sort": given["sort"] or "newest"}, cursor=query.get("cursor", ""))
+
+    def of_dryruns(self) -> "Filters":
+        """Return the filters without those that only production has."""
+        return replace(self, changed="", change="", happened="", since="", until="")
 
     def wanted(self) -> Wanted:
         """Return the filters as a query on the list."""
@@ -80,8 +94,14 @@ class Filters:
             collector=self.collector or None,
             changed=True if self.changed else None,
             change=Life(self.change) if self.change else None,
+            happened=Happened(Life(self.happened), *self.times) if self.happened else None,
             search=self.search or None,
         )
+
+    @property
+    def times(self) -> tuple[datetime, datetime | None]:
+        """Return since when, and until when, something happened; only for filters with `happened`."""
+        return datetime.fromisoformat(self.since), datetime.fromisoformat(self.until) if self.until else None
 
     def query(self, **changes: str) -> str:
         """Return the address' query with `changes`; without a new cursor it starts at the first page."""
@@ -96,13 +116,30 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Return whether any filter but the session is set."""
-        return any((self.search, self.kind, self.status, self.collector, self.changed, self.change))
+        given = (
+            self.search,
+            self.kind,
+            self.status,
+            self.collector,
+            self.changed,
+            self.change,
+            self.happened,
+        )
+        return any(given)
 
 
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
+        return ""
+
+
+def _time(text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text)
+        return "" if time.tzinfo is None else time.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         return ""
 
 

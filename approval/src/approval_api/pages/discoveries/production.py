@@ -10,7 +10,7 @@ from approval_api.access.permission import Decider, Reader
 from approval_api.audit.transaction import Transaction
 from approval_api.deliveries.repository import holders
 from approval_api.discoveries.decisions import note_decision
-from approval_api.discoveries.listing import Life
+from approval_api.discoveries.life import Life
 from approval_api.discoveries.production import repository, scans
 from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
@@ -29,16 +29,19 @@ async def show_scans(request: Request, visitor: Reader) -> Response:
     async with request.app.state.engine.connect() as connection:
         found = await scans.newest(connection)
     gone_after = request.app.state.settings.gone_after_scans
-    return page(request, "discoveries/scans.html", visitor, scans=found, gone_after=gone_after)
+    return page(
+        request, "discoveries/scans.html", visitor, scans=found, gone_after=gone_after, nothing=Filters()
+    )
 
 
 @router.get("/discoveries")
 async def show_production_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """List what collectors found in production."""
     filters = Filters.of(request.query_params)
+    since = datetime.now(UTC) - LATELY
     async with request.app.state.engine.connect() as connection:
         found = await repository.list_all(connection, filters.wanted())
-        lately = await repository.changes_since(connection, datetime.now(UTC) - LATELY)
+        lately = await repository.changes_since(connection, since)
     return page(
         request,
         "discoveries/production.html",
@@ -47,6 +50,8 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
         rows=[ProductionView.of(row) for row in found.rows],
         next=found.next,
         kinds=KINDS,
+        nothing=Filters(),
+        since=since.isoformat(),
         lately={
             change: sum(each.count for each in lately.counts if each.change == change) for change in Life
         },
