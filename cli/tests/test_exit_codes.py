@@ -37,7 +37,7 @@ def test_starting_without_watching_prints_the_id_alone(run, api):
 
 def test_a_failed_session_is_1_and_says_why(run):
     code, stdout, _ = run("start", "failing", "--watch")
-    assert code == ExitCode.SESSION_FAILED == 1
+    assert code == ExitCode.NOT_COMPLETED == 1
     assert "docs did not become healthy within 60 s" in stdout
 
 

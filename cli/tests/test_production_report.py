@@ -54,7 +54,7 @@ def test_a_whole_scan_is_reported_with_what_it_covered_and_counts(report, api):
 )
 def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why):
     code, _, err = report(lines)
-    assert (code, why in err, api.scans[0]["complete"]) == (0, True, False)
+    assert (code, why in err, api.scans[0]["complete"]) == (1, True, False)
     if WARNING in lines:
         assert report(lines, "--despite-warnings")[0] == 0
         assert api.scans[1]["complete"] is True
@@ -66,7 +66,7 @@ def test_a_number_that_json_cannot_hold_is_reported_as_none(run, api, tmp_path, 
     line = '{"type": "discovery", "kind": "host", "key": "192.0.2.1", "data": {"a": [%s], "b": 1.5}}\n'
     path.write_text(line % number)
     how = ("--collector", "network", "--targets", "192.0.2.0/24", "--profile", "full")
-    assert run("production", "report", path, *how)[0] == 0
+    assert run("production", "report", path, *how)[0] == 1
     assert api.reported[0]["discoveries"][0]["data"] == {"a": [None], "b": 1.5}
 
 
@@ -84,6 +84,12 @@ def test_what_is_no_collectors_name_is_told_what_would_be(run, api, tmp_path):
         code,
         err.startswith("error: --collector: 'Our\\\\x1b Scanner' is no collector's name: a-z,"),
     ) == (2, True)
+
+
+def test_a_scan_whose_targets_are_all_excluded_is_refused(report, api):
+    code, _, err = report([{"type": "end", "discoveries": 0}], "--exclude", "10.0.0.0/8")
+    said = "error: --exclude: all targets are excluded, so that nothing was scanned; leave a target\n"
+    assert (code, err, api.scans) == (2, said, [])
 
 
 @pytest.mark.parametrize("option", ["--targets", "--exclude"])
@@ -202,7 +208,7 @@ def test_only_the_last_line_on_a_resource_is_sent(report, api):
 
 
 def test_what_was_cut_off_is_called_so(report, api):
-    assert report(FOUND)[0] == report([WARNING, *FOUND, END])[0] == 0
+    assert report(FOUND)[0] == report([WARNING, *FOUND, END])[0] == 1
     assert [each.get("cut_off") for each in api.reported] == [True, None]
 
 
@@ -212,7 +218,7 @@ def test_a_last_line_that_its_collector_did_not_finish_is_left_out(run, tmp_path
     lines = [json.dumps(line) for line in FOUND]
     path.write_text("\n".join(lines)[:-20])
     code, _, err = run("production", "report", path, *how)
-    assert (code, "did not finish" in err, api.scans[0]["complete"]) == (0, True, False)
+    assert (code, "did not finish" in err, api.scans[0]["complete"]) == (1, True, False)
     assert [(each["cut_off"], len(each["discoveries"])) for each in api.reported] == [(True, 1)]
     # Nothing that begins so, or goes on after its end, is a collector's.
     for wrong in (lines[0][:-20], "\n".join([*lines, json.dumps(END), lines[0][:-20]])):

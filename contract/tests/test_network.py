@@ -34,3 +34,19 @@ def test_neither_what_a_scan_covers_nor_what_it_leaves_out_is_guessed():
             ScanStart.model_validate(fine | wrong)
     with pytest.raises(ValidationError, match="has host bits set"):
         ScanEnd(complete=True, not_covered=("192.0.2.1/24",))
+
+
+def test_a_scan_that_leaves_out_all_of_its_targets_is_refused():
+    fine = {"collector": "network", "targets": ["192.0.2.0/24", "2001:db8::/64"], "profile": "full"}
+    halves = ["192.0.2.0/25", "192.0.2.128/25"]
+    assert ScanStart.model_validate(fine | {"exclude": halves}).exclude == tuple(halves)
+    for exclude in ([*halves, "2001:db8::/64"], ["0.0.0.0/0", "::/0"]):
+        with pytest.raises(ValidationError, match="all targets are excluded"):
+            ScanStart.model_validate(fine | {"exclude": exclude})
+
+
+def test_ipv4_addresses_that_are_written_as_ipv6_are_ipv4_as_in_keys():
+    given = {"collector": "network", "targets": ["::ffff:192.0.2.7", "::/0"], "profile": "full"}
+    assert ScanStart.model_validate(given).targets == ("192.0.2.7/32", "::/0")
+    with pytest.raises(ValidationError, match="has host bits set"):
+        ScanStart.model_validate(given | {"targets": ["::ffff:192.0.2.7/120"]})

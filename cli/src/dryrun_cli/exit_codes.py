@@ -8,10 +8,11 @@ class ExitCode(IntEnum):
 
     OK = 0
     """Done; criteria, if given, are met."""
-    SESSION_FAILED = 1
+    NOT_COMPLETED = 1
     """The session did not complete: it failed, expired or was stopped by somebody else.
 
-    Or some session of an experiment could not be measured.
+    Or some session of an experiment could not be measured, or a scan of production that was reported is
+    incomplete.
     """
     USAGE = 2
     """The command line, a setting or a criteria file is wrong."""

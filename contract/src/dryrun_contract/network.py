@@ -1,6 +1,7 @@
 """Networks as people and programs write them."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 
 def exact_network(text: str) -> IPv4Network | IPv6Network:
@@ -19,3 +20,43 @@ def exact_network(text: str) -> IPv4Network | IPv6Network:
     raise ValueError(
         f"{text} has host bits set; write {whole} for the network or {address} for the one address"
     )
+
+
+_MAPPED_BITS = 96
+"""Of an IPv6 address that stands for an IPv4 one, before that."""
+
+
+def plain_network(text: str) -> IPv4Network | IPv6Network:
+    """Return a network; of IPv4 addresses that are written as IPv6, the IPv4 network, as in resources' keys.
+
+    Raises ValueError as `exact_network` does.
+
+    >>> plain_network("::ffff:10.0.0.5"), plain_network("::ffff:10.0.0.0/120"), plain_network("::/0")
+    (IPv4Network('10.0.0.5/32'), IPv4Network('10.0.0.0/24'), IPv6Network('::/0'))
+    """
+    network = exact_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
+def joined(networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network | IPv6Network]:
+    """Return the fewest networks that cover the same addresses, IPv4 first."""
+    given = tuple(networks)
+    four = collapse_addresses(each for each in given if isinstance(each, IPv4Network))
+    six = collapse_addresses(each for each in given if isinstance(each, IPv6Network))
+    return [*four, *six]
+
+
+def all_within(
+    networks: Iterable[IPv4Network | IPv6Network], others: Iterable[IPv4Network | IPv6Network]
+) -> bool:
+    """Return whether each address of `networks` is in one of `others`.
+
+    >>> halves = [ip_network("10.0.0.0/25"), ip_network("10.0.0.128/25")]
+    >>> all_within([ip_network("10.0.0.0/24")], halves), all_within([ip_network("10.0.0.0/23")], halves)
+    (True, False)
+    """
+    known = joined(others)
+    return joined((*known, *networks)) == known

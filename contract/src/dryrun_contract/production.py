@@ -1,5 +1,6 @@
 """Production: scans with what they cover, and rules that approve discoveries."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -7,14 +8,14 @@ from pydantic import AfterValidator, Field, JsonValue, StrictBool, StringConstra
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.kinds import KINDS
-from dryrun_contract.network import exact_network
+from dryrun_contract.network import all_within, plain_network
 
 MAX_NETWORKS = 256
 """Of one list; a scan of more is reported as several."""
 
 
 def _network(text: str) -> str:
-    return str(exact_network(text))
+    return str(plain_network(text))
 
 
 type Network = Annotated[
@@ -23,7 +24,8 @@ type Network = Annotated[
     AfterValidator(_network),
     Field(examples=["192.0.2.0/24"]),
 ]
-"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are refused."""
+"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are refused. IPv4 addresses written as IPv6
+(`::ffff:192.0.2.0/120`) are kept as IPv4."""
 
 
 type CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
@@ -39,6 +41,12 @@ class ScanStart(Word):
     """A quick scan proves nothing about what only full ones found."""
     began_at: UtcTime | None = None
     """When it began to look, where that was before this report of it; null: now."""
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> Self:
+        if all_within(map(ip_network, self.targets), map(ip_network, self.exclude)):
+            raise ValueError("all targets are excluded, so that nothing was scanned; leave a target")
+        return self
 
 
 class ScanEnd(Word):

@@ -1,6 +1,7 @@
 """The life of production's discoveries: only a complete scan that covers an address proves anything gone."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -168,8 +169,29 @@ async def test_scans_at_the_same_time_are_one_look(api):
         ended = (await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True})).json()
         assert (ended["missed"], ended["gone"]) == (missed, 0)
     assert await scan(api, began_at="2026-01-01T00:00:00Z") == (0, 0), "it began before DB was seen"
-    assert await scan(api, began_at="2999-01-01T00:00:00Z") == (1, 0), "no scan began later than now"
+    ahead = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
+    assert await scan(api, began_at=ahead) == (1, 0), "by a clock that is a little ahead it began now"
     assert await scan(api) == (1, 1)
+
+
+async def test_a_scan_that_begins_later_is_refused_with_what_time_it_is(api, engine):
+    body = {"collector": "network", "targets": [NET], "profile": "full"}
+    later = (datetime.now(UTC) + timedelta(seconds=90)).isoformat(timespec="seconds")
+    for began_at in (later, "2999-01-31T02:30:00+01:00"):
+        answer = await api.client.post(SCANS, json=body | {"began_at": began_at})
+        assert answer.status_code == 422, began_at
+        assert answer.json()["faults"] == [{"where": "began_at", "what": "later than now"}]
+    said = answer.json()["detail"]
+    assert said.startswith("the scan began at 2999-01-31 01:30:00 UTC, which is later than now, 20"), said
+    assert "a clock that is up to 60 s ahead" in said
+    assert (await api.client.get(SCANS)).json()["scans"] == []
+
+
+async def test_an_ipv4_network_that_is_written_as_ipv6_covers_what_is_found_there(api):
+    await scan(api, DB, WEB)
+    assert await scan(api, targets=("::ffff:192.0.2.0/120",), exclude=("::ffff:192.0.2.8",)) == (1, 0)
+    listed_scan = (await api.client.get(SCANS)).json()["scans"][0]
+    assert (listed_scan["targets"], listed_scan["excluded"]) == (["192.0.2.0/24"], ["192.0.2.8/32"])
 
 
 @pytest.mark.parametrize(

@@ -230,4 +230,4 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
 def _show(common: Common, answer: JsonValue) -> ExitCode:
     experiment = read_experiment(answer)
     write(common, answer, lambda glyphs: draw_experiment(experiment, glyphs))
-    return ExitCode.SESSION_FAILED if experiment.failed else ExitCode.OK
+    return ExitCode.NOT_COMPLETED if experiment.failed else ExitCode.OK

@@ -17,6 +17,7 @@ from dryrun_cli.commands.production_output import input_name, interruptible, may
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
 from dryrun_cli.commands.scan_scope import ScanScope
 from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
@@ -101,7 +102,7 @@ def _start_of(scan: Scan) -> ScanStart:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         what = fault["msg"].removeprefix("Value error, ")
-        place = str(fault["loc"][0])
+        place = str(fault["loc"][0]) if fault["loc"] else "exclude"
         if place in ("targets", "exclude") and (
             fault["type"] in {"string_pattern_mismatch", "string_too_long"} or "does not appear" in what
         ):
@@ -112,7 +113,7 @@ def _start_of(scan: Scan) -> ScanStart:
 
 
 @command
-async def report(client: ApiClient, common: Common, scan: Scan) -> None:
+async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
     start = _start_of(scan)
     # Nothing is sent before an invalid line or network could end the command. A scan whose output comes
@@ -143,6 +144,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> None:
     view = read_word(ScanView, answer, "a scan")
     if not wrote_json(common, {**counts, "elsewhere": scope.outside, "scan": answer}):
         _say_received(counts, view, output, scope)
+    return ExitCode.OK if view.complete else ExitCode.NOT_COMPLETED
 
 
 def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, scope: ScanScope) -> None:

@@ -126,10 +126,10 @@ async def _watch_to_report(
         if watched.outcome is Outcome.COMPLETED:
             raise
         sys.stderr.write(f"There is no report: {inert(error, 1000)}\n")
-        met = ExitCode.SESSION_FAILED
+        met = ExitCode.NOT_COMPLETED
     if watched.interrupted:
         return ExitCode.INTERRUPTED
-    return met if watched.outcome is Outcome.COMPLETED else ExitCode.SESSION_FAILED
+    return met if watched.outcome is Outcome.COMPLETED else ExitCode.NOT_COMPLETED
 
 
 async def _conclude(client: ApiClient, common: Common, session_id: UUID, judge: _Judge) -> ExitCode:

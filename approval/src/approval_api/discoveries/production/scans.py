@@ -6,8 +6,8 @@ by it or not, counts as seen. Scans that ran at the same time count as one look,
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from itertools import product
 from uuid import UUID, uuid4
 
@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import production_scans as table
 from approval_api.discoveries.production.repository import lock_collector
 from approval_api.web.problems import ProblemError
+from dryrun_contract.network import joined
+from dryrun_contract.problem import Fault
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 
 MAX_LISTED = 100
@@ -24,6 +26,9 @@ MOST_A_DAY = 1_000
 """Of one collector: a program gone wild fills no table."""
 BATCH_ROWS = 20_000
 """Of one statement, which may take 15 s; all of a scan's are one transaction."""
+_SHOWN = "%Y-%m-%d %H:%M:%S UTC"
+MOST_AHEAD = timedelta(seconds=60)
+"""By which another machine's clock may be ahead of this one's."""
 
 
 _MISS = text("""
@@ -55,7 +60,11 @@ SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS 
 
 
 async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) -> ScanView:
-    """Store a scan that begins now, or began before. Raises a 429 problem for a collector with too many."""
+    """Store a scan that begins now, or began before.
+
+    Raises a 422 problem for one that began later than now, and a 429 problem for a collector with too many.
+    """
+    _require_begun(start)
     await lock_collector(connection, start.collector)
     lately = table.c.reported_at > func.now() - timedelta(days=1)
     counted = select(func.count()).select_from(table).where(lately, table.c.collector == start.collector)
@@ -82,6 +91,23 @@ async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) 
         .returning(table)
     )
     return _view(stored.mappings().one())
+
+
+def _require_begun(start: ScanStart) -> None:
+    now = datetime.now(UTC)
+    if start.began_at is None or start.began_at <= now + MOST_AHEAD:
+        return
+    why = (
+        f"the scan began at {start.began_at:{_SHOWN}}, which is later than now, {now:{_SHOWN}}; give the "
+        f"time when it began, in its time zone (by a clock that is up to {MOST_AHEAD.seconds} s ahead, too)"
+    )
+    raise ProblemError(
+        "invalid-request",
+        422,
+        why,
+        title="The request is not valid",
+        faults=(Fault(where="began_at", what="later than now"),),
+    )
 
 
 async def find(connection: AsyncConnection, scan_id: UUID) -> ScanView | None:
@@ -128,10 +154,7 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
 
 def _joined(networks: Iterable[str]) -> list[str]:
     """Return the fewest networks that cover the same addresses."""
-    parsed = [ip_network(each) for each in networks]
-    four = collapse_addresses(each for each in parsed if isinstance(each, IPv4Network))
-    six = collapse_addresses(each for each in parsed if isinstance(each, IPv6Network))
-    return [str(each) for each in (*four, *six)]
+    return [str(each) for each in joined(map(ip_network, networks))]
 
 
 def _within(targets: Iterable[str], networks: Iterable[str]) -> list[str]:
