@@ -296,7 +296,7 @@ def test_a_name_that_is_no_id_is_refused(installation, table, name):
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known(installation, table):
-    with pytest.raises(ImportRefusedError, match="known are nmap-xml, netbox, csv"):
+    with pytest.raises(ImportRefusedError, match="known are nmap-xml, masscan-xml, netbox, csv"):
         plan_replica(installation, ImportOptions((table,), "acme", "xlsx"))
 
 

@@ -3,6 +3,8 @@ from itertools import permutations
 import pytest
 from read_files import notes, read
 
+from dryrun_replica.inventory.found_service import Greeted
+
 
 def test_software_in_the_column_of_services_is_a_product():
     table = (
@@ -129,3 +131,21 @@ def test_a_version_comes_with_its_product_and_a_cpe_only_with_the_same():
             [found] = host.services
             assert (found.product, found.version) == expected
             assert bool(found.cpe) == (found.product != "grafana")
+
+
+def test_a_banner_identifies_what_no_file_names_a_product_of():
+    def named_by(greeting: str) -> Greeted | None:
+        return Greeted("ssh", "OpenSSH", "9.2p1") if greeting == "SSH-2.0-OpenSSH_9.2p1" else None
+
+    table = "host,ip,port,product,banner\na,10.0.0.1,22,{},{}\n"
+    labels = {
+        (product, banner): read(table.format(product, banner), named_by=named_by).hosts[0].services[0].label
+        for product, banner in (
+            ("", "SSH-2.0-OpenSSH_9.2p1"),
+            ("nginx", "SSH-2.0-OpenSSH_9.2p1"),
+            ("", "Hello"),
+        )
+    }
+    assert [*labels.values()] == ["OpenSSH 9.2p1", "nginx", "unknown"]
+    known = read(table.format("", "SSH-2.0-OpenSSH_9.2p1"), named_by=named_by)
+    assert notes(known)["services that their banners identify"] == 1

@@ -1,5 +1,6 @@
 """Whatever a file holds, it becomes an inventory of inert texts or is refused; nothing else ever happens."""
 
+import gzip
 import json
 import os
 import re
@@ -28,6 +29,9 @@ from dryrun_replica.inventory.reading import (
 FILES = Path(__file__).parent / "files"
 REAL = {
     "nmap-xml": (FILES / "loopback.xml").read_bytes(),
+    "masscan-xml": b'<nmaprun scanner="masscan"><host><address addr="10.0.0.5" addrtype="ipv4"/><ports>'
+    b'<port protocol="tcp" portid="22"><state state="open"/><service name="ssh" banner="SSH-2.0-x"/></port>'
+    b"</ports></host></nmaprun>",
     "netbox": netbox_export(2)["services.json"].encode(),
     "csv": b"host,port,product,version,tls\nweb.corp.example,443,nginx,1.26,yes\ndb,5432,PostgreSQL,15,\n",
     "compose": b"services:\n  db: &d {image: postgres:16, ports: ['5432:5432']}\n  x: {<<: *d}\n",
@@ -231,6 +235,11 @@ def documents(text: str) -> dict[str, bytes]:
             f'<state state="open"/><service name="{xml}" product="{xml}" version="{xml}" method="probed" '
             f'conf="10"><cpe>{xml}</cpe></service></port></ports></host></nmaprun>'
         ).encode(),
+        "masscan-xml": (
+            '<nmaprun scanner="masscan"><host><address addr="10.0.0.1" addrtype="ipv4"/><ports>'
+            '<port protocol="tcp" portid="80"><state state="open"/>'
+            f'<service name="{xml}" banner="{xml}"/></port></ports></host></nmaprun>'
+        ).encode(),
     }
 
 
@@ -285,6 +294,20 @@ def test_a_file_of_no_known_format_is_refused_by_name():
 def test_what_nmap_prints_for_people_is_told_from_what_it_writes_for_programs(text):
     with pytest.raises(InventoryError, match="file1: is what nmap prints for people; scan with -oX"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (gzip.compress(b"host,port\na,80\n"), "is compressed by gzip; decompress it first"),
+        (b"PK\x03\x04rest", "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+        (b"#masscan\nopen tcp 80 10.0.0.5 1764570000\n", "is masscan's list or JSON; scan with -oX FILE"),
+        (b'[\n{   "ip": "10.0.0.5", "ports": [ {"port": 80} ] }\n]', "is masscan's list or JSON"),
+    ],
+)
+def test_a_file_that_another_step_would_make_readable_says_which(raw, what):
+    with pytest.raises(InventoryError, match=f"file1: {what}"):
+        read(raw)
 
 
 @pytest.mark.parametrize("text", ["", " \n"])

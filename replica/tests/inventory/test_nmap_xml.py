@@ -258,3 +258,36 @@ def test_hostile_texts_become_inert():
         f"{host.name}{found.product}{found.version}{found.name}"
     )
     assert found.confidence == 0.3
+
+
+def test_masscan_writes_nmaps_format_with_one_element_for_each_answer():
+    answers = "".join(
+        '<host endtime="1"><address addr="10.0.0.5" addrtype="ipv4"/><ports><port protocol="tcp" '
+        f'portid="{port}"><state state="open" reason="syn-ack"/>{answer}</port></ports></host>'
+        for port, answer in (
+            (22, ""),
+            (22, '<service name="ssh" banner="SSH-2.0-Own_1"></service>'),
+            (80, '<service name="http.server" banner="nginx"></service>'),
+            (80, '<service name="title" banner="Welcome to nginx!"></service>'),
+            (80, '<service name="http" banner="HTTP/1.1 200 OK\\x0d\\x0aServer: nginx"></service>'),
+            (110, '<service name="pop" banner="+OK"></service>'),
+            (443, '<service name="X509" banner="MIID"></service>'),
+        )
+    )
+    inventory = read(
+        f'<?xml version="1.0"?>\n<!-- masscan v1.0 scan -->\n<nmaprun scanner="masscan" start="1">{answers}'
+        "<runstats><finished/></runstats></nmaprun>",
+        keep_names=True,
+    )
+    [host] = inventory.hosts
+    assert [source.format for source in inventory.sources] == ["masscan-xml"]
+    assert [(each.port, each.name, each.title, each.banner) for each in host.services] == [
+        (22, "ssh", None, "SSH-2.0-Own_1"),
+        (80, "http", "Welcome to nginx!", "HTTP/1.1 200 OK\\x0d\\x0aServer: nginx"),
+        (110, "pop3", None, "+OK"),
+        (443, None, None, None),
+    ]
+
+
+def test_a_scan_that_was_cut_off_says_how_to_end_it():
+    assert "was the scan interrupted? `nmap --resume FILE` ends one" in refused("<nmaprun><host>")

@@ -337,3 +337,14 @@ def test_of_many_contradicting_lines_some_are_named_and_all_counted():
     rows = [f"web{number},443,{product},1.2" for product in ("nginx", "Apache httpd") for number in range(25)]
     contradicting = read("host,port,product,version\n" + "\n".join(rows)).contradicting
     assert (len(contradicting), contradicting[-1]) == (21, "5 more such lines")
+
+
+def test_columns_of_addresses_and_ports_have_the_names_that_programs_give_them():
+    assert services_of(read("host,IPAddress,Open Ports\na,10.0.0.1,443\n")) == {"web-1": ["443/tcp http"]}
+
+
+def test_an_inventory_without_a_port_says_what_the_column_is_called():
+    said = "no file names an open port; in a table, call their column port, ports or port_number"
+    inventory = read("host,ip,Listens On\na,10.0.0.1,443\n", "host,owner\nb,c\n")
+    assert inventory.unread[2:] == (said,)
+    assert said not in read("host,owner\na,c\n", "host,port\nb,80\n").unread

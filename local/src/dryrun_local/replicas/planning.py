@@ -28,6 +28,7 @@ from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
 from dryrun_replica.inventory.well_known import is_software
 from dryrun_replica.planning.plan import WITHOUT_PASSWORDS, Plan, ReplicaName, keep_images, make_plan
 from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable, load_banners
+from dryrun_replica.recipes.greetings import MAX_GREETINGS, GreetingTable
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
 from dryrun_replica.recipes.probes import PLACES, TableNames, read_names
@@ -84,6 +85,8 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
             f"there is no format {printable(options.file_format)!r}; known are {', '.join(FORMATS)}"
         )
     matcher = make_matcher(installation)
+    banners = matcher.banners if isinstance(matcher.banners, BannerTable) else None
+    greetings = GreetingTable(banners.patterns if banners is not None else ())
     now = datetime.now(UTC).replace(microsecond=0)
     try:
         inventory = read_inventory(
@@ -92,6 +95,7 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
             file_format=options.file_format,
             keep_names=options.keep_names,
             known=names_known_to(matcher),
+            named_by=greetings.name,
         )
     except InventoryError as error:
         raise ImportRefusedError(str(error)) from error
@@ -99,10 +103,13 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
     plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
     if inventory.rehearsed:
         plan = with_credentials(installation, inventory, plan)
-    if isinstance(matcher.banners, BannerTable) and matcher.banners.not_tried:
-        what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
-        note = Note(what=what, count=matcher.banners.not_tried)
-        plan = plan.model_copy(update={"notes": (*plan.notes, note)})
+    bounded = {
+        f"products, by version, beyond {MAX_BANNERS} for which banners are tried": banners
+        and banners.not_tried,
+        f"banners beyond {MAX_GREETINGS:,} different ones, which are not read": greetings.not_read,
+    }
+    notes = tuple(Note(what=what, count=count) for what, count in bounded.items() if count)
+    plan = plan.model_copy(update={"notes": (*plan.notes, *notes)})
     return Planned(plan, inventory, matcher)
 
 

@@ -8,7 +8,7 @@ that equal ones stay equal, and banners go.
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from dryrun_replica.inventory import words
 from dryrun_replica.inventory.contradictions import MAX_LISTED, Contradictions
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import FoundHost
-from dryrun_replica.inventory.found_service import FoundService, FoundTls
+from dryrun_replica.inventory.found_service import FoundService, FoundTls, Greeted
 from dryrun_replica.inventory.model import (
     MAX_NOTE_CHARACTERS,
     Host,
@@ -45,6 +45,9 @@ from dryrun_replica.inventory.well_known import (
     words_of,
 )
 
+type GreetingReader = Callable[[str], Greeted | None]
+"""Returns what a greeting names."""
+
 MAX_NOTES = 100
 _ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])|(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:]*")
 _DOMAIN = re.compile(
@@ -71,9 +74,10 @@ def assemble(
     *,
     keep_names: bool,
     known: PublicNames = KNOWN_EVERYWHERE,
+    named_by: GreetingReader = lambda _: None,
 ) -> Inventory:
     """Return the inventory that the findings make. `now` is when they were read."""
-    assembly = _Assembly(findings, keep_names, known)
+    assembly = _Assembly(findings, keep_names, known, named_by)
     hosts = tuple(assembly.hosts())
     if assembly.own_products:
         assembly.notes["products that only this network calls so, numbered"] = assembly.own_products
@@ -117,10 +121,13 @@ class _Numbered:
 
 
 class _Assembly:
-    def __init__(self, findings: Findings, keep_names: bool, known: PublicNames) -> None:
+    def __init__(
+        self, findings: Findings, keep_names: bool, known: PublicNames, named_by: GreetingReader
+    ) -> None:
         self._findings = findings
         self._keep_names = keep_names
         self._known = known
+        self._named_by = named_by
         self._identifying = _identifying_words(findings) if not keep_names else frozenset[str]()
         self._addresses = frozenset[str]().union(*(host.addresses for host in findings.hosts))
         self._contradictions = Contradictions(known.are_alike)
@@ -226,6 +233,10 @@ class _Assembly:
     def _service(self, port: int, transport: Transport, found: FoundService) -> Service:
         if found.sources.bit_count() > 1:
             self.notes["services that several files describe, joined"] += 1
+        greeted = self._named_by(found.banner) if found.banner and not found.product else None
+        if greeted is not None:
+            self.notes["services that their banners identify"] += 1
+            found = found.identified(greeted)
         name, product = self._name_and_product(found)
         tls = self._tls(found.tls) if found.tls is not None else None
         if name is not None and name in INSIDE_TLS:

@@ -1,6 +1,6 @@
 """What one file, or several together, say of one service."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 STATED = 1.0
@@ -34,6 +34,15 @@ class FoundTls:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """What a server's greeting names."""
+
+    name: str
+    product: str
+    version: str | None
+
+
 @dataclass(slots=True)
 class FoundService:
     """One port as the file describes it; every text is as it stands there."""
@@ -60,6 +69,19 @@ class FoundService:
     """Where it is described, a bit for each source."""
     name_confidence: float | None = None
     """Confidence in the name, where its source is not the product's."""
+
+    def identified(self, greeted: Greeted) -> "FoundService":
+        """Return the service as its greeting identifies it, where no file names a product."""
+        return replace(
+            self,
+            name=greeted.name,
+            product=greeted.product,
+            version=greeted.version or self.version,
+            confidence=_SURE,
+            from_scanner=True,
+            is_by_number=False,
+            is_mute=False,
+        )
 
     def merge(self, other: "FoundService") -> None:
         """Take over what `other` knows: the surer product with its version, the surer name, anything new."""

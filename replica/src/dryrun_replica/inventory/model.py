@@ -166,7 +166,7 @@ class Inventory(Word):
     names_kept: bool = False
     rehearsed: tuple[str, ...] = Field(default=(), max_length=MAX_FILES)
     """The templates of the reports among the sources."""
-    unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES, exclude=True, repr=False)
+    unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES + 1, exclude=True, repr=False)
     """What of tables is not read, for whoever imports them: in their own words, which are never kept."""
     contradicting: tuple[str, ...] = Field(default=(), max_length=100, exclude=True, repr=False)
     """Which lines of a table contradict others, for whoever imports it; never kept either."""

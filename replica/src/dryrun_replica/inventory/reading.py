@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
-from dryrun_replica.inventory.assembly import assemble
+from dryrun_replica.inventory.assembly import GreetingReader, assemble
 from dryrun_replica.inventory.faults import InventoryError, TooLargeError
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
@@ -27,6 +27,20 @@ _NMAP_FOR_PEOPLE = re.compile(
     rb"^(?:Starting Nmap |# Nmap [\d.]+\w* scan initiated|Nmap scan report for )", re.MULTILINE
 )
 """How nmap's output on a terminal, of -oN and of -oG begins."""
+_MASSCAN_LIST = re.compile(rb"^#masscan\s|^\W{0,5}\{\s*\"ip\":.{0,200}\"ports\":", re.DOTALL)
+"""What its -oL and -oJ begin with."""
+_NO_PORTS = "no file names an open port; in a table, call their column {}, {} or {}".format(*csv_rows.PORT)
+_COMPRESSED = MappingProxyType(
+    {
+        b"\x1f\x8b": "is compressed by gzip; decompress it first",
+        b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it first",
+        b"\xfd7zXZ": "is compressed by xz; decompress it first",
+        b"BZh": "is compressed by bzip2; decompress it first",
+        b"PK\x03\x04": "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV",
+        b"\xd0\xcf\x11\xe0": "is an Excel workbook; save the sheet as CSV",
+        b"%PDF-": "is a PDF; export the table as CSV",
+    }
+)
 
 type Reader = Callable[[bytes, str, Findings], None]
 
@@ -45,6 +59,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         each.name: each
         for each in (
             Format("nmap-xml", "nmap's XML (nmap -oX)", nmap_xml.read),
+            Format("masscan-xml", "masscan's XML (masscan -oX)", nmap_xml.read),
             Format("netbox", "NetBox: the REST API's JSON, or a CSV export", netbox.read),
             Format("csv", "a table with columns such as host, port, product, version", csv_rows.read),
             Format("compose", "a Compose file", compose.read),
@@ -108,12 +123,14 @@ def read_inventory(
     file_format: str | None = None,
     keep_names: bool = False,
     known: PublicNames = KNOWN_EVERYWHERE,
+    named_by: GreetingReader = lambda _: None,
 ) -> Inventory:
     """Return the inventory that all files together describe.
 
     `file_format` names the format of all files, else each is recognised. `known` says of the names of
-    products and services whether everybody may use them; others lose their names unless `keep_names`. Raises
-    InventoryError with the faults of all files.
+    products and services whether everybody may use them; others lose their names unless `keep_names`.
+    `named_by` identifies a service by its banner where no file names a product. Raises InventoryError with
+    the faults of all files.
     """
     findings = Findings()
     sources: list[Source] = []
@@ -137,12 +154,19 @@ def read_inventory(
     if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
         findings.faults.add("the inventory", "describes no host that runs")
     findings.faults.raise_any()
-    return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known)
+    if not any(host.services for host in findings.hosts):
+        findings.unread.append(_NO_PORTS)
+    return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
 
 
 def _why_unknown(raw: bytes) -> str:
     if not raw.strip():
         return "is empty"
+    for signature, what in _COMPRESSED.items():
+        if raw.startswith(signature):
+            return what
+    if _MASSCAN_LIST.search(raw[:_HEAD]):
+        return "is masscan's list or JSON; scan with -oX FILE and import that file"
     if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):
         return "is what nmap prints for people; scan with -oX FILE and import that file"
     return f"has no known format; name it by --format: {', '.join(FORMATS)}"
@@ -153,7 +177,7 @@ def recognise(raw: bytes) -> str | None:
     head = raw[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     utf16 = raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in raw[:4]
     if head[:1] == b"<" or (utf16 and b"<" in raw[:4]):
-        return "nmap-xml"
+        return "masscan-xml" if b'scanner="masscan"' in head else "nmap-xml"
     if head[:1] in {b"{", b"["}:
         return _json_format(raw[: 64 * 1024])
     if not utf16 and re.search(

@@ -19,6 +19,7 @@ TITLES: Final[Mapping[Level, str]] = {
 }
 _FORMATS: Final[Mapping[str, str]] = {
     "nmap-xml": "a scan by nmap",
+    "masscan-xml": "a scan by masscan",
     "netbox": "an export of NetBox",
     "csv": "a table",
     "compose": "a Compose file",

@@ -13,7 +13,7 @@ from typing import Literal
 
 from dryrun_replica.inventory.model import WRAPPED, Service
 from dryrun_replica.recipes.answers import NoAnswerError, generate
-from dryrun_replica.recipes.probes import PLACES, Pattern, read_table
+from dryrun_replica.recipes.probes import PLACES, REFERENCE, Pattern, read_table
 
 MAX_BANNERS = 500
 """Of one table: each is searched for in thousands of expressions, and an inventory can have any number."""
@@ -21,7 +21,6 @@ _MOST_TRIES = 2
 """Patterns of one product."""
 _MOST_TRIGGER = 200
 _LIKELY_VERSION = "1.0"
-_REFERENCE = re.compile(r"\$([0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ class BannerTable:
         for wanted in dict.fromkeys((version, _LIKELY_VERSION, None)):
             groups = {}
             if wanted is not None and pattern.version is not None:
-                reference = _REFERENCE.fullmatch(pattern.version)
+                reference = REFERENCE.fullmatch(pattern.version)
                 if reference is not None:
                     groups[int(reference[1])] = wanted.encode("ascii", "replace")
             try:
@@ -133,7 +132,7 @@ class BannerTable:
                 continue
             found = compiled.search(answer)
             if found is not None and self._is_named_first(number, answer):
-                return Banner(pattern.product, _version(pattern, found), _trigger(pattern), answer)
+                return Banner(pattern.product, pattern.version_in(found), _trigger(pattern), answer)
         return None
 
     def _is_named_first(self, number: int, answer: bytes) -> bool:
@@ -165,16 +164,3 @@ def _ended(answer: bytes, compiled: re.Pattern[bytes]) -> bytes:
 def _trigger(pattern: Pattern) -> bytes:
     question = pattern.probe.data
     return b"GET " if question.startswith(b"GET / ") else question[:_MOST_TRIGGER]
-
-
-def _version(pattern: Pattern, found: re.Match[bytes]) -> str | None:
-    if pattern.version is None:
-        return None
-    if "$P(" in pattern.version or "$SUBST(" in pattern.version or "$I(" in pattern.version:
-        return None
-    return (
-        _REFERENCE.sub(
-            lambda reference: (found[int(reference[1])] or b"").decode("latin-1"), pattern.version
-        ).strip()
-        or None
-    )

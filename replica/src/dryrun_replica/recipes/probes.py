@@ -15,6 +15,8 @@ MAX_TABLE_BYTES = 16 * 1024**2
 _PROBE = re.compile(r"Probe (TCP|UDP) (\S+) q(.)(.*)")
 _MATCH = re.compile(r"(match|softmatch) (\S+) m(.)(.*)")
 _FIELD = re.compile(r"\s*(p|v|i|h|o|d)(\W)(.*?)\2")
+REFERENCE = re.compile(r"\$([0-9])")
+"""What stands in a name or version for a group of the expression."""
 _SENT_BY_DEFAULT = 7
 """nmap's default intensity: probes of a higher rarity are not sent to an unusual port."""
 
@@ -49,6 +51,15 @@ class Pattern:
             return re.compile(self.expression, flags)
         except (re.PatternError, OverflowError, RecursionError):
             return None
+
+    def version_in(self, found: re.Match[bytes]) -> str | None:
+        """Return the version that a match of the expression states; None too where nmap would compute it."""
+        if self.version is None or any(each in self.version for each in ("$P(", "$SUBST(", "$I(")):
+            return None
+        stated = REFERENCE.sub(
+            lambda reference: (found[int(reference[1])] or b"").decode("latin-1"), self.version
+        )
+        return stated.strip() or None
 
 
 def read_table(path: Path) -> list[Pattern]:

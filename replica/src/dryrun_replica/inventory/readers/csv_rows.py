@@ -11,9 +11,12 @@ from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import Row, table
 from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of, words_of
 
-ADDRESS = ("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address")
+ADDRESS = (
+    *("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address"),
+    *("ipaddress", "ip_addr", "host_ip", "ip4", "ip6"),
+)
 NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
-PORT = ("port", "ports", "port_number", "portid", "dst_port")
+PORT = ("port", "ports", "port_number", "portid", "dst_port", "open_ports", "open_port", "tcp_ports")
 _TRANSPORT = ("transport", "protocol", "proto", "l4_protocol")
 _SERVICE = ("service", "service_name", "app_protocol", "application_protocol")
 _PRODUCT = ("product", "software", "application", "app", "service_product")

@@ -21,6 +21,10 @@ MAX_ELEMENTS = 4_000_000
 MAX_PORTS_OF_A_HOST = 2 * 65536
 _PORT = ["host", "ports", "port"]
 _CHUNK = 1024 * 1024
+_PARTS_OF_ANSWERS = frozenset(
+    {"http.server", "html-full", "X509", "X509CA", "vuln", "heartbleed", "ticketbleed"}
+)
+"""masscan's names of what it takes out of an answer (`masscan_app_to_string`)."""
 _TWICE = "services that the scan lists twice, merged"
 ALL_PORTS = 65535
 _NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
@@ -45,7 +49,10 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         parser.Parse(b"", True)
     except pyexpat.ExpatError as error:
         what = pyexpat.ErrorString(error.code)
-        findings.faults.add(f"{file}:{error.lineno}", f"is not XML: {what}; was the scan interrupted?")
+        findings.faults.add(
+            f"{file}:{error.lineno}",
+            f"is not XML: {what}; was the scan interrupted? `nmap --resume FILE` ends one",
+        )
     except (_RefusedError, LookupError, ValueError) as error:
         # An encoding that Python does not know, or one of several bytes a character.
         findings.faults.add(f"{file}:{parser.CurrentLineNumber}", str(error))
@@ -140,6 +147,8 @@ class _Reader:
         match inside:
             case ["state"]:
                 port.open = attributes.get("state") == "open"
+            case ["service"] if "banner" in attributes:
+                self._read_answer(port, attributes.get("name", ""), attributes["banner"][:MAX_TEXT])
             case ["service"]:
                 port.service = attributes
             case ["script"]:
@@ -149,6 +158,13 @@ class _Reader:
                     port.banner = attributes.get("output", "")[:MAX_TEXT]
             case ["script", *_]:
                 self._read_script(port, name, attributes)
+
+    def _read_answer(self, port: _Port, name: str, text: str) -> None:
+        """Take what masscan heard: one element for each answer, and for some parts of one."""
+        if name == "title":
+            port.title = text
+        elif name not in _PARTS_OF_ANSWERS:
+            port.service, port.banner = {"name": "pop3" if name == "pop" else name}, text
 
     def _read_script(self, port: _Port, name: str, attributes: dict[str, str]) -> None:
         if name == "table":
