@@ -1,5 +1,6 @@
 """What one file, or several together, say of one service."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -7,6 +8,7 @@ STATED = 1.0
 """How sure people's tables are taken to be."""
 GUESSED = 0.3
 """Of what is known by its port number only."""
+_VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
 _SURE = 0.8
 """From here on a product is known: a scan heard it, or a person wrote it."""
 
@@ -128,3 +130,19 @@ def rank(service: FoundService) -> tuple[tuple[bool, float, bool, bool], tuple[b
     """The surest product first, and where none is named the surest name; of equal ones the first file's."""
     product = sureness_of_product(service)
     return (product, (False, 0.0)) if service.product else (product, _sureness_of_name(service))
+
+
+def described(name: str, *, product: str | None = None, version: str | None = None) -> FoundService:
+    """Return a service by the name that a person gave it; `product` and `version` count more than the name.
+
+    >>> service = described("PostgreSQL 15.3")
+    >>> service.product, service.version
+    ('PostgreSQL', '15.3')
+    """
+    name = name.strip()[:200]
+    head, _, last = name.replace("/", " ").rpartition(" ")
+    at_end = _VERSION.fullmatch(last)
+    if at_end is not None and head.strip():
+        name, version = head.strip(), version or at_end[1]
+    # A word may be a protocol or a product: `assembly` decides which.
+    return FoundService(name=name, product=product or name, version=version)

@@ -6,7 +6,7 @@ Source: netboxlabs/diode-sdk-python, `DiodeDryRunClient.ingest` and `diode/v1/in
 
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
-from dryrun_replica.inventory.readers.netbox import described
+from dryrun_replica.inventory.found_service import described
 from dryrun_replica.inventory.tree import Item, json_item
 
 _TWICE = "services that Diode's entities list twice, merged"

@@ -1,4 +1,4 @@
-"""Reads NetBox: its REST API's JSON, and the CSV that its pages export.
+"""Reads what NetBox exports: the JSON of its REST API here, the CSV of its pages in `netbox_table`.
 
 JSON: an answer of the API (`results`), a list, or an object of such lists. One file may hold devices, virtual
 machines, addresses and services, or several files one kind each; NetBox's numbers join them.
@@ -6,31 +6,30 @@ Source: NetBox's serializers of `dcim.Device`, `virtualization.VirtualMachine`, 
 `ipam.Service`, versions 3.5 to 4.7.
 """
 
-import re
 from collections.abc import Iterator
 
 from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
-from dryrun_replica.inventory.found_service import FoundService
-from dryrun_replica.inventory.readers.csv_rows import ports_of
-from dryrun_replica.inventory.table import Row, table
+from dryrun_replica.inventory.found_service import FoundService, described
+from dryrun_replica.inventory.readers.netbox_table import read_table
+from dryrun_replica.inventory.readers.netbox_terms import (
+    IDENTIFYING,
+    NO_HOST,
+    NO_PARENT,
+    NO_PORT,
+    TWICE,
+    note_status,
+)
 from dryrun_replica.inventory.tree import Item, json_item
 
 DEVICE, MACHINE = "dcim.device", "virtualization.virtualmachine"
-_TWICE = "services that NetBox lists twice, merged"
-_NO_PARENT = "services of NetBox without a host of their own, left out"
-_NO_PORT = "services of NetBox that list no port, left out"
 _KINDS = (
     ("/api/dcim/devices/", "device"),
     ("/api/virtualization/virtual-machines/", "machine"),
     ("/api/ipam/ip-addresses/", "address"),
     ("/api/ipam/services/", "service"),
 )
-_VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
-_WITH_IDENTITY = ("site", "tenant", "location", "cluster", "rack")
-_NOT_RUNNING = frozenset({"planned", "inventory", "offline", "failed", "paused"})
-"""Of NetBox's statuses. What is `staged` or `decommissioning` still answers."""
 _MAX_LISTS = 50
 _MOST_OF_A_LIST = 10**9
 
@@ -38,7 +37,7 @@ _MOST_OF_A_LIST = 10**9
 def read(raw: bytes, file: str, findings: Findings) -> None:
     """Add the hosts of an export to `findings`; every fault names its path or line."""
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"{", b"["}:
-        _read_table(raw, file, findings)
+        read_table(raw, file, findings)
         return
     document = json_item(raw, file, findings.faults)
     if document is None:
@@ -125,23 +124,14 @@ def _read_host(record: Item, kind: str, findings: Findings) -> None:
     for address in addresses:
         findings.address(host, address)
     status = record.member("status")
-    _note_status(host, record_text(status) or (status.text("value") if status is not None else None))
+    note_status(host, _record_text(status) or (status.text("value") if status is not None else None))
     role = record.member("role", "device_role")
     host.purpose = host.purpose or (role.text("name", "display") if role is not None else None)
-    for member in _WITH_IDENTITY:
+    for member in IDENTIFYING:
         place = record.member(member)
         text = place.text("name", "display") if place is not None else None
         if text:
             findings.words.add(text[:200])
-
-
-def _note_status(host: FoundHost, status: str | None) -> None:
-    """Note whether a record says that its host is not running; without a status it says nothing."""
-    known = (status or "").casefold()
-    if known in _NOT_RUNNING:
-        host.absent = f"hosts that NetBox calls {known}, left out"
-    elif known:
-        host.is_said_to_run = True
 
 
 def _identities(kind: str, number: str | None, name: str | None, addresses: list[str]) -> list[str]:
@@ -181,7 +171,7 @@ def _read_address(record: Item, findings: Findings) -> None:
     interface = record.member("assigned_object")
     host = _parent(interface, findings) if interface is not None else None
     if host is None:
-        findings.notes["addresses of NetBox without a host, left out"] += 1
+        findings.notes[NO_HOST] += 1
         return
     address = as_address(text)
     same = findings.host([*sorted(host.identities)[:1], f"address {address}"])
@@ -192,20 +182,20 @@ def _read_address(record: Item, findings: Findings) -> None:
 def _read_service(record: Item, findings: Findings) -> None:
     host = _parent(record, findings)
     if host is None:
-        findings.notes[_NO_PARENT] += 1
+        findings.notes[NO_PARENT] += 1
         return
     host.is_listed = host.is_listed or False
     listed = record.member("port_mappings", "ports")
     if listed is not None and listed.value == []:
-        findings.notes[_NO_PORT] += 1
+        findings.notes[NO_PORT] += 1
     for transport, port, where in _ports(record):
         if transport not in {"tcp", "udp"}:
             findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
             continue
         number = findings.port(port, where)
         if number is not None:
-            service = described(record.text("name", "display") or "", record.member("custom_fields"))
-            findings.add_service(host, number, "udp" if transport == "udp" else "tcp", service, again=_TWICE)
+            service = _described(record.text("name", "display") or "", record.member("custom_fields"))
+            findings.add_service(host, number, "udp" if transport == "udp" else "tcp", service, again=TWICE)
 
 
 def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
@@ -214,7 +204,7 @@ def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
     if mappings is not None:
         # Since version 4.7; beside it `ports` is null where a service has several protocols.
         for item in mappings.items():
-            text = record_text(item)
+            text = _record_text(item)
             if text is None:
                 item.fault("is not text; expected something such as tcp/443")
                 continue
@@ -231,28 +221,21 @@ def _ports(record: Item) -> Iterator[tuple[str, object, str]]:
         record.fault("has no ports")
         return
     for item in ports.items():
-        yield (value or record_text(protocol) or "tcp").lower(), item.value, item.where
+        yield (value or _record_text(protocol) or "tcp").lower(), item.value, item.where
 
 
-def record_text(item: Item | None) -> str | None:
+def _described(name: str, fields: Item | None) -> FoundService:
+    """Return what a service's name says; custom fields `product`, `software` and `version` know better."""
+    return described(
+        name,
+        product=_field(fields, "product", "software", "application"),
+        version=_field(fields, "version", "product_version", "software_version"),
+    )
+
+
+def _record_text(item: Item | None) -> str | None:
     """Return the text that an item is; None when it is no text."""
     return item.value if item is not None and isinstance(item.value, str) else None
-
-
-def described(name: str, fields: Item | None = None) -> FoundService:
-    """Return what a service's name says, e.g. product and version of `PostgreSQL 15.3`.
-
-    Custom fields `product`, `software` and `version` know better.
-    """
-    product = _field(fields, "product", "software", "application")
-    version = _field(fields, "version", "product_version", "software_version")
-    name = name.strip()[:200]
-    head, _, last = name.replace("/", " ").rpartition(" ")
-    at_end = _VERSION.fullmatch(last)
-    if at_end is not None and head.strip():
-        name, version = head.strip(), version or at_end[1]
-    # A word may be a protocol or a product: `assembly` decides which.
-    return FoundService(name=name, product=product or name, version=version)
 
 
 def _field(fields: Item | None, *names: str) -> str | None:
@@ -269,82 +252,5 @@ def _field(fields: Item | None, *names: str) -> str | None:
             return None
         found = choices[0]
         if not isinstance(found.value, dict):
-            return record_text(found)
+            return _record_text(found)
     return found.text("label", "value") if isinstance(found.value, dict) else fields.text(*names)
-
-
-def _read_table(raw: bytes, file: str, findings: Findings) -> None:
-    rows = table(raw, file, findings.faults)
-    if rows is None:
-        return
-    columns = {*rows.columns}
-    for row in rows.rows():
-        if columns & {"port_mappings", "ports", "port"}:
-            _read_service_row(row, findings)
-        elif columns & {"role", "device_role", "manufacturer", "device_type", "vcpus", "cluster"}:
-            _read_host_row(row, findings)
-        else:
-            _read_address_row(row, findings)
-
-
-def _read_host_row(row: Row, findings: Findings) -> None:
-    name = row.first("name")
-    addresses = [
-        text
-        for column in (
-            "primary_ip",
-            "ip_address",
-            "primary_ip4",
-            "ipv4_address",
-            "primary_ip6",
-            "ipv6_address",
-            "primary_ipv4",
-            "primary_ipv6",
-        )
-        if (text := row.cells.get(column)) and as_address(text)
-    ]
-    if name is None and not addresses:
-        findings.notes["devices of NetBox without name and address, left out"] += 1
-        return
-    host = findings.host(identities_of([*addresses, *([name] if name else [])]))
-    host.is_listed = True
-    host.add_name(name)
-    for address in addresses:
-        findings.address(host, address)
-    _note_status(host, row.first("status"))
-    host.purpose = host.purpose or row.first("role", "device_role")
-    findings.words.update(text[:200] for column in _WITH_IDENTITY if (text := row.cells.get(column)))
-
-
-def _read_service_row(row: Row, findings: Findings) -> None:
-    parent = row.first("parent", "device", "virtual_machine")
-    if parent is None:
-        findings.notes[_NO_PARENT] += 1
-        return
-    host = findings.host(identities_of([parent]))
-    host.add_name(parent)
-    host.is_listed = host.is_listed or False
-    cell = row.first("port_mappings", "ports", "port")
-    if cell is None:
-        findings.notes[_NO_PORT] += 1
-        return
-    stated = (row.first("protocol") or "tcp").lower()
-    for number, transport in ports_of(cell, stated, row.where, findings):
-        service = described(row.first("name") or "")
-        service.product = row.first("product", "software", "application") or service.product
-        service.version = row.first("version") or service.version
-        findings.add_service(host, number, transport, service, again=_TWICE)
-
-
-def _read_address_row(row: Row, findings: Findings) -> None:
-    parent, text = (
-        row.first("parent", "assigned_object_parent", "device", "virtual_machine"),
-        row.first("ip_address", "address"),
-    )
-    if parent is None or text is None or as_address(text) is None:
-        findings.notes["addresses of NetBox without a host, left out"] += 1
-        return
-    host = findings.host(identities_of([parent, text]))
-    host.add_name(parent)
-    findings.address(host, text)
-    host.add_name(row.first("dns_name"))
