@@ -56,6 +56,8 @@ from approval_api.database.migration import migrate_when_reachable
 from approval_api.database.watching import watch
 from approval_api.events.shared_reads import SharedReads
 from approval_api.events.waker import Waker
+from approval_api.experiments.calculations import Calculations
+from approval_api.experiments.conductor import Conductor
 from approval_api.experiments.service import Experiments
 from approval_api.follower.follower import Follower
 from approval_api.notifications.noticing import Noticing
@@ -181,12 +183,16 @@ def _compose_dryrun(
         orchestrator_transport,
     )
     app.state.reports = Reports(app.state.engine, app.state.metrics, str(settings.public_url or ""))
-    app.state.experiments = Experiments(
+    may_run = app.state.standing.may_run
+    app.state.experiments = Experiments(app.state.engine, app.state.orchestrator, may_run)
+    app.state.calculations = Calculations()
+    app.state.conductor = Conductor(
         app.state.engine,
         app.state.orchestrator,
         app.state.reports,
         app.state.limits,
-        may_run=app.state.standing.may_run,
+        may_run,
+        app.state.calculations,
     )
     app.state.checks = Checks(app.state.engine, app.state.reports)
     app.state.schedules = Schedules(app.state.engine, app.state.experiments)
@@ -296,7 +302,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.orchestrator.record_span = telemetry.record
         await stack.enter_async_context(state.orchestrator)
         stack.push_async_callback(state.reports.close)
-        stack.push_async_callback(state.experiments.close)
+        stack.push_async_callback(state.calculations.close)
         stack.push_async_callback(state.checks.close)
         outbox = Outbox(
             state.engine,
@@ -310,7 +316,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             "waking of streams": state.waker.run,
             "outbox": outbox.run,
             "reports": state.reports.run,
-            "experiments": state.experiments.run,
+            "experiments": state.conductor.run,
             "schedules": state.schedules.run,
             "open streams": state.open_streams.run,
         }

@@ -172,7 +172,7 @@ class Site:
             experiment: str = answer.json()["id"]
             async with asyncio.timeout(90):
                 while True:
-                    await self.api.app.state.experiments.work_once()
+                    await self.api.app.state.conductor.work_once()
                     shown = (await self.api.get(f"/experiments/{experiment}")).json()
                     if (
                         shown["results"]

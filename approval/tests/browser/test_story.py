@@ -70,7 +70,7 @@ async def let_a_night_pass(site, page, schedule, nth, image, *, misses=""):
     await page.goto(f"/dryrun/schedules/{schedule}")
     async with asyncio.timeout(60):
         while await measured_in(site, schedule, nth) < 2:
-            await site.api.app.state.experiments.work_once()
+            await site.api.app.state.conductor.work_once()
             for session in set(site.orchestrator.sessions) - known:
                 known.add(session)
                 ScriptedSession(site.orchestrator, session).scanned_by("network", misses=misses, image=image)

@@ -9,7 +9,8 @@ from scripted_session import HOSTILE, ScriptedSession, scan_all
 from sqlalchemy import text
 
 from approval_api.app import create_app
-from approval_api.experiments.service import Experiments
+from approval_api.experiments.calculations import Calculations
+from approval_api.experiments.conductor import Conductor
 from approval_api.reports.worker_process import WorkFailedError
 from approval_api.sessions import service as sessions
 from approval_api.web.problems import ProblemError
@@ -60,7 +61,11 @@ async def test_an_experiment_goes_on_where_a_killed_service_left_it(
 async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator, scanned, engine, eventually):
     state = api.app.state
     may_run = state.experiments.may_run
-    others = [Experiments(engine, state.orchestrator, state.reports, state.limits, may_run) for _ in range(3)]
+    processes = [Calculations() for _ in range(3)]
+    others = [
+        Conductor(engine, state.orchestrator, state.reports, state.limits, may_run, each)
+        for each in processes
+    ]
     tasks = [asyncio.create_task(_always(other)) for other in others]
     try:
         experiment = await request(api)
@@ -69,16 +74,16 @@ async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator,
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for other in others:
-            await other.close()
+        for each in processes:
+            await each.close()
     assert shown["measured"] == 8
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM gateway.dryrun_sessions")) == 8
 
 
-async def _always(experiments):
+async def _always(conductor):
     while True:
-        await experiments.work_once()
+        await conductor.work_once()
 
 
 async def test_a_choice_that_is_not_installed_is_refused_and_nothing_is_stored(api, orchestrator):
@@ -145,15 +150,14 @@ async def test_a_run_that_another_process_has_started_does_not_fail_with_an_atte
 async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):
     experiment = await request(api, repetitions=1)
     shown = await until(api, experiment["id"], is_summed_up, eventually)
-    worker = api.app.state.experiments._worker
 
     async def fails(*_):
         raise WorkFailedError("it took too long")
 
-    monkeypatch.setattr(worker, "call", fails)
+    monkeypatch.setattr(api.app.state.calculations, "sum_up", fails)
     async with api.app.state.engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.experiments SET results_of = 1"))
-    await api.app.state.experiments.work_once()
+    await api.app.state.conductor.work_once()
     after = (await api.get(f"/experiments/{experiment['id']}")).json()
     assert after["results"] == shown["results"]
 
@@ -162,13 +166,13 @@ async def test_its_page_looks_for_news_until_the_results_of_all_sessions_are_the
     api, orchestrator, scanned, eventually, monkeypatch
 ):
     summing = asyncio.Event()
-    sum_up = Experiments._sum_up
+    sum_up = Conductor._sum_up
 
     async def later(self, experiment_id):
         if summing.is_set():
             await sum_up(self, experiment_id)
 
-    monkeypatch.setattr(Experiments, "_sum_up", later)
+    monkeypatch.setattr(Conductor, "_sum_up", later)
     experiment = await request(api, seeds=[3], repetitions=1)
     page = f"/dryrun/experiments/{experiment['id']}"
     await until(api, experiment["id"], lambda shown: shown["state"] == "done", eventually)
@@ -190,14 +194,14 @@ async def test_what_breaks_one_experiment_does_not_stop_another(
     api, orchestrator, scanned, eventually, monkeypatch
 ):
     first = await request(api, repetitions=1)
-    start = api.app.state.experiments._start_next
+    start = api.app.state.conductor._start_next
 
     async def broken(experiment):
         if str(experiment.id) == first["id"]:
             raise ValueError("an answer that nobody foresaw")
         await start(experiment)
 
-    monkeypatch.setattr(api.app.state.experiments, "_start_next", broken)
+    monkeypatch.setattr(api.app.state.conductor, "_start_next", broken)
     second = await request(api, repetitions=1)
     shown = await until(api, second["id"], is_summed_up, eventually)
     assert shown["measured"] == 4

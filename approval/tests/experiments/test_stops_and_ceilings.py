@@ -96,7 +96,7 @@ async def test_at_most_one_session_of_all_that_a_person_compares_waits_for_a_pla
     for _ in range(4):
         await request(api)
     for _ in range(4):
-        await api.app.state.experiments.work_once()
+        await api.app.state.conductor.work_once()
     listed = (await api.get("/sessions")).json()["sessions"]
     assert sum(session["phase"] in {"requested", "queued"} for session in listed) == 1
 

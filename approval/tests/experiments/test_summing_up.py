@@ -5,8 +5,9 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from approval_api.experiments import measured_runs, service
-from approval_api.experiments.service import Experiments
+from approval_api.experiments import conductor, measured_runs
+from approval_api.experiments.calculations import Calculations
+from approval_api.experiments.conductor import Conductor
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 
 
@@ -49,14 +50,14 @@ async def test_those_that_cannot_be_summed_up_take_little_of_the_time(engine, mo
         raise WorkFailedError("summing up an experiment took more than 60 s")
 
     monkeypatch.setattr(WorkerProcess, "call", call)
-    monkeypatch.setattr(service, "_SUM_UP_AGAIN_SECONDS", 0.0)
-    experiments = Experiments(engine, None, None, None, None)
+    monkeypatch.setattr(conductor, "_SUM_UP_AGAIN_SECONDS", 0.0)
+    working = Conductor(engine, None, None, None, None, Calculations())
     await measured_ones(engine, 4)
-    await experiments.work_once()
+    await working.work_once()
     assert len(tried) == 4
     # For ten times as long as one took, the rounds are for others.
-    await experiments.work_once()
+    await working.work_once()
     assert len(tried) == 4
-    experiments._try_again_at = 0.0
-    await experiments.work_once()
+    working._try_again_at = 0.0
+    await working.work_once()
     assert len(tried) == 5

@@ -11,6 +11,7 @@ from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.checks.service import Checks
 from approval_api.experiments import listing
+from approval_api.experiments.comparison import compare
 from approval_api.experiments.listing import ExperimentList
 from approval_api.experiments.service import Experiments
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
@@ -54,7 +55,8 @@ async def compare_sessions(
     request: Request, _: Reader, _turn: ReportTurn, baseline: UUID, session: UUID
 ) -> ExperimentResults:
     """Compare two sessions as an experiment of two arms, which are named by the sessions' ids."""
-    return await _experiments(request).compare(baseline, session)
+    state = request.app.state
+    return await compare(state.reports, state.calculations, baseline, session)
 
 
 @router.get("/facts")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.access.large_answers import ReportTurn
 from approval_api.access.permission import Reader
-from approval_api.experiments.service import NO_SCORES, Experiments
+from approval_api.experiments.comparison import NO_SCORES, compare
 from approval_api.pages.experiments.view import drawn
 from approval_api.pages.rendering import page
 from approval_api.reports import listed
@@ -49,9 +49,9 @@ async def show_comparison(
     if is_requested and before is None:
         missing = "No earlier session of this template has scores; choose one to compare with"
     if is_requested and before is not None and after is not None:
-        experiments: Experiments = state.experiments
         try:
-            results = (await experiments.compare(before, after)).with_short_names()
+            compared = await compare(state.reports, state.calculations, before, after)
+            results = compared.with_short_names()
         except ProblemError as error:
             if error.problem.type != problem_type(NO_SCORES):
                 raise
