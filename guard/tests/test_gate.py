@@ -189,3 +189,10 @@ async def test_the_role_decides_which_ceiling_applies(guard: Guard):
     made = [await guard.make_container(words.container(SCAN, NetworkingConfig=None)) for _ in range(3)]
     starts = await asyncio.gather(*(guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made))
     assert sorted(reply.status for reply in starts) == [204, 204, 403]
+
+
+async def test_an_engine_whose_api_is_too_old_is_not_used(guard):
+    guard.engine.api = "1.43"
+    answer = await guard.ask("GET", "/v1.45/containers/json")
+    assert answer.status == 503
+    assert "the engine's API is 1.43; 1.44 is the oldest that is safe" in answer.json()["message"]

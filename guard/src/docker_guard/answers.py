@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import labels
-from docker_guard.engine import NEWEST_API, OLDEST_API, Reply
+from docker_guard.engine import NEWEST_API, OLDEST_API, Reply, dotted
 from docker_guard.refusal import EngineDownError, Refusal
 from docker_guard.refusal import shown as shown_text
 
@@ -80,8 +80,8 @@ def version_numbers(value: Any) -> Any:
     newest = min(tuple(map(int, value["ApiVersion"].split("."))), NEWEST_API)
     return {
         "Version": value.get("Version", ""),
-        "ApiVersion": ".".join(map(str, newest)),
-        "MinAPIVersion": ".".join(map(str, OLDEST_API)),
+        "ApiVersion": dotted(newest),
+        "MinAPIVersion": dotted(OLDEST_API),
         "Os": value.get("Os", ""),
         "Arch": value.get("Arch", ""),
     }

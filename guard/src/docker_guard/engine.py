@@ -103,9 +103,9 @@ class Engine:
             newest = tuple(map(int, reply.json()["ApiVersion"].split(".")))
             if newest < OLDEST_API:
                 raise EngineDownError(
-                    f"the engine's API is {newest}; {OLDEST_API} is the oldest that is safe"
+                    f"the engine's API is {dotted(newest)}; {dotted(OLDEST_API)} is the oldest that is safe"
                 )
-            self._api = ".".join(map(str, min(newest, NEWEST_API)))
+            self._api = dotted(min(newest, NEWEST_API))
         return self._api
 
     async def call(
@@ -285,3 +285,8 @@ class Engine:
                 auto_decompress=False,
             )
         return self._session
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """Return a version as people write it, e.g. `1.45`."""
+    return ".".join(map(str, version))

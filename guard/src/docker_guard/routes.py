@@ -19,7 +19,7 @@ from docker_guard.answers import (
     version_numbers,
 )
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork, Nothing, parse_body
-from docker_guard.engine import NEWEST_API, OLDEST_API
+from docker_guard.engine import NEWEST_API, OLDEST_API, dotted
 from docker_guard.gate import Asked, Gate
 from docker_guard.parameters import Parameter, always, filters, flag, matching, never
 from docker_guard.refusal import Refusal, shown
@@ -113,7 +113,7 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
     version = _VERSION.match(path)
     if version:
         if not OLDEST_API <= (int(version[1]), int(version[2])) <= NEWEST_API:
-            oldest, newest = (".".join(map(str, each)) for each in (OLDEST_API, NEWEST_API))
+            oldest, newest = (dotted(each) for each in (OLDEST_API, NEWEST_API))
             raise Refusal("version", f"API {oldest} to {newest} are supported, not {path[2:6]}", 400)
         path = path[version.end() :]
     segments = path.split("/")

@@ -29,6 +29,7 @@ class FakeEngine:
     asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     """(method, path prefix) to the status and message with which such calls are refused."""
+    api: str = "1.47"
     create_seconds: float = 0.0
     change_seconds: float = 0.0
     """How long a start, a stop, a removal, or the creation of a network takes."""
@@ -182,7 +183,9 @@ class _Server:
         return web.Response(text="OK")
 
     async def version(self, _: web.Request) -> web.Response:
-        return web.json_response({"Version": "26.1.5", "ApiVersion": "1.47", "MinAPIVersion": "1.24"})
+        return web.json_response(
+            {"Version": "26.1.5", "ApiVersion": self._engine.api, "MinAPIVersion": "1.24"}
+        )
 
     async def info(self, _: web.Request) -> web.Response:
         return web.json_response(self._engine.info)
