@@ -9,7 +9,7 @@ from engine_in_memory.engine import FakeImage
 from stage import NETWORK
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import supervisor
+from dryrun_orchestrator import running_sessions, supervisor
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.journal import Journal
@@ -20,7 +20,8 @@ from dryrun_orchestrator.session import loop
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(supervisor, "LOOP_RETRY_SECONDS", 0.05)
+    for module in (supervisor, running_sessions):
+        monkeypatch.setattr(module, "LOOP_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(loop, "MAX_PAUSE_SECONDS", 0.05)
 
 

@@ -17,7 +17,6 @@ from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet_view import fleet_view, measure
 from dryrun_orchestrator.held_overlays import HeldOverlays
-from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.host_care import HostCare
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
@@ -25,9 +24,8 @@ from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRec
 from dryrun_orchestrator.placing import Placing
 from dryrun_orchestrator.pool.grounds import Surroundings
 from dryrun_orchestrator.pool.pool import Pool
-from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for_cold_start, drop
-from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.loop import SessionLoop
+from dryrun_orchestrator.pool.prepared_session import PreparedSession, drop
+from dryrun_orchestrator.running_sessions import LOOP_RETRY_SECONDS, RunningSessions
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.storage import NotStoredError
 from dryrun_serving.tracing import Record
@@ -43,7 +41,6 @@ class SessionDiffersError(Exception):
     """A session with this id already exists with different parameters."""
 
 
-LOOP_RETRY_SECONDS = 5.0
 SHUTDOWN_SECONDS = 8.0
 """For removing what is prepared, within the grace that services get to stop."""
 REREAD_SECONDS = 2.0
@@ -71,10 +68,8 @@ class Supervisor:
         self._files = files
         self._settings = settings
         self._now = now
-        self._running: dict[UUID, SessionContext] = {}
-        self._unstored_stops: set[UUID] = set()
-        """Requested while nothing could be stored; a loop that failed begins anew with them."""
         self._queue_changed = asyncio.Event()
+        self._running = RunningSessions(self._contexts, on_end=self._queue_changed.set)
         self._waiting = 0
         """Queued sessions that found no place."""
 
@@ -84,7 +79,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for host in self._hosts.all:
                 care = HostCare(host, self._hosts, self._journal, self._settings, self._now)
-                care.begin(group, self._wake, self._wake_all, partial(self._users_of, host))
+                care.begin(group, self._running.stir, self._running.stir_all, partial(self._running.on, host))
             group.create_task(self._prune_forever())
             group.create_task(self._run_sessions(group))
             group.create_task(self._reread_forever())
@@ -172,9 +167,8 @@ class Supervisor:
                 if session_id not in self._running:
                     raise
                 log.warning("session %s is stopped, which cannot be stored: %s", session_id, error)
-                self._unstored_stops.add(session_id)
-        if session_id in self._running:
-            self._running[session_id].stop_requested.set()
+                self._running.keep_stop(session_id)
+        self._running.stop(session_id)
         self._queue_changed.set()
         return await self.show(session_id)
 
@@ -232,13 +226,13 @@ class Supervisor:
         under_way = [r for r in records if r.phase is not Phase.QUEUED]
         for record in (*under_way, *unclaimed):
             if record.id not in self._running:
-                await self._start(record, group)
+                await self._running.start(record, group)
         measure(fleet_view(self._hosts, everything))
         metrics.OVERLAYS_HELD.set(sum(r.held_overlay is not None for r in everything))
         queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
         waiting = len(queued)
         async for record in self._placing.admitted(queued, everything, lambda: len(self._running)):
-            await self._start(record, group)
+            await self._running.start(record, group)
             waiting -= 1
         try:
             await self._tend_pool(group, everything, waiting)
@@ -261,42 +255,10 @@ class Supervisor:
                 await drop(self._running[due.id], due.cause, due.reason)
         fresh = await self._pool.prepare_next(records, self._around())
         if fresh is not None:
-            await self._start(fresh, group)
+            await self._running.start(fresh, group)
 
     def _around(self) -> Surroundings:
         return Surroundings(len(self._running), self._waiting, self.fault, self._placing.wanting)
-
-    async def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
-        context = await self._contexts.of(record)
-        self._running[record.id] = context
-        run = self._run_session(context, is_prepared=record.pool is not None)
-        group.create_task(run, name=f"session {record.id}")
-
-    async def _run_session(self, context: SessionContext, *, is_prepared: bool) -> None:
-        try:
-            if is_prepared:
-                if not await PreparedSession(context).run():
-                    # Claimed to start cold: what was prepared goes before its place does.
-                    await clear_for_cold_start(context)
-                    return
-                # Who claimed it may have chosen other collectors.
-                await self._contexts.plan(context)
-            if not await clear_for_cold_start(context):
-                if context.id in self._unstored_stops:
-                    context.stop_requested.set()
-                await SessionLoop(context).run()
-                self._unstored_stops.discard(context.id)
-        except NotStoredError as error:
-            # Each few seconds, and mostly on a full disk: a traceback would fill that of the logs.
-            log.warning("session %s: %s; trying again", context.id, error)
-            await asyncio.sleep(LOOP_RETRY_SECONDS)
-        except Exception:
-            # A failing session must not end the others; the journal still holds it, and it starts again.
-            log.exception("session %s: its loop failed", context.id)
-            await asyncio.sleep(LOOP_RETRY_SECONDS)
-        finally:
-            self._running.pop(context.id, None)
-            self._queue_changed.set()
 
     async def _record(self, session_id: UUID) -> SessionRecord:
         try:
@@ -317,14 +279,6 @@ class Supervisor:
 
     # background tasks
 
-    def _wake(self, session_id: UUID, container_id: str) -> None:
-        if session_id in self._running:
-            self._running[session_id].stir(container_id)
-
-    def _wake_all(self) -> None:
-        for context in self._running.values():
-            context.stir(None)
-
     async def _prune_forever(self) -> None:
         while True:
             try:
@@ -335,14 +289,6 @@ class Supervisor:
             except (NotStoredError, OSError) as error:
                 log.warning("not all that is old is deleted: %s", error)
             await asyncio.sleep(self._settings.reaper_seconds)
-
-    def _users_of(self, host: Host) -> set[UUID]:
-        """Return the running sessions that stand on a host."""
-        return {
-            session_id
-            for session_id, context in self._running.items()
-            if context.placement is None or host.name in context.placement.hosts
-        }
 
     async def _reread_forever(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from stage import Stage, images
 
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import supervisor as supervisor_module
-from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.pool import patience
 from dryrun_orchestrator.session import scanning
 
 
@@ -44,7 +44,7 @@ async def impatient(monkeypatch):
 def pooled(fleet, monkeypatch):
     """Each host has room for two sessions of four containers, and keeps one prepared."""
     monkeypatch.setattr(supervisor_module, "REREAD_SECONDS", 0.05)
-    monkeypatch.setattr(pool_module, "FIRST_PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr(patience, "FIRST_PAUSE", timedelta(seconds=0.2))
     resize(fleet, a=(8, 2), b=(8, 2), c=(8, 2))
     fleet.changes |= {"pool": "two=1"}
     return fleet

@@ -3,13 +3,13 @@ from datetime import timedelta
 import pytest
 
 from dryrun_orchestrator import supervisor as supervisor_module
-from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.pool import patience
 
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch):
     monkeypatch.setattr(supervisor_module, "REREAD_SECONDS", 0.05)
-    monkeypatch.setattr(pool_module, "FIRST_PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr(patience, "FIRST_PAUSE", timedelta(seconds=0.2))
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from prepared_sessions import claim, dropped, ready, rows
 from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Phase
+from dryrun_orchestrator import running_sessions
 from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
-from dryrun_orchestrator.pool import pool
+from dryrun_orchestrator.pool import patience
 from dryrun_orchestrator.pool.grounds import ONE_HOST
 
 
@@ -129,9 +130,9 @@ async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch
         (line,) = (await pooled.supervisor.show_pool()).lines
         assert line.note == "a session is being scanned or removed"
         if way == "patience ends":
-            monkeypatch.setattr(pool, "PATIENCE", timedelta(0))
+            monkeypatch.setattr(patience, "PATIENCE", timedelta(0))
         else:
-            supervisor._pool._measured_since[ONE_HOST] += timedelta(hours=1)
+            supervisor._pool._patience._measured_since[ONE_HOST] += timedelta(hours=1)
         await ready(pooled)
         assert (await pooled.supervisor.show(first)).phase is Phase.SCANNING
 
@@ -145,7 +146,7 @@ async def test_a_session_that_starts_before_another_has_ended_is_no_pause(pooled
         pooled.engine.images[DB] = FakeImage(health_after=math.inf)
         second = await pooled.start()
         await pooled.until(second, Phase.WAITING)
-        supervisor._pool._measured_since[ONE_HOST] -= pool.PATIENCE
+        supervisor._pool._patience._measured_since[ONE_HOST] -= patience.PATIENCE
         await supervisor.stop(first)
         await pooled.ended(first)
         await asyncio.sleep(0.2)  # it looks meanwhile
@@ -200,7 +201,8 @@ async def test_what_is_due_is_removed_while_nothing_can_be_stored_and_dropped_la
     async def fails(*_):
         raise JournalWriteError("the journal cannot be written: full")
 
-    monkeypatch.setattr(supervisor_module, "LOOP_RETRY_SECONDS", 0.05)
+    for module in (running_sessions, supervisor_module):
+        monkeypatch.setattr(module, "LOOP_RETRY_SECONDS", 0.05)
     async with pooled.running(), asyncio.timeout(20):
         (session_id,) = await ready(pooled)
         with monkeypatch.context() as patched:

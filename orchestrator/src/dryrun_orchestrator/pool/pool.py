@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 from dryrun_contract import pool as words
@@ -35,6 +35,7 @@ from dryrun_orchestrator.pool.grounds import (
     stands_on,
 )
 from dryrun_orchestrator.pool.memory import available_bytes
+from dryrun_orchestrator.pool.patience import Patience, is_of
 from dryrun_orchestrator.pool.prepared_session import trouble_of
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.provisioning import addresses_mapped
@@ -43,16 +44,8 @@ from dryrun_orchestrator.settings import Settings, Stock
 log = logging.getLogger(__name__)
 
 ACTOR = "the warm pool"
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
-"""After a failure; each further one within half an hour doubles the pause."""
 CLAIM_LOOK_SECONDS = 2.0
-PATIENCE = timedelta(minutes=2)
-"""How long the pool leaves the machine to sessions that follow each other: what is prepared beside a scan
-makes it slower."""
-_FAILURES = frozenset({DropCause.FAILED, DropCause.UNHEALTHY, DropCause.ISOLATION})
 _HELD = frozenset({PoolState.PREPARING, PoolState.READY})
-_STARTING = frozenset({Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING})
-_MEASURED = frozenset({Phase.SCANNING, Phase.CLEANING_UP})
 
 
 class Pool:
@@ -75,8 +68,7 @@ class Pool:
         )
         self._settings = settings
         self._now = now
-        self._measured_since: dict[str, datetime] = {}
-        """Host → since when, without a pause, some session or other is being scanned or removed there."""
+        self._patience = Patience(self._grounds, now)
 
     def warn_of_what_is_missing(self) -> None:
         """Log the templates of the settings that cannot be prepared, as the files are now."""
@@ -95,7 +87,7 @@ class Pool:
 
         One at a time on a host: a machine that prepares is slower for whoever works on it.
         """
-        self._note_work_of_others(records)
+        self._patience.note(records)
         moving = (PoolState.PREPARING, PoolState.DROPPING)
         busy = {name for record in records if record.pool in moving for name in stands_on(record)}
         installed = self._files.current
@@ -112,19 +104,6 @@ class Pool:
     def _shelves(self) -> list[tuple[Stock, str]]:
         """Return every stock of every host."""
         return [(stock, name) for stock in self._settings.pool for name in self._grounds.names]
-
-    def _note_work_of_others(self, records: Iterable[SessionRecord]) -> None:
-        """Note since when sessions are scanned or removed; one that starts meanwhile is no pause."""
-        phases: dict[str, set[Phase]] = {name: set() for name in self._grounds.names}
-        for record in records:
-            if record.pool is None:
-                for name in stands_on(record) & phases.keys():
-                    phases[name].add(record.phase)
-        for name, found in phases.items():
-            if not found & (_MEASURED | _STARTING):
-                self._measured_since.pop(name, None)
-            elif found & _MEASURED:
-                self._measured_since.setdefault(name, self._now())
 
     def _row(
         self, stock: Stock, name: str, installed: Installed
@@ -151,7 +130,7 @@ class Pool:
         return record, () if placement is None else (placement.event(encrypted=False),)
 
     def _lacks(self, stock: Stock, name: str, records: Iterable[SessionRecord]) -> bool:
-        held = [each for each in records if each.pool in _HELD and _is_of(each, stock, name)]
+        held = [each for each in records if each.pool in _HELD and is_of(each, stock, name)]
         return sum(not self._is_aging(each) for each in held) < stock.count
 
     def _obstacle(
@@ -168,32 +147,10 @@ class Pool:
         except (UnknownTemplateError, TemplateInvalidError) as error:
             return str(error)
         return (
-            self._work_of_others(name, records)
+            self._patience.work_of_others(name, records)
             or self._grounds.obstacle(name, template, records, around)
-            or self._pause(stock, name, records)
+            or self._patience.pause(stock, name, records)
         )
-
-    def _work_of_others(self, name: str, records: Iterable[SessionRecord]) -> str | None:
-        phases = {each.phase for each in records if each.pool is None and name in stands_on(each)}
-        if phases & _STARTING:
-            return "a session is starting, or waits for a place"
-        since = self._measured_since.get(name) if phases & _MEASURED else None
-        # A clock that was set back must not stop the pool.
-        if since is not None and timedelta(0) <= self._now() - since < PATIENCE:
-            return "a session is being scanned or removed"
-        return None
-
-    def _pause(self, stock: Stock, name: str, records: Iterable[SessionRecord]) -> str | None:
-        failed = [each for each in records if _is_of(each, stock, name) and _has_failed(each)]
-        if not failed:
-            return None
-        last = max(failed, key=lambda each: each.ended_at or each.created_at)
-        pause = min(FIRST_PAUSE * 2 ** min(len(failed) - 1, 10), LONGEST_PAUSE)
-        left = ((last.ended_at or last.created_at) + pause - self._now()).total_seconds()
-        # A clock that was set back must not stop the pool.
-        if 0 < left <= pause.total_seconds():
-            return f"the last one was dropped, next try in {left:.0f} s: {last.reason}"
-        return None
 
     # what is dropped
 
@@ -307,7 +264,7 @@ class Pool:
     def _line(
         self, stock: Stock, name: str, records: Sequence[SessionRecord], around: Surroundings
     ) -> words.PoolLine:
-        mine = [record for record in records if _is_of(record, stock, name)]
+        mine = [record for record in records if is_of(record, stock, name)]
         ready = sorted((each for each in mine if self._is_claimable(each)), key=_worth, reverse=True)
         preparing = sum(record.pool is PoolState.PREPARING for record in mine)
         note = None
@@ -345,15 +302,6 @@ async def _is_sound(context: SessionContext) -> bool:
     if trouble is not None:
         log.warning("prepared session %s starts cold: %s", context.id, printable(trouble, limit=500))
     return trouble is None
-
-
-def _is_of(record: SessionRecord, stock: Stock, name: str) -> bool:
-    is_alike = record.pool is not None and (record.template, record.seed) == (stock.template, stock.seed)
-    return is_alike and name in stands_on(record)
-
-
-def _has_failed(record: SessionRecord) -> bool:
-    return record.pool is PoolState.DROPPED and record.drop_cause in _FAILURES
 
 
 def _worth(record: SessionRecord) -> tuple[bool, datetime]:
