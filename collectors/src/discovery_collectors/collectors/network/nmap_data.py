@@ -1,4 +1,4 @@
-"""Prepares nmap's data for one run: shorter waits, ports and a match it lacks, and fewer requests."""
+"""Prepares nmap's data files for one run: shorter waits, more ports, corrected matches, fewer requests."""
 
 import re
 import shutil
@@ -47,13 +47,13 @@ _BARE_DNS = re.compile(
     rb"\\x07version\\x04bind\\0\\0\\x10\\0\\x03\|s? p/.*$",
     re.MULTILINE,
 )
-"""Matches by the flags of an answer that holds nothing but the question: whoever refuses it, or knows
-nothing, may set them. With them Hickory's refusal is NSD's, and Knot Resolver's Unbound's."""
+"""Matches by the flags of an answer that only repeats the question, which any server may set that refuses it:
+Hickory's refusal is taken for NSD's, and Knot Resolver's for Unbound's."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
 _SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in (FRAGILE, RADIOS))
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
-"""A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
-probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
+"""A broker answers whatever it does not understand with the header that it expects. Without this nmap
+tries all its probes, for 13 s (measured with RabbitMQ 4.0); its own script for AMQP needs intensity 7."""
 _REASON = (
     rb"(?:OK|Bad Request|Unauthorized|Forbidden|Not Found|Method Not (?:Allowed|Implemented)|"
     rb"Internal Server Error|Not Implemented|Service Unavailable)"
@@ -73,22 +73,22 @@ _BARE = re.compile(
     + rb"\|s?) p.*$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""Matches by a status, its usual reason and headers that every server may send: with them a refusal of gevent
-is the `Ajenti http control panel`, CrowdSec's a music server, others are televisions and PLCs."""
+"""Matches by a status, its usual reason and headers that every server may send: a refusal of gevent is
+taken for `Ajenti http control panel`, CrowdSec's for a music server, others for televisions and PLCs."""
 _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version", } }\n'
 """Version detection would run 47 scripts, some of which ask every web server for paths such as `/sdk` and
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
 
 
 _SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11Probe")
-"""Probes that `hurry` leaves to the ports they are meant for: each costs a silent service a whole wait."""
-_THOUGHTFUL = (b"GetRequest", b"Help", b"Hello", b"Verifier")
-"""Probes whose answer may take thought: a page, a client's name that is looked up, a device's next report.
-What understands another one answers at once, so it waits a third as long: at intensity 7 a service that
-understands nothing is asked 32 times. What is late is heard at the next probe, whose matches include the
-banner's."""
+"""Probes that `hurry` leaves to the ports they are meant for: at a silent service each takes a whole wait."""
+_SLOWLY_ANSWERED = (b"GetRequest", b"Help", b"Hello", b"Verifier")
+"""Probes whose answer may take time to compute: a page, a look-up of the client's name, a device's next
+report. Whoever understands any other probe answers it at once, so that those wait a third as long: at
+intensity 7 a service that understands nothing is asked 32 times. A late greeting is heard at the next probe,
+whose matches include the banner's."""
 _PACKETS_PER_QUESTION = 4
-"""Two connect, one asks, one acknowledges the answer: all wait in the relay, where a rate is kept."""
+"""Two open the connection, one asks, one acknowledges the answer; all wait in the relay for their turn."""
 
 
 @contextmanager
@@ -106,9 +106,9 @@ def nmap_environment(
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
     other probe, of which most wait a third as long, and for their turn at `packets_per_second`. nmap's own
     are 6000 and 5000. `hurry`: some probes are left to the ports they are meant for. Where nmap's data is not
-    found the environment is empty, and nmap goes by its own.
+    found the environment is empty, and nmap uses its own.
     """
-    source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
+    source = _folder_with(PROBES)
     if source is None:
         yield {}
         return
@@ -126,9 +126,14 @@ def nmap_environment(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _folder_with(name: str) -> Path | None:
+    """Return the folder of nmap's data that holds a file; None where nmap's data is not found."""
+    return next((folder for folder in DATA_FOLDERS if (folder / name).is_file()), None)
+
+
 def most_common_ports(count: int) -> frozenset[int]:
     """Return the TCP ports that nmap's --top-ports COUNT would take; none where its data is not found."""
-    source = next((folder for folder in DATA_FOLDERS if (folder / SERVICES).is_file()), None)
+    source = _folder_with(SERVICES)
     if source is None:
         return frozenset()
     frequencies = []
@@ -142,7 +147,7 @@ def most_common_ports(count: int) -> frozenset[int]:
 @cache
 def port_names() -> Mapping[int, str]:
     """Return TCP port → protocol by nmap's table; empty where its data is not found."""
-    source = next((folder for folder in DATA_FOLDERS if (folder / SERVICES).is_file()), None)
+    source = _folder_with(SERVICES)
     if source is None:
         return {}
     names = {}
@@ -157,7 +162,7 @@ def port_names() -> Mapping[int, str]:
 def amend_probes(
     probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, turn_ms: int = 0, hurry: bool = False
 ) -> bytes:
-    """Return nmap's probes file with waits set and matches for MariaDB, AMQP, NSCA and a protected Redis.
+    """Return nmap's probes file with waits set, and matches added, corrected and left out.
 
     `turn_ms`: how long a question may wait until its packets have their turn.
 
@@ -165,7 +170,7 @@ def amend_probes(
     follow it until the next `Probe` line.
     """
     probes = _EXCLUDED.sub(b"Exclude T:" + _SPARED, probes, count=1)
-    # Those of questions by UDP, which serve TCP as well.
+    # These belong to UDP probes, whose matches nmap uses for TCP as well.
     probes = _BARE_DNS.sub(b"", probes)
     starts = list(_PROBE.finditer(probes))
     parts = [probes[: starts[0].start()] if starts else probes]
@@ -178,7 +183,7 @@ def amend_probes(
             own = own.replace(_NSCA, _RANDOM_NSCA)
         else:
             brief_ms = min(answer_wait_ms, answer_wait_ms // 3 + turn_ms)
-            wait_ms = answer_wait_ms if start[1] in _THOUGHTFUL else brief_ms
+            wait_ms = answer_wait_ms if start[1] in _SLOWLY_ANSWERED else brief_ms
             wait = b"totalwaitms %d" % wait_ms
             own = _WAIT.sub(wait, own, count=1) if _WAIT.search(own) else b"\n" + wait + own
         if hurry and start[1] in _SELDOM:

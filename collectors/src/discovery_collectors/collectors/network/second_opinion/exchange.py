@@ -15,17 +15,17 @@ from discovery_collectors.running.scope import ScopedAddress
 
 ANSWER_BYTES = 64 * 1024
 PACKETS_PER_QUESTION = 10
-"""About what one costs, with opening and closing the connection; TLS needs some more."""
+"""Approximate cost of a question, with opening and closing the connection; through TLS it is twice that."""
 _SEGMENT_BYTES = 1400
 _SEGMENTS_PER_QUESTION = 2
-"""Of an answer, within its packets; a larger one is paid for when it has come."""
+"""Segments of an answer that this cost covers; further ones are charged when they have come."""
 _QUIET_SECONDS = 0.4
 """An answer is complete when nothing follows its last byte for this long."""
 _GOODBYE_SECONDS = 0.5
 _AT_ONCE = 3
-"""Questions to one port: what is silent to each would take all of its time one after another."""
+"""Questions under way to one port: one after another, a silent service would use up the port's time."""
 _ROUND_TRIPS = 20
-"""Within which whoever speaks the protocol begins to answer, beside the time to think."""
+"""A service that speaks the protocol begins to answer within so many, and the time to compute its answer."""
 _tls = cache(accepting_context)
 
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 class Questioner:
-    """Asks one port, until the port's time is up; by the clock, however many questions are under way."""
+    """Asks one port until the port's time is up; time counts once, however many questions are under way."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Questioner:
         rate: PacketRate,
         service_time: AbstractContextManager[None] | None = None,
     ) -> None:
-        """`service_time` is open while the service is waited for, and may be shared by several."""
+        """`service_time` is entered while an answer is awaited; several questioners may share it."""
         self.address = address
         self.port = port
         self.tls = False
@@ -98,9 +98,9 @@ class Questioner:
     ) -> Answer:
         """Send `questions` in one connection, each once the one before is answered; return the last answer.
 
-        `whole`: whether what has come is all that is needed. `in_a_hurry`: wait for the first byte no longer
-        than the way to the service and a moment's thought take. `then_end`: close the sending side after each
-        question, where that is possible (not in TLS). Never raises for what the service does.
+        `whole`: whether what has come is all that is needed. `in_a_hurry`: wait for the first byte only
+        as long as some round trips and a moment of computing take. `then_end`: close the sending side after
+        each question, where that is possible (not in TLS). Never raises for what the service does.
         """
         if self.time_is_up:
             return Answer(b"", Ending.NO_TIME)
@@ -111,7 +111,7 @@ class Questioner:
             answer, segments = await self._converse(
                 questions, whole, seconds, in_a_hurry=in_a_hurry, then_end=then_end
             )
-        # Each was acknowledged.
+        # Each segment is acknowledged, by a packet of its own.
         if segments > _SEGMENTS_PER_QUESTION:
             await self._rate.take(segments - _SEGMENTS_PER_QUESTION)
         return answer

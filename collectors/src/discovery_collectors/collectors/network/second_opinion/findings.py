@@ -25,7 +25,7 @@ class Finding:
 
 def improved(port: Port, finding: Finding) -> Port | None:
     """Return `port` with what `finding` adds; None when it adds nothing."""
-    # TLS alone says less than what nmap heard in it.
+    # That it speaks TLS says less than what nmap heard through it.
     only_tls = finding.name == _TLS and not finding.product and port.probed and port.name not in _SAYS_NOTHING
     stands = port.probed and port.product != finding.refuted
     product = _cleaned(finding.product) or (port.product if stands else "")

@@ -1,4 +1,4 @@
-"""Asks by HTTP/1.1 and reads the answer, as far as it gives a product away. Nothing is parsed into values."""
+"""Requests a page by HTTP/1.1, and reads those parts of the answer that may name a product."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from discovery_collectors.running.scope import ScopedAddress
 
 _STATUS = re.compile(rb"(?:HTTP/1\.[01]|ICY|RTSP/1\.0|SIP/2\.0) ([1-5][0-9]{2})[ \r\n]")
 _PROTOCOLS = {b"RTSP": "rtsp", b"SIP/": "sip"}
-"""How answers begin that only look like HTTP's → their protocol."""
+"""First bytes of answers that only look like HTTP → their protocol."""
 _HEAD_BYTES = 16 * 1024
 _HEADERS = 60
 _VALUE_CHARACTERS = 300
@@ -57,7 +57,7 @@ class HttpAnswer:
     generator: str
     """The page's meta tag `generator`, or `application-name`."""
     protocol: str = "http"
-    """Of the status line: `rtsp` and `sip` have the same form."""
+    """The status line's: those of RTSP and SIP have the same form."""
 
     @classmethod
     def read(cls, content: bytes) -> Self | None:
@@ -92,7 +92,7 @@ class HttpAnswer:
         return self.body.lstrip("\ufeff \t\r\n").startswith("<")
 
     def part(self, where: str) -> str:
-        """Return the part that a sign looks at, as `HttpSign.where` has it."""
+        """Return the part of the answer that `HttpSign.where` names."""
         if where == "body":
             return self.body
         if where == "json":

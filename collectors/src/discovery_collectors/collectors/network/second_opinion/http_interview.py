@@ -1,4 +1,4 @@
-"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most four pages more."""
+"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most four more."""
 
 import re
 
@@ -17,14 +17,14 @@ from discovery_collectors.collectors.network.second_opinion.page_names import st
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 
 _ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
-"""Asked of a server whose first page says nothing: Prometheus's metrics; etcd and Kubernetes; registries; how
-a program is."""
+"""Paths requested of a server whose first page says nothing: metrics of Prometheus, versions of etcd and
+Kubernetes, container registries, status pages."""
 _OF_BARE = ("/adv",)
-"""Asked of one whose first page has not even a header, a type or a date: Tang's keys."""
+"""Path requested of a server whose first page has no header but its length: Tang's keys."""
 _NO_REQUEST = b"\r\n\r\n"
 _SHORT_PAGE = 200
 _REDIRECTS = 3
-"""Prometheus under a path of its own: to the path, to its folder, to its first page."""
+"""Prometheus under a path of its own redirects to the path, to its folder, and to its first page."""
 _FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
 """Headers of a proxy that passes the Server header of others on."""
 _WANTS_TLS = re.compile(
@@ -40,7 +40,7 @@ async def ask_page(questioner: Questioner, path: str = "/", *, in_a_hurry: bool 
 
 
 def wants_tls(page: HttpAnswer) -> bool:
-    """Return whether a server that speaks TLS only complains of a plain request."""
+    """Return whether `page` is the complaint of a server that speaks only TLS about a plain request."""
     return page.status == 400 and _WANTS_TLS.search(page.body[:2000]) is not None
 
 
@@ -70,7 +70,7 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
 
 
 async def _complaint(questioner: Questioner) -> tuple[str, str] | None:
-    """Return what a server calls itself in its refusal of what is no request, nmap's first probe."""
+    """Return what a server calls itself when it refuses two empty lines, nmap's first probe."""
     refusal = HttpAnswer.read((await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)).content)
     return None if refusal is None else await _named(questioner, refusal)
 
@@ -81,7 +81,7 @@ async def _ask_named(questioner: Questioner, path: str) -> tuple[str, str] | Non
 
 
 async def _named(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
-    """Return product and version by the table's signs, by the exporters' way, or by the Server header."""
+    """Return product and version: by a sign of the table, by the Server header, or by metrics."""
     server, server_version = read_server(page.headers.get("server", ""))
     named_by_server = bool(server) and not is_library(server)
     for sign, pattern, version_pattern in SIGNS:
@@ -108,7 +108,7 @@ async def _version(questioner: Questioner, page: HttpAnswer, sign: HttpSign, pat
 
 
 async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
-    """Return what Prometheus would scrape there: an exporter, or a program that counts for itself."""
+    """Return what Prometheus would scrape there: an exporter, or a program with metrics of its own."""
     exporter = EXPORTER.match(page.title)
     if exporter is not None and "build_info" not in page.body:
         answer = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
@@ -121,7 +121,7 @@ async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] 
 
 
 def _library(page: HttpAnswer) -> tuple[str, str]:
-    """Return what only serves a program: the Server header's library, or a framework's mark."""
+    """Return the library or framework that serves a program: by its headers, or by Go's words for a 404."""
     name, version = read_server(page.headers.get("server", ""))
     if name:
         return name, version

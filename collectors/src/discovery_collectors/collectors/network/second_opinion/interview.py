@@ -22,7 +22,7 @@ _TLS_ALERT = b"\x15\x03"
 _TLS_NAMES = frozenset({"https", "ssl", "https-alt"})
 _HTTP_NAMES = frozenset({"http", "https", "https-alt", "http-proxy", "upnp"})
 _PLAINEST = b"GET / HTTP/1.0\r\n\r\n"
-"""To what may be no HTTP at all: a `Host:` line makes Redis log an attack."""
+"""For what may not speak HTTP at all: a `Host:` line makes Redis log an attack."""
 
 
 async def interview(questioner: Questioner, port: Port) -> Finding | None:
@@ -33,15 +33,15 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
         found = await _ask(questioner, question)
         if found is not None and (found.product or not found.refuted):
             return found
-        # Another product that speaks the protocol: what it says otherwise may name it.
+        # Another product speaks the protocol; its other answers may name it.
         unnamed = unnamed or found
     is_http = port.probed and port.name in _HTTP_NAMES
     first = await _open(questioner, is_http=is_http)
     if first.ending is Ending.CLOSED and not first.content and not questioner.tls:
-        # What speaks first may be lost, where the question makes the service break the connection.
+        # A greeting is lost where the question makes the service break the connection.
         first = await questioner.ask(b"")
     if port.number == PRINTERS_OWN and HttpAnswer.read(first.content) is None:
-        # What answers no HTTP may be a printer all the same: one page at most.
+        # It may be a printer all the same: one page at most.
         return None
     found = await _understand(questioner, first, is_http=is_http)
     if found is None and not questioner.tls and _may_be_tls(first):
@@ -82,7 +82,7 @@ async def _understand(questioner: Questioner, answer: Answer, *, is_http: bool) 
     if page is not None and page.protocol != "http":
         return await _named_by_status(questioner, page)
     if page is not None and page.status >= 400 and not is_http:
-        # Some want HTTP/1.1 and a Host.
+        # Some servers require HTTP/1.1 with a Host header.
         page = HttpAnswer.read((await http_interview.ask_page(questioner)).content) or page
     if page is None or (not questioner.tls and http_interview.wants_tls(page)):
         return None
@@ -122,7 +122,7 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
         found = next((each for each in await asyncio.gather(*answers) if each is not None), None)
         if found is not None:
             return found
-    # Some leave a request without headers unanswered.
+    # Some servers do not answer a request without headers.
     page = None if first.content else await http_interview.ask_page(questioner, in_a_hurry=True)
     late = None if page is None else HttpAnswer.read(page.content)
     if late is not None and late.protocol == "http":
@@ -131,9 +131,9 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
 
 
 async def _ask_beneath_tls(questioner: Questioner) -> Finding:
-    """Ask without TLS what says nothing behind it.
+    """Ask a service without TLS that says nothing through it.
 
-    PostgreSQL from version 17 on also begins with TLS at once, and drops whoever names no protocol there.
+    PostgreSQL begins with TLS at once from version 17 on, and drops clients that name no protocol there.
     """
     questioner.tls = False
     question = protocol_questions.named("postgresql")

@@ -1,6 +1,6 @@
-"""Asks open ports again that nmap could not name: bounded questions, a few at a time, HTTP and TLS first.
+"""Asks the open ports again that nmap could not name: bounded questions, a few at a time, HTTP and TLS first.
 
-No question offers a login, and none is written to a port where anything does harm.
+No question offers a login, and nothing is written to a port where any byte may do harm.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 
 CONFIDENCE = 0.93
-"""Of what a second opinion adds: above nmap's highest, 0.9, so that it holds; below what a login shows."""
+"""Of what a second opinion adds: above nmap's highest, 0.9, so that it prevails; below what a login shows."""
 _QUESTIONS_AT_ONCE = 32
 _QUESTIONS_PER_HOST = 4
 _FRUITLESS_PORTS = 12
-"""In a row on one host, after which the rest are not asked: a tarpit, or what answers everything."""
+"""After so many in a row a host's other ports are not asked: it is a tarpit, or answers everything."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Host:
     under_way: int = 0
     since: float = 0.0
     seconds: float = 0.0
-    """While at least one port was asked; waiting for nmap or for the rate is not the host's time."""
+    """Time in which at least one port was being asked; waiting for nmap or for the rate does not count."""
     asked: int = 0
     fruitless: int = 0
     warned: bool = False
@@ -57,7 +57,7 @@ class _Host:
 
 
 class SecondOpinion:
-    """One run's questions. `rate` is charged for every connection, `warn` gets what was not asked."""
+    """The questions of one run. `rate` is charged for every connection; `warn` is told what was not asked."""
 
     def __init__(self, patience: Patience, rate: PacketRate, warn: Callable[[str], None]) -> None:
         self._patience = patience

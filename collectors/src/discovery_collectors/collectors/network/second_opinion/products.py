@@ -1,4 +1,4 @@
-"""What products are called, and which names are no answer: those of libraries that serve a program."""
+"""What products are called, and which names belong to libraries that only serve a program."""
 
 import re
 
@@ -80,12 +80,12 @@ _ASKED_FOR_VERSION = frozenset(
 """nmap's products that state their version when they are asked in their own protocol, or prove to be another:
 nmap takes PgBouncer for PostgreSQL."""
 _TAKEN_FOR = frozenset({"Microsoft Windows RPC", "Redis key-value store"})
-"""What nmap calls others too: Samba, by a refusal that is anybody's; Valkey, KeyDB and Dragonfly, with the
-version that they state for old clients."""
+"""What nmap takes other products for, too: Samba, by a refusal that any server may send; Valkey, KeyDB and
+Dragonfly, with the version that they state for old clients."""
 _HEADER_IS_PRODUCT = frozenset({"sip", "sip-proxy"})
-"""Where nmap calls the whole header `Server`, its version too, the product."""
+"""Protocols of which nmap reports the whole header `Server`, with its version, as the product."""
 _SDK = re.compile(r"Portable SDK for UPnP(?: devices)?(?:/(?P<version>\d[\w.+~-]{0,30}))?", re.IGNORECASE)
-"""A name of several words, and a library: other headers' first word is the name."""
+"""A library whose name has several words; in other headers the first word is the name."""
 _PLATFORMS = frozenset({"python", "debian", "linux", "posix", "unix", "upnp", "dlnadoc"})
 """What a Server header may name before the product: `Linux/6.12, UPnP/1.0, Gerbera/2.5`."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
