@@ -85,3 +85,26 @@ def test_merge_keys_are_followed():
         "x-a: &a {image: redis, expose: [1]}\nservices: {a: {<<: *a, image: nginx}, b: {<<: [*a]}}"
     )
     assert services_of(inventory) == {"web-1": ["1/tcp nginx"], "cache-1": ["1/tcp redis"]}
+
+
+@pytest.mark.parametrize(
+    ("image", "served"),
+    [
+        ("quay.io/keycloak/keycloak:24.0", "8080/tcp keycloak 24.0"),
+        ("traefik:v3.0", "80/tcp traefik 3.0"),
+        ("tomcat:10.1", "8080/tcp tomcat 10.1"),
+        ("phpmyadmin", "80/tcp phpmyadmin"),
+        ("mongo-express:1.0", "8081/tcp mongo-express 1.0"),
+        ("prometheuscommunity/postgres-exporter:v0.15.0", "9187/tcp postgres-exporter 0.15.0"),
+        ("zookeeper:3.9", "2181/tcp zookeeper 3.9"),
+        ("bitnami/pgbouncer:1.22.1", "6432/tcp pgbouncer 1.22.1"),
+    ],
+)
+def test_an_image_without_ports_is_served_where_its_software_usually_listens(image, served):
+    inventory = read(f"services:\n  a: {{image: '{image}'}}\n")
+    assert [*services_of(inventory).values()] == [[served]]
+
+
+@pytest.mark.parametrize(("port", "name"), [(9000, "http"), (9187, "http"), (10000, None), (9999, None)])
+def test_a_port_alone_is_what_most_networks_use_it_for(port, name):
+    assert read(f"host,port\na,{port}\n").hosts[0].services[0].name == name

@@ -169,7 +169,10 @@ def _why_unknown(raw: bytes) -> str:
         return "is masscan's list or JSON; scan with -oX FILE and import that file"
     if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):
         return "is what nmap prints for people; scan with -oX FILE and import that file"
-    return f"has no known format; name it by --format: {', '.join(FORMATS)}"
+    known = ", ".join(FORMATS)
+    return (
+        f"has no known format; name it by --format: {known}. A table begins with a heading such as host,port"
+    )
 
 
 def recognise(raw: bytes) -> str | None:

@@ -23,36 +23,74 @@ class Protocol:
 
 
 _TABLE = """
-http | web | 80 8080 8000 8008 8081 3000 5000 9090 |  | nginx apache httpd apache2 lighttpd caddy iis tomcat
-    jetty gunicorn uwsgi uvicorn waitress thttpd mini_httpd webfs simplehttpserver werkzeug node express php
-    wordpress cherokee monkey openresty goahead boa micro_httpd yaws puma unicorn mongrel twisted tornado
-    cowboy jboss wildfly weblogic websphere glassfish confluence jira nextcloud owncloud drupal mediawiki
+http | web | 80 8080 8000 8008 8081 3000 5000 9090 |  | nginx apache httpd apache2 lighttpd caddy iis
+    waitress thttpd mini_httpd webfs simplehttpserver php wordpress cherokee monkey openresty goahead boa
+    micro_httpd yaws mongrel cowboy nextcloud owncloud drupal mediawiki joomla moodle phpmyadmin pgadmin
+    pgadmin4 vaultwarden
+http | web | 8080 |  | tomcat jetty jboss wildfly glassfish jira adminer kafka-ui swagger-ui puma unicorn
+    airflow twisted tornado
+http | web | 8081 |  | mongo-express
+http | web | 8000 |  | gunicorn uvicorn uwsgi django
+http | web | 5000 |  | werkzeug flask mlflow
+http | web | 3000 |  | node express metabase redmine nextjs
+http | web | 8090 |  | confluence
+http | web | 8069 |  | odoo
+http | web | 8088 |  | superset
+http | web | 8888 |  | jupyter
+http | web | 7001 |  | weblogic
+http | web | 9080 |  | websphere
+http | web | 5678 |  | n8n
+http | web | 1880 |  | node-red
 https | web | 443 8443 | 443 | https
-http-proxy | proxy | 3128 8888 |  | squid haproxy varnish traefik envoy tinyproxy privoxy pound hitch
-    nginx-proxy polipo ats
+http-proxy | proxy | 3128 8888 |  | squid privoxy polipo
+http-proxy | proxy | 8888 |  | tinyproxy
+http-proxy | proxy | 80 |  | haproxy varnish traefik nginx-proxy pound hitch ats
+http-proxy | proxy |  |  | envoy
+http-proxy | proxy | 8000 |  | kong
+http-proxy | proxy | 4180 |  | oauth2-proxy
 socks5 | proxy | 1080 |  | dante danted socks socks5 microsocks tor
-postgresql | database | 5432 |  | postgresql postgres pgbouncer pgpool timescaledb postgis
+postgresql | database | 5432 |  | postgresql postgres timescaledb postgis pgpool
+postgresql | database | 6432 |  | pgbouncer
 mysql | database | 3306 |  | mysql mariadb percona
+mysql | database | 6033 |  | proxysql
 ms-sql-s | database | 1433 |  | mssql sqlserver ms-sql sql
 oracle-tns | database | 1521 |  | oracle tns
 mongodb | database | 27017 |  | mongodb mongo mongod ferretdb
 cassandra | database | 9042 |  | cassandra scylla scylladb
-http | database | 5984 |  | couchdb couchbase
+http | database | 5984 |  | couchdb
+http | database | 8091 |  | couchbase
+http | database | 8123 |  | clickhouse
+http | database | 7474 |  | neo4j
+http | database | 8529 |  | arangodb
+http | database | 6333 |  | qdrant
+rethinkdb-client | database | 28015 |  | rethinkdb
 firebird | database | 3050 |  | firebird
 influxdb | database | 8086 |  | influxdb influx
-http | search | 9200 |  | elasticsearch opensearch solr meilisearch elastic kibana
+http | search | 9200 |  | elasticsearch opensearch elastic
+http | search | 5601 |  | kibana opensearch-dashboards
+http | search | 8983 |  | solr
+http | search | 7700 |  | meilisearch
 redis | cache | 6379 |  | redis valkey keydb dragonfly
+http | cache | 8081 |  | redis-commander
 memcached | cache | 11211 | 11211 | memcached memcache
-amqp | queue | 5672 5671 |  | rabbitmq activemq qpid amqp
+amqp | queue | 5672 5671 |  | rabbitmq qpid amqp
+apachemq | queue | 61616 |  | activemq
 mqtt | queue | 1883 8883 |  | mosquitto emqx mqtt hivemq vernemq
-kafka | queue | 9092 |  | kafka zookeeper redpanda
+kafka | queue | 9092 |  | kafka redpanda
+zookeeper | queue | 2181 |  | zookeeper
 nats | queue | 4222 |  | nats nats-server
-beanstalkd | queue | 11300 |  | beanstalkd gearman gearmand
+pulsar | queue | 6650 |  | pulsar
+nsq | queue | 4150 |  | nsq nsqd
+beanstalkd | queue | 11300 |  | beanstalkd
+gearman | queue | 4730 |  | gearman gearmand
 smtp | mail | 25 465 587 |  | postfix exim sendmail opensmtpd smtp smtps submission qmail exchange esmtp
+smtp | mail | 1025 |  | mailhog mailpit
 imap | mail | 143 993 |  | dovecot cyrus courier imap imapd imaps
 pop3 | mail | 110 995 |  | pop3 pop3d qpopper pop3s
 domain | dns | 53 | 53 | bind named unbound dnsmasq nsd knot powerdns pdns dns coredns domain
 ldap | directory | 389 636 |  | openldap slapd ldap ldaps 389-ds freeipa
+http | directory | 8080 |  | keycloak
+http | directory | 9000 |  | authentik
 kerberos-sec | directory | 88 | 88 | kerberos krb5 krb5kdc heimdal
 microsoft-ds | files | 445 |  | samba smb smbd cifs
 netbios-ssn | files | 139 | 137 | netbios nmbd netbios-ns
@@ -73,10 +111,22 @@ nrpe | monitoring | 5666 |  | nrpe nagios icinga icinga2
 munin | monitoring | 4949 |  | munin munin-node
 http | monitoring | 9090 |  | prometheus
 http | monitoring | 3000 |  | grafana
-http | monitoring | 9100 |  | node_exporter
+http | monitoring | 9100 |  | node_exporter node-exporter
 http | monitoring | 9093 |  | alertmanager
+http | monitoring | 9091 |  | pushgateway
+http | monitoring | 9104 |  | mysqld-exporter mysqld_exporter
+http | monitoring | 9113 |  | nginx-exporter nginx-prometheus-exporter
+http | monitoring | 9115 |  | blackbox-exporter blackbox_exporter
+http | monitoring | 9121 |  | redis-exporter redis_exporter
+http | monitoring | 9187 |  | postgres-exporter postgres_exporter
+http | monitoring | 8080 |  | cadvisor
+http | monitoring | 8428 |  | victoria-metrics victoriametrics
 http | monitoring | 3100 |  | loki
-http | monitoring |  |  | exporter graphite netdata
+http | monitoring | 16686 |  | jaeger
+http | monitoring | 9411 |  | zipkin
+http | monitoring | 19999 |  | netdata
+http | monitoring | 9000 |  | portainer graylog
+http | monitoring |  |  | exporter graphite
 collectd | monitoring |  | 25826 | collectd
 syslog | monitoring | 514 601 | 514 | syslog rsyslog syslog-ng
 git | code | 9418 |  | git git-daemon
@@ -84,9 +134,17 @@ http | code | 3000 |  | gitea gogs forgejo
 http | code | 80 |  | gitlab gitweb cgit
 svn | code | 3690 |  | svn svnserve subversion
 http | build | 8080 |  | jenkins
-http | build |  |  | buildbot teamcity drone nexus artifactory
+http | build | 8081 |  | nexus nexus3
+http | build | 8082 |  | artifactory
+http | build | 8111 |  | teamcity
+http | build | 8010 |  | buildbot
+http | build | 9000 |  | sonarqube
+http | build | 5000 |  | registry
+http | build | 4873 |  | verdaccio
+http | build | 80 |  | drone
 distccd | build | 3632 |  | distccd distcc
 irc | chat | 6667 6697 |  | irc ircs ircd ngircd unrealircd inspircd
+http | chat | 8065 |  | mattermost
 xmpp-client | chat | 5222 5269 |  | xmpp prosody ejabberd jabber
 sip | voice | 5060 | 5060 | sip asterisk kamailio freeswitch opensips
 murmur | voice | 64738 |  | mumble murmur
