@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""Of standard output alone: commands report those of files themselves."""
+"""Errors of a full standard output; commands report those of files themselves."""
 
 
 def escape_what_is_lacking() -> None:

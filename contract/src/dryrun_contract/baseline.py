@@ -10,7 +10,7 @@ from dryrun_contract.experiment import MAX_RUNS, ExperimentRequest
 
 BASELINE_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=1_000_000, depth=12, key_length=400)
 MAX_FACTS = 20_000
-"""Of all arms and templates together."""
+"""Facts of all arms and templates together."""
 
 type _Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 type _Text = Annotated[str, Field(max_length=2_000)]

@@ -34,7 +34,7 @@ class CensusClass(Word):
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
     hosts: int = Field(ge=1, le=1_000_000)
-    """In the whole network."""
+    """Hosts of the whole network."""
     targets: tuple[str, ...] = Field(min_length=1, max_length=20)
     services: tuple[ClassService, ...] = Field(default=(), max_length=MAX_LISTED)
 
@@ -51,7 +51,7 @@ class Census(Word):
     """The network by classes of hosts, as far as targets stand for them, and by its services."""
 
     network: str = Field(pattern=r"^n[0-9a-f]{16}$")
-    """Equal for templates made from one inventory: their rehearsals speak of one network."""
+    """Equal for templates made from one inventory: their rehearsals speak for one network."""
     classes: tuple[CensusClass, ...] = Field(max_length=20)
     services: tuple[ServiceCount, ...] = Field(default=(), max_length=MAX_LISTED)
     beyond: int = Field(default=0, ge=0, le=100_000_000)

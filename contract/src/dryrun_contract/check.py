@@ -20,7 +20,7 @@ class CheckRequest(Word):
     """A production run to compare a session's forecast with."""
 
     outcome: ProductionCounts | None = None
-    """As its output counts; None for what the table of production discoveries holds."""
+    """Counts of its output; None for what the table of production discoveries holds."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
     """How long it took, where the table is asked."""
     packets: int | None = Field(default=None, ge=0, le=10**15)
@@ -35,7 +35,7 @@ class CheckedGroup(Word):
     name: str
     total: int
     predicted: Expected | None
-    """Of the covered; None when nothing stands for any."""
+    """Prediction for the covered; None when nothing stands for any."""
     unknown: int
     outcome: int
     """Found in production, at most `total`."""

@@ -91,7 +91,7 @@ class InputLine(Word):
 
 
 MAX_INPUT_BYTES = 2_000_000
-"""Of an input line with its line break; guards pass on 2 MiB."""
+"""Longest input line, with its line break; guards pass on 2 MiB."""
 
 _OF_ONE_NETWORK = {"cidr", "self", "exclude", "discoveries", "awaits_discoveries"}
 """Where to scan: the fields that a rehearsal and its production run never have in common."""

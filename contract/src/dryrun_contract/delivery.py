@@ -9,7 +9,7 @@ from pydantic import Field, HttpUrl, TypeAdapter, model_validator
 from dryrun_contract.base import UtcTime, Word
 
 MOST_ITEMS = 20_000
-"""Of one delivery; what is beyond comes with the next one."""
+"""Items of one delivery; further ones come with the next."""
 
 type DestinationKind = Literal["webhook", "netbox", "diode", "ndjson", "csv", "servicenow"]
 type FileFormat = Literal["ndjson", "csv", "servicenow"]

@@ -334,7 +334,7 @@ class Event(Word):
 
 
 MAX_EVENT_BYTES = 1024 * 1024
-"""For one event's data. The largest are figures of target logs: 20 targets with 25 sample lines each."""
+"""Longest data of one event. The largest are figures of target logs: 20 targets with 25 sample lines each."""
 PAGE_BYTES = 256 * 1024
 """A page ends before the event that would exceed this; a larger event is a page of its own."""
 PAGE_BOUNDS = JsonBounds(

@@ -140,7 +140,7 @@ class ArmResult(Word):
     harmed: Interval
     """Targets that died or turned unhealthy, in a session."""
     side_effects: dict[SideEffect, Interval] = Field(default_factory=dict)
-    """In a session; those that targets of its templates can suffer."""
+    """How many a session has, of those that targets of its templates can suffer."""
     images: dict[str, str] = Field(default_factory=dict)
     """Collector → the ID of the image that it ran from."""
     judged: int = 0
@@ -232,7 +232,7 @@ class RatePoint(Word):
     arm: str
     runs: int
     recall: Interval
-    """Of all kinds together, without attributes."""
+    """Recall of all kinds together, without attributes."""
     seconds: Interval
     harm: Interval
     """Targets that died or turned unhealthy, and side effects, in a session."""

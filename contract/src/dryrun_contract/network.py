@@ -23,7 +23,7 @@ def exact_network(text: str) -> IPv4Network | IPv6Network:
 
 
 _MAPPED_BITS = 96
-"""Of an IPv6 address that stands for an IPv4 one, before that."""
+"""Bits before the IPv4 address in an IPv6 address that stands for one."""
 
 
 def plain_network(text: str) -> IPv4Network | IPv6Network:

@@ -31,13 +31,13 @@ class Group(Word):
     name: str
     """`host`, `service` or `product` for all of a kind; else a place (`443/tcp`) or a product."""
     total: int = Field(ge=0)
-    """In the inventory."""
+    """How many the inventory has."""
     covered: int = Field(ge=0)
-    """Of these, for how many a stand-in speaks."""
+    """How many of these a stand-in speaks for."""
     unknown: int = Field(ge=0)
-    """For how many none does: they are never counted as found."""
+    """How many none speaks for; they are never counted as found."""
     found: Expected | None
-    """Of the covered; None when nothing is covered."""
+    """How many of the covered a scan finds; None when nothing is covered."""
     levels: dict[LevelName, int] = Field(default_factory=dict)
     """How near stand-ins come: services by level, `nothing` for what has none."""
     spellings: tuple[str, ...] = Field(default=(), max_length=8)
@@ -64,7 +64,7 @@ class InsideGroup(Word):
     kind: str
     attribute: str | None
     covered: float
-    """As many as the stand-ins have, weighted."""
+    """How many the stand-ins have, weighted."""
     found: Expected
 
 

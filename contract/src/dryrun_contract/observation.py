@@ -7,7 +7,7 @@ from dryrun_contract.census import Census, Place
 from dryrun_contract.scan_choice import ScanChoice
 
 MAX_PLACES = 400
-"""Of one target; a stand-in has at most 200 services."""
+"""Places of one target; a stand-in has at most 200 services."""
 MAX_SPELLING = 80
 
 
@@ -51,7 +51,7 @@ class Observation(Word):
     template: str
     census: Census
     hosts: int
-    """Of the real network."""
+    """Hosts of the real network."""
     scan: ScanChoice
     """Rehearsals of other scans say nothing about this one."""
     collectors: tuple[str, ...]

@@ -11,7 +11,7 @@ from dryrun_contract.kinds import KINDS
 from dryrun_contract.network import all_within, plain_network
 
 MAX_NETWORKS = 256
-"""Of one list; a scan of more is reported as several."""
+"""Networks of one list; a scan of more is reported as several."""
 
 
 def _network(text: str) -> str:
@@ -188,12 +188,12 @@ class RulePreview(Word):
     """What a rule would approve of today's queue."""
 
     matching: int
-    """At most one more than the rule may approve in a day."""
+    """How many match; counted up to one more than the rule may approve in a day."""
     queue: int
     """How many discoveries wait for a decision."""
     examples: tuple[RuleMatch, ...]
     digest: str
-    """Of all that match, in their revisions: switching the rule on names it."""
+    """Digest of all that match, in their revisions; switching the rule on names it."""
     remaining: dict[str, int] = Field(default_factory=dict)
     """Where nothing matches: how many are left after each condition of the rule. The first, `decisions`, is
     that nobody rejected it or took its approval back; the last, `attributes`, that its key is plain, too."""

@@ -252,7 +252,7 @@ class Report(Word):
     network: NetworkMap | None = None
     forecast: Forecast | None = None
     network_forecast: NetworkForecast | None = None
-    """For the real network, where the template stands for one."""
+    """Forecast for the real network, where the template stands for one."""
     observation: Observation | None = None
     """What that forecast was computed from; forecasts from several sessions take it from each report."""
     not_rehearsed: tuple[NotRehearsed, ...] = ()

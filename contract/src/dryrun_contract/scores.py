@@ -171,7 +171,7 @@ class CollectorScores(Word):
     false_negatives: tuple[MissedFact, ...] = ()
     false_positives: tuple[FalsePositive, ...] = ()
     wrong_values: tuple[WrongValue, ...] = ()
-    """Of `rows` only, up to `MAX_OWN_LISTED` each."""
+    """Wrong values of `rows` only, up to `MAX_OWN_LISTED` each."""
 
 
 class Scores(Word):
@@ -188,4 +188,4 @@ class Scores(Word):
     not_evaluable: tuple[NotEvaluableFact, ...]
     hard_cases: tuple[HardCase, ...] = ()
     not_looked_for: dict[str, int] = Field(default_factory=dict)
-    """Of the missed facts, those of kinds that none of the scored collectors discovers, by kind."""
+    """Missed facts of kinds that none of the scored collectors discovers, by kind."""

@@ -73,7 +73,7 @@ def read_signature(text: str) -> SshSignature:
         made_for = of[:40].decode("ascii", "replace")
         raise ValueError(f"it was made for {made_for!r}, not for {REPORT_NAMESPACE!r}")
     if digest != _HASH:
-        raise ValueError("it is not by SHA-512")
+        raise ValueError("its hash is not SHA-512")
     return SshSignature(_typed(key, _KEY_BYTES), _typed(signature, _SIGNATURE_BYTES))
 
 

@@ -37,7 +37,7 @@ class Levels(Word):
     """A banner or an open port, which stand for no software."""
     nothing: Count
     open_ports: Count = 0
-    """Of `banner`, those on an open port that says nothing."""
+    """Those of `banner` on an open port that says nothing."""
 
     @model_validator(mode="after")
     def _open_ports_are_of_the_level(self) -> Self:

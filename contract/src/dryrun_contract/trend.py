@@ -65,7 +65,7 @@ class Badge(Word):
     color: Literal["green", "red", "blue", "lightgrey"]
     at: UtcTime | None
     recall: float | None
-    """Of services."""
+    """Recall of services."""
     precision: float | None
     passed: bool | None
     """The verdict; null where there is none."""
@@ -93,7 +93,7 @@ class PublishedBadge(Word):
     published_by: str
     published_at: UtcTime
     path: str
-    """Of the picture; `.json` in place of `.svg` is the same as data."""
+    """Path of the picture; `.json` in place of `.svg` is the same as data."""
 
 
 class PublishedBadges(Word):

@@ -20,7 +20,7 @@ NOTHING: tuple[Any, ...] = (None, "", [], {})
 OFF: tuple[Any, ...] = (None, False)
 ZERO: tuple[Any, ...] = (None, 0)
 ANY_BOOLEAN = (None, False, True)
-"""Concerns the client only."""
+"""Any value: the field concerns the client only."""
 OOM_SCORE_ADJ = 1000
 """Set on every container: when memory runs out, the kernel kills it before anything else on the host.
 

@@ -23,7 +23,7 @@ _DIGITS = {8: re.compile("[0-7]{1,6}"), 10: re.compile("[0-9]{1,10}")}
 _LOG_OPTIONS = frozenset({"max-size", "max-file"})
 _PROBE = "discovery/test-collector-probe:"
 _TARGETS, _COLLECTORS = 20, 2
-"""Of a session on an overlay, on all hosts together; the addresses between them are for probes."""
+"""Containers of a session on an overlay, on all its hosts; the addresses between them are for probes."""
 
 
 @dataclass(frozen=True, slots=True)

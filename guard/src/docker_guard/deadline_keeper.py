@@ -28,7 +28,7 @@ _SHORTEST_PAUSE = 0.2
 _LATE_SECONDS = 1.0
 """A sweep that ends later than this after it was due is recorded."""
 _REMOVALS_AT_ONCE = 8
-"""Of one session."""
+"""Removals of one session that are under way at once."""
 _PLACE_SECONDS = 1.0
 """How long a removal keeps the others of its session waiting. The engine answers none for a container whose
 start hangs, some 20 s when that waits for a fleet's manager."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 HEADER = "Docker-Guard-Memory-Available"
-"""In the answer to a ping, bytes; missing where it is unknown."""
+"""Header of the answer to a ping: bytes; missing where they are unknown."""
 MEMINFO = Path("/proc/meminfo")
 """The host's, inside of a container too."""
 

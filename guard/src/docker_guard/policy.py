@@ -16,7 +16,7 @@ from docker_guard.strict_json import unique
 
 MIB = 1024 * 1024
 LEAST_LOG_FILE_BYTES = 1_000_000
-"""Of one file of a container's log; rotating files of a few bytes costs the engine a whole CPU."""
+"""Smallest file of a container's log; rotating files of a few bytes costs the engine a whole CPU."""
 LEAST_NANO_CPUS = 10_000_000
 """The kernel's least quota, 1 ms in 100 ms. Below a thousandth of it the engine rounds the quota to none: no
 limit at all."""
@@ -75,10 +75,10 @@ class Policy(BaseModel):
     targets: int = Field(default=20, gt=0)
     running_collectors: int = Field(default=2, gt=0)
     collectors: int = Field(default=20, gt=0)
-    """Of one session, running or not; `targets` likewise."""
+    """Collectors of one session, running or not; `targets` likewise."""
     sessions: int = Field(default=10, gt=0)
     containers: int = Field(default=220, gt=0)
-    """Of all sessions together."""
+    """Containers of all sessions together."""
 
     memory_bytes: int = Field(default=512 * MIB, gt=0)
     nano_cpus: int = Field(default=500_000_000, ge=LEAST_NANO_CPUS)

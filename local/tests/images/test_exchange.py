@@ -192,7 +192,7 @@ def test_an_invalid_config_is_refused(docker, exported, root, allowlist, text):
     path, _ = exported
     digest = hashlib.sha256(text).hexdigest()
     write(path, {WEB: {"id": f"sha256:{digest}"}}, {f"blobs/sha256/{digest}": text})
-    with pytest.raises(ArchiveError, match=r"not that of an image|something else than layers"):
+    with pytest.raises(ArchiveError, match=r"not that of an image|something other than layers"):
         take(root, allowlist, path)
 
 

@@ -19,7 +19,7 @@ from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError, reserve
 log = logging.getLogger(__name__)
 
 MOST_WAITING_BYTES = 1024 * 1024
-"""Of lines that wait to be written; lines beyond it are in the service's log only."""
+"""Lines that wait to be written; those beyond it are in the service's log only."""
 
 
 class AuditLog:

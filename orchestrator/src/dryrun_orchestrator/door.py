@@ -25,7 +25,7 @@ BODY_BOUNDS = JsonBounds(size=16 * 1024, values=64, depth=4, key_length=64)
 BODY_SECONDS = 5.0
 BODIES = 64
 REFUSALS_PER_SECOND, REFUSALS_AT_ONCE = 1.0, 20
-"""Of requests without the token: that many are put on record, the others are only counted."""
+"""Requests without the token that are put on record; the others are only counted."""
 
 type Record = Callable[[Request], Awaitable[None]]
 """Puts a command on record that came without the token."""

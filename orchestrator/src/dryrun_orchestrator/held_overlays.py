@@ -48,7 +48,10 @@ class HeldOverlays:
                 await self._journal.update_session(record.id, held_overlay=None)
             except NotStoredError as error:
                 log.warning(
-                    "overlay %s of session %s is gone, which waits: %s", record.held_overlay, record.id, error
+                    "overlay %s of session %s is gone, but that cannot be stored: %s",
+                    record.held_overlay,
+                    record.id,
+                    error,
                 )
                 continue
             log.warning("overlay %s of session %s is gone", record.held_overlay, record.id)

@@ -166,7 +166,7 @@ class Supervisor:
             except NotStoredError as error:
                 if session_id not in self._running:
                     raise
-                log.warning("session %s is stopped, which cannot be stored: %s", session_id, error)
+                log.warning("session %s is stopped, but that cannot be stored: %s", session_id, error)
                 self._running.keep_stop(session_id)
         self._running.stop(session_id)
         self._queue_changed.set()

@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 
 LEVELS = tuple(Level)
-"""From best to worst."""
+"""All levels from best to worst."""
 
 
 class Match(Word):
@@ -40,9 +40,9 @@ class Match(Word):
     product: str | None = None
     """What runs, as people call it, or what the banner names."""
     version: str | None = None
-    """Of what runs; None where it shows none."""
+    """Version of what runs; None where it shows none."""
     why: str = ""
-    """In a few words, for people: what differs, or why nothing stands for it."""
+    """What differs, or why nothing stands for it: a few words for people."""
     size_mb: int = Field(default=0, ge=0)
     """What it adds to an image, in 10^6 bytes; 0 where its files are in the shared root already."""
     memory_mib: int = Field(default=0, ge=0)

@@ -30,7 +30,7 @@ class Sender:
     """Whom the body counts for."""
     bounds: JsonBounds
     most_fields: int = 0
-    """Of a form; 0 takes no form, and measures it like JSON."""
+    """Fields of a form; 0 takes no form, and measures it like JSON."""
 
 
 type AdmitSender = Callable[[Request], Awaitable[Sender]]

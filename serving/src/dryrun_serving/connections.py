@@ -28,7 +28,7 @@ WRITE_SECONDS = 30.0
 WRITE_BYTES_PER_SECOND = 16 * 1024
 """A reader that is slower than this, after `WRITE_SECONDS`, is disconnected."""
 UNSENT_BYTES = 64 * 1024 * 1024
-"""Of all answers that wait for their readers; beyond it, the readers with most of it are disconnected."""
+"""All answers that wait for their readers; beyond it, the readers with most of it are disconnected."""
 
 
 class _Closing:
@@ -199,9 +199,9 @@ class Connections:
         self._head_seconds = head_seconds
         self._proxies = proxies
         self._connections: dict[BoundedConnection, str] = {}
-        """With the network that each counts for."""
+        """Every connection, and the network that it counts for."""
         self._waiting: dict[BoundedConnection, None] = {}
-        """In the order in which they began to wait for a head."""
+        """Connections that wait for a head, in the order in which they began to."""
         self._buffer = memoryview(bytearray(READ_BYTES))
         """Every read goes through this buffer, one connection after the other."""
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 MOST_CONNECTIONS = 8
 MAX_HEAD_BYTES = 8 * 1024
 SECONDS = 5.0
-"""For one connection, from its first byte to its end."""
+"""Longest time of one connection, from its first byte to its end."""
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format."""
 

@@ -127,7 +127,7 @@ def require_no_token(person: Person) -> None:
         raise ProblemError(
             "forbidden",
             403,
-            "this would go on after a person's token has ended, so no such token may; sign in in a browser",
+            "a person's token may not request what goes on after it has ended; sign in with a browser",
             title="Not allowed",
         )
 

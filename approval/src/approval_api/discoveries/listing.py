@@ -43,7 +43,7 @@ from approval_api.web.pagination import from_cursor, to_cursor
 WINDOW = 2_000
 MAX_LIMIT = 200
 PAGE_BYTES = 1024 * 1024
-"""Of one page's evidence, as stored. Parsed, a hostile collector's evidence takes some 20 times as much."""
+"""Evidence on one page, as stored. Parsed, a hostile collector's evidence takes some 20 times as much."""
 MAX_ID = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly."""
 

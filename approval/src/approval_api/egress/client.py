@@ -107,7 +107,7 @@ class Egress:
             raise NotAnsweredError(f"no whole answer within {self._seconds:g} s") from error
         except httpcore2.LocalProtocolError:
             # Its text quotes the header, which may hold a credential.
-            raise NotAllowedError("the request has a header with characters that none may have") from None
+            raise NotAllowedError("a header of the request has characters that no header may have") from None
         except httpcore2.ConnectError as error:
             raise NotAnsweredError(f"could not connect: {_reason(error)}") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:

@@ -15,7 +15,7 @@ from dryrun_contract.event import AddressesMapped, Event, EventRefused
 _COLUMNS = (table.c.journal, table.c.seq, table.c.session_id, table.c.at, table.c.type, table.c.data)
 
 PAGE_BYTES = 256 * 1024
-"""Of the events of one page, as JSON. Parsed, a hostile collector's take some 25 times as much."""
+"""Events of one page, as JSON. Parsed, a hostile collector's take some 25 times as much."""
 
 # The true size of a compressed value is known only when it is read; values made to expand compress best.
 _PAGE = text("""

@@ -96,7 +96,7 @@ class Conductor:
         # Each time: a role may be withdrawn while an experiment runs for hours.
         if not await self._may_run(experiment.requested_by):
             logger.warning(
-                "an experiment is stopped: who requested it may not start sessions any more",
+                "an experiment is stopped: the person who requested it may not start sessions any more",
                 extra={"experiment": str(experiment.id), "person": experiment.requested_by},
             )
             async with self._engine.begin() as connection:

@@ -18,7 +18,7 @@ MAX_FACTS = 500
 MAX_VALUE_CHARACTERS = 120
 MAX_FALSE_POSITIVES = 100
 MAX_KEY_CHARACTERS = 160
-"""Of something that is not there; the keys of facts are the template's."""
+"""Longest kept key of something that is not there; the keys of facts are the template's."""
 
 type Name = tuple[str, str, str | None]
 """Kind, key and attribute of a fact."""

@@ -15,7 +15,7 @@ _SPREAD = 0.05
 """Relative deviation of traffic from run to run that is assumed at least. Four sessions on one network sent
 10,426 to 10,430 packets; the rest is for a network that answers in another way than its stand-ins."""
 _DEVIATIONS = 1.645
-"""Of a normal distribution, to each side of the middle nine tenths."""
+"""Standard deviations of a normal distribution to each side of its middle nine tenths."""
 
 type Value = Callable[[SeenTarget], float | None]
 

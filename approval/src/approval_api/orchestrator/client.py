@@ -38,7 +38,7 @@ PATIENCE_SECONDS = 1.0
 """How long somebody waits for an answer that they can do without."""
 _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
-"""Of every answer except events; the largest are a template with its ground truth, and their list."""
+"""Bounds of every answer except events; the largest are a template with its ground truth, and their list."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
 
 

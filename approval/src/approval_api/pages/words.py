@@ -15,7 +15,7 @@ from dryrun_contract.text import about, counted, printable
 NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
 _MOST_VALUES = 200
-"""Of one discovery and of one of its lists, that a line is made of."""
+"""Values of a discovery, and of one of its lists, that a line is made of."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _FOR_PROGRAMS = re.compile(
     r"; (?:(?:GET|POST) /api/\S+ [^;]*|/openapi\.json lists the routes|see the Allow header|see `faults`)$"

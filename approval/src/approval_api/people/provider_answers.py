@@ -8,7 +8,7 @@ import httpx2
 from dryrun_contract.bounded_json import JsonBounds
 
 BOUNDS = JsonBounds(size=256 * 1024, values=20_000)
-"""Of a discovery document, key set or token answer; large providers' have 10 KiB."""
+"""Bounds of a discovery document, key set or token answer; large providers' have 10 KiB."""
 HEADERS = {"Accept-Encoding": "identity"}
 """The size of a compressed answer is only known once it is unpacked."""
 

@@ -14,7 +14,7 @@ STORABLE = r"^[^\x00]*$"
 NAME = r"^[a-z0-9][a-z0-9._@+-]{0,63}$"
 
 MAX_COLLECTORS = 20
-"""Of one token."""
+"""Collectors that one token may report for."""
 
 type PersonName = Annotated[str, Field(pattern=NAME, examples=["ada"])]
 type DisplayName = Annotated[

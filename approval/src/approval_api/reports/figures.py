@@ -71,7 +71,7 @@ class Figures(Word):
     cut: bool = False
     """Some collector, not for comparison, did not run to its end."""
     measures: Measures | None = None
-    """For trends."""
+    """What trends show."""
     passed: bool | None = None
     """The verdict by the session's criteria; None where there are no scores."""
 

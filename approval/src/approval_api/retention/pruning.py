@@ -22,14 +22,14 @@ from dryrun_contract.delivery import TAKE_NO_REMOVALS
 logger = logging.getLogger(__name__)
 
 ACTION = "remove_by_policy"
-"""In the audit log."""
+"""Name of a removal in the audit log."""
 EVERY = timedelta(minutes=10)
 BATCH_ROWS = 5_000
 """Rows per transaction."""
 PAUSE_SECONDS = 0.02
 """Between transactions: requests get their turn."""
 _MOST_SESSIONS = 200
-"""In one round."""
+"""Sessions that one round removes."""
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('retention'))")
 # One that an experiment has still to measure stays: without it, its run would start another session.

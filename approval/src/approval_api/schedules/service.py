@@ -34,7 +34,7 @@ MOST_OF_ONE = 20
 """Schedules of one person."""
 MOST_LISTED = 500
 MOST_FAILURES = 3
-"""In a row; then it pauses."""
+"""Failures in a row, after which a schedule pauses."""
 RETRY = timedelta(seconds=30)
 """Between attempts to start one firing."""
 _STARTS_AT_ONCE = 4

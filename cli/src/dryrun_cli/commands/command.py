@@ -20,7 +20,7 @@ from dryrun_contract.problem import Problem
 
 PIPE_WIDTH: Final = 200
 MAX_LINES: Final = 50
-"""Of an error's own text."""
+"""Lines that are shown of an error's own text."""
 
 
 type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCode]]

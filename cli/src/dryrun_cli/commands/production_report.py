@@ -25,9 +25,9 @@ from dryrun_contract.text import counted, printable
 
 REPORTED_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 1024 * 1024
-"""Of one request. The API takes four times that."""
+"""Bytes of one request. The API takes four times that."""
 VALUES_AT_ONCE: Final = 80_000
-"""Of one request. The API takes 100,000; a line, at most 16,384."""
+"""Values of one request. The API takes 100,000; a line, at most 16,384."""
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
 _NO_NETWORK: Final = (

@@ -41,7 +41,7 @@ class Question:
     hosts: int | None = None
     cidr: str | None = None
     judged: bool = False
-    """With the verdict by the session's own criteria."""
+    """Print the verdict by the session's own criteria as well."""
 
     @property
     def is_forecast(self) -> bool:

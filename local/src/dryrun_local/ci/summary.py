@@ -8,7 +8,7 @@ from dryrun_local.ci.verdict import ArmVerdict, FactVerdict, Verdict
 from dryrun_local.ci.words import changed_images, evidence, fact_name, headline
 
 _MOST_ROWS = 100
-"""Of one table; GitHub shows summaries of up to 1 MiB, and JUnit and JSON have everything."""
+"""Rows of one table; GitHub shows summaries of up to 1 MiB, and JUnit and JSON have everything."""
 _MOST_ANNOTATIONS = 9
 """GitHub shows ten of a kind for one step."""
 _SIGNS = {"passed": "✅", "regressed": "❌", "not_measured": "⚠️"}

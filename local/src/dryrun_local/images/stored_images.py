@@ -93,7 +93,7 @@ def read_config(archive: Archive, path: Path, name: str, entry: ImageEntry) -> S
     # One that an archive lacks is looked for by the engine, under this name.
     named = all(isinstance(layer, str) and _DIGEST.fullmatch(layer) for layer in layers)
     if not named or len(layers) > _MOST_LAYERS:
-        raise ArchiveError(f"{path}: the configuration of {name} names something else than layers")
+        raise ArchiveError(f"{path}: the configuration of {name} names something other than layers")
     return StoredImage(entry.id, layers, str(digest), volumes, entry.facts)
 
 

@@ -33,7 +33,7 @@ BLOBS: Final = "blobs/sha256/"
 BOUNDS: Final = ArchiveBounds(files=6_000, file_size=8 * 1024**3 - 1, total=64 * 1024**3)
 _MOST_IMAGES: Final = 600
 _TEXT_BYTES: Final = 256 * 1024
-"""Of a template, and of a recipe."""
+"""Largest template, and largest recipe."""
 _CARD: Final = JsonBounds(size=MAX_CARD_BYTES, values=1_000_000, depth=24, key_length=200)
 _ROWS: Final = JsonBounds(size=4 * 1024 * 1024, values=500_000, depth=16, key_length=400)
 _IMAGE: Final = rf"^{STAND_IN}[0-9a-f]{{16}}$"

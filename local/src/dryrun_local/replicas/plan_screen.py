@@ -30,7 +30,7 @@ _THERE: dict[bool | None, str] = {
     False: ", which is built first, once, in some minutes",
     None: "",
 }
-"""Of the image below all stand-ins; None where the engine was not asked, or does not say."""
+"""Words on the image below all stand-ins; None: the engine was not asked, or does not say."""
 MAX_CLASSES = 30
 MAX_GAPS = 15
 _WIDEST_BAR = 72

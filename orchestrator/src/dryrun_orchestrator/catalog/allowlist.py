@@ -27,7 +27,7 @@ IMAGE_PREFIX = "discovery/test-"
 """Only images with this prefix can start (the record: allowed images whitelist)."""
 COLLECTOR_PREFIX = "discovery/test-collector-"
 STAND_IN = "discovery/test-stand-in:"
-"""Of images that stand for a host of an imported network; a digest follows."""
+"""Prefix of images that stand for a host of an imported network; a digest follows."""
 
 MAX_ALLOWLIST_BYTES = 4 * 1024 * 1024
 

@@ -8,7 +8,7 @@ from dryrun_orchestrator.engine.docker_errors import Call
 from dryrun_serving.tracing import client_span
 
 _WORDS = frozenset({"containers", "networks", "create", "start", "attach"})
-"""Of paths that change something; what else stands there is an id."""
+"""Words of paths that change something; any other part of such a path is an id."""
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class Needs:
     """How many run at once."""
     spread: Spread | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Of every host that it may stand on."""
+    """Labels of every host that it may stand on."""
 
     @property
     def containers(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 MAX_IMAGES = 1_000
 WEIGHT = 0.5
-"""Of the newest measurement; a busy minute is forgotten after a few sessions."""
+"""Weight of the newest measurement; a busy minute is forgotten after a few sessions."""
 
 
 def read(connection: sqlite3.Connection) -> dict[str, float]:

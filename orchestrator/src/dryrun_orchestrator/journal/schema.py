@@ -1,8 +1,8 @@
 """The journal's tables."""
 
 VERSION = 1
-"""Of the format, as SCHEMA stores it. A journal with a greater one is not opened; additions do not change
-it."""
+"""The format's number, as SCHEMA stores it. A journal with a greater one is not opened; additions do not
+change it."""
 
 LATER_COLUMNS = {
     "installed": "TEXT",

@@ -21,7 +21,7 @@ from dryrun_orchestrator.readers.table import ReaderTable
 from dryrun_orchestrator.readers.xml_records import XmlRecords
 
 MAX_RECORD_BYTES = 1024 * 1024
-"""Of one line; programs that quote pages in their lines need more than a collector of the project's own."""
+"""Longest line; programs that quote pages in their lines need more than a collector of the project's own."""
 LINE_BOUNDS = JsonBounds(size=MAX_RECORD_BYTES, values=65_536, depth=32, key_length=4096)
 DOCUMENT_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=400_000, depth=32, key_length=4096)
 MAX_COLUMNS = 200

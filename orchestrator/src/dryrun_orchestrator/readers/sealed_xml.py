@@ -7,7 +7,7 @@ MAX_DEPTH = 32
 MAX_NAMES = 1000
 """Distinct element and attribute names, which the parser keeps; nmap's DTD has under 150."""
 MAX_TAG_BYTES = 256 * 1024
-"""From one `<` to the next: a start tag with its attributes and the text after it."""
+"""Bytes from one `<` to the next: a start tag with its attributes and the text after it."""
 MAX_DOCUMENTS = 10_000
 """One after another in one output; callers count them, and the depth."""
 SLICE_BYTES = 64 * 1024

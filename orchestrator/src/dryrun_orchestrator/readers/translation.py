@@ -18,7 +18,7 @@ from dryrun_orchestrator.readers.words import Word, discovery, warning
 MAX_TEXT_CHARACTERS = 1000
 """Kept of a single text; a target may put anything into it."""
 MAX_DATA_CHARACTERS = 16 * 1024
-"""Of a discovery's data as JSON."""
+"""Longest data of a discovery, as JSON."""
 MAX_EACH = 20_000
 """How many parts of one record a row looks at, and how many ports in one of them."""
 MAX_FAULTS = 20_000

@@ -28,7 +28,7 @@ from dryrun_orchestrator.session.line_queue import LineQueue, NumberedLine
 MAX_WARNING_EVENTS = 100
 """Further warnings of a run are counted and not reported."""
 MAX_VALUES = 1_000_000
-"""In all discoveries of one run: whatever reads them all, such as a report, needs memory per value. An
+"""Values in all discoveries of one run: whatever reads them all, such as a report, needs memory per value. An
 ordinary discovery has about ten, and each column of a table is one."""
 PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0

@@ -20,7 +20,7 @@ NO_LINE = "(?!)"
 MOST_PATTERN = 500
 """Characters of one pattern in the allowlist."""
 _INNER_PORTS, _INNER_BANNERS = 61000, 61300
-"""From where on services and banners listen that stunnel stands before, on the loopback interface."""
+"""First ports, on loopback, of services and of banners that stunnel stands before."""
 
 
 @dataclass(frozen=True, slots=True)

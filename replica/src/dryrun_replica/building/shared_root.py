@@ -14,7 +14,7 @@ PARENT = "discovery/servers:13"
 SERVICE_UID = 990
 """The user of every service that needs no other."""
 PROGRAMS = "host"
-"""Beside the recipes: the programs of a host."""
+"""Folder beside the recipes with the programs of a host."""
 _TOOLS = ("nmap", "openssl", "python3-minimal", "stunnel4", "tini")
 """nmap names a banner while a stand-in is verified; stunnel stands before what knows no TLS."""
 

@@ -9,7 +9,7 @@ from dryrun_replica.inventory.found_service import FoundService, sureness_of_pro
 from dryrun_replica.inventory.well_known import words_of
 
 MAX_LISTED = 20
-"""Of an inventory; how many there are is said all the same."""
+"""Contradictions of an inventory that are listed; all are counted."""
 _NUMBERS = re.compile(r"\d+")
 _WHY = (
     "which names no product",

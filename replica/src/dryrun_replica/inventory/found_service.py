@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 STATED = 1.0
-"""How sure people's tables are taken to be."""
+"""Confidence in what people's tables state."""
 GUESSED = 0.3
-"""Of what is known by its port number only."""
+"""Confidence in what only the port's number suggests."""
 _VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
 _SURE = 0.8
 """From here on a product is known: a scan heard it, or a person wrote it."""

@@ -14,7 +14,7 @@ MAX_FILES = 20
 MAX_HOSTS = 10_000
 MAX_SERVICES_OF_A_HOST = 200
 MAX_SERVICES = 100_000
-"""In one inventory."""
+"""Services of one inventory."""
 
 type Transport = Literal["tcp", "udp"]
 type Text = Annotated[
@@ -62,10 +62,10 @@ class Service(Word):
     tls: TlsFacts | None = None
     """None where the service speaks without TLS, or nobody looked."""
     title: Text | None = None
-    """Of the page that a web server shows first."""
+    """Title of the page that a web server shows first."""
     banner: Text | None = None
     confidence: float = Field(default=1.0, ge=0, le=1)
-    """Of the identification, 0 to 1: 1 is what people state, a guess by the port number is 0.3."""
+    """Confidence in the identification: 1 for what people state, 0.3 for a guess by the port's number."""
     is_mute: bool | None = None
     """Whether a scanner asked what it is, and no question had an answer; None where none asked."""
     is_banner: bool = False
@@ -155,7 +155,7 @@ class Source(Word):
     format: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     """How the file is written, e.g. `nmap-xml`."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
 
 
 class Inventory(Word):

@@ -61,11 +61,11 @@ class PublicNames:
     """What says of a name, whoever reported it, that everybody could use it."""
 
     is_software: Callable[[str], bool] = is_software
-    """Of a product."""
+    """Whether a product is software that anybody may have."""
     is_protocol: Callable[[str], bool] = _names_protocol
-    """Of the name of a service."""
+    """Whether the name of a service names a protocol."""
     titles: frozenset[str] = frozenset()
-    """Of pages that software has of its own."""
+    """Titles of pages that come with software."""
     are_alike: Callable[[str, str], bool] = named_alike
     """Whether two products' names are of one."""
 

@@ -21,7 +21,7 @@ from dryrun_replica.inventory.readers import compose, csv_rows, diode, discoveri
 from dryrun_replica.inventory.table import encoding_of, plain
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Of all files together."""
+"""Size of all files together."""
 _HEAD = 4096
 _NMAP_FOR_PEOPLE = re.compile(
     rb"^(?:Starting Nmap |# Nmap [\d.]+\w* scan initiated|Nmap scan report for )", re.MULTILINE

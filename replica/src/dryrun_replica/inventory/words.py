@@ -17,7 +17,7 @@ _IMAGE = re.compile(r"discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _STARTS = re.compile(r"[^A-Za-z0-9]*")
 MAX_HOST_NAME = 48
-"""Of a name that is kept; a number may follow it."""
+"""Longest name that is kept; a number may follow it."""
 
 
 def one_line(text: str, *, limit: int = 200) -> str | None:

@@ -20,12 +20,12 @@ type ReplicaName = Annotated[
 
 PLAN_VERSION = 1
 SECONDS_OF_AN_IMAGE = 3.5
-"""For one stand-in on the shared root, without the `fill` of its services. Measured: 14, two at once, took
-27 s on 2 busy cores."""
+"""Time to build a stand-in on the shared root, without the `fill` of its services. Measured: 14, two at once,
+took 27 s on 2 busy cores."""
 AT_ONCE = 2
 """Images that are built at once."""
 MAX_CREDENTIALS = 200
-"""In one plan: a few of each template that was rehearsed."""
+"""Credentials of one plan: a few of each template that was rehearsed."""
 
 
 class PlannedService(Word):

@@ -16,7 +16,7 @@ from dryrun_replica.recipes.answers import NoAnswerError, generate
 from dryrun_replica.recipes.probes import PLACES, REFERENCE, Pattern, read_table
 
 MAX_BANNERS = 500
-"""Of one table: each is searched for in thousands of expressions, and an inventory can have any number."""
+"""Banners of one table: each is matched with thousands of expressions, and there can be any number."""
 _MOST_TRIES = 2
 """Patterns of one product."""
 _MOST_TRIGGER = 200

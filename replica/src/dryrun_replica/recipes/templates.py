@@ -32,7 +32,7 @@ class Values:
     name: str
     """The host's, a DNS label."""
     title: str
-    """Of a page; any text."""
+    """Title of a page; any text."""
     tls: bool = False
     behind_tls: bool = False
     """Whether stunnel stands before it, so that it listens to nobody else."""

@@ -82,7 +82,7 @@ async def remove_leftovers(owner: str) -> int:
     Nobody else may verify for this owner meanwhile. Raises VerificationError.
     """
     if not owner:
-        raise ValueError("nobody's leftovers are nobody's to remove")
+        raise ValueError("the owner is empty; name the one whose leftovers to remove")
     owned = f"--filter=label={LABEL}={owner}"
     containers = (await _docker("ps", "--all", "--quiet", "--no-trunc", owned)).split()
     for container in containers:

@@ -41,7 +41,7 @@ class Listener:
     """Bound to the loopback interface: nobody else reaches it."""
     command: str
     packages: frozenset[str]
-    """Of its program, and of the scripts that its command line names."""
+    """Packages of its program, and of the scripts that its command line names."""
 
     @property
     def key(self) -> str:

@@ -18,11 +18,11 @@ from dryrun_replica.verifying.listeners import Listener, listeners, package_vers
 _BANNERS = "stand-in/banner.py"
 _FRONT = "stunnel"
 _TRIES = 3
-"""For what has to be there: on a busy machine a handshake or a page may not come in time."""
+"""Attempts to find what has to be there: on a busy machine a handshake or a page may not come in time."""
 _LEAST_SECONDS = 2.0
 """How long a handshake is waited for where no certificate is expected, and so often nobody answers one."""
 _TIMES_A_QUESTION = 10
-"""On a busy machine, as much longer as a simple question takes there. On an idle one that takes 0.2 s."""
+"""The same in times that a simple question takes, which is 0.2 s on an idle machine."""
 _KINDS_BEHIND = ("web_app", "directory", "share", "snmp_system")
 _NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
 

@@ -27,7 +27,7 @@ from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 
 GONE_STATUS = "deprecated"
-"""Of an IP address that is gone; services have no status there."""
+"""Status of an IP address that is gone; services have none in NetBox."""
 _BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
 _PARENTS = {"dcim.interface": "device", "virtualization.vminterface": "virtual_machine"}
 _OBJECT_TYPES = {"device": "dcim.device", "virtual_machine": "virtualization.virtualmachine"}
@@ -47,7 +47,7 @@ class _Wanted:
 
     path: str
     values: Object
-    """For a new object."""
+    """What a new object gets."""
     existing: Object | None
 
     @property

@@ -16,7 +16,7 @@ from dryrun_contract.kinds import KINDS
 from dryrun_contract.production import RuleRequest
 
 MAX_CHARACTERS = 4_000
-"""Of a value that a rule accepts whatever it is, as JSON."""
+"""Longest value, as JSON, that a rule accepts whatever it is."""
 _PLAIN = "^[ -~]*$"
 """Others than U+0020 to U+007E do not always read as they are written: they are for a person to read."""
 _NAME = "([^/%]|%2F|%25)+"

@@ -27,9 +27,9 @@ MOST_RULES = 50
 EXAMPLES = 20
 MOST_COUNTED = 100_000
 RULE_PREFIX = "rule:"
-"""Of who decided; no person's name can hold it."""
+"""Prefix of who decided, where a rule did; no person's name can hold it."""
 _IDS_A_LINE = 60
-"""Of the audit log, whose texts have 1,000 characters."""
+"""Ids in a line of the audit log, whose texts have 1,000 characters."""
 
 type MayDecide = Callable[[AsyncConnection, str], Awaitable[bool]]
 

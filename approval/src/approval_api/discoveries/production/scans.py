@@ -23,12 +23,12 @@ from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 
 MAX_LISTED = 100
 MOST_A_DAY = 1_000
-"""Of one collector: a program gone wild fills no table."""
+"""Scans of one collector, so that a program gone wild fills no table."""
 BATCH_ROWS = 20_000
-"""Of one statement, which may take 15 s; all of a scan's are one transaction."""
+"""Rows of one statement, which may take 15 s; all of a scan's are one transaction."""
 _SHOWN = "%Y-%m-%d %H:%M:%S UTC"
 MOST_AHEAD = timedelta(seconds=60)
-"""By which another machine's clock may be ahead of this one's."""
+"""How far another machine's clock may be ahead of this one's."""
 
 
 _MISS = text("""

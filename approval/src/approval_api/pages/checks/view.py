@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dryrun_contract.check import Check, CheckedGroup, CheckedQuantity
 
 WIDTH, _EDGE = 240.0, 8.0
-"""Of a picture, and room for a dot at its ends."""
+"""Width of a picture, and room for a dot at its ends."""
 _MOST_DRAWN = 40
 """Places, and products, of one check."""
 

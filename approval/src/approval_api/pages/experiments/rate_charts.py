@@ -9,7 +9,7 @@ from dryrun_contract.experiment import RatePoint, RateSweep
 
 PLOT = Plot(360, 170, 34)
 _INSET = 0.04
-"""Of the axis: the first and last dots lie beside its ends, whose labels they would cover."""
+"""Share of the axis at each end without dots, which would cover the labels there."""
 _FIGURES: tuple[tuple[str, Callable[[RatePoint], float | None], str], ...] = (
     ("Recall", lambda point: point.recall.value, ".2f"),
     ("Harm in a session", lambda point: point.harm.value, ".2f"),

@@ -8,7 +8,7 @@ from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _SHADES = 10
 _WIDTH, _DOT = 160.0, 6.0
-"""Of an interval plot, and room for a dot at its ends; its middle is no difference."""
+"""Width of an interval plot, and room for a dot at its ends; its middle is no difference."""
 
 
 @dataclass(frozen=True, slots=True)

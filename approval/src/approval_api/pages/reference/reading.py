@@ -41,7 +41,7 @@ class Operation:
     """Empty when it is open to all."""
     parameters: tuple[Field, ...]
     fields: tuple[Field, ...]
-    """Of the body; empty without one."""
+    """Fields of the body; empty without one."""
     example: str
     """A body, as JSON; empty without one."""
     answers: tuple[tuple[str, str], ...]

@@ -26,7 +26,7 @@ class Card:
     topology: Topology
     typical: TypicalDuration | None
     coverage: tuple[CoveragePart, ...]
-    """Of the real network that it stands for."""
+    """How well it covers the real network that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class MongodbEngine:
             if isinstance(error, OperationFailure) and error.code in _REFUSALS:
                 raise LoginRefusedError(_said(error)) from error
             if isinstance(error, (PyMongoError, OSError)):
-                raise ServiceUnreachableError(f"no answer as MongoDB gives one: {_said(error)}") from error
+                raise ServiceUnreachableError(f"no answer in MongoDB's protocol: {_said(error)}") from error
             raise
         return _MongodbSession(client, listed)
 

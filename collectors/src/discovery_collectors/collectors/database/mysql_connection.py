@@ -16,7 +16,7 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
 _PACKET_BYTES = 1024 * 1024
 _ALL_BYTES = 16 * 1024 * 1024
-"""Of one connection; rows in memory take up to thirteen times what they take on the wire."""
+"""Bytes that one connection may receive; in memory, rows take up to thirteen times as much."""
 _PROOFS = frozenset({b"mysql_native_password", b"caching_sha2_password"})
 """Ways to log in that prove the password without sending it."""
 _KEY_REQUESTS = frozenset({b"\x01", b"\x02"})

@@ -15,11 +15,11 @@ from discovery_collectors.collectors.database.personal_data import classify
 from discovery_collectors.collectors.database.service_report import Table
 
 MAX_TABLES_SAMPLED = 300
-"""Of one database."""
+"""Tables of one database."""
 MAX_SECONDS = 20
 SAMPLE_ROWS = 100
 SAMPLE_COLUMNS = 40
-"""Of one table."""
+"""Columns of one table."""
 _VALUE_CHARACTERS = 200
 """Longer values are no such thing; their beginning is enough to see it."""
 _LEAST_VALUES = 3

@@ -13,9 +13,9 @@ from dryrun_contract.resource_key import ResourceKey
 
 MAX_DATABASES = 200
 MAX_TABLES = 10_000
-"""Of one database."""
+"""Reported tables of one database."""
 MAX_COLUMNS = 1_000
-"""Of one table; so is the next."""
+"""Reported columns of one table; foreign keys likewise."""
 MAX_FOREIGN_KEYS = 100
 _NAME_CHARACTERS = 200
 _TEXT_CHARACTERS = 300

@@ -22,7 +22,7 @@ TRANSFER_SECONDS = 20
 _TRANSFER_BYTES = 8 * 1024 * 1024
 _TRANSFER_RECORDS = 100_000
 MAX_ZONES_ASKED = 60
-"""Of one server."""
+"""Zones that one server is asked for."""
 _CHILDREN = 20
 
 type Name = dns.name.Name
@@ -175,7 +175,7 @@ def _records(wire: bytes, number: int) -> Iterator[tuple[int, int]]:
             place += 10 + size
             yield kind, owner
     except (struct.error, IndexError):
-        raise DnsError("the copy is cut") from None
+        raise DnsError("the copy of the zone is truncated") from None
 
 
 def _after_name(wire: bytes, place: int) -> int:

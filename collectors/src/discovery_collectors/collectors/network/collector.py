@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from discovery_collectors.collectors.network.follow_up import FollowUp
 
 _SEARCH_SHARE = 0.65
-"""Of the packet rate while ports are looked for; questions get 0.3, what the kernel sends the rest."""
+"""Share of the packet rate for the search for ports; questions get 0.3, what the kernel sends the rest."""
 _QUESTION_SHARE = 0.3
 _AFTER_SEARCH_SHARE = 0.9
 _PATIENCE_SECONDS = 5.0

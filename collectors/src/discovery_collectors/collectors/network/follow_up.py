@@ -31,12 +31,12 @@ from dryrun_contract.resource_key import ResourceKey
 
 _HANDSHAKES_AT_ONCE = 16
 _FRUITLESS_HANDSHAKES = 12
-"""Of one host, after which its other services are not asked before nmap has named them."""
+"""After so many a host's other services are not asked before nmap has named them."""
 _BROKERS_AT_ONCE = 16
 _QUESTIONS_AT_ONCE = 64
 _BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
 _BROKERS_CONFIDENCE = 0.94
-"""Of a broker's own words: above what a second opinion adds, below what a login shows."""
+"""Confidence in a broker's own words: above what a second opinion adds, below what a login shows."""
 _PACKETS_PER_CONVERSATION = 15
 """About what one connection with a few questions sends, or one TLS handshake."""
 

@@ -12,7 +12,7 @@ from discovery_collectors.collectors.network.moved_ports import beside, moved_po
 from discovery_collectors.collectors.network.nmap_data import most_common_ports
 
 MOST_COMMON = 1000
-"""Of nmap's table."""
+"""Ports that are taken from nmap's table."""
 _TABLE = Path(__file__).with_name("listening_ports.tsv")
 ROLES = ("primary", "tls", "admin", "cluster", "metrics")
 

@@ -43,7 +43,7 @@ _WEB_APPLICATIONS = range(8000, 8100)
 _FORWARDED_SSH = range(2200, 2251)
 """Where Vagrant forwards SSH to (`usable_port_range`)."""
 _STEPS = (1, 10, 100)
-"""To the second server of its kind on a host."""
+"""Distances from a usual port to that of a second server of its kind on a host."""
 _HIGHEST = 65535
 
 

@@ -22,8 +22,8 @@ _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""
 _PROBES_PER_SECOND = 500
-"""At least: else nmap waits over a second for addresses that nobody has, with the same two questions each. It
-sends some 20,000 by itself where ports answer, so that none is asked faster than it bears."""
+"""Least rate: otherwise nmap waits over a second for addresses that nobody has, with the same two questions
+each. It sends some 20,000 by itself where ports answer, so that none is asked faster than it bears."""
 _HOSTS_AT_ONCE = 256
 _HOSTS_OF_ALL_PORTS_AT_ONCE = 24
 """nmap keeps 112 B for each closed port until it is done with a group of hosts: all ports of 10 hosts took

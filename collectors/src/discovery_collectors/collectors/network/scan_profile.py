@@ -10,7 +10,7 @@ class Patience:
     """How long the second opinion listens, in seconds."""
 
     answer: float
-    """For one question."""
+    """Seconds for one question."""
     port: float
     host: float
     ports: int = 100
@@ -30,7 +30,7 @@ class ScanProfile:
     hurry: bool
     """Leave some probes to the ports they are meant for: a silent service is asked less."""
     patience: Patience
-    """Of the second opinion on what nmap leaves unnamed."""
+    """How long the second opinion asks what nmap leaves unnamed."""
 
 
 PROFILES: dict[Profile, ScanProfile] = {

@@ -92,7 +92,7 @@ class _Site:
     emit: Emit
     pause_seconds: float
     visits: dict[str, _Visit] = field(default_factory=dict)
-    """By the path that came in the end."""
+    """Visits by the path to which redirects led."""
 
     def warning(self, message: str) -> None:
         self.emit.warning(f"{self.service.key}: {message}")

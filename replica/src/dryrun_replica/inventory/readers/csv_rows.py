@@ -34,7 +34,7 @@ _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "
 """What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
 _MAPPING = re.compile(r"^(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
-"""As NetBox writes it."""
+"""A port as NetBox writes it, e.g. `tcp/443`."""
 _NEARLY_AN_ADDRESS = re.compile(
     r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?|\[[0-9a-f:.]+\]:\d*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*/\d*",
     re.IGNORECASE,

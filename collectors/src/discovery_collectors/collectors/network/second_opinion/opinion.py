@@ -19,7 +19,7 @@ from discovery_collectors.running.packet_rate import PacketRate
 from discovery_collectors.running.scope import ScopedAddress
 
 CONFIDENCE = 0.93
-"""Of what a second opinion adds: above nmap's highest, 0.9, so that it prevails; below what a login shows."""
+"""Above nmap's highest confidence, 0.9, so that a second opinion prevails; below what a login shows."""
 _QUESTIONS_AT_ONCE = 32
 _QUESTIONS_PER_HOST = 4
 _FRUITLESS_PORTS = 12
