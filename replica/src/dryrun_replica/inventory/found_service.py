@@ -144,5 +144,5 @@ def described(name: str, *, product: str | None = None, version: str | None = No
     at_end = _VERSION.fullmatch(last)
     if at_end is not None and head.strip():
         name, version = head.strip(), version or at_end[1]
-    # A word may be a protocol or a product: `assembly` decides which.
+    # A word may be a protocol or a product: `anonymity` decides which.
     return FoundService(name=name, product=product or name, version=version)
