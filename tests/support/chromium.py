@@ -86,13 +86,14 @@ async def open_context(
     scheme: str = "light",
     size: dict[str, int] = DESKTOP,
     javascript: bool = True,
+    locale: str = "en-GB",
 ) -> Watched:
     context = await browser.new_context(
         base_url=base_url,
         color_scheme=scheme,  # type: ignore[arg-type]  # light or dark
         viewport=size,  # type: ignore[arg-type]  # width and height
         timezone_id="America/New_York",
-        locale="en-GB",
+        locale=locale,
         java_script_enabled=javascript,
         reduced_motion="reduce",
     )

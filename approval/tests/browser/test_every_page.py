@@ -71,9 +71,12 @@ async def faults_in_each_look(page, name):
             found = await violations(page, RULES_OF_COLOUR if seen == in_light else ALL_RULES)
             in_light = seen
             # On a phone a table scrolls by itself.
-            if await scrolls_sideways(page, "html" if device == "phone" else "html, .table-wrap"):
+            if await scrolls_sideways(page, "html" if device == "phone" else "html, .table-wrap, .dr-scroll"):
                 found.append("it is wider than the screen")
             found += [f"breaks the word {word}" for word in await broken_words(page)]
+            if device == "phone":
+                found += [f"hides {cut} beyond its edge" for cut in await cut_off(page)]
+                found += [f"has a table of many screens, {table}" for table in await many_screens(page)]
             faults += [f"{name}, {scheme}, {device}: {fault}" for fault in found]
     return faults
 
@@ -85,6 +88,45 @@ async def broken_words(page):
             .filter(cell => /^\\S{1,12}$/.test(cell.textContent) && cell.getClientRects().length > 1)
             .map(cell => cell.textContent)"""
     )
+
+
+async def cut_off(page):
+    """Return the cells beyond the edge of a table that is a list of blocks on a phone."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll("table.stacked :is(td, th), table.discoveries :is(td, th)")]
+            .filter(cell => cell.getBoundingClientRect().right > window.innerWidth)
+            .map(cell => cell.textContent)"""
+    )
+
+
+async def many_screens(page):
+    """Return the tables of a report that are higher than a screen: what follows is far away."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll(".dr-scroll")]
+            .filter(table => table.getBoundingClientRect().height > window.innerHeight)
+            .map(table => table.getAttribute("aria-label"))"""
+    )
+
+
+def with_a_long_reason(template):
+    """Return a template whose hard case has the longest reason of the project's templates."""
+    reason = "unusual port, not among the thousand most common"
+    truth = template.ground_truth
+    facts = [fact.model_copy(update={"hard": reason}) if fact.hard else fact for fact in truth.facts]
+    truth = truth.model_copy(update={"facts": tuple(facts)})
+    return template.model_copy(update={"ground_truth": truth})
+
+
+def whole_with_a_silent_service(session):
+    """Everything, but the product of the hard case: each column of what a collector missed says something."""
+    session.build()
+    session.scan()
+    session.find("network", "service", "10.213.0.3:18734/tcp")
+    session.attack_with_keys()
+    session.end_collector("network")
+    session.read_databases()
+    session.measure()
+    session.clean_up()
 
 
 def fleet_with(session_id):
@@ -108,10 +150,11 @@ def fleet_with(session_id):
 @pytest_asyncio.fixture(loop_scope="session")
 async def filled(site):
     """Sessions in every state, by the names that paths use."""
+    site.orchestrator.templates["small"] = with_a_long_reason(site.orchestrator.templates["small"])
     earlier = await site.start_session()
     earlier.whole(finds_less=True)
     ended = await site.start_session()
-    ended.whole()
+    whole_with_a_silent_service(ended)
     failed = await site.start_session()
     failed.build()
     failed.clean_up("failed", "web did not become healthy within 60 s; see its log")

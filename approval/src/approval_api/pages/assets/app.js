@@ -12,10 +12,18 @@
   );
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
+  // "2:30" and "PM" stay on one line, however narrow a column is.
+  function written(format, at) {
+    const parts = format.formatToParts(at);
+    return parts
+      .map(({ type, value }, i) => (type === "literal" && parts[i + 1]?.type === "dayPeriod" ? "\u00a0" : value))
+      .join("");
+  }
+
   function localize(root) {
     for (const time of root.querySelectorAll("time[data-time]")) {
       const at = new Date(time.dateTime);
-      const text = formats[time.dataset.time].format(at);
+      const text = written(formats[time.dataset.time], at);
       if (time.textContent !== text) {
         time.textContent = text;
         time.title = exact.format(at);
