@@ -24,3 +24,13 @@ def groups_in(name, command):
         yield name, command
         for below, each in command.commands.items():
             yield from groups_in(f"{name} {below}", each)
+
+
+def test_the_help_names_the_exit_codes_of_every_command():
+    group = get_command(app)
+    shown = " ".join(group.get_help(Context(group, info_name="dryrun-local")).split())
+    assert "Exit codes: 0 done, 1 failed or refused, with the reason, 2 the command line is wrong" in shown
+    commands = dict(groups_in("dryrun-local", group))["dryrun-local"].commands
+    for name, told in {"": shown, "demo": commands["demo"].help, "ci": commands["ci"].help}.items():
+        assert "130 Ctrl-C" in told, name
+        assert "143 SIGTERM" in told, name

@@ -155,3 +155,14 @@ def test_what_only_a_rehearsed_run_or_a_found_host_needs_is_not_imported_at_the_
     )
     imported = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
     assert imported.stdout.split() == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["network", "--help"], ["run", "--help"]])
+def test_every_help_names_all_exit_codes(capsys, words):
+    with pytest.raises(SystemExit):
+        read_command(words, {})
+    told = " ".join(capsys.readouterr().out.partition("Exit codes: ")[2].split())
+    assert told == (
+        "0 complete, 1 failed (there is no end line), 2 wrong call or configuration, 130 ended by Ctrl-C, "
+        "143 by SIGTERM (no end line either)."
+    )

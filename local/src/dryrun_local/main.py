@@ -14,6 +14,9 @@ from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
 app = typer.Typer(
     cls=WholeHelpGroup,
     help="Run dry-runs on this machine: starts everything that they need, and stops it again.",
+    epilog="Exit codes: 0 done, 1 failed or refused, with the reason, 2 the command line is wrong, "
+    "129 SIGHUP, 130 Ctrl-C, 143 SIGTERM; what a signal ends is removed first. A command's own help names "
+    "what else it ends with.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -58,7 +61,7 @@ def demo(
     """Run one session from start to report, and leave nothing behind.
 
     Exit codes: 0 the session completed, and met the criteria of --criteria if given; 1 it did not complete;
-    5 it did not meet them; 130 Ctrl-C.
+    5 it did not meet them; 130 Ctrl-C; 143 SIGTERM.
     """
     from dryrun_local.terminal.timings import Timings
 
@@ -114,7 +117,7 @@ def ci(
     """Run an experiment, and fail when a scanner has lost what it found before.
 
     Exit codes: 0 passed; 1 facts were lost, or criteria are not met; 2 the command line or a file is wrong,
-    or the baseline does not fit; 3 it could not be measured; 130 Ctrl-C.
+    or the baseline does not fit; 3 it could not be measured; 130 Ctrl-C; 143 SIGTERM.
     """
     from dryrun_local.ci.command import Ci, Options
     from dryrun_local.terminal.timings import Timings

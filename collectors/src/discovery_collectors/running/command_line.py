@@ -84,21 +84,30 @@ def _rehearsal(
     return (require_rehearsal(words.rehearsed, collector, config, image_id),)
 
 
+_EXIT_CODES = (
+    "Exit codes: 0 complete, 1 failed (there is no end line), 2 wrong call or configuration, 130 ended by "
+    "Ctrl-C, 143 by SIGTERM (no end line either)."
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="discovery-collect",
         description="Discover a network and report what is there, one JSON object a line on standard output.",
-        epilog="Exit codes: 0 complete, 1 failed (there is no end line), 2 wrong call or configuration.",
+        epilog=_EXIT_CODES,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="collector", required=True, metavar="COMMAND")
     collectors = installed_collectors()
-    run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
+    run = commands.add_parser(
+        "run", help="take the configuration from the variable DISCOVERY_CONFIG", epilog=_EXIT_CODES
+    )
     run.add_argument("name", choices=list(collectors), help="which collector")
     _add_rehearsal(run)
     # Those that need nothing come first: the others take what they find.
     for name, collector in sorted(collectors.items(), key=lambda each: bool(each[1].needs)):
-        _add_collector(commands.add_parser(name, help=collector.summary.replace("%", "%%")), collector)
+        summary = collector.summary.replace("%", "%%")
+        _add_collector(commands.add_parser(name, help=summary, epilog=_EXIT_CODES), collector)
     return parser
 
 
