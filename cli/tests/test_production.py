@@ -13,13 +13,18 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
             "kind": "service",
             "key": "10.213.0.1:22/tcp/\x1b[31m",
             "collector": "network",
-            "last_seen_at": "2026-11-27T00:00:00Z",
+            "found_at": "2026-11-27T00:00:00Z",
+            "last_seen_at": "2026-11-28T00:00:00Z",
         }
     ]
     code, out, _ = run("production", "list", "--change", "gone")
     assert (code, api.questions[-1]) == (0, {"limit": ["50"], "change": ["gone"], "status": ["pending"]})
     assert "gone" in out
-    assert out.splitlines()[1].startswith("7:2 ")
+    # As the page calls it and sorts by it: newest first.
+    head, row = out.splitlines()
+    assert head.endswith("  COLLECTOR  FOUND (UTC)")
+    assert row.startswith("7:2 ")
+    assert row.endswith("  2026-11-27 00:00")
     assert "\x1b" not in out
     assert json.loads(run("production", "list", "--all", "--json")[1])[0]["id"] == 7
     assert "status" not in api.questions[-1]

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Concatenate, Final
+from typing import IO, Any, Concatenate, Final, cast
 
 from pydantic import JsonValue
 from rich.console import Console, RenderableType
@@ -12,6 +12,7 @@ from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.settings import read_settings
 from dryrun_cli.drawing.glyphs import Glyphs, glyphs_for
 from dryrun_cli.drawing.safe_text import ascii_json, inert
+from dryrun_cli.drawing.trailing_blanks import WithoutTrailingBlanks
 from dryrun_cli.drawing.wrapping import wrapped
 from dryrun_cli.errors import ApiRefusedError, CliError
 from dryrun_cli.exit_codes import ExitCode
@@ -28,9 +29,11 @@ type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCod
 
 def make_console() -> Console:
     """Return a console that prints text as it is: no markup, no emoji names, no guessed colours."""
-    # In a pipe lines are long rather than cut: a program reads them.
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    # In a pipe lines are long rather than cut, and end with their last word: a program reads them.
+    is_terminal = sys.stdout.isatty()
+    width = None if is_terminal or "COLUMNS" in os.environ else PIPE_WIDTH
+    file = None if is_terminal else cast(IO[str], WithoutTrailingBlanks(sys.stdout))
+    return Console(file=file, highlight=False, markup=False, emoji=False, width=width)
 
 
 def command[**P](

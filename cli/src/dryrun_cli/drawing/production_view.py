@@ -1,6 +1,7 @@
 """Draws production's discoveries and scans."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from pydantic import JsonValue
 from rich.console import RenderableType
@@ -17,9 +18,8 @@ _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yello
 
 def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
     """Return one row per discovery, with the revision that a decision on it has to name."""
-    table = listing(
-        "ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", "LAST SEEN", give_way={"KEY", "LAST SEEN"}
-    )
+    found = dated("FOUND")
+    table = listing("ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", found, give_way={"KEY", found})
     for row in rows:
         change = str(row.get("change"))
         table.add_row(
@@ -29,7 +29,7 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
             shown(_text(row.get("kind")), limit=40),
             folded(_text(row.get("key")), 80),
             shown(_text(row.get("collector")), limit=40),
-            folded(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
+            folded(_minute(row.get("found_at"))),
         )
     return (
         table if table.row_count else Text("No matching discovery. Without --all, only open ones are listed.")
@@ -66,6 +66,13 @@ def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
             "-" if each.gone is None else str(each.gone),
         )
     return table if table.row_count else Text("No scans yet. To report one: dryrun production report FILE …")
+
+
+def _minute(value: JsonValue) -> str:
+    try:
+        return minute(datetime.fromisoformat(_text(value)))
+    except (ValueError, OverflowError):
+        return "-"
 
 
 def _text(value: JsonValue) -> str:
