@@ -88,8 +88,8 @@ def test_help_names_the_exit_codes(run):
     listed = " ".join(stdout.partition("Exit codes:")[2].split())
     assert "5 criteria not met" in listed
     assert (
-        "one of an experiment could not be measured, or a reported scan of production is incomplete, 2"
-        in listed
+        "one of an experiment could not be measured, a reported scan of production is incomplete, or a "
+        "destination did not pass its check, 2" in listed
     )
     assert "a discovery to decide on has changed or is unknown, 5" in listed
     assert [code.value for code in ExitCode if not re.search(rf"\b{code.value} [a-zA-Z]", listed)] == []

@@ -7,6 +7,9 @@ import deliveries_api
 import pytest
 from terminal_text import DRYRUN
 
+from dryrun_cli.commands import deliveries
+from dryrun_cli.exit_codes import ExitCode
+
 
 @pytest.fixture
 def destination(run, api):
@@ -24,7 +27,8 @@ def destination(run, api):
         "host",
     )
     assert (code, "dryrun delivery preview cmdb" in out) == (0, True)
-    assert "whether hook is one for that host is seen when" in err
+    assert "Checked: NetBox 4.3 lists addresses to this token.\n" in out
+    assert err == "Checking whether https://hooks.example.com knows hook …\n"
     assert run("destination", "add", "file", "--kind", "csv")[2] == ""
     assert run("destination", "remove", "file")[0] == 0
     (made,) = api.destinations.values()
@@ -37,6 +41,25 @@ def test_a_destination_is_added_listed_and_removed(run, api, destination):
     assert "https://hooks.example.com/x" in out
     assert "is removed" in run("destination", "remove", "cmdb")[1]
     assert "No destinations yet" in run("destination", "list")[1]
+
+
+def test_a_destination_that_refuses_its_credential_is_1_and_says_why(run, api, destination):
+    api.check = {"passed": False, "answer": "HTTP 403: Invalid \x1b[31mtoken"}
+    code, out, err = run("destination", "check", "cmdb")
+    assert (code, out) == (ExitCode.NOT_COMPLETED, "")
+    assert "The check failed: HTTP 403: Invalid \\x1b[31mtoken\n" in err
+    assert err.endswith("To check again: dryrun destination check cmdb\n")
+    code, out, err = run("destination", "check", "cmdb", "--json")
+    assert (code, json.loads(out)["check"]["passed"], err) == (1, False, "")
+    api.check = {"passed": True, "answer": "Diode gives this client a token"}
+    assert run("destination", "check", "cmdb")[:2] == (0, "Checked: Diode gives this client a token.\n")
+
+
+def test_a_check_that_nobody_does_ends_by_itself(run, api, destination, monkeypatch):
+    monkeypatch.setattr(deliveries, "CHECK_SECONDS", 0.6)
+    api.check = None
+    code, _, err = run("destination", "check", "cmdb")
+    assert (code, "is the process that delivers running" in err) == (1, True)
 
 
 def test_an_address_that_is_none_is_refused_in_a_sentence(run):

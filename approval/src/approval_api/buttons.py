@@ -14,6 +14,7 @@ from approval_api.api.checks import remove_check
 from approval_api.api.criteria import remove_criteria
 from approval_api.api.deliveries import (
     approve_delivery,
+    check_destination,
     discard_delivery,
     preview_delivery,
     remove_destination,
@@ -50,7 +51,7 @@ _DELIVERY = {"approve": approve_delivery, "discard": discard_delivery, "resend":
 _add("/production/deliveries/{delivery_id}", _DELIVERY)
 _DESTINATION = "/production/destinations/{destination_id}"
 _add(_DESTINATION, {"preview": preview_delivery}, "/production/deliveries/{made.id}")
-_add(_DESTINATION, {"remove": remove_destination}, "/production/deliveries")
+_add(_DESTINATION, {"check": check_destination, "remove": remove_destination}, "/production/deliveries")
 _add("/production/rules/{rule_id}", {"off": switch_rule_off})
 _add("/production/rules/{rule_id}", {"remove": remove_rule}, "/production/rules")
 _add("/notifications/{channel_id}", {"test": test_channel, "remove": remove_channel}, "/notifications")

@@ -317,6 +317,7 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/pause"),
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/resume"),
         ("POST", "/api/v1/production/rules/{rule_id}/off"),
+        ("POST", "/api/v1/production/destinations/{destination_id}/check"),
         ("POST", "/api/v1/production/destinations/{destination_id}/deliveries"),
         ("POST", "/api/v1/production/deliveries/{delivery_id}/approve"),
         ("POST", "/api/v1/production/deliveries/{delivery_id}/discard"),

@@ -44,6 +44,7 @@ FORBIDDEN = (
     "UPDATE gateway.delivery_items SET destination_id = destination_id",
     "UPDATE gateway.delivery_items SET discovery_id = 1",
     "UPDATE gateway.destinations SET request = '{}'",
+    "UPDATE gateway.destinations SET check_requested_at = now()",
     "UPDATE gateway.approved_discoveries SET data = '{}'",
     "UPDATE gateway.discoveries SET status = 'approved'",
     "UPDATE gateway.deliveries SET approved_at = now()",

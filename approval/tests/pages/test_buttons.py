@@ -73,6 +73,14 @@ async def test_buttons_of_deliveries(ada, pressed, engine):
     assert (await ada.ask("GET", "/production/destinations")).json() == {"destinations": []}
 
 
+async def test_a_button_has_a_destination_checked(ada, pressed, engine):
+    wanted = {"kind": "netbox", "url": "https://netbox.example.com", "credential": "netbox"}
+    destination = await add_destination(engine, name="d", **wanted)
+    page, line = await pressed(f"/production/destinations/{destination}/check")
+    assert (page, line) == ("/production/deliveries", ("check_destination", "destination d", None))
+    assert "not yet checked" in (await ada.client.get(page)).text
+
+
 async def test_buttons_of_rules(ada, pressed):
     rule = await made(ada, "/production/rules", **RULE)
     page = f"/production/rules/{rule['id']}"

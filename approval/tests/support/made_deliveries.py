@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.database.engine import DELIVERY_ROLE, create_engine
 from approval_api.deliveries import repository, service
+from approval_api.deliveries.sending.checks import Checker
 from approval_api.deliveries.sending.process import make_senders
 from approval_api.deliveries.sending.settings import Credential, DeliverySettings
 from approval_api.deliveries.sending.worker import Deliverer
@@ -92,6 +93,7 @@ class Delivering:
         self.engine = create_engine(url, role=DELIVERY_ROLE)
         self.egress = Egress(self.settings.hosts, seconds=seconds)
         self.deliverer = Deliverer(self.engine, make_senders(self.egress, self.settings), first_pause=3600)
+        self.checker = Checker(self.engine, make_senders(self.egress, self.settings), seconds=seconds)
 
     async def work(self) -> None:
         """Do all that is due."""

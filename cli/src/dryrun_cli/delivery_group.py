@@ -35,8 +35,14 @@ def add_destination(
         list[str] | None, typer.Option("--only", metavar="KIND", help="Only this kind; repeatable.")
     ] = None,
 ) -> Running:
-    """Add a destination for approved discoveries."""
+    """Add a destination for approved discoveries, and check whether it knows the credential."""
     return commands.deliveries.add_destination(common, name, kind, url, credential, only or ())
+
+
+@destination_app.command("check")
+def check_destination(common: Common, name: DestinationArgument) -> Running:
+    """Ask a destination whether it knows its credential; exit code 1 if it does not, or does not answer."""
+    return commands.deliveries.check_destination(common, name)
 
 
 @destination_app.command("list")

@@ -11,8 +11,8 @@ class ExitCode(IntEnum):
     NOT_COMPLETED = 1
     """The session did not complete: it failed, expired or was stopped by somebody else.
 
-    Or some session of an experiment could not be measured, or a scan of production that was reported is
-    incomplete.
+    Or some session of an experiment could not be measured, a scan of production that was reported is
+    incomplete, or a destination did not pass its check.
     """
     USAGE = 2
     """The command line, a setting or a criteria file is wrong."""

@@ -17,10 +17,19 @@ async def _destinations(api, request, path):
                 "created_by": "ada",
                 "created_at": "2026-11-27T00:00:00Z",
             }
+            if made["request"]["credential"] is not None:
+                made["check"] = {"requested_at": made["created_at"]}
             api.destinations[made["id"]] = made
             await request.json(made, status=201)
         case "GET", []:
+            for each in api.destinations.values():
+                if "check" in each and api.check is not None:
+                    each["check"] |= {"answered_at": "2026-11-27T00:00:01Z", **api.check}
             await request.json({"destinations": list(api.destinations.values())})
+        case "POST", [destination_id, "check"]:
+            made = api.destinations[destination_id]
+            made["check"] = {"requested_at": "2026-11-27T00:01:00Z"}
+            await request.json(made, status=202)
         case "DELETE", [destination_id]:
             del api.destinations[destination_id]
             await request.json({})

@@ -84,6 +84,8 @@ class FakeApi:
         self.criteria = {}
         """Stored sets by name."""
         self.destinations = {}
+        self.check = {"passed": True, "answer": "NetBox 4.3 lists addresses to this token"}
+        """The answer to a check of a destination; None while nobody gives one."""
         self.deliveries = {}
         self.ends = {}
         self.reads = {}

@@ -80,6 +80,17 @@ class DestinationRequest(Word):
         return self.model_copy(update={"url": self.place})
 
 
+class DestinationCheck(Word):
+    """Whether a destination answers to its credential; nothing is sent that it would keep."""
+
+    requested_at: UtcTime
+    answered_at: UtcTime | None = None
+    """Null until the process that delivers has checked it; it leaves alone what waited for minutes."""
+    passed: bool | None = None
+    answer: str | None = None
+    """What was seen, or what is wrong."""
+
+
 class DestinationView(Word):
     """A destination as clients see it."""
 
@@ -87,6 +98,8 @@ class DestinationView(Word):
     request: DestinationRequest
     created_by: str
     created_at: UtcTime
+    check: DestinationCheck | None = None
+    """The newest; null for files, and where none was requested."""
 
 
 class Counts(Word):

@@ -49,7 +49,7 @@ class DeliveryList(Word):
 async def add_destination(
     request: Request, person: Administrator, transaction: Transaction, wanted: DestinationRequest
 ) -> DestinationView:
-    """Add a place that approved discoveries can be delivered to.
+    """Add a place that approved discoveries can be delivered to, and have it checked.
 
     Nothing is sent there unless its host is on the list of the process that delivers.
     """
@@ -62,6 +62,20 @@ async def add_destination(
 async def list_destinations(person: Reader, transaction: Transaction) -> DestinationList:
     """List destinations by name; who is no administrator sees scheme, host and port of their addresses."""
     return DestinationList(destinations=tuple(await service.list_destinations(transaction, person)))
+
+
+@destinations_router.post("/{destination_id}/check", status_code=202)
+async def check_destination(
+    destination_id: UUID, request: Request, _: Administrator, transaction: Transaction
+) -> DestinationView:
+    """Have the process that delivers ask whether the destination knows the credential; see `check`.
+
+    Nothing is sent that the destination would keep. A webhook's receiver cannot be asked: of it, only the
+    host and the secret are checked.
+    """
+    found = await service.check_destination(transaction, destination_id)
+    note(request, object_=f"destination {found.request.name}")
+    return found
 
 
 @destinations_router.delete("/{destination_id}", status_code=204)

@@ -277,8 +277,14 @@ destinations = Table(
     Column("created_at", _TIME, nullable=False),
     Column("not_before", _TIME),
     Column("unanswered", Integer, nullable=False),
+    Column("check_requested_at", _TIME),
+    Column("check_lease_until", _TIME),
+    Column("check_answered_at", _TIME),
+    Column("check_passed", Boolean),
+    Column("check_answer", Text),
 )
-"""`not_before` is when it may be asked again; `unanswered` says how often in a row nothing came of it."""
+"""`not_before` is when it may be asked again; `unanswered` says how often in a row nothing came of it. The
+columns `check_…` are its newest check."""
 
 deliveries = Table(
     "deliveries",

@@ -20,6 +20,7 @@ from dryrun_contract.delivery import (
     DeliveryItem,
     DeliveryState,
     DeliveryView,
+    DestinationCheck,
     DestinationKind,
     DestinationRequest,
     DestinationView,
@@ -112,6 +113,13 @@ UPDATE gateway.delivery_items SET state = 'discarded', lease = NULL WHERE delive
 """)
 
 
+_REQUEST_CHECK = text("""
+UPDATE gateway.destinations SET check_requested_at = now(), check_lease_until = NULL,
+    check_answered_at = NULL, check_passed = NULL, check_answer = NULL
+WHERE id = :id AND coalesce(check_lease_until, '-infinity') <= now()
+""")
+
+
 async def insert_destination(
     connection: AsyncConnection, destination_id: UUID, request: DestinationRequest, created_by: str
 ) -> bool:
@@ -134,6 +142,11 @@ async def count_destinations(connection: AsyncConnection) -> int:
     counted = await connection.execute(text("SELECT count(*) FROM gateway.destinations"))
     number: int = counted.scalar_one()
     return number
+
+
+async def request_check(connection: AsyncConnection, destination_id: UUID) -> None:
+    """Have a destination checked, unless that is under way."""
+    await connection.execute(_REQUEST_CHECK, {"id": destination_id})
 
 
 async def list_destinations(connection: AsyncConnection) -> list[DestinationView]:
@@ -277,4 +290,14 @@ def _destination(row: RowMapping) -> DestinationView:
         request=DestinationRequest.model_validate(row["request"]),
         created_by=row["created_by"],
         created_at=row["created_at"],
+        check=_check(row) if row["check_requested_at"] is not None else None,
+    )
+
+
+def _check(row: RowMapping) -> DestinationCheck:
+    return DestinationCheck(
+        requested_at=row["check_requested_at"],
+        answered_at=row["check_answered_at"],
+        passed=row["check_passed"],
+        answer=row["check_answer"],
     )

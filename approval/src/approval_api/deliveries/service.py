@@ -12,6 +12,7 @@ from approval_api.identity.roles import Permission
 from approval_api.web.pagination import cut, from_cursor, row_id
 from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.delivery import (
+    FILE_KINDS,
     DeliveryItems,
     DeliveryView,
     DestinationRequest,
@@ -41,7 +42,10 @@ def unknown_destination(destination_id: UUID) -> ProblemError:
 async def add_destination(
     connection: AsyncConnection, request: DestinationRequest, actor: str
 ) -> DestinationView:
-    """Store a destination. Raises ProblemError: 409 when the name is taken, 429 when there are too many."""
+    """Store a destination and have it checked.
+
+    Raises ProblemError: 409 when the name is taken, 429 when there are too many.
+    """
     await hold(connection, "destinations")
     if await repository.count_destinations(connection) >= MOST_DESTINATIONS:
         raise too_many("destinations", f"there are {MOST_DESTINATIONS} destinations")
@@ -53,6 +57,30 @@ async def add_destination(
             f"there is a destination {request.name!r}; remove it first, or choose another name",
             title="The name is taken",
         )
+    return await _checked(connection, destination_id, request)
+
+
+async def check_destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView:
+    """Have the process that delivers ask a destination whether it knows the credential.
+
+    Raises ProblemError: 404, 409 for a file, which nobody asks.
+    """
+    found = await _destination(connection, destination_id)
+    if found.request.kind in FILE_KINDS:
+        raise ProblemError(
+            "nothing-to-check",
+            409,
+            f"{found.request.name} is a file: it has no address and no credential",
+            title="Nothing to check",
+        )
+    return await _checked(connection, destination_id, found.request)
+
+
+async def _checked(
+    connection: AsyncConnection, destination_id: UUID, request: DestinationRequest
+) -> DestinationView:
+    if request.kind not in FILE_KINDS:
+        await repository.request_check(connection, destination_id)
     return await _destination(connection, destination_id)
 
 

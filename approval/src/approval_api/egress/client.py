@@ -85,6 +85,10 @@ class Egress:
                 self._relays[place] = await Relay(place, self._connections(networks)).__aenter__()
         return self._relays[place]
 
+    def require_listed(self, url: str) -> None:
+        """Raise NotAllowedError for a URL that nothing may be sent to; nothing is."""
+        self._hosts.networks_of(Place.of(url))
+
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:

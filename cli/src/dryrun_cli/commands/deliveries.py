@@ -1,27 +1,33 @@
 """Commands on destinations and deliveries."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_each, read_object, read_word
+from dryrun_cli.api.reading import read_each, read_list, read_object, read_word
 from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed, wrote_json
 from dryrun_cli.commands.ids import find_id
 from dryrun_cli.commands.output_file import STANDARD_OUTPUT, write_output
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
-from dryrun_cli.drawing.safe_text import inert_lines
+from dryrun_cli.drawing.safe_text import inert, inert_lines
 from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
 from dryrun_contract.faults import first_fault
 
 _SHOWN: Final = 50
 _DESTINATIONS: Final = "/production/destinations"
+CHECK_SECONDS: Final = 40.0
+"""Of the process that delivers a check takes at most 30 s, and it looks every second."""
+_LOOK_SECONDS: Final = 0.5
 _DELIVERIES: Final = "/production/deliveries"
 
 
@@ -34,7 +40,7 @@ async def add_destination(
     url: str | None,
     credential: str | None,
     kinds: Sequence[str],
-) -> None:
+) -> ExitCode:
     """`dryrun destination add NAME --kind KIND`."""
     given = {"name": name, "kind": kind, "url": url, "credential": credential, "kinds": list(kinds)}
     try:
@@ -43,13 +49,48 @@ async def add_destination(
         fault = first_fault(error, "").removeprefix(": ").removeprefix("Value error, ")
         raise WrongUseError(fault) from None
     answer = await client.ask("POST", _DESTINATIONS, body=wanted.model_dump(mode="json"))
-    if not wrote_json(common, answer):
+    added = read_word(DestinationView, answer, "a destination")
+    if not common.json_output:
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
-        if wanted.credential is not None:
+    return await _say_check(client, common, added, answer)
+
+
+@command
+async def check_destination(client: ApiClient, common: Common, name: str) -> ExitCode:
+    """`dryrun destination check NAME`."""
+    answer = await client.ask("POST", f"{_DESTINATIONS}/{await _destination(client, name)}/check")
+    return await _say_check(client, common, read_word(DestinationView, answer, "a destination"), answer)
+
+
+async def _say_check(client: ApiClient, common: Common, view: DestinationView, answer: JsonValue) -> ExitCode:
+    """Wait for the answer to a check, and say it; a destination that is not checked needs none."""
+    if view.check is not None and not common.json_output:
+        sys.stderr.write(f"Checking whether {view.request.place} knows {view.request.credential} …\n")
+    until = monotonic() + CHECK_SECONDS
+    while view.check is not None and view.check.answered_at is None and monotonic() < until:
+        await asyncio.sleep(_LOOK_SECONDS)
+        listed = read_object(await client.ask("GET", _DESTINATIONS), "destinations")
+        for each in read_list(listed, "destinations"):
+            if read_object(each, "a destination").get("id") == str(view.id):
+                view, answer = read_word(DestinationView, each, "a destination"), each
+                break
+        else:
+            raise WrongUseError(f"{view.request.name} was removed meanwhile")
+    name, check = view.request.name, view.check
+    if not wrote_json(common, answer) and check is not None:
+        if check.answered_at is None:
             sys.stderr.write(
-                "Only the process that delivers knows its credentials (DELIVERY_CREDENTIALS): whether "
-                f"{wanted.credential} is one for that host is seen when something is sent there.\n"
+                f"Not checked within {CHECK_SECONDS:g} s: is the process that delivers running "
+                f"(approval-api deliver)? To check again: dryrun destination check {name}\n"
             )
+        elif check.passed:
+            sys.stdout.write(f"Checked: {inert(check.answer or '', 500)}.\n")
+        else:
+            sys.stderr.write(
+                f"The check failed: {inert(check.answer or '', 500)}\n"
+                f"To check again: dryrun destination check {name}\n"
+            )
+    return ExitCode.OK if check is None or check.passed else ExitCode.NOT_COMPLETED
 
 
 @command

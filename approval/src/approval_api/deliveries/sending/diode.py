@@ -76,6 +76,11 @@ class DiodeSender:
             return _left_alone(item)
         return Result(item.action, "would be sent to Diode, which creates what NetBox does not have")
 
+    async def check(self) -> str:
+        """Have Diode give a token for the client."""
+        await self._authenticate()
+        return "Diode gives this client a token"
+
     async def send(self, item: Item) -> Result:
         """Send it to Diode."""
         entity = _entity(item)

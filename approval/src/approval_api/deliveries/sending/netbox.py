@@ -131,6 +131,12 @@ class NetBoxSender:
             return Result("change", f"would change: {', '.join(sorted(change))}", _url(wanted.existing))
         return _as_it_is(wanted, wanted.existing)
 
+    async def check(self) -> str:
+        """Return NetBox's version, which lists addresses to whom the token belongs."""
+        await self._find("/api/ipam/ip-addresses/", {})
+        major, minor = await self._version()
+        return f"NetBox {major}.{minor} lists addresses to this token"
+
     async def send(self, item: Item) -> Result:
         """Create it or change it, unless NetBox has it as it is; mark it where it is gone."""
         if item.is_removal:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 
 from approval_api.database.engine import DELIVERY_ROLE, close_engine, create_engine
+from approval_api.deliveries.sending.checks import Checker
 from approval_api.deliveries.sending.figures import Figures
 from approval_api.deliveries.sending.netbox import NetBoxSender
 from approval_api.deliveries.sending.sender import RefusedError, Sender
@@ -86,7 +87,9 @@ async def _run(settings: DeliverySettings) -> None:
             Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress,
             serving_metrics(settings.metrics_listen, figures.page),
         ):
-            deliverer = Deliverer(engine, make_senders(egress, settings), looked=figures.looked)
+            make_sender = make_senders(egress, settings)
+            deliverer = Deliverer(engine, make_sender, looked=figures.looked)
+            checker = Checker(engine, make_sender)
             notifier = Notifier(
                 engine,
                 egress,
@@ -95,7 +98,8 @@ async def _run(settings: DeliverySettings) -> None:
                 str(settings.public_url or ""),
                 settings.matrix_tokens,
             )
-            async with working({"deliveries": deliverer.run, "notifications": notifier.run}):
+            work = {"deliveries": deliverer.run, "checks": checker.run, "notifications": notifier.run}
+            async with working(work):
                 await stopped.wait()
     finally:
         await close_engine(engine)

@@ -67,3 +67,6 @@ class Sender(Protocol):
 
     async def send(self, item: Item) -> Result:
         """Send `item`. Repeating it has no further effect."""
+
+    async def check(self) -> str:
+        """Return what shows that the destination knows the credential; nothing is changed there."""

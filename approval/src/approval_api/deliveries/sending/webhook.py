@@ -38,6 +38,11 @@ class WebhookSender:
         """Return what the preview said: a webhook's receiver cannot be asked."""
         return Result(item.action, "")
 
+    async def check(self) -> str:
+        """Return what is known without a message: the host is listed, and the secret is one."""
+        self._egress.require_listed(self._url)
+        return "the host is listed and the secret is for it; whether the receiver knows it shows a delivery"
+
     async def send(self, item: Item) -> Result:
         """Post the message."""
         now = datetime.now(UTC)

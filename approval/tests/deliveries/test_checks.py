@@ -1,0 +1,137 @@
+"""A check of a destination: by the way that deliveries go, within a deadline, and nothing is kept there."""
+
+import asyncio
+
+import pytest
+from fake_netbox import TOKEN, FakeNetBox
+from made_deliveries import SECRET, add_destination
+from receiver import answer, receiving
+from sqlalchemy import text
+
+from approval_api.deliveries import service
+from approval_api.deliveries.sending.checks import Checker
+from approval_api.identity.roles import Role
+
+DESTINATIONS = "/production/destinations"
+
+
+async def check_of(engine, destination):
+    async with engine.connect() as connection:
+        return (await service._destination(connection, destination)).check
+
+
+async def check_again(engine, destination):
+    async with engine.begin() as connection:
+        await service.check_destination(connection, destination)
+
+
+async def test_a_new_destination_is_checked_by_the_process_that_delivers(engine, delivering):
+    async with receiving(FakeNetBox()) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="right")
+        wrong = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="wrong")
+        assert (await check_of(engine, added)).answered_at is None
+        await delivering(receiver, right=TOKEN, wrong="0" * 40).checker.work_once()
+        assert {seen.method for seen in receiver.received} == {"GET"}
+        asked = len(receiver.received)
+        await delivering(receiver, right=TOKEN, wrong="0" * 40).checker.work_once()
+        assert len(receiver.received) == asked, "each is checked once"
+    check = await check_of(engine, added)
+    assert (check.passed, check.answer) == (True, "NetBox 4.3 lists addresses to this token")
+    check = await check_of(engine, wrong)
+    assert (check.passed, check.answer) == (False, 'HTTP 403: {"detail": "Invalid token"}')
+
+
+@pytest.mark.parametrize(
+    ("credential", "says"),
+    [
+        ("nobodys", "no credential 'nobodys'; see DELIVERY_CREDENTIALS"),
+        ("token", "for another kind"),
+        ("hook", "the host is listed and the secret is for it"),
+    ],
+)
+async def test_a_webhook_is_checked_without_a_message(engine, delivering, credential, says):
+    async with receiving() as receiver:
+        hook = await add_destination(engine, kind="webhook", url=receiver.url(), credential=credential)
+        await delivering(receiver, token=SECRET).checker.work_once()
+        check = await check_of(engine, hook)
+        assert (says in check.answer, check.passed) == (True, credential == "hook")
+    assert receiver.connections == 0
+
+
+async def test_what_is_not_listed_is_asked_nothing(engine, delivering):
+    async with receiving() as receiver, receiving() as other:
+        unlisted = await add_destination(engine, kind="netbox", url=other.url(""), credential="token")
+        await delivering(receiver, at=other, token=TOKEN).checker.work_once()
+        check = await check_of(engine, unlisted)
+        assert (check.passed, "is not among the hosts that an administrator listed" in check.answer) == (
+            False,
+            True,
+        )
+    assert other.connections == 0
+
+
+async def test_a_destination_that_never_answers_fails_its_check_in_time(engine, delivering):
+    async def never(_):
+        await asyncio.sleep(60)
+
+    async with receiving(never) as receiver:
+        silent = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        made = delivering(receiver, token=TOKEN, seconds=30)
+        await Checker(made.engine, made.checker._make_sender, seconds=0.3).work_once()
+    check = await check_of(engine, silent)
+    assert (check.passed, check.answer) == (False, "no answer within 0.3 s")
+
+
+async def test_a_check_that_waited_for_minutes_is_left_alone_until_it_is_requested_again(engine, delivering):
+    async with receiving(FakeNetBox()) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        made = delivering(receiver, token=TOKEN)
+        async with engine.begin() as connection:
+            late = "UPDATE gateway.destinations SET check_requested_at = now() - interval '6 minutes'"
+            await connection.execute(text(late))
+        await made.checker.work_once()
+        assert receiver.connections == 0
+        await check_again(engine, added)
+        await made.checker.work_once()
+        assert (await check_of(engine, added)).passed is True
+
+
+async def test_an_answer_to_an_earlier_check_is_none_to_a_later_one(engine, delivering):
+    """The lease of the first ended; whoever requested the second may have corrected something."""
+
+    async def meanwhile(_):
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE gateway.destinations SET check_lease_until = NULL"))
+        await check_again(engine, added)
+        return answer(403)
+
+    async with receiving(meanwhile) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        await delivering(receiver, token=TOKEN).checker.work_once()
+    assert (await check_of(engine, added)).answered_at is None
+
+
+async def test_a_check_under_way_is_not_requested_twice(engine):
+    added = await add_destination(engine, kind="netbox", url="https://netbox.example.com", credential="x")
+    before = await check_of(engine, added)
+    async with engine.begin() as connection:
+        lease = "UPDATE gateway.destinations SET check_lease_until = now() + interval '30 s'"
+        await connection.execute(text(lease))
+    await check_again(engine, added)
+    assert await check_of(engine, added) == before
+
+
+async def test_a_check_is_requested_by_the_api_and_not_of_a_file(browsers, engine):
+    ada = await browsers("ada", Role.ADMIN)
+    hook = {"name": "cmdb", "kind": "webhook", "url": "https://hooks.example.com/x", "credential": "hook"}
+    made = (await ada.ask("POST", DESTINATIONS, json=hook)).json()
+    assert (made["check"]["passed"], made["check"]["answer"]) == (None, None)
+    again = await ada.ask("POST", f"{DESTINATIONS}/{made['id']}/check")
+    assert (again.status_code, again.json()["check"]["requested_at"] > made["check"]["requested_at"]) == (
+        202,
+        True,
+    )
+    made = (await ada.ask("POST", DESTINATIONS, json={"name": "file", "kind": "csv"})).json()
+    assert made["check"] is None
+    refused = await ada.ask("POST", f"{DESTINATIONS}/{made['id']}/check")
+    assert (refused.status_code, "is a file" in refused.json()["detail"]) == (409, True)
