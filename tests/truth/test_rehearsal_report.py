@@ -9,7 +9,7 @@ from approval_api.sessions.stored import StoredSession
 from discovery_collectors.running.rehearsal import require_rehearsal
 from dryrun_contract.collector_config import CollectorConfig, configuration_digest
 from dryrun_contract.event import CollectorEnded, CollectorStarted, Event, TargetLogs, TargetLogsMeasured
-from dryrun_contract.report import read_report
+from dryrun_contract.report_reading import read_report
 from dryrun_contract.session import Outcome, Phase, SessionView
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Recall, harm and duration over the rates lie where they belong, whatever was measured."""
 
 from approval_api.pages.experiments.rate_charts import PLOT, charts
-from dryrun_contract.experiment import Interval, RatePoint, RateSweep
+from dryrun_contract.experiment_results import Interval, RatePoint, RateSweep
 
 
 def interval(value):

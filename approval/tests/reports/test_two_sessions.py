@@ -13,7 +13,7 @@ from approval_api.experiments.worker import compare_two
 from approval_api.pages.experiments import compare
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.experiment import ExperimentResults
+from dryrun_contract.experiment_results import ExperimentResults
 
 HTML = {"Accept": "text/html"}
 OTHER = UUID(int=2)

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.experiment import ExperimentRequest, ExperimentView, Interval
+from dryrun_contract.experiment import ExperimentRequest, ExperimentView
+from dryrun_contract.experiment_results import Interval
 from dryrun_contract.trend import TrendMeasure
 
 MAX_FIRINGS_SHOWN = 100

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.experiment import Interval
+from dryrun_contract.experiment_results import Interval
 from dryrun_contract.template import TEMPLATE_ID
 
 MAX_POINTS = 120

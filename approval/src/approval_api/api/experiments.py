@@ -14,7 +14,8 @@ from approval_api.experiments import listing
 from approval_api.experiments.comparison import compare
 from approval_api.experiments.listing import ExperimentList
 from approval_api.experiments.service import Experiments
-from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
+from dryrun_contract.experiment import Experiment, ExperimentRequest
+from dryrun_contract.experiment_results import ExperimentResults
 from dryrun_contract.fact_history import FactHistory
 from dryrun_contract.network_forecast import NetworkForecast
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dryrun_contract.experiment import ArmResult
+from dryrun_contract.experiment_results import ArmResult
 
 # Results may have a hundred thousand values, and a schedule shows a hundred of them: of each arm its figures
 # leave the database, with the row of services in place of all rows.

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from approval_api.experiments.measure import Measured
 from approval_api.reports.worker_process import WorkerProcess
-from dryrun_contract.experiment import ExperimentResults
+from dryrun_contract.experiment_results import ExperimentResults
 
 type WithoutScores = list[tuple[UUID, str]]
 """Sessions, and why they have none."""

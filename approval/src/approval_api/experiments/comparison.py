@@ -6,7 +6,7 @@ from approval_api.experiments.calculations import Calculations, WithoutScores
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkFailedError
 from approval_api.web.problems import ProblemError
-from dryrun_contract.experiment import ExperimentResults
+from dryrun_contract.experiment_results import ExperimentResults
 
 NO_SCORES = "no-scores"
 

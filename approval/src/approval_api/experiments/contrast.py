@@ -27,7 +27,7 @@ from approval_api.experiments.statistics import (
     interval_of_difference,
     sign_flip,
 )
-from dryrun_contract.experiment import MAX_DIFFERENCES, Contrast, Difference, Interval, RowDifference
+from dryrun_contract.experiment_results import MAX_DIFFERENCES, Contrast, Difference, Interval, RowDifference
 
 _MOST_VALUES = 5
 MAX_FALSE = 100

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from approval_api.experiments.runs import Run
 from approval_api.experiments.statistics import benjamini_hochberg, fisher_exact
-from dryrun_contract.experiment import FalseDifference
+from dryrun_contract.experiment_results import FalseDifference
 
 type _Name = tuple[str, str]
 """Kind and key."""

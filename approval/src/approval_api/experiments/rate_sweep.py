@@ -10,7 +10,8 @@ from approval_api.experiments.contrast import FALSE_CLAIMS, FactName, Tally, tal
 from approval_api.experiments.measure import Measured
 from approval_api.experiments.runs import Run, by_network, counts_of, mean_of, recall, rows_of
 from approval_api.experiments.statistics import Share, benjamini_hochberg, fisher_exact, interval
-from dryrun_contract.experiment import ExperimentRequest, RatePoint, RateSweep
+from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.experiment_results import RatePoint, RateSweep
 from dryrun_contract.side_effects import SIDE_EFFECTS
 from dryrun_contract.text import counted
 

@@ -15,15 +15,8 @@ from approval_api.database.tables import experiment_runs as runs
 from approval_api.experiments.arms import arms_of
 from approval_api.experiments.plan import planned_run
 from approval_api.sessions.stored import JudgedBy
-from dryrun_contract.experiment import (
-    ArmResult,
-    Experiment,
-    ExperimentRequest,
-    ExperimentResults,
-    ExperimentRun,
-    ExperimentView,
-    RunState,
-)
+from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentRun, ExperimentView, RunState
+from dryrun_contract.experiment_results import ArmResult, ExperimentResults
 
 _LISTED = [column for column in experiments.c if column.name not in {"results", "criteria"}]
 OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)

@@ -19,14 +19,8 @@ from approval_api.experiments.runs import (
 )
 from approval_api.experiments.statistics import interval
 from dryrun_contract.event import SideEffect
-from dryrun_contract.experiment import (
-    ArmResult,
-    ExperimentRequest,
-    ExperimentResults,
-    Interval,
-    RowResult,
-    Unstable,
-)
+from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.experiment_results import ArmResult, ExperimentResults, Interval, RowResult, Unstable
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 MAX_UNSTABLE = 200

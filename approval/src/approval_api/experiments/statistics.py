@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import comb
 from operator import mul
 
-from dryrun_contract.experiment import UNMEASURED, Interval
+from dryrun_contract.experiment_results import UNMEASURED, Interval
 
 RESAMPLES = 1000
 _SEED = 2026

@@ -19,7 +19,8 @@ from approval_api.schedules import firings, repository
 from approval_api.schedules.due import ScheduleError, check, next_after
 from approval_api.schedules.firings import Due
 from approval_api.web.problems import ProblemError, too_many, unknown
-from dryrun_contract.experiment import UNMEASURED, ArmResult, ExperimentRequest
+from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.experiment_results import UNMEASURED, ArmResult
 from dryrun_contract.problem import Fault
 from dryrun_contract.schedule import (
     MAX_FIRINGS_SHOWN,

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.reports.figures import Measures
-from dryrun_contract.experiment import Interval
+from dryrun_contract.experiment_results import Interval
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.schedule import Schedule
 from dryrun_contract.trend import MAX_POINTS, Trend, TrendPoint

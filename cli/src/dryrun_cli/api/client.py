@@ -16,7 +16,7 @@ from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.bounded_json import OutOfBoundsError, read_json
 from dryrun_contract.problem import Problem
-from dryrun_contract.report import REPORT_BOUNDS
+from dryrun_contract.report_reading import REPORT_BOUNDS
 
 if TYPE_CHECKING:
     from dryrun_contract.experiment import ExperimentRequest

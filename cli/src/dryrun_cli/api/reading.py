@@ -7,7 +7,8 @@ from dryrun_contract.base import Word
 from dryrun_contract.event import Event
 from dryrun_contract.experiment import Experiment
 from dryrun_contract.faults import first_fault
-from dryrun_contract.report import Report, UnreadableReportError, to_report
+from dryrun_contract.report import Report
+from dryrun_contract.report_reading import UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import TemplateSummary
 

@@ -29,7 +29,8 @@ from dryrun_cli.drawing.fact_history_view import draw_history
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
-from dryrun_contract.experiment import ExperimentRequest, ExperimentResults, ExperimentView
+from dryrun_contract.experiment import ExperimentRequest, ExperimentView
+from dryrun_contract.experiment_results import ExperimentResults
 from dryrun_contract.fact_history import FactHistory
 
 LOOK_SECONDS: Final = 2.0

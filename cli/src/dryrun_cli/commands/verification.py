@@ -14,7 +14,8 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_cli.signed_report import Genuine, read_keys, verify
 from dryrun_contract.bounded_json import read_json
-from dryrun_contract.report import REPORT_BOUNDS, Report
+from dryrun_contract.report import Report
+from dryrun_contract.report_reading import REPORT_BOUNDS
 
 
 async def verify_report(common: Common, file: Path, *, key_file: Path, show: bool) -> ExitCode:

@@ -13,14 +13,13 @@ from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
 from dryrun_cli.drawing.safe_text import folded, inert, shown
-from dryrun_contract.experiment import (
+from dryrun_contract.experiment import Experiment, ExperimentView
+from dryrun_contract.experiment_results import (
     UNMEASURED,
     ArmResult,
     Contrast,
     Difference,
-    Experiment,
     ExperimentResults,
-    ExperimentView,
     Interval,
     RowDifference,
 )

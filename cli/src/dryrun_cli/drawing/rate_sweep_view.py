@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.safe_text import inert, shown
-from dryrun_contract.experiment import Interval, RateSweep
+from dryrun_contract.experiment_results import Interval, RateSweep
 
 _STYLES: Final = {"safe": "green", "harms": "red", "loses": "red", "uncertain": "yellow"}
 _VERDICTS: Final = {"recommended": "green", "none_safe": "red", "too_few_repetitions": "yellow"}

@@ -77,7 +77,11 @@ def _described(config: CollectorConfig) -> str:
 
 def _read(path: Path) -> "Report":
     # A report's models take longest of all to build, and only a rehearsed run reads one.
-    from dryrun_contract.report import REPORT_BOUNDS, UnreadableReportError, read_report  # noqa: PLC0415
+    from dryrun_contract.report_reading import (  # noqa: PLC0415
+        REPORT_BOUNDS,
+        UnreadableReportError,
+        read_report,
+    )
 
     try:
         with path.open("rb") as file:

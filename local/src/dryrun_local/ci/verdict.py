@@ -9,7 +9,7 @@ from approval_api.experiments.contrast import FALSE_CLAIMS, FactName, Tally, dif
 from approval_api.experiments.statistics import fisher_exact
 from dryrun_contract.base import Word
 from dryrun_contract.baseline import BaselineArm, ScannerImage
-from dryrun_contract.experiment import Difference
+from dryrun_contract.experiment_results import Difference
 from dryrun_local.ci.counting import ArmCount, tallies_of
 
 type FactJudgement = Literal["lost", "gained", "changed", "unclear", "kept", "missed", "too_few_runs"]

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
 
-from dryrun_contract.report import REPORT_BOUNDS, CollectorRun, Report, UnreadableReportError, read_report
+from dryrun_contract.report import CollectorRun, Report
+from dryrun_contract.report_reading import REPORT_BOUNDS, UnreadableReportError, read_report
 from dryrun_contract.side_effects import possible_harm
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation

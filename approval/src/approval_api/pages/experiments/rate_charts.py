@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log10
 
 from approval_api.pages.plots import Dot, Plot, Series
-from dryrun_contract.experiment import RatePoint, RateSweep
+from dryrun_contract.experiment_results import RatePoint, RateSweep
 
 PLOT = Plot(360, 170, 34)
 _INSET = 0.04

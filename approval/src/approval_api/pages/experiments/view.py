@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from approval_api.pages.experiments.rate_charts import Chart, charts
-from dryrun_contract.experiment import UNMEASURED, ExperimentResults, Interval, RowResult
+from dryrun_contract.experiment_results import UNMEASURED, ExperimentResults, Interval, RowResult
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _SHADES = 10

@@ -9,7 +9,8 @@ import re
 from pydantic import JsonValue
 
 from dryrun_contract.census import ClassService
-from dryrun_contract.report import MapPlace, Report, UnreadableReportError, read_report
+from dryrun_contract.report import MapPlace, Report
+from dryrun_contract.report_reading import UnreadableReportError, read_report
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.scores import Scores
 from dryrun_replica.inventory.faults import FaultList

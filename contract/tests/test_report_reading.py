@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from dryrun_contract.report import REPORT_BOUNDS, Report, UnreadableReportError, read_report, to_report
+from dryrun_contract.report import Report
+from dryrun_contract.report_reading import REPORT_BOUNDS, UnreadableReportError, read_report, to_report
 
 SESSION = {
     "id": str(UUID(int=1)),
@@ -121,8 +122,8 @@ def test_what_is_not_json_is_refused_with_the_command_that_writes_a_report(conte
     ids=["depth", "values", "size", "key"],
 )
 def test_a_report_is_measured_before_it_is_parsed(content, ceiling, monkeypatch):
-    monkeypatch.delattr("dryrun_contract.report._Head")
-    monkeypatch.delattr("dryrun_contract.report.Report")
+    monkeypatch.delattr("dryrun_contract.report_reading._Head")
+    monkeypatch.delattr("dryrun_contract.report_reading.Report")
     with pytest.raises(UnreadableReportError, match=ceiling):
         read_report(content)
 
