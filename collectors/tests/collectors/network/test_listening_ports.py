@@ -14,6 +14,7 @@ from discovery_collectors.collectors.network.listening_ports import (
 )
 from discovery_collectors.collectors.network.moved_ports import beside, moved_ports
 from discovery_collectors.collectors.network.nmap_data import most_common_ports, nmap_environment
+from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
 from discovery_collectors.installed import tcp_ports
 
 ROWS = documented_ports()
@@ -70,6 +71,9 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("Pgpool-II", 9898),
         ("Patroni", 8008),
         ("GNU Mailman", 8024),
+        ("OpenStack Swift", 6202),
+        ("I2P", 4447),
+        ("Icecream", 10245),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):
@@ -80,11 +84,22 @@ def test_knows_where_todays_software_listens(software, port):
 def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_more():
     documented = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
     assert 1500 <= len(documented) <= 1700
-    everything = documented | moved_ports() | beside(row.port for row in ROWS)
+    digits = {row.port for row in ROWS if row.role != "metrics"}
+    everything = documented | moved_ports() | beside((row.port for row in ROWS), digits)
     assert len(everything) < 3300  # each costs a host 24 µs of processor
     rarer = rarer_ports(tcp_ports())
     assert rarer | most_common_ports(MOST_COMMON) == everything
     assert not rarer & most_common_ports(MOST_COMMON)
+
+
+def test_quick_looks_wherever_a_question_is_first_asked():
+    scanned = rarer_ports(tcp_ports()) | most_common_ports(MOST_COMMON)
+    assert {port for question in QUESTIONS for port in question.ports} <= scanned
+
+
+def test_an_exporter_is_looked_for_next_to_its_port_and_its_digits_nowhere_else():
+    assert {9154, 12380} <= rarer_ports(tcp_ports())
+    assert 19153 not in rarer_ports(tcp_ports())
 
 
 def test_quick_does_not_look_where_any_text_is_a_command_to_a_radio():
@@ -137,5 +152,5 @@ def test_a_moved_service_is_looked_for_where_its_digits_stay(usual, places):
 
 
 def test_web_applications_and_ssh_of_virtual_machines_are_looked_for_side_by_side():
-    assert {8000, 8099, 2200, 2250} <= moved_ports()
-    assert 2251 not in moved_ports()
+    assert {8000, 8099, 8180, 8980, 8181, 9999, 2200, 2250} <= moved_ports()
+    assert not {2251, 8150, 10100} & moved_ports()

@@ -73,6 +73,7 @@ def test_a_confirmation_that_xrdp_sends_as_well_names_no_windows():
     assert b"Microsoft Terminal" not in amended
 
 
+DASK = b"\x83\xabcompression\xc0\xa6python\x93\3\x0d\5\xafpickle-protocol\5"
 DNS_ROW = (
     rb"match domain m|^(?:..)?\0\x06\x81\x05\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03| p/A server/"
 )
@@ -98,7 +99,7 @@ def test_a_dns_answer_that_only_repeats_the_question_names_no_server(row, kept):
 
 def test_nmap_sends_nothing_where_any_text_is_a_command_or_ends_the_server():
     amended = amend_probes(PROBES, 1500, 3000)
-    assert amended.startswith(b"Exclude T:1704-1705,4532-4533,9100-9107\n")
+    assert amended.startswith(b"Exclude T:1704-1705,4532-4533,6817-6819,9100-9107\n")
 
 
 @pytest.mark.parametrize(("rate", "wait_ms"), [(3, 2333), (15, 1266), (300, 1013), (1, 3000), (None, 1000)])
@@ -128,6 +129,21 @@ def test_knows_a_mariadb_whose_distribution_appends_to_its_version():
     assert b"MariaDB" not in following
 
 
+def test_knows_dask_by_its_greeting_since_any_question_may_cost_it_gigabytes():
+    probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP NULL")[2].partition(b"\nProbe")[0]
+    pattern = re.search(rb"^match dask m\|(.*)\|s p/Dask distributed/$", probe, re.MULTILINE)[1]
+    greeting = b":" + bytes(7) + b"\1" + bytes(7) + b"*" + bytes(7) + DASK
+    assert re.match(pattern, greeting, re.DOTALL)
+    assert not re.match(pattern, b"HTTP/1.1 200 OK\r\n\r\n" + greeting, re.DOTALL)
+
+
+def test_what_every_descendant_of_zebra_says_names_none_of_them():
+    sure = rb"match zebra m|^Vty password is not set\.\r\n$| p/Quagga routing software/ cpe:/a:quagga:quagga/"
+    amended = amend_probes(PROBES + sure + b"\n", 1500, 3000)
+    assert rb"softmatch zebra m|^Vty password is not set\.\r\n$|" + b"\n" in amended
+    assert b"Quagga" not in amended
+
+
 def test_knows_a_broker_by_the_header_that_it_wants():
     probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP GetRequest")[2].partition(b"\nProbe")[0]
     pattern = re.search(rb"^match amqp m\|(.*)\|s$", probe, re.MULTILINE)[1]
@@ -146,6 +162,7 @@ def test_changes_nothing_else():
     added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
     assert [line.split()[0] for line in added] == [
         b"Exclude",
+        b"match",
         b"match",
         b"totalwaitms",
         b"match",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery_collectors.collectors.network.nmap_xml import Host, NmapOutputError, NmapReader, Port, Progress
+from discovery_collectors.collectors.network.no_names import names_nothing
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n<nmaprun scanner="nmap" args="nmap">\n'
 FOOT = (
@@ -64,6 +65,21 @@ def test_a_product_that_nmap_names_by_the_length_of_an_answer_is_none():
         assert [host.ports for host in found] == [(Port(443, tls=tls),)]
 
 
+@pytest.mark.parametrize(
+    ("product", "version", "kept"),
+    [
+        ("sip", "", ""),
+        ("Web Server", "", ""),
+        ("webserver", "1.20", "webserver"),
+        ("SIP Pulse", "", "SIP Pulse"),
+    ],
+)
+def test_a_word_that_any_server_could_state_is_no_product(product, version, kept):
+    service = f'<service name="sip" product="{product}" version="{version}" method="probed" conf="10"/>'
+    found, _ = read(HEAD + host_xml(service) + FOOT)
+    assert found[0].ports == (Port(443, "sip", True, 10, kept, version),)
+
+
 def test_reports_the_progress_of_a_task():
     found, _ = read(HEAD + '<taskprogress task="SYN Stealth Scan" time="1" percent="22.93" remaining="1"/>')
     assert found == [Progress("SYN Stealth Scan", 22.93)]
@@ -73,7 +89,7 @@ def test_reports_the_progress_of_a_task():
 def test_a_banner_stays_text(banner):
     service = f'<service name="x" product={quoteattr(banner)} method="probed" conf="10"/>'
     found, _ = read(HEAD + host_xml(service) + FOOT)
-    assert found[0].ports[0].product == banner.strip()[:300]
+    assert found[0].ports[0].product == ("" if names_nothing(banner) else banner.strip()[:300])
 
 
 def test_keeps_a_huge_banner_short():

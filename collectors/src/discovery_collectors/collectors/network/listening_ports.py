@@ -48,6 +48,9 @@ def rarer_ports(collectors_own: Collection[int]) -> frozenset[int]:
     These are the table's, the places that services are moved to, and `collectors_own`, which the collectors
     name themselves.
     """
-    documented = {row.port for row in documented_ports() if row.protocol == "tcp"}
-    places = moved_ports() | beside(documented) | documented | set(collectors_own)
+    rows = [row for row in documented_ports() if row.protocol == "tcp"]
+    documented = {row.port for row in rows}
+    # Exporters are numbered on where a host has several, and hardly ever given a digit in front.
+    digits = {row.port for row in rows if row.role != "metrics"}
+    places = moved_ports() | beside(documented, digits) | documented | set(collectors_own)
     return places - most_common_ports(MOST_COMMON)

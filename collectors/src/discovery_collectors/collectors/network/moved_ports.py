@@ -39,7 +39,8 @@ _IN_FRONT: dict[tuple[int, ...], str] = {
     _METRICS: "12",
 }
 """Usual ports of the servers that are moved most → the digits that stand in front of them then."""
-_WEB_APPLICATIONS = range(8000, 8100)
+_WEB_APPLICATIONS = (*range(8000, 8100), *range(8180, 9000, 100), *(101 * each for each in range(81, 100)))
+"""Side by side, or told apart by their hundreds (8180, 8280) and twins (8181, 8282)."""
 _FORWARDED_SSH = range(2200, 2251)
 """Where Vagrant forwards SSH to (`usable_port_range`)."""
 _STEPS = (1, 10, 100)
@@ -53,7 +54,8 @@ def moved_ports() -> frozenset[int]:
     A digit in front of four (5432: 15432 to 55432; of those that are moved less often one of 1 to 3),
     10000 more than five (10050: 20050), the next one, 10 and 100 more (5433, 5442, 5532), digits that fill a
     short number (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890). And where
-    web applications stand one beside another, 8000 to 8099, and SSH of virtual machines, 2200 to 2250.
+    web applications stand: one beside another, 8000 to 8099, by hundreds, 8180 to 8980, and by twins, 8181 to
+    9999; SSH of virtual machines, 2200 to 2250.
     """
     places = {
         place for ports, digits in _IN_FRONT.items() for usual in ports for place in _places(usual, digits)
@@ -63,13 +65,13 @@ def moved_ports() -> frozenset[int]:
     )
 
 
-def beside(documented: Iterable[int]) -> frozenset[int]:
-    """Return where any server is moved to first: the next port, and a 1 in front of four digits.
+def beside(documented: Iterable[int], digits: Iterable[int]) -> frozenset[int]:
+    """Return where any server is moved to first: the next port; of four `digits` also that with a 1 in front.
 
-    >>> sorted(beside({2947, 22}))
-    [23, 2948, 12947]
+    >>> sorted(beside({2947, 22, 9187}, {2947, 22}))
+    [23, 2948, 9188, 12947]
     """
-    places = {port + step for port in documented for step in (1, 10000) if step == 1 or 1000 <= port <= 9999}
+    places = {port + 1 for port in documented} | {port + 10000 for port in digits if 1000 <= port <= 9999}
     return frozenset(place for place in places if place <= _HIGHEST)
 
 

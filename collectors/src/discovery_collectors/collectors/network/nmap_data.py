@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from discovery_collectors.collectors.network.spared_ports import FRAGILE, RADIOS
+from discovery_collectors.collectors.network.spared_ports import SPARED
 
 PROBES = "nmap-service-probes"
 SERVICES = "nmap-services"
@@ -30,6 +30,9 @@ _MARIADB = (
     rb" cpe:/a:mariadb:mariadb:$2/"
 )
 """Distributions append words to MariaDB's version (`… from Debian`), at which nmap 7.95 gives up."""
+_DASK = rb"match dask m|^.\0{7}[\x01-\x08]\0{7}.*\xabcompression.*\xafpickle-protocol|s p/Dask distributed/"
+"""Its scheduler and workers greet with what they can do (distributed, `comm/core.py`). They take the next
+eight bytes for a length, and reserve as much: some of nmap's other probes cost them gigabytes (measured)."""
 _NSCA = rb"match nagios-nsca m|^.{128}"
 _RANDOM_NSCA = rb"match nagios-nsca m|^(?![\t\r\n -~]{8}).{128}"
 """NSCA begins with 128 random bytes and the time. nmap 7.95 takes any answer of that length for it: a web
@@ -42,6 +45,8 @@ _ANY_RDP = re.compile(
     rb"^match (ms-wbt-server m\|\^\\x03\\0\\0\\x0b\\x06\\xd0\\0\\0\\x12\.\\0\$\|s) p.*$", re.MULTILINE
 )
 """X.224's bare confirmation, which nmap takes for Windows': xrdp sends the same, and more a moment later."""
+_ANY_VTY = re.compile(rb"^match (\S+ m\|\^Vty password is not set\\\.\\r\\n\$\|) p.*$", re.MULTILINE)
+"""What every descendant of Zebra says, FRRouting too; nmap takes it for Quagga's."""
 _BARE_DNS = re.compile(
     rb"^match domain m\|\^\(\?:[^)|]{0,8}\)\?\\0\\x06\\x8[\w\\]{2,8}\\0\\x01(?:\\0){6}"
     rb"\\x07version\\x04bind\\0\\0\\x10\\0\\x03\|s? p/.*$",
@@ -50,7 +55,7 @@ _BARE_DNS = re.compile(
 """Matches by the flags of an answer that only repeats the question, which any server may set that refuses it:
 Hickory's refusal is taken for NSD's, and Knot Resolver's for Unbound's."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
-_SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in (FRAGILE, RADIOS))
+_SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in SPARED)
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
 """A broker answers whatever it does not understand with the header that it expects. Without this nmap
 tries all its probes, for 13 s (measured with RabbitMQ 4.0); its own script for AMQP needs intensity 7."""
@@ -179,7 +184,13 @@ def amend_probes(
         # A UDP probe may follow in the same stretch; its own lines stay as they are.
         own, separator, rest = body.partition(b"\nProbe UDP")
         if start[1] == b"NULL":
-            own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
+            own = (
+                b"\n"
+                + _MARIADB
+                + b"\n"
+                + _DASK
+                + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
+            )
             own = own.replace(_NSCA, _RANDOM_NSCA)
         else:
             brief_ms = min(answer_wait_ms, answer_wait_ms // 3 + turn_ms)
@@ -190,7 +201,7 @@ def amend_probes(
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
-        own = _ANY_RDP.sub(rb"softmatch \1", own)
+        own = _ANY_VTY.sub(rb"softmatch \1", _ANY_RDP.sub(rb"softmatch \1", own))
         own = _ANY_IRC.sub(rb"softmatch \1", _BARE.sub(rb"softmatch http \1", own))
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own

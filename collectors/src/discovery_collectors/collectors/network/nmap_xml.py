@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from discovery_collectors.collectors.network.no_names import names_nothing
+
 _COINCIDENCES = frozenset({"LANDesk remote management"})
 """What nmap calls any answer of 264 bytes, which names nothing."""
 _TEXT_CHARACTERS = 300
@@ -147,13 +149,14 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
         if service is None or service.get("product") in _COINCIDENCES:
             yield Port(number, tls=tls)
             continue
+        product, version = _text(service, "product"), _text(service, "version")
         yield Port(
             number=number,
             name=_text(service, "name"),
             probed=service.get("method") == "probed",
             confidence=int(_number(service, "conf")),
-            product=_text(service, "product"),
-            version=_text(service, "version"),
+            product="" if names_nothing(product) and not version else product,
+            version=version,
             extra=_text(service, "extrainfo"),
             tls=tls,
             cpes=tuple((cpe.text or "")[:_TEXT_CHARACTERS] for cpe in service.findall("cpe")[:_CPES]),

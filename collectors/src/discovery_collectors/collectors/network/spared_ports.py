@@ -1,4 +1,4 @@
-"""Where whatever arrives is printed, done by a radio or fatal, so that no question is sent there."""
+"""Where whatever arrives is printed, done by a radio or harmful, so that no question is sent there."""
 
 import re
 from collections.abc import Collection
@@ -9,6 +9,10 @@ FRAGILE = range(1704, 1706)
 """Snapcast's streams and control: its server ends at bytes that it does not know (measured, 0.31)."""
 RADIOS = range(4532, 4534)
 """Hamlib's `rigctld` and `rotctld`: letters of any text are commands to a transmitter or a mast."""
+GREEDY = range(6817, 6820)
+"""Slurm's daemons: they take the first four bytes for a length, and reserve up to a gigabyte for whatever
+begins like text or LDAP (measured, 24.11), but say nothing of themselves."""
+SPARED = (FRAGILE, RADIOS, GREEDY)
 _PERHAPS_PRINTED = range(PRINTERS_OWN, 9108)
 """With the further ports of print servers; nmap excludes them."""
 PRINTER_SIGNS = frozenset({515, 631})
@@ -33,7 +37,7 @@ def may_write(number: int, open_ports: Collection[int] | None = None, products: 
     it. A host that may be a printer is not written to where one prints; to 9100 only beside a product that
     no printer runs.
     """
-    if number in FRAGILE or number in RADIOS:
+    if any(number in ports for ports in SPARED):
         return False
     if number not in _PERHAPS_PRINTED:
         return True

@@ -6,6 +6,7 @@ from discovery_collectors.collectors.network.second_opinion import banner_signs,
 
 TELNET = b"\xff\xfb\3\xff\xfb\1\xff\xfd\3\xff\xfe\1"
 QMP = b'{"QMP": {"version": {"qemu": {"micro": 13, "minor": 0, "major": 10}, "package": "'
+DASK = b":" + bytes(7) + b"\1" + bytes(7) + b"*" + bytes(7) + b"\x83\xabcompression\xc0\xa6python"
 POKERTH = b"\0\0\0\x16\x08\1\x12\x12\n\4\x08\5\x10\1\x12\4\x08\1\x10\x0b\x18\0 \1(\0"
 GALERA = bytes.fromhex("24000002d87e4bcc00011000") + bytes(range(32))
 SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\n"SIEVE" "fileinto '
@@ -35,6 +36,10 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         (b"server: info: a connection {main.c:173}\nSSH-2.0-tinyssh 1A5a392Q\r\n", "TinySSH", ""),
         (b"to whom it may concern:\r\n" * 4 + b"SSH-2.0-Go\r\n", "", ""),
         (b"i[/]\tTITLE\tnull.host\t1\r\ni Gophered by Gophernicus/3.1.1 on\r\n", "Gophernicus", "3.1.1"),
+        (b"400 load at 21.69, try later\r\n", "InterNetNews (INN)", ""),
+        (DASK, "Dask distributed", ""),
+        (b"BOB 00.00.10\nOK\nERROR Unknown command\n", "I2P BOB bridge", ""),
+        (b"Vty password is not set.\r\n", "", ""),
         (b"200 Leafnode NNTP daemon, version 1.12.0 at news\r\n", "Leafnode nntpd", "1.12.0"),
         (b"220 b24 Python SMTP 1.4.6\r\n", "aiosmtpd", "1.4.6"),
         (
@@ -143,6 +148,9 @@ def test_a_greeting_that_only_mentions_a_product_is_another_one(banner, product)
     "banner",
     [
         b"huh? what\r\n",
+        b"400 load is high, try later\r\n",
+        b"BOB says OK\n",
+        DASK.replace(b"\xabcompression", b"\xaccompressions"),
         b"Tarantool 2.0 fan chat\r\n",
         b"421 Server busy :-(\r\n",
         b"421 4.7.0 mx.example :timeout\r\n",

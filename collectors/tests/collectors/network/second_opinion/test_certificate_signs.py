@@ -9,6 +9,8 @@ from discovery_collectors.protocols.certificates import Certificate
 @pytest.mark.parametrize(
     ("subject", "product"),
     [
+        ("CN=i2pd.i2pcontrol,O=Purple I2P,C=A1", "i2pd"),
+        ("CN=i2pd.i2pcontrol.example,O=x", ""),
         ("CN=strelaysrv,OU=Automatically Generated,O=Syncthing", "Syncthing relay"),
         ("CN=stdiscosrv,OU=Automatically Generated,O=Syncthing", "Syncthing discovery server"),
         ("CN=strelaysrv.example,O=Example", ""),

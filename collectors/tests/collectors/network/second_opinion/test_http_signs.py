@@ -44,6 +44,11 @@ CFSSL = (
     b'<head>\n<title>CFSSL</title>\n<link href="https://cdnjs.example/bootstrap.min.css">\n'
     b'<script src="/assets/cfssl.js" async></script>\n</head>'
 )
+CIVETWEB = (
+    b"<!DOCTYPE html><html><head><title>Index of /</title><style>th {text-align: left;}</style></head>"
+    b"<body><h1>Index of /</h1><pre><table>"
+)
+SWIFT = b"txf0652d4eec1243c2a8763-006b0e7312"
 RABBITMQ = b"# TYPE erlang_mnesia_held_locks gauge\n# TYPE rabbitmq_erlang_processes_used gauge\n"
 
 
@@ -87,6 +92,13 @@ async def named(answer: bytes) -> tuple[str, str]:
         (OK + b"# TYPE go_threads gauge\ngo_threads 9\n# TYPE ntfy_topics_total gauge\n", "ntfy", ""),
         (OK + b"# TYPE rtpengine_sessions gauge\n", "Sipwise rtpengine", ""),
         (OK + CFSSL, "CFSSL", ""),
+        (b"HTTP/1.0 200 OK\r\nopenstack-api-version: placement 1.0\r\n\r\n{}", "OpenStack Placement", ""),
+        (b"HTTP/1.0 200 OK\r\nOpenStack-API-Version: compute 2.1\r\n\r\n{}", "OpenStack Nova", ""),
+        (b"HTTP/1.0 200 OK\r\nOpenStack-API-Version: metering 2.1\r\n\r\n{}", "", ""),
+        (b"HTTP/1.1 404 Not found\r\nServer: Epee-based\r\n\r\n", "Monero", ""),
+        (OK + CIVETWEB, "CivetWeb", ""),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\nError 400: Bad Request\nBad request", "CivetWeb", ""),
+        (b"HTTP/1.1 404 Not Found\r\nX-Trans-Id: " + SWIFT + b"\r\n\r\nNot found", "OpenStack Swift", ""),
         (
             b"HTTP/1.1 300 MULTIPLE CHOICES\r\nContent-Type: application/json\r\n\r\n" + KEYSTONE,
             "OpenStack Keystone",
@@ -114,6 +126,8 @@ async def test_a_page_names_what_serves_it(answer, product, version):
         OK + b"<p>Hello, This is FusionInventory Agent 2.6 explained</p>",
         OK + b'<script src="/livereload.js?snipver=1"></script>',
         OK + b"<title>Our Liquidsoap source harbor</title>",
+        OK + CIVETWEB.replace(b"left", b"right"),
+        OK + b"X-Trans-Id: " + SWIFT,
         OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<p>s_server -accept 443 -www',
     ],
 )

@@ -6,8 +6,8 @@ from discovery_collectors.collectors.network.second_opinion.http_answer import H
 from discovery_collectors.collectors.network.second_opinion.page_names import states
 
 
-def page(body: str, status: int = 200) -> HttpAnswer:
-    answer = HttpAnswer.read(f"HTTP/1.1 {status} x\r\n\r\n{body}".encode())
+def page(body: str, status: int = 200, header: str = "") -> HttpAnswer:
+    answer = HttpAnswer.read(f"HTTP/1.1 {status} x\r\n{header}\r\n{body}".encode())
     assert answer is not None
     return answer
 
@@ -38,6 +38,22 @@ def test_an_error_page_is_signed_by_its_server_and_its_title_names_nobody():
     assert states(page(signed, 400)) == ("pmproxy", "6.3.8")
     assert states(page("<title>Acme Gateway</title>", 502)) == ("", "")
     assert states(page("<i>pmproxy/6.3.8</i>")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("realm", "product"),
+    [
+        ('Basic realm="Acme Device Manager"', "Acme Device Manager"),
+        ('Digest qop="auth", realm="frob-control-agent", nonce="x server"', "frob-control-agent"),
+        ('Basic realm="Pineharbour Ltd"', ""),
+        ('Basic realm="Login to our server"', ""),
+        ('Basic realm="Private console"', ""),
+        ("Basic", ""),
+    ],
+)
+def test_a_login_names_what_it_is_for_as_a_title_does(realm, product):
+    assert states(page("<title>401</title>", 401, f"WWW-Authenticate: {realm}\r\n")) == (product, "")
+    assert states(page("", 404, f"WWW-Authenticate: {realm}\r\n")) == ("", "")
 
 
 @pytest.mark.parametrize("body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000])

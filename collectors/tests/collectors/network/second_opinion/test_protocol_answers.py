@@ -144,6 +144,30 @@ SAMBA = (
             "PgFoundry PgBouncer PostgreSQL connection pooler",
             "",
         ),
+        (
+            "sip",
+            b"SIP/2.0 404 No\r\nTo: <sip:x>;tag=2694bc2b9820a3a4dcbf924b150a5eba.6e910000\r\nServer: sip\r\n",
+            "Kamailio sipd",
+            "",
+        ),
+        (
+            "sip",
+            b"SIP/2.0 404 Not here\r\nTo: <sip:d@x>;tag=2694bc2b9820a3a4.6e91\r\nServer: sip\r\n",
+            "",
+            "",
+        ),
+        (
+            "xmpp",
+            (
+                b"<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' "
+                b"xmlns='jabber:client' from='discovery' version='1.0' "
+                b"id='m39od1lmarwj3fv4a2y9qfqc8o68jp95tit6jfst'>"
+            ),
+            "jabberd2",
+            "",
+        ),
+        ("erlang-node", b"\0\3sok", "Erlang Distribution Node", ""),
+        ("spice", b"REDQ\2\0\0\0\2\0\0\0\xb2\0\0\0\4" + bytes(177), "SPICE", ""),
         ("irc", b":weechat.relay.irc CAP nick LS :server-time\r\n", "WeeChat relay", ""),
     ],
 )
@@ -167,6 +191,7 @@ def test_a_protocols_answer_names_its_product(name, answer, product, version):
         ("ident", b"no ports : USERID : UNIX : x\r\n"),
         ("pop3", UNKNOWN * 4),
         ("pop3", b"-ERR Too many invalid bad commands.\r\n"),
+        ("spice", b"REDQ\2\0\0\0\2\0\0\0\xb2\0\0\0\0" + bytes(177)),
         ("bzfs", b"BZFS is what we play\r\n"),
         ("wesnoth", WESNOTH.replace(b"\x1f\x8b", b"\x1f\x8c")),
         ("wesnoth", bytes(48)),
@@ -223,6 +248,10 @@ def test_openvpn_answers_the_session_that_was_opened():
     ("refusal", "product"),
     [
         (b"E\0\0\x003SFATAL\0C08006\0MTarget database not identified\0\0", ""),
+        (
+            b"E\0\0\0ZSFATAL\0CXX000\0Minvalid PCP packet\0Dincorrect\0Fpcp_worker.c\0L188\0\0",
+            "Pgpool-II",
+        ),
         (
             (
                 b"E\0\0\0_SFATAL\0C28000\0Mno PostgreSQL user name specified in startup packet\0"

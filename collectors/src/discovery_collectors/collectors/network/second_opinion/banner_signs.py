@@ -32,6 +32,8 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("munin", "Munin", rb"# munin node at ", "munin"),
     BannerSign("mpd", "Music Player Daemon", rb"OK MPD " + _VERSION),
     BannerSign("svn", "Subversion", rb"\( success \( \d \d "),
+    BannerSign("i2p-bob", "I2P BOB bridge", rb"BOB \d\d\.\d\d\.\d\d\nOK\n"),
+    BannerSign("dask", "Dask distributed", rb"[\s\S]\0{7}[\x01-\x08]\0{7}[\s\S]{0,80}?\xabcompression"),
     BannerSign("nbd", "Network Block Device server", rb"NBDMAGIC"),
     # Length, version and checksum; then the first message between nodes, with two of their ids.
     BannerSign("galera", "Galera Cluster", rb"\x24\0\0\x02[\s\S]{4}[\0\x01]\x01\x10[\0-\x7f][\s\S]{32}$"),
@@ -91,6 +93,8 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode NNTP [Dd]aemon, version " + _VERSION),
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),
+    # While its host is busy, before it greets.
+    BannerSign("nntp", "InterNetNews (INN)", rb"400 load at \d{1,4}\.\d\d, try later\r\n"),
     BannerSign("ftp", "vsftpd", rb"220[ -]\(vsFTPd " + _VERSION),
     # To a request of HTTP, whatever the operator greets with.
     BannerSign(
@@ -147,6 +151,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign(
         "pgbackrest", "pgBackRest", rb'\{"name":"pgBackRest","service":"\w{1,20}","version":"' + _VERSION
     ),
+    BannerSign("zebra", "", rb"Vty password is not set\.\r\n"),
     BannerSign("frr-vty", "FRRouting", rb"\r?\n?Hello, this is FRRouting \(version " + _VERSION),
     # The version of the protocol, and a key of 32 bytes.
     BannerSign(

@@ -233,7 +233,16 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
     HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
     # Storage and backup.
+    HttpSign("OpenStack Placement", "openstack-api-version", r"^placement \d"),
+    HttpSign("OpenStack Nova", "openstack-api-version", r"^compute \d"),
     HttpSign("OpenStack Keystone", "json", r'"application/vnd\.openstack\.identity-v\d'),
+    HttpSign(
+        "OpenStack Swift",
+        "x-trans-id",
+        r"^tx[0-9a-f]{21}-[0-9a-f]{10}",
+        rf'"swift"\s{{0,4}}:\s{{0,4}}\{{\s{{0,4}}"version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
+        "/info",
+    ),
     HttpSign("MinIO S3-compatible object store", "server", rf"^MinIO(?: Console|/{_VERSION})?$"),
     HttpSign("SeaweedFS", "server", rf"^Seaweed\w* \w* ?{_VERSION}"),
     HttpSign("Ceph Dashboard", "title", r"^Ceph"),
@@ -246,6 +255,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
     HttpSign("Nextcloud", "title", r"(?:^|[-\u2013] )Nextcloud$"),
     # Chat, directory, identity.
+    # Its HTTP library, which coins that stem from it use as well.
+    HttpSign("Monero", "server", r"^Epee-based", _IN_JSON, "/get_info"),
     HttpSign("ntfy", "body", r"\A<html><body> ntfy web root: "),
     HttpSign("ntfy", "text", r"^# TYPE ntfy_\w{1,40} "),
     HttpSign("Sipwise rtpengine", "text", r"^# TYPE rtpengine_sessions gauge$"),
@@ -294,6 +305,14 @@ _ROWS: tuple[HttpSign, ...] = (
         r"body \{font-family:Tahoma,Arial,sans-serif;\} h1, h2, h3, b "
         r"\{color:white;background-color:#525D76;\}",
     ),
+    # How it lists a folder, and refuses what is no request.
+    HttpSign(
+        "CivetWeb",
+        "body",
+        r"\A<!DOCTYPE html><html><head><title>Index of /[^<]{0,200}</title>"
+        r"<style>th \{text-align: left;\}</style></head><body><h1>",
+    ),
+    HttpSign("CivetWeb", "body", r"\AError 400: Bad Request\nBad request\Z"),
     HttpSign(
         "BusyBox httpd",
         "body",
@@ -311,7 +330,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("FusionInventory Agent", "body", rf"^This is FusionInventory Agent {_VERSION}"),
     HttpSign("GLPI Agent", "body", rf"^This is GLPI Agent {_VERSION}"),
     HttpSign("Supervisor", "title", r"^Supervisor Status", rf"Supervisor</a> {_VERSION}"),
-    HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab|JupyterHub)\b"),
+    HttpSign("JupyterHub", "title", r"^JupyterHub\b"),
+    HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab)\b", _IN_JSON, "/api"),
     # Homes and media.
     HttpSign("Home Assistant", "title", r"^Home Assistant$"),
     HttpSign("Node-RED", "title", r"^Node-RED"),

@@ -12,6 +12,8 @@ _SIGNED_CHARACTERS = 4000
 _PART = re.compile(r" [-|·•:\u2013\u2014] |: ")
 """What separates the parts of a title, in which words are one space apart."""
 _TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
+_REALM = re.compile(r"\brealm=\"(?P<realm>[^\"]{1,80})\"", re.IGNORECASE)
+"""What a login is for (RFC 9110, section 11.5), which many programs fill in with their name."""
 _SOFTWARE = re.compile(
     r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|gateway|"
     r"interface|management|manager|monitor|proxy|queue|registry|repositor\w+|resolver|server|status|tracker|"
@@ -29,13 +31,14 @@ _NO_NAME = re.compile(
 
 
 def states(page: HttpAnswer) -> tuple[str, str]:
-    """Return product and version as the page's signature or title states them; empty where it names none."""
+    """Return product and version by the page's signature, title or realm; empty where none states them."""
     signed = _SIGNATURE.search(page.body[-_SIGNED_CHARACTERS:]) if page.status >= 400 else None
     if signed is not None:
         return signed["product"], signed["version"]
     if page.status >= 400 and page.status not in {401, 403}:
         return "", ""
-    for part in _PART.split(page.title):
+    realm = _REALM.search(page.headers.get("www-authenticate", ""))
+    for part in (*_PART.split(page.title), realm["realm"] if realm is not None else ""):
         if _SOFTWARE.search(part) and not _NO_NAME.match(part) and _is_short(part):
             return part, ""
     return "", ""

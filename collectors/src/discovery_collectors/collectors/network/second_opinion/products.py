@@ -3,6 +3,7 @@
 import re
 
 from discovery_collectors.collectors.network.nmap_xml import Port
+from discovery_collectors.collectors.network.no_names import names_nothing
 
 _SERVER = re.compile(
     r"(?P<name>[A-Za-z](?:[\w.+! -]|::){0,40}?)(?:[ /]v?(?P<version>\d[\w.+:~-]{0,30}))?(?=$|[\s;,(])"
@@ -68,6 +69,7 @@ _ASKED_FOR_VERSION = frozenset(
     {
         "Apache Tomcat",
         "Gearman Job Queue System",
+        "Jabber instant messaging server",
         "Liedentd",
         "Memcached",
         "MongoDB",
@@ -110,7 +112,7 @@ def is_settled(port: Port) -> bool:
 
 
 def read_server(header: str) -> tuple[str, str]:
-    """Return product and version from a Server header, each empty where it has none.
+    """Return product and version from a Server header, each empty where it names none.
 
     >>> read_server("Apache/2.4.68 (Debian)"), read_server("Python/3.13 aiohttp/3.11.16")
     (('Apache httpd', '2.4.68'), ('aiohttp', '3.11.16'))
@@ -124,4 +126,6 @@ def read_server(header: str) -> tuple[str, str]:
     name, version = found["name"].strip(), found["version"] or ""
     if name.lower() in _PLATFORMS and (rest := header[found.end() :].strip(" ,;")):
         return read_server(rest)
+    if names_nothing(name):
+        return "", ""
     return NAMES.get(name.lower(), name), version

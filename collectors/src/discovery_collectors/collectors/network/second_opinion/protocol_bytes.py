@@ -122,6 +122,8 @@ GLUSTER = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 123451501, 1, 1, 0, 0
 _OW_PATH = b"/system/configuration/version\0"
 OWSERVER = struct.pack("!6i", 0, len(_OW_PATH), 2, 0, 64, 0) + _OW_PATH
 """A read of the server's own version (OWFS, "owserver protocol"); no device on the bus is asked."""
+SPICE = b"REDQ\x63\0\0\0\0\0\0\0\x12\0\0\0\0\0\0\0\1\0" + bytes(8) + b"\x12\0\0\0"
+"""A link message of version 99, which no server speaks: so no session begins, and no client loses its own."""
 LIBVIRT = struct.pack("!7I", 28, 0x20008086, 1, 66, 0, 0, 0)
 """REMOTE_PROC_AUTH_LIST: by which ways clients might log in."""
 OPENVPN = b"\0\x0e\x38discover\0\0\0\0\0"

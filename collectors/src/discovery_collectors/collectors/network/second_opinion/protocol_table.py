@@ -51,7 +51,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
             Reading(
                 "Pgpool-II",
-                rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,300}?\0F(?:protocol/)?child\.c\0",
+                rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,300}?\0F(?:(?:protocol/)?child|pcp_worker)\.c\0",
                 refuted="PostgreSQL DB",
             ),
             Reading("PostgreSQL DB", rb"^E[\s\S]{4}SFATAL\0[\s\S]{0,60}?Mno PostgreSQL user name"),
@@ -162,6 +162,8 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading(
                 "FreeSWITCH", rb"(?i)\r\n(?:Server|User-Agent): *FreeSWITCH(?:-mod_sofia/" + VERSION + rb")?"
             ),
+            # How it marks an answer that it keeps no state of, whatever it calls itself (measured, 6.0).
+            Reading("Kamailio sipd", rb"\r\nTo: [^\r\n]{1,200};tag=[0-9a-f]{32}\.[0-9a-f]{4}0000\r\n"),
             Reading("OpenSIPS", rb"(?i)\r\n(?:Server|User-Agent): *OpenSIPS \(" + VERSION),
             Reading("", rb"^SIP/2\.0 \d{3} "),
         ),
@@ -175,6 +177,13 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             Reading("ejabberd", rb"<stream:stream id='\d{6,20}' version='1\.0' xml:lang='en'"),
             Reading(
                 "Prosody Jabber server", rb"<stream:stream[^>]{0,300} id='(?:[0-9a-f]{8}-[0-9a-f-]{20,30}|)'"
+            ),
+            # The order of its attributes, and its id.
+            Reading(
+                "jabberd2",
+                rb"<stream:stream xmlns:stream='http://etherx\.jabber\.org/streams'"
+                rb" xmlns='jabber:[a-z:]{1,20}'(?: (?:from|to)='[^']{0,100}'){0,2}"
+                rb" version='1\.0' id='[0-9a-z]{40}'",
             ),
             Reading("", rb"<stream:(?:stream|error)"),
         ),
@@ -228,6 +237,13 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (b"\0\x01n",),
         (Reading("Erlang Port Mapper Daemon", rb"^\0\0[\x04-\xff][\s\S](?:name |$)"),),
         ports(4369),
+    ),
+    # A node listens on whatever port is free, and tells only its epmd which.
+    ProtocolQuestion(
+        "erlang-node",
+        (protocol_bytes.ERLANG_NODE,),
+        (Reading("Erlang Distribution Node", rb"^\0[\s\S]s(?:ok|not_allowed|alive|nok)"),),
+        ports(25672),
     ),
     ProtocolQuestion(
         "firebird",

@@ -187,12 +187,6 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(16509, 16514),
     ),
     usual_port_question(
-        "erlang-node",
-        (protocol_bytes.ERLANG_NODE,),
-        (Reading("Erlang Distribution Node", rb"^\0[\s\S]s(?:ok|not_allowed|alive|nok)"),),
-        ports(25672),
-    ),
-    usual_port_question(
         "vnc",
         (b"RFB 009.009\n",),
         # RealVNC, from which it stems, began the text with `Error: client`.
@@ -203,6 +197,13 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         ports(5900, 5901),
+    ),
+    usual_port_question(
+        "spice",
+        (protocol_bytes.SPICE,),
+        # The version is refused, with an empty key.
+        (Reading("SPICE", rb"^REDQ\x02\0\0\0[\0-\x0f]\0\0\0[\x20-\xff][\0\1]\0\0\x04\0\0\0\0{16}"),),
+        ports(5900, 5901, 5930),
     ),
     usual_port_question(
         "ident",
