@@ -58,9 +58,9 @@ class Criteria(Word):
     kinds: dict[Annotated[str, AfterValidator(_row_name)], RowLimits] = Field(default_factory=dict)
     """By row: `host`, `product`, `service.version`, …; a name of several rows applies to each."""
     hard_facts: bool = True
-    """Whether recall, precision and F1 include hard facts."""
+    """Whether recall, precision and F1 include hard cases."""
     collectors: dict[CollectorName, CollectorLimits] = Field(default_factory=dict, max_length=50)
-    """By the collector's name, also of one for comparison; hard facts count."""
+    """By the collector's name, also of one for comparison; hard cases count."""
     false_positives_max: Count | None = None
     wrong_values_max: Count | None = None
     not_evaluable_max: Count | None = None

@@ -69,7 +69,7 @@ class Comparison:
         }
 
     def without_hard(self) -> "Comparison":
-        """Return the comparison without hard facts; finding one counts neither for nor against."""
+        """Return the comparison without hard cases; finding one counts neither for nor against."""
         easy = {name: kind.without_hard(name) for name, kind in self.kinds.items()}
         return Comparison(
             {name: kind for name, kind in easy.items() if kind.facts},

@@ -184,7 +184,7 @@ def _hard_cases(
     missed: Iterable[MissedFact],
     wrong: Iterable[WrongValue],
 ) -> tuple[HardCase, ...]:
-    """Return every hard fact with its judgement, the worst that applies."""
+    """Return every hard case with its judgement, the worst that applies."""
     judged: dict[FactId, Judgement] = dict.fromkeys(hidden, "not_evaluable")
     for one in missed:
         judged[one.kind, one.key] = "missed" if one.attribute is None else "incomplete"

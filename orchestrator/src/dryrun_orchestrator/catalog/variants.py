@@ -48,7 +48,7 @@ class Variants:
         return MappingProxyType(found)
 
     def too_many_hard(self) -> tuple[int, int] | None:
-        """Return hard facts and all facts of the seed with the most hard facts, if these are too many."""
+        """Return hard cases and all facts of the seed with the most of them, if these are too many."""
         # Services vary independently: the worst template combines each service's worst form.
         worst = [
             max(
