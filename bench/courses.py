@@ -33,7 +33,7 @@ class Course:
     stop: float
     down: float
     session: UUID | None = None
-    """Of a session of ours."""
+    """The session, where the contestant is this project."""
 
     @classmethod
     def ended(cls, at: float, up: float, down: float) -> "Course":

@@ -24,7 +24,7 @@ and seconds a service are those of all networks. By least squares of the relativ
 [The forecast of a real network](../docs/forecast.md) scales a rehearsal's duration by them
 (`approval_api.forecasting.duration`)."""
 HOSTS = {"odd-ports": 20, "default-ports": 13, "company": 20}
-"""Of each network. Fewer say little: whether one of them is slow to say who it is decides alone."""
+"""Hosts of each network. Fewer say little: whether one of them is slow to say who it is decides alone."""
 COPIES: Mapping[Profile, int] = {"quick": 3, "full": 2}
 """Each number of them is measured, up to this; more would not fit into the network, or take too long."""
 

@@ -27,7 +27,7 @@ stand-ins speak for, on both sides."""
 SEEDS = 5
 PROFILES: tuple[Profile, ...] = ("quick", "full")
 PRODUCTION_RUNS = 3
-"""Of each quantity the median counts: two runs of one network differ by a fifth."""
+"""Runs whose median counts, for each quantity: two runs of one network differ by a fifth."""
 KINDS = {"service": "ports", "product": "products"}
 _CLEAR = 0.5
 MOST_POINTS = 0.05

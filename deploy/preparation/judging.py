@@ -38,9 +38,9 @@ SERVICES: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     "dryrun-orchestrator": OrchestratorSettings.read,
 }
 STAND_INS = {"_URL_FILE": "postgresql+asyncpg://postgres", "_TOKEN_FILE": "sixteen characters"}
-"""For secrets that services insist on: they are no part of the settings."""
+"""Values in place of secrets, which services require and the settings do not hold."""
 NAMES_HERE = {"ORCHESTRATOR_SUBNET_POOL": "DRYRUN_SUBNET_POOL", "APPROVAL_DRYRUN": "DRYRUN"}
-"""What the settings call what a service calls otherwise."""
+"""A service's name of a setting → its name in the settings here, where they differ."""
 OF_COMPOSE = {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "COMPOSE_ENV_FILES"}
 OF_PROGRAMS = {
     *(

@@ -49,7 +49,7 @@ DRAFTS = ".*.draft"
 TEMPLATES = DEPLOY.parent / "templates"
 COLLECTORS = DEPLOY.parent / "collectors" / "manifests"
 EARLIER_POLICY = b'{"client_networks": ["0.0.0.0/0"]}'
-"""Of a release that admitted every address on the network."""
+"""The policy of a release that admitted every address on the network."""
 
 
 def require_installed() -> None:

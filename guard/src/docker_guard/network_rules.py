@@ -21,7 +21,7 @@ BRIDGE_NAME = "com.docker.network.bridge.name"
 INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
 ENCRYPTED = {"encrypted": ""}
 VXLAN_IDS = "com.docker.network.driver.overlay.vxlanid_list"
-"""Added to an overlay's options by the engine."""
+"""The option that the engine adds to those of an overlay."""
 _ENGINE_ID = re.compile("[0-9a-z]{25}|[0-9a-f]{64}")
 """An overlay's or a bridge's: `host` is a network to the engine too."""
 SMALLEST_SUBNET = 30

@@ -39,7 +39,7 @@ OF_EVENTS = filters("type", "event", "label", "container")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row."""
+    """One call that passes, as a row of the table."""
 
     name: str
     method: str

@@ -30,7 +30,7 @@ late, and nobody does so with one that ends by itself."""
 _OTHER_FILES = 256
 """File descriptors beside those of connections: databases, other services, the program itself."""
 _TICKS_PER_SECOND = 10
-"""uvicorn's."""
+"""How often uvicorn calls `on_tick`."""
 _LOOK_SECONDS = 0.01
 """Between looks whether what is open has ended."""
 

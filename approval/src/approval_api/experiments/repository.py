@@ -51,7 +51,7 @@ FROM gateway.experiments e WHERE e.id = ANY(:ids) AND e.results IS NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class OpenExperiment:
-    """One that has runs to make."""
+    """An experiment that has runs to make."""
 
     id: UUID
     request: ExperimentRequest

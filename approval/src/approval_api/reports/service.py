@@ -43,7 +43,7 @@ MAX_FRAGMENT_BYTES = 8 * _MIB
 SCORED_AHEAD = 40
 """This many of the newest sessions are scored in the background."""
 SCORED_AGAIN = 1_000
-"""After a start, so many are looked at once: an earlier version may have counted differently."""
+"""Newest reports that are examined after a start: an earlier version may have counted differently."""
 
 
 class Reports:

@@ -27,7 +27,7 @@ EVERY = timedelta(minutes=10)
 BATCH_ROWS = 5_000
 """Rows per transaction."""
 PAUSE_SECONDS = 0.02
-"""Between transactions: requests get their turn."""
+"""Pause between transactions, so that requests get their turn."""
 _MOST_SESSIONS = 200
 """Sessions that one round removes."""
 

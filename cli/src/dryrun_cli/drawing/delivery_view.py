@@ -24,7 +24,7 @@ _STYLES = {
 
 
 _MOST_OF_AN_ANSWER = 600
-"""What to do next stands at its end."""
+"""Long enough for the end of an answer, which says what to do next."""
 
 
 def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType:

@@ -18,9 +18,9 @@ class Truth:
     """One network: its digests, and what a perfect collector would find there."""
 
     digest: str
-    """As reports name it: the images count by id."""
+    """The network's digest in reports, where images count by id."""
     task_digest: str
-    """As baselines name it."""
+    """The network's digest in baselines."""
     facts: GroundTruth
 
 

@@ -70,7 +70,7 @@ type State = Literal["passed", "regressed", "not_measured"]
 
 
 class Verdict(Word):
-    """The whole."""
+    """The verdict on a build, with everything that it follows from."""
 
     format: Literal["dryrun-ci"] = "dryrun-ci"
     version: Literal[1] = 1

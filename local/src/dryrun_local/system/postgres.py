@@ -20,7 +20,7 @@ DATABASE = "dryrun"
 _READY_SECONDS = 60.0
 """After a crash the server first replays its write-ahead log."""
 _SET_UP_SECONDS = 120.0
-"""For each of its two steps."""
+"""Longest time of each of its two steps."""
 _LONGEST_SOCKET_PATH = 107
 _AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 """PostgreSQL refuses to run as root. In its own user namespace root is `nobody`, without privileges, and

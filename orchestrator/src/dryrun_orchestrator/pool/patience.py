@@ -9,7 +9,7 @@ from dryrun_orchestrator.pool.grounds import Grounds, stands_on
 from dryrun_orchestrator.settings import Stock
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
-"""After a failure; each further one within half an hour doubles the pause."""
+"""Pause after a failure; each further one within half an hour doubles it."""
 PATIENCE = timedelta(minutes=2)
 """How long the pool leaves the machine to sessions that follow each other: what is prepared beside a scan
 makes it slower."""

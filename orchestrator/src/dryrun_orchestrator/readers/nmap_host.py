@@ -11,7 +11,7 @@ from dryrun_contract.resource_key import ResourceKey
 from dryrun_orchestrator.readers.words import discovery, warning
 
 MAX_OPEN_PORTS = 20_000
-"""Per host; a host is reported once it is complete."""
+"""Open ports of a host, which is reported once it is complete."""
 MAX_TEXT_CHARACTERS = 300
 """Most kept of any text from a target."""
 MAX_CPES = 8
@@ -42,7 +42,7 @@ class ReadPort:
     state: str = ""
     data: dict[str, JsonValue] = field(default_factory=dict)
     confidence: float = 0.3
-    """nmap's port table alone."""
+    """By nmap's port table alone, until a probe says more."""
     cpes: list[JsonValue] = field(default_factory=list)
 
     def read_service(self, attributes: Mapping[str, str]) -> None:

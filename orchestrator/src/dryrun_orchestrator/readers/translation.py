@@ -16,7 +16,7 @@ from dryrun_orchestrator.readers.table import ReaderTable, Row
 from dryrun_orchestrator.readers.words import Word, discovery, warning
 
 MAX_TEXT_CHARACTERS = 1000
-"""Kept of a single text; a target may put anything into it."""
+"""Characters that are kept of a text; a target may put anything into it."""
 MAX_DATA_CHARACTERS = 16 * 1024
 """Longest data of a discovery, as JSON."""
 MAX_EACH = 20_000

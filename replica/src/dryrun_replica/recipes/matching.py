@@ -22,7 +22,7 @@ SPARE_MIB = 64
 SPARE_PIDS = 20
 """Left of what a container has: for connections, health checks and what a scan wakes up."""
 _FRONT_MIB, _FRONT_PIDS = 6, 9
-"""stunnel before a service that knows no TLS of its own."""
+"""What stunnel needs, which stands before a service without TLS of its own."""
 _BANNERS_MIB = 14
 """One program gives all banners of a host."""
 _LIBRARY_PRODUCTS = 3

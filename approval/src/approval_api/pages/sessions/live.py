@@ -24,7 +24,7 @@ from approval_api.sessions.stored import StoredSession
 QUIET_SECONDS = 0.15
 """Events that come closer together than this travel in one message: a person sees no difference."""
 _WAITING_SECONDS = 3.0
-"""After how long a session in the queue is read again: what it waits for happens to other sessions."""
+"""Until a session in the queue is read again, since what it waits for happens to other sessions."""
 _KEPT = 16
 _KEPT_SECONDS = 30.0
 """How many sessions stay in memory when nobody watches them, and how long; reading one again costs more."""
