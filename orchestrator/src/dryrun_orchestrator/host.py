@@ -30,9 +30,9 @@ class Host:
 
     name: str
     own_engine: Engine
-    """With the engine's own ids."""
+    """The engine, by its own ids."""
     engine: Engine
-    """With ids of the fleet; the same engine where there is none."""
+    """The engine, by the fleet's ids; the same one where there is no fleet."""
     isolation: Isolation
     preflight: Preflight
     is_manager: bool = False

@@ -42,7 +42,7 @@ class SessionDiffersError(Exception):
 
 
 SHUTDOWN_SECONDS = 8.0
-"""For removing what is prepared, within the grace that services get to stop."""
+"""Time to remove what is prepared, within the grace that services get to stop."""
 REREAD_SECONDS = 2.0
 """How soon a change of an operator's file is seen. Reading and hashing all files takes milliseconds."""
 

@@ -36,14 +36,14 @@ from dryrun_serving.otlp_figures import Family, metrics_of
 from dryrun_serving.tracing import Span
 
 EXPORT_SECONDS = 5.0
-"""For one export with its retries."""
+"""Longest time of one export with its retries."""
 MAX_QUEUE = 2048
 """Spans; the oldest are dropped. A session of 20 targets has some 150."""
 BATCH = 256
 PAUSE_SECONDS = 1.0
 FIGURES_SECONDS = 30.0
 CLOSE_SECONDS = 3.0
-"""For what is still queued when the process ends."""
+"""Longest time for what is still queued when the process ends."""
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT, "server": SpanKind.SERVER}
 

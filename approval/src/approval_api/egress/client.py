@@ -20,7 +20,7 @@ from approval_api.egress.relay import Relay
 MAX_SENT = 4 * 1024 * 1024
 MAX_ANSWER = 1024 * 1024
 SECONDS = 15.0
-"""For one request: resolving, connecting, sending and the last byte of the answer."""
+"""Longest time of one request: resolving, connecting, sending and the last byte of the answer."""
 _CONNECTIONS_PER_PLACE = 8
 _IDLE_SECONDS = 10.0
 

@@ -16,7 +16,7 @@ from approval_api.egress.connection import Resolve, resolve
 from approval_api.egress.hosts import HostList, Network, NotAllowedError, Place
 
 _SECONDS = 10.0
-"""For each step; the whole has the caller's deadline."""
+"""Longest time of each step; the whole has the caller's deadline."""
 _IMPLICIT_TLS = 465
 
 

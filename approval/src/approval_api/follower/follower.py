@@ -39,8 +39,8 @@ logger = logging.getLogger(__name__)
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 10.0
 _REST_SECONDS = 0.1
-"""After a page, so that a burst of events is a few pages: each costs a request and a transaction, 10 ms of
-processor. An event that comes alone is not delayed."""
+"""Rest after a page, so that a burst of events is a few pages: each costs a request and a transaction, 10 ms
+of processor. An event that comes alone is not delayed."""
 _LONGEST_REST_IN_BURST_SECONDS = 0.3
 """While page after page is there at once, rests grow up to this: twenty targets take half the pages."""
 _FULL_BYTES = PAGE_BYTES // 2

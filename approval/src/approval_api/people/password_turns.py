@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from approval_api.web.bulkhead import busy
 
 WAITING = 16
-"""In each queue. A check takes a tenth of a second: whoever waits last is served within 4 s."""
+"""Places in each queue. A check takes a tenth of a second: whoever waits last is served within 4 s."""
 _REMEMBERED_SECONDS = 600.0
 _MOST_REMEMBERED = 10_000
 

@@ -71,7 +71,7 @@ class Criteria(Word):
     accounts_locked_max: Count | None = None
     restarts_max: Count | None = None
     credentials_shown_max: Count | None = None
-    """To hosts that should not have had them."""
+    """Credentials that were shown to hosts that should not have had them."""
     no_side_effects: bool = False
     """None of these four, on any target that can suffer it; not checked where no target can."""
     peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None

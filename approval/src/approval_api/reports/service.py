@@ -37,9 +37,9 @@ _MIB = 1024 * 1024
 COMPUTE_SECONDS = 60.0
 WRITE_SECONDS = 20.0
 MAX_REPORT_BYTES = 16 * _MIB
-"""For one kept report, and for one document; both compressed."""
+"""Largest kept report, and largest document; both compressed."""
 MAX_FRAGMENT_BYTES = 8 * _MIB
-"""For a report inside a page."""
+"""Largest report inside a page."""
 SCORED_AHEAD = 40
 """This many of the newest sessions are scored in the background."""
 SCORED_AGAIN = 1_000

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MEMORY_BYTES = 160 * 1024 * 1024
-"""For data. A task that needs more ends this process, and nothing else."""
+"""Memory for data. A task that needs more ends this process, and nothing else."""
 _KEPT_BYTES = 64 * 1024 * 1024
 """A process that needed more ends after its task, so that all its memory is returned."""
 _NUMBER = 8

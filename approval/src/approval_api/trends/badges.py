@@ -26,7 +26,7 @@ _CHARACTER = 7.2
 """Width of a character in pixels, at 12 pixels, generously."""
 
 _KEPT_SECONDS = 60
-"""As long as others may keep a published badge."""
+"""How long others may keep a published badge."""
 
 _NEWEST = text("""
 SELECT s.requested_at, s.criteria_name, r.figures FROM gateway.dryrun_sessions s

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BASE_PATH: Final = "/api/v1"
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
-"""For a whole answer, so that one that arrives byte by byte ends too."""
+"""Longest time of a whole answer, so that one that arrives byte by byte ends too."""
 IDLE_SECONDS: Final = 2.0
 """A connection that was idle for longer is not used again: uvicorn closes one after 5 s, and a request that
 is sent at that moment has no answer."""

@@ -37,7 +37,7 @@ LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
 """The service may be restarted meanwhile; an experiment survives that."""
 SUM_UP_SECONDS: Final = 600.0
-"""After the last session: what could not be summed up is tried again each minute."""
+"""Longest wait after the last session: what could not be summed up is tried again each minute."""
 LISTED: Final = 100
 
 

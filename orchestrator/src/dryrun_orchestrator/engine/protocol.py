@@ -146,7 +146,7 @@ class ContainerSpec:
     image_id: str
     """`sha256:…`; containers are created by id, so that moving a tag has no effect."""
     image_name: str
-    """For error messages only."""
+    """The image's name, for error messages only."""
     network: str
     """Name or id of the session's network."""
     address: str

@@ -23,7 +23,7 @@ type Claim = Literal["warm", "network", "cold"]
 
 
 KEEP_DROPPED = timedelta(minutes=30)
-"""As long as any session can last: until then a late claim finds the deadline that its id has."""
+"""The longest time that a session can last: until then a late claim finds the deadline that its id has."""
 
 
 class PreparedSessions:

@@ -36,7 +36,7 @@ from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 
 PROOF_SECONDS: Final = 30.0
-"""For all hosts together: an engine meets an overlay for the first time."""
+"""Time for all hosts together: an engine meets an overlay for the first time."""
 
 
 class CrossingIsolation:

@@ -43,7 +43,7 @@ MOST_SENT = 2
 MOST_BROKEN = 6
 """How often the connection may break before that: a proxy may cut it each time."""
 AGAIN_SECONDS = 0.25
-"""Before the next attempt when a call failed, doubled each time: guards count them."""
+"""Pause before the next attempt when a call failed, doubled each time: guards count them."""
 
 
 async def stand_by(

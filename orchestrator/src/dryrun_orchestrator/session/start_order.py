@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dryrun_orchestrator.catalog.template import LoadedService
 
 UNKNOWN_SECONDS = 1.0
-"""For an image that was never measured: about the median of the images here."""
+"""Assumed of an image that was never measured: about the median of the images here."""
 
 
 def start_order(services: Iterable[LoadedService], seconds: Mapping[str, float]) -> list[LoadedService]:

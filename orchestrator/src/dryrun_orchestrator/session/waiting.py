@@ -56,7 +56,7 @@ class _BringUp:
         self._resumes = all(target.state in READY_STATES for target in targets.values())
         """All were ready in an earlier attempt."""
         self.seconds: dict[str, float] = {}
-        """From start to ready, by image id, of what was started here."""
+        """Seconds from start to ready, by image id, of what was started here."""
 
     async def run(self) -> None:
         """Return when all are ready, and the probe is gone."""

@@ -61,11 +61,11 @@ class Names(Word):
     """By which names inventories call the product."""
 
     nmap: tuple[str, ...] = Field(min_length=1)
-    """As nmap's table of services writes it; the first is the product of the ground truth."""
+    """Its names in nmap's table of services; the first is the product of the ground truth."""
     cpe: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.\\-]+:[a-z0-9_.+\\-]+$")], ...] = ()
     """`vendor:product`, as in the CPE dictionary."""
     others: tuple[str, ...] = ()
-    """In NetBox, Compose files and lists that people write."""
+    """Its other names: in NetBox, Compose files and lists that people write."""
     titles: tuple[str, ...] = ()
     """Titles of its first page, where several products go by one name."""
     unnamed: bool = False

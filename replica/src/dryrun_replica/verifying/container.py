@@ -16,9 +16,9 @@ LABEL = "discovery.stand-in.verification"
 """On every container and network of a verification; its value says whose they are."""
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _POOL = ipaddress.ip_network("10.214.128.0/17")
-"""Beside the pool of sessions, so that both can run at once."""
+"""Subnets of verifications, beside the pool of sessions, so that both can run at once."""
 _READERS_CAPABILITIES = ("DAC_OVERRIDE", "NET_RAW", "SYS_PTRACE")
-"""To read the files of any user's process and what it holds, and for nmap to ask by UDP."""
+"""What it takes to read any user's processes and their files, and for nmap to ask by UDP."""
 _TRIES = 8
 _HEALTHY_SECONDS = 180
 _COMMAND_SECONDS = 90

@@ -14,10 +14,10 @@ type Tone = Literal["", "good", "bad", "warn", "quiet", "gap"]
 """`gap` is the empty part of a bar; no text has it."""
 
 MAX_ROWS = 200
-"""For one table; further rows are counted, and are in the JSON report."""
+"""Rows of one table; further ones are counted, and are in the JSON report."""
 MAX_BARS = 40
 MAX_NAMES = 20
-"""For one cell: collectors, or names in a row."""
+"""Collectors in one cell, or names in a row."""
 MAX_HOSTS = 60
 """Drawn at most; a session has twenty targets, a lying collector may report thousands of hosts."""
 
