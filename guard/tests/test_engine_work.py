@@ -1,8 +1,11 @@
 """What clients have the engine do at once: bounded, so that a removal that is due finds it free."""
 
 import asyncio
+import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from guard_stage import Guard, Words, in_seconds
@@ -23,14 +26,18 @@ def policy() -> Policy:
     return Policy(calls_at_once=_AT_ONCE, engine_seconds=2)
 
 
-def _by(client: str) -> None:
+def _by(client: str, left: asyncio.Future[None] | None = None) -> None:
     """Have what this task does count as a client's."""
     ceiling = _Ceiling(10, "")
-    ON_BEHALF_OF.set(Share(client, ceiling, ceiling, Turns()))
+    ON_BEHALF_OF.set(
+        Share(client, ceiling, ceiling, Turns(), left or asyncio.get_running_loop().create_future())
+    )
 
 
-async def _call(work: EngineWork, client: str, seconds: float, log: list[str]) -> None:
-    _by(client)
+async def _call(
+    work: EngineWork, client: str, seconds: float, log: list[str], left: asyncio.Future[None] | None = None
+) -> None:
+    _by(client, left)
     async with work.place():
         log.append(client)
         await asyncio.sleep(seconds)
@@ -68,7 +75,23 @@ async def test_call_that_hangs_keeps_nobody_waiting_for_long():
     assert time.monotonic() - begun < 5
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
-    assert work._free == 1  # its place was given back once, not twice
+    assert work._held == work._under_way == 0  # its place was given back once, not twice
+
+
+@pytest.mark.parametrize("ending", [False, True])
+async def test_calls_that_hang_are_few_unless_they_end_something(ending: bool):
+    log: list[str] = []
+    work = EngineWork(Policy(calls_at_once=3), 0.02, ending=ending)
+    calls = [asyncio.create_task(_call(work, "a", 60, log)) for _ in range(12)]
+    await asyncio.sleep(0.3)
+    assert len(log) == (12 if ending else 6)
+    calls[0].cancel()
+    await asyncio.sleep(0.1)
+    assert len(log) == (12 if ending else 7)  # one that ends makes room
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert work._held == work._under_way == 0
 
 
 async def test_wait_without_end_is_refused_and_costs_no_place():
@@ -182,3 +205,91 @@ async def test_default_follows_the_number_of_processors(monkeypatch):
         return len(log)
 
     assert [await under_way(1), await under_way(2), await under_way(16)] == [8, 8, 64]
+
+
+@pytest.mark.parametrize("when", ["before it came", "while it waited", "as it was admitted"])
+async def test_call_of_a_client_that_left_is_not_made_and_costs_no_place(when: str):
+    log: list[str] = []
+    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    work = EngineWork(Policy(calls_at_once=1), 60)
+    if when == "before it came":
+        left.set_result(None)
+        with pytest.raises(Refusal, match="the client left"):
+            await _call(work, "a", 0, log, left)
+    else:
+        async with work.place():
+            waiting = asyncio.create_task(_call(work, "a", 0, log, left))
+            await asyncio.sleep(0)
+            if when == "while it waited":
+                left.set_result(None)
+                with pytest.raises(Refusal, match="the client left"):
+                    await waiting
+        if when == "as it was admitted":
+            left.set_result(None)
+            with pytest.raises(Refusal, match="the client left"):
+                await waiting
+    assert not log
+    assert work._held == work._under_way == 0
+
+
+async def _leaving(guard: Guard, method: str, path: str, body: Any = None) -> asyncio.StreamWriter:
+    """Send a request; its client leaves when what is returned is closed."""
+    _, writer = await asyncio.open_unix_connection(str(guard.socket))
+    sent = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} /v1.45{path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
+    return writer
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.create_seconds = 0.3
+    body = words.container(NetworkingConfig=None)
+    calls = [asyncio.create_task(guard.create(body)) for _ in range(_AT_ONCE)]
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
+    leaving = await _leaving(guard, "POST", "/containers/create?name=dryrun-late", body)
+    await _until(lambda: bool(guard.door._gate._making._lines))
+    leaving.close()
+    # At once, not when there is a place: what it holds is free for its client's next try.
+    await _until(lambda: guard.decisions[-1]["rule"] == "left")
+    assert guard.engine.under_way == _AT_ONCE
+    assert guard.decisions[-1]["verdict"] == "failed"  # nobody broke a rule
+    assert not any(name == "dryrun-late" for name, *_ in guard.door._gate._places._containers.now())
+    assert {reply.status for reply in await asyncio.gather(*calls)} == {201}
+    assert len(guard.engine.containers) == _AT_ONCE
+
+
+async def test_creation_that_the_engine_has_is_followed_to_its_end_without_its_client(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.create_seconds = 0.3
+    leaving = await _leaving(guard, "POST", "/containers/create", words.container(NetworkingConfig=None))
+    await _until(lambda: guard.engine.under_way == 1)
+    leaving.close()
+    await _until(lambda: guard.decisions[-1]["route"] == "container create")
+    assert (guard.decisions[-1]["verdict"], guard.decisions[-1]["objects"]) == (
+        "allowed",
+        [*guard.engine.containers],
+    )
+
+
+async def test_removal_that_waits_is_made_though_its_client_has_left(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
+    guard.engine.change_seconds = 0.3
+    paths = [f"/containers/{each}" for each in made]
+    removals = [asyncio.create_task(guard.ask("DELETE", f"/v1.45{path}")) for path in paths[:-1]]
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
+    leaving = await _leaving(guard, "DELETE", paths[-1])
+    await _until(lambda: bool(guard.door._gate._ending._lines))
+    leaving.close()
+    await asyncio.gather(*removals)
+    await _until(lambda: not guard.engine.containers)

@@ -286,12 +286,12 @@ async def test_what_was_created_is_recorded_even_without_room_for_its_answer(gua
     await guard.make_session(words)
     body = json.dumps(words.container()).encode()
     guard.engine.create_seconds = 0.2
-    creating = asyncio.create_task(guard.send(posting(len(body), body)))
+    creating = asyncio.create_task(guard.create(words.container()))
     while not guard.engine.bodies("/containers/create"):
         await asyncio.sleep(0.01)
     filling = await asyncio.open_unix_connection(str(guard.socket))
     filling[1].write(posting(2**20, b" " * (2**19 - len(body))))
-    reply = read_reply(await creating)
+    reply = await creating
     (made,) = guard.engine.containers
     decision = guard.decisions[-1]
     assert (reply.status, decision["verdict"], decision["objects"]) == (201, "allowed", [made])

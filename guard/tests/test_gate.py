@@ -1,13 +1,16 @@
 """Lists, creations, starts and answers of the engine, as the handlers of the routes judge and pass them."""
 
 import asyncio
+import copy
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from guard_stage import SCAN, WEB, WEB_ID, Guard, Words
+from guard_stage import ALLOWLIST, SCAN, WEB, WEB_ID, Guard, Words
 
 from docker_guard import host_memory, labels
 
@@ -196,3 +199,41 @@ async def test_an_engine_whose_api_is_too_old_is_not_used(guard):
     answer = await guard.ask("GET", "/v1.45/containers/json")
     assert answer.status == 503
     assert "the engine's API is 1.43; 1.44 is the oldest that is safe" in answer.json()["message"]
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "revoked": lambda images: images.pop(WEB),
+    "another image": lambda images: images[WEB].update(id=f"sha256:{'c' * 64}"),
+    "less for it": lambda images: images[WEB].update(environment=[]),
+    "of no concern": lambda images: images[WEB].update(facts={"product": "x"}),
+}
+
+
+@pytest.mark.parametrize("kind", ["creation", "start"])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_the_allowlist_grants_no_longer_after_a_wait_is_not_done(
+    guard: Guard, allowlist_file: Path, kind: str, change: str
+):
+    words = Words()
+    await guard.make_session(words)
+    body = words.container(Env=["GREETING=x"])
+    if kind == "start":
+        made = await guard.make_container(body)
+        asking = guard.ask("POST", f"/v1.45/containers/{made}/start")
+    else:
+        asking = guard.create(body)
+    making = guard.door._gate._making
+    making._at_once, places = 0, making._at_once
+    waiting = asyncio.create_task(asking)
+    while not making._lines:
+        await asyncio.sleep(0.01)
+    listed = copy.deepcopy(ALLOWLIST)
+    CHANGES[change](listed["images"])
+    allowlist_file.write_text(json.dumps(listed))  # noqa: ASYNC240 - a few bytes
+    making._at_once = places
+    making._admit()
+    reply = await waiting
+    state = "running" if kind == "start" else "created"
+    is_done = state in {each["State"] for each in guard.engine.containers.values()}
+    assert is_done == (change == "of no concern")
+    assert reply.status in ({201, 204} if is_done else {403, 503})

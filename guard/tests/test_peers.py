@@ -1,5 +1,6 @@
 """Who may connect, and how much of the guard one client can take."""
 
+import asyncio
 import os
 import socket
 from contextlib import ExitStack, suppress
@@ -78,9 +79,14 @@ def test_a_client_gets_half_of_what_the_others_leave():
         assert admitted(crowd, exits, ME) == 32
 
 
-def test_bytes_are_counted_for_each_client_until_its_request_ends():
+def stays() -> asyncio.Future[None]:
+    """Return what says that a client has not left."""
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_bytes_are_counted_for_each_client_until_its_request_ends():
     crowd = Crowd(Policy(held_bytes=40))
-    with crowd.share(ME) as mine, crowd.share(OTHER) as another:
+    with crowd.share(ME, stays()) as mine, crowd.share(OTHER, stays()) as another:
         mine.take(18)
         with pytest.raises(Refusal):
             mine.take(3)
@@ -89,17 +95,17 @@ def test_bytes_are_counted_for_each_client_until_its_request_ends():
             another.take(1)
         mine.give_back(18)
         another.take(9)
-    with crowd.share(ME) as mine:
+    with crowd.share(ME, stays()) as mine:
         mine.take(20)
 
 
-def test_long_lived_answers_are_counted_until_they_end():
+async def test_long_lived_answers_are_counted_until_they_end():
     crowd = Crowd(Policy(streams=2))
-    with crowd.share(ME) as first, crowd.share(ME) as second:
+    with crowd.share(ME, stays()) as first, crowd.share(ME, stays()) as second:
         first.last()
         with pytest.raises(Refusal):
             second.last()
-    with crowd.share(ME) as third:
+    with crowd.share(ME, stays()) as third:
         third.last()
 
 

@@ -1,13 +1,16 @@
 """What a second request, another client or the operator may change between the guard's check and its act."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from urllib.parse import quote
 
 import pytest
-from engine_socket import EngineSocket
+from engine_socket import EngineSocket, open_connection, request_bytes
 from guard_lab import POLICY, SESSION_LABEL, Lab, timestamp
 from guard_process import GuardProcess
 from sessions_lab import LabSession, lab_session
@@ -70,6 +73,63 @@ def test_retag_between_check_and_use_changes_nothing(lab: Lab) -> None:
         assert {answer.status for answer in answers} <= {201, 403}
         assert {document["Image"] for document in made} <= {image}
         assert len(made) == sum(answer.status == 201 for answer in answers)
+
+
+def test_network_made_again_while_containers_are_created_gets_none_of_the_first_one(lab: Lab) -> None:
+    for number in range(6):
+        with lab_session(lab) as session:
+            (network,) = session.ids("networks")
+
+            def run(number: int = number) -> int:
+                made = session.create(f"dryrun-attack-{lab.nonce}-again-{number}-{threading.get_ident()}")
+                if made.status != 201:
+                    return made.status
+                return lab.guard.ask("POST", f"{row.API}/containers/{made.json()['Id']}/start").status
+
+            def remove(pause: float = 0.01 * number, network: str = network) -> int:
+                time.sleep(pause)
+                return lab.guard.ask("DELETE", f"{row.API}/networks/{network}").status
+
+            def make_again(pause: float = 0.02 * number) -> int:
+                time.sleep(pause)
+                return lab.guard.ask("POST", row.CREATE_NETWORK, session.network_body()).status
+
+            at_once([run, run, run, remove, make_again, make_again])
+            now = session.ids("networks")
+            assert len(now) <= 1
+            for container in session.ids():
+                lab.guard.ask("POST", f"{row.API}/containers/{container}/start")
+                found = lab.engine.get(f"/containers/{container}/json")
+                on = [each["NetworkID"] for each in found["NetworkSettings"]["Networks"].values()]
+                assert not found["State"]["Running"] or on == now
+
+
+def test_what_clients_give_up_and_clean_up_does_not_come_back(lab: Lab) -> None:
+    policy = POLICY | {"calls_at_once": 2}
+    with (
+        GuardProcess(lab.folder, lab.tap.path, lab.allowlist(), name="left", policy=policy) as guard,
+        lab_session(lab, guard=guard) as session,
+    ):
+        path = f"{row.API}/containers/create?name=dryrun-attack-{lab.nonce}-left"
+        body = json.dumps(session.body()).encode()
+        creating = [open_connection(guard.address) for _ in range(_TARGETS)]
+        for number, connection in enumerate(creating):
+            connection.sendall(request_bytes("POST", f"{path}-{number}", (), body))
+        time.sleep(0.05)
+        for connection in creating:
+            connection.close()
+        listing = f"{row.API}/containers/json?all=1&filters={quote(json.dumps({'label': [session.label]}))}"
+        for _ in range(2):  # two creations may be under way at the engine, and are followed to their end
+            for found in guard.ask("GET", listing).json():
+                guard.must("DELETE", f"{row.API}/containers/{found['Id']}?force=1")
+            time.sleep(0.3)
+        assert not session.ids()
+        assert "left" in {line["rule"] for line in guard.decisions()}
+        # Nobody holds a place any more.
+        again = at_once(
+            [partial(session.create, f"{path.partition('=')[2]}-{n}-again") for n in range(_TARGETS)]
+        )
+        assert {answer.status for answer in again} == {201}
 
 
 def test_name_that_passes_to_a_foreign_container_is_not_followed(lab: Lab) -> None:

@@ -140,6 +140,12 @@ def _is_free(address: IPv4Address, subnet: IPv4Network) -> bool:
     return first + 1 < address < last
 
 
+def body_in_session(draft: ContainerDraft, network: SessionNetwork) -> dict[str, Any]:
+    """Return the body for the engine of a draft that fits its session's network. Raises Refusal."""
+    fit_into_session(draft, network)
+    return container_body(draft, network.id)
+
+
 def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
     """Return the body for the engine: only values that were judged, the network by its ID."""
     address = {"IPAMConfig": {"IPv4Address": str(draft.address)}} if draft.address else {}

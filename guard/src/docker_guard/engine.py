@@ -35,6 +35,11 @@ class Counts(Protocol):
         """Return which client that is."""
         ...
 
+    @property
+    def left(self) -> asyncio.Future[None]:
+        """Return what is done when the client has ended its side of the connection."""
+        ...
+
     def take(self, size: int) -> None:
         """Count more bytes. Raises Refusal when they are too many."""
         ...

@@ -5,6 +5,7 @@ was due 13 to 24 s late, and are as fast with 8 at a time.
 """
 
 import asyncio
+import math
 import os
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -18,65 +19,92 @@ MAKING_SECONDS, ENDING_SECONDS = 5.0, 1.0
 """How long a call keeps others waiting: one that hangs costs the engine nothing any more. A start may wait
 for a fleet's manager, a stop for its container."""
 _AT_ONCE, _PER_PROCESSOR = 8, 4
+_MOST_HANGING = 2
+"""So many times as many may be under way together with those that hang: when what they wait for returns, the
+engine has to do all of them at the same time."""
 
 
 class EngineWork:
     """Calls of one kind: `at_once` under way, the others in one queue for each client, served round-robin."""
 
-    def __init__(self, policy: Policy, hold_seconds: float) -> None:
-        """Take for how long a call keeps its place."""
-        self._free = policy.calls_at_once or max(_AT_ONCE, _PER_PROCESSOR * (os.cpu_count() or 1))
+    def __init__(self, policy: Policy, hold_seconds: float, *, ending: bool = False) -> None:
+        """Take for how long a call keeps its place.
+
+        `ending`: for stops and removals, which are made though their client left, however many hang.
+        """
+        self._at_once = policy.calls_at_once or max(_AT_ONCE, _PER_PROCESSOR * (os.cpu_count() or 1))
+        self._most = math.inf if ending else _MOST_HANGING * self._at_once
+        self._held = self._under_way = 0
+        """Calls that keep others waiting, and all; a call that hangs is among the latter only."""
         self._hold_seconds = hold_seconds
         self._wait_seconds = policy.engine_seconds
+        self._for_who_left = ending
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[None]:
-        """Hold a place for a call. Raises Refusal after `engine_seconds` without one."""
-        client = ON_BEHALF_OF.get()
-        await self._enter(client.key if client is not None else "")
+        """Hold a place for a call. Raises Refusal after `engine_seconds` without one.
+
+        So it does when the client leaves before the call is made: who gave up may have cleaned up already,
+        and what is created after that stays until its deadline.
+        """
+        await self._enter()
         held = True
 
         def give_back() -> None:
             nonlocal held
             if held:
                 held = False
-                self._leave()
+                self._held -= 1
+                self._admit()
 
         timer = asyncio.get_running_loop().call_later(self._hold_seconds, give_back)
         try:
             yield
         finally:
             timer.cancel()
+            self._under_way -= 1
             give_back()
+            self._admit()
 
-    async def _enter(self, key: str) -> None:
+    async def _enter(self) -> None:
+        client = ON_BEHALF_OF.get()
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(key, deque()).append(waiting)
+        left = [] if client is None or self._for_who_left else [client.left]
+        self._lines.setdefault(client.key if client is not None else "", deque()).append(waiting)
         self._admit()
+        has_left = is_admitted = False
         try:
-            async with asyncio.timeout(self._wait_seconds):
-                await waiting
-        except BaseException as error:
-            if waiting.done() and not waiting.cancelled():
-                self._leave()  # admitted at the moment when the wait was over
-            if isinstance(error, TimeoutError):
-                raise Refusal("crowd", "too many requests wait for the engine; try again", 503) from None
-            raise
+            if not waiting.done():
+                ends = {waiting, *left}
+                await asyncio.wait(ends, timeout=self._wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+            has_left = any(each.done() for each in left)
+            is_admitted = waiting.done() and not has_left
+        finally:
+            if not is_admitted:
+                self._give_up(waiting)
+        if has_left:
+            raise Refusal("left", "the client left before its call was made", 503)
+        if not is_admitted:
+            raise Refusal("crowd", "too many requests wait for the engine; try again", 503)
 
-    def _leave(self) -> None:
-        self._free += 1
-        self._admit()
+    def _give_up(self, waiting: asyncio.Future[None]) -> None:
+        if waiting.done():  # admitted at the moment when the wait was over
+            self._held -= 1
+            self._under_way -= 1
+            self._admit()
+        waiting.cancel()
 
     def _admit(self) -> None:
         """Wake the first of each queue in turn, for as long as there are places."""
-        while self._free and self._lines:
+        while self._lines and self._held < self._at_once and self._under_way < self._most:
             key = next(iter(self._lines))
             line = self._lines.pop(key)
             while line and line[0].done():
                 line.popleft()  # whoever gave up costs their client no turn
             if line:
-                self._free -= 1
+                self._held += 1
+                self._under_way += 1
                 line.popleft().set_result(None)
             if line:
                 self._lines[key] = line  # behind the other clients

@@ -28,24 +28,32 @@ _MOST_TURNED_AWAY = 64
 
 
 class _Connection(asyncio.StreamReaderProtocol):
-    """A connection that notices when its client leaves while a long-lived answer is written."""
+    """A connection that notices when its client leaves while its call waits or its answer is written.
+
+    Also one that only ends its own side: a closed TCP connection looks the same, and the engine takes both
+    for a client that left.
+    """
 
     def __init__(self, door: "FrontDoor") -> None:
         reader = asyncio.StreamReader(limit=request_head.MAX_BYTES)
         super().__init__(reader, self._begin)
         self._door = door
-        self.gone = asyncio.Event()
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._door.converse(reader, writer, self.gone)
+        await self._door.converse(reader, writer, self._left)
 
     def eof_received(self) -> bool | None:
-        self.gone.set()
+        self._note_end()
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.gone.set()
+        self._note_end()
         super().connection_lost(exc)
+
+    def _note_end(self) -> None:
+        if not self._left.done():
+            self._left.set_result(None)
 
 
 class FrontDoor:
@@ -87,7 +95,7 @@ class FrontDoor:
         await asyncio.gather(*self._conversations, return_exceptions=True)
 
     async def converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: asyncio.Future[None]
     ) -> None:
         """Answer one request after the other until one side closes the connection."""
         task = asyncio.current_task()
@@ -101,7 +109,7 @@ class FrontDoor:
                 with self._crowd.admitted(peer):
                     audit_log.CONNECTIONS.set(self._crowd.size)
                     with suppress(asyncio.IncompleteReadError):  # no more requests
-                        while await self._answer_next(reader, replies, gone, peer):
+                        while await self._answer_next(reader, replies, left, peer):
                             pass
                     await replies.part(reader)
             except Refusal as refusal:
@@ -126,23 +134,22 @@ class FrontDoor:
             self._turned_away -= 1
 
     async def _answer_next(
-        self, reader: asyncio.StreamReader, replies: ReplyWriter, gone: asyncio.Event, peer: Peer
+        self, reader: asyncio.StreamReader, replies: ReplyWriter, left: asyncio.Future[None], peer: Peer
     ) -> bool:
         """Read a request and answer it. Returns whether the connection can take another."""
         # A buffered request that is refused never awaits anything: without this, one connection could keep
         # the loop from all others.
         await asyncio.sleep(0)
         raw = await self._read_head(reader)
-        with self._crowd.share(peer) as share:
+        with self._crowd.share(peer, left) as share:
             ON_BEHALF_OF.set(share)
-            return await self._answer(raw, reader, replies, gone, peer, share)
+            return await self._answer(raw, reader, replies, peer, share)
 
     async def _answer(
         self,
         raw: bytes,
         reader: asyncio.StreamReader,
         replies: ReplyWriter,
-        gone: asyncio.Event,
         peer: Peer,
         share: Share,
     ) -> bool:
@@ -182,7 +189,7 @@ class FrontDoor:
             head_only = head is not None and head.method == "HEAD"
             await replies.write(verdict.answer, head_only=head_only, keep_alive=keep_alive)
             return keep_alive
-        return await replies.stream(verdict.answer, gone) and keep_alive
+        return await replies.stream(verdict.answer, share.left) and keep_alive
 
     async def _announce(self, peer: Peer, route: Route) -> None:
         """Record an attempt before it is made. Raises Refusal if it cannot be recorded."""

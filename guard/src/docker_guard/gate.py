@@ -57,7 +57,7 @@ class Gate:
         self._log_readers = LogReaders(policy)
         self._inputs = Inputs()
         self._making = EngineWork(policy, MAKING_SECONDS)
-        self._ending = EngineWork(policy, ENDING_SECONDS)
+        self._ending = EngineWork(policy, ENDING_SECONDS, ending=True)
         self._listing = EngineWork(policy, ENDING_SECONDS)
         self._objects = OwnedObjects(engine)
         self._image_configs: dict[str, Mapping[str, Any]] = {}
@@ -106,14 +106,19 @@ class Gate:
     async def create_container(self, asked: Asked) -> Answer:
         """Create the judged container, by the image's ID, while its place is held."""
         assert isinstance(asked.body, CreateContainer)
-        draft = container_rules.judge_container(asked.body, self._allowlist.current(), self._policy)
+        allowlist = self._allowlist.current()
+        draft = container_rules.judge_container(asked.body, allowlist, self._policy)
         await self._image_config(draft.image, draft.named_by)
         name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
         async with self._places.for_container(draft, name) as network:
-            container_rules.fit_into_session(draft, network)
-            body = container_rules.container_body(draft, network.id)
+            body = container_rules.body_in_session(draft, network)
             async with self._making.place():
+                # Again: meanwhile the deadline may have passed, or the image been revoked.
                 self._networks.check_in_time(network)
+                if (current := self._allowlist.current()) is not allowlist:
+                    again = container_rules.judge_container(asked.body, current, self._policy)
+                    if container_rules.body_in_session(again, network) != body:
+                        raise Refusal("allowlist", "the allowlist changed meanwhile; try again", 503)
                 reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
             asked.objects += _made(reply)
         if reply.status == 404 and "image" in reply.message.lower():
@@ -178,7 +183,10 @@ class Gate:
             self._places.for_start(owned.id, owned.session_id, role),
             self._making.place(),
         ):
+            # Again, as for a creation.
             self._networks.check_in_time(network)
+            if (current := self._allowlist.current()) is not allowlist:
+                judge_before_start(found, config, network, current, self._policy)
             reply = await self._engine.call("POST", f"/containers/{owned.id}/start")
         return answers.answer_from(reply, asked.shows, owned.id)
 

@@ -1,5 +1,6 @@
 """Who a client is (Unix socket: peer credentials; TCP: address), and how much it may take."""
 
+import asyncio
 import os
 import socket
 import struct
@@ -98,9 +99,9 @@ class Crowd:
             self._connections.give_back(peer.key, 1)
 
     @contextmanager
-    def share(self, peer: Peer) -> Iterator["Share"]:
-        """Count what one request takes, until its answer is written."""
-        share = Share(peer.key, self._streams, self._bytes, self._turns)
+    def share(self, peer: Peer, left: asyncio.Future[None]) -> Iterator["Share"]:
+        """Count what one request takes, until its answer is written. `left`: see `Share.left`."""
+        share = Share(peer.key, self._streams, self._bytes, self._turns, left)
         try:
             yield share
         finally:
@@ -110,8 +111,11 @@ class Crowd:
 class Share:
     """What one request takes of the guard; each method raises Refusal when it is too much."""
 
-    def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns) -> None:
+    def __init__(
+        self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns, left: asyncio.Future[None]
+    ) -> None:
         self._key = key
+        self._left = left
         self._turns = turns
         self._streams = streams
         self._held = held
@@ -122,6 +126,11 @@ class Share:
     def key(self) -> str:
         """Return the client's key."""
         return self._key
+
+    @property
+    def left(self) -> asyncio.Future[None]:
+        """Return what is done when the client has ended its side of the connection."""
+        return self._left
 
     def last(self) -> None:
         """Count a long-lived answer."""

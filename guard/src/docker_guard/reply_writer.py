@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
@@ -42,7 +43,7 @@ class ReplyWriter:
         self._writer.write(_head(answer.status, headers) + (b"" if head_only else answer.body))
         await self._drain()
 
-    async def stream(self, answer: Answer, gone: asyncio.Event) -> bool:
+    async def stream(self, answer: Answer, left: asyncio.Future[None]) -> bool:
         """Write a body of unknown length. Returns whether it was completed.
 
         A source that fails breaks the connection without the final chunk. So does a client that reads too
@@ -55,14 +56,13 @@ class ReplyWriter:
             self._writer.write(_head(answer.status, headers))
             await self._drain()
             pump = asyncio.create_task(self._pump(answer.pieces))
-            leaving = asyncio.create_task(gone.wait())
+            ends: set[asyncio.Future[Any]] = {pump, left}
             try:
-                await asyncio.wait({pump, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 return pump.done() and pump.result()
             finally:
-                for task in (pump, leaving):
-                    task.cancel()
-                await asyncio.gather(pump, leaving, return_exceptions=True)
+                pump.cancel()
+                await asyncio.gather(pump, return_exceptions=True)
 
     async def switch(self, answer: Answer, reader: asyncio.StreamReader, objects: Sequence[str]) -> None:
         """Pass on what the client sends, until it ends; within the bounds of a body, whose bytes it replaces.

@@ -29,6 +29,8 @@ class Verdict:
             case Refusal(rule="engine"):
                 # The guard let it through.
                 return cls(_answer(error.status, error.message), "allowed", "engine", error.on_record)
+            case Refusal(rule="left"):
+                return cls(_answer(error.status, error.message), "failed", "left", error.reason)
             case Refusal():
                 verdict = "absent" if error.rule == "absent" else "refused"
                 return cls(_answer(error.status, error.message), verdict, error.rule, error.reason)

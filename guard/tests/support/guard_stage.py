@@ -187,12 +187,13 @@ class Guard:
     def decisions(self) -> list[dict[str, Any]]:
         return self.log.lines("decision")
 
-    async def send(self, raw: bytes, seconds: float = 5) -> bytes:
-        """Send bytes and close that direction; return everything that comes back."""
+    async def send(self, raw: bytes, seconds: float = 5, *, stays: bool = False) -> bytes:
+        """Send bytes and close that direction, unless the client stays; return everything that comes back."""
         reader, writer = await asyncio.open_unix_connection(str(self.socket))
         try:
             writer.write(raw)
-            writer.write_eof()
+            if not stays:
+                writer.write_eof()
             async with asyncio.timeout(seconds):
                 return await reader.read()
         finally:
@@ -203,7 +204,7 @@ class Guard:
         head = f"{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n"
         if raw:
             head += f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
-        return read_reply(await self.send(head.encode() + b"\r\n" + raw))
+        return read_reply(await self.send(head.encode() + b"\r\n" + raw, stays=True))
 
     async def create(self, body: Any, name: str = "") -> Reply:
         query = f"?name={name}" if name else ""
