@@ -29,6 +29,10 @@ class EngineTap:
         self._listener: socket.socket | None = None
         self.swallowed = b""
         """Requests with these bytes in them never arrive, as with an engine that hangs in one call."""
+        self.watched = b""
+        """Counts requests with these bytes in them while the engine works on them."""
+        self.most_watched = 0
+        self._watched: set[socket.socket] = set()
         self.altered = (b"", b"")
         """What the engine answers, and what the guard gets in its place, at the same length."""
 
@@ -97,7 +101,11 @@ class EngineTap:
                 with self._lock:
                     if is_request:
                         self._heard += piece
+                        if self.watched and self.watched in piece:
+                            self._watched.add(source)
+                            self.most_watched = max(self.most_watched, len(self._watched))
                     else:
+                        self._watched.discard(sink)
                         self._made |= {found.decode() for found in _MADE.findall(piece)}
                         piece = piece.replace(*self.altered)
                 if not (is_request and self.swallowed and self.swallowed in piece):
@@ -109,6 +117,7 @@ class EngineTap:
             _end(sink)
             with self._lock:
                 self._open -= {source, sink}
+                self._watched -= {source, sink}
 
 
 def _end(connection: socket.socket) -> None:

@@ -1,12 +1,16 @@
 """Many, slow and greedy clients: others are served, and the guard's memory stays bounded."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import flooder
 import pytest
 from engine_socket import exchange, open_connection, request_bytes
 from guard_lab import PARTS, POLICY, Lab
@@ -20,6 +24,7 @@ _HALF_BODY = (
     b"POST /v1.45/containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
     b"Content-Length: 1000000\r\n\r\n"
 )
+_MANY = 40
 _MEMORY = 256 * 1024 * 1024
 
 
@@ -169,6 +174,26 @@ def test_calls_that_cost_the_engine_much_reach_it_a_few_at_a_time(lab: Lab) -> N
                 lab.tap.close()
                 lab.tap.open()
             assert {each.result().status for each in answers} <= {204, 503}
+
+
+def test_lists_of_many_containers_reach_the_engine_a_few_at_a_time(lab: Lab) -> None:
+    at_once = max(8, 4 * (os.cpu_count() or 1))
+    with lab_session(lab) as session:
+        body = session.body() | {"Image": lab.facts["IMAGE"]}
+        for number in range(_MANY):
+            lab.engine.must("POST", f"/containers/create?name=dryrun-{lab.nonce}-many-{number}", body)
+        lab.tap.watched, lab.tap.most_watched = (
+            b"/containers/json?all=1&",
+            0,
+        )  # as the guard asks for a client
+        try:
+            words = [sys.executable, flooder.__file__, str(lab.guard.address), "lists", "190", "2"]
+            subprocess.run(words, check=True, timeout=30)
+        finally:
+            lab.tap.watched = b""
+        # One that takes longer than a second makes room for another.
+        assert at_once <= lab.tap.most_watched <= 2 * at_once
+    assert _is_prompt(lab)
 
 
 def test_crowd_at_the_metrics_does_not_keep_clients_out(lab: Lab) -> None:
