@@ -266,6 +266,8 @@ class Lab:
         fresh = {f"NEW_{name}": value for name, value in self._next_session().items()}
         moments = {
             "IN_31_MINUTES": timestamp(31 * 60),
+            "IN_30_MINUTES_AND_2_S": timestamp(30 * 60 + 2),
+            "NOW": timestamp(0),
             "LATER": timestamp(29 * 60),
             "EXPIRES_PLUS_14": timestamp(14 * 3600 + 60).replace("Z", "+14:00"),
         }

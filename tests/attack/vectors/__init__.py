@@ -5,15 +5,18 @@ from typing import Final
 from vectors import (
     container_config,
     endpoints,
+    extremes,
     framing,
     headers,
     host_config,
     json_tricks,
     network_bodies,
+    network_texts,
     paths,
     queries,
     routes,
     victims,
+    wire_forms,
 )
 from vectors.row import Vector
 
@@ -24,12 +27,15 @@ BY_CLASS: Final[dict[str, tuple[Vector, ...]]] = {
         container_config,
         endpoints,
         network_bodies,
+        network_texts,
+        extremes,
         json_tricks,
         paths,
         routes,
         queries,
         headers,
         framing,
+        wire_forms,
         victims,
     )
 }
