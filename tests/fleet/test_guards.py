@@ -133,6 +133,17 @@ def test_overlays_are_made_by_the_manager_alone_and_in_one_form(fleet: FleetLab)
         {"Options": {"com.docker.network.driver.mtu": "9000"}},
         {"IPAM": {"Config": [{"Subnet": "10.213.3.0/26"}]}},
         {"IPAM": {"Config": [{"Subnet": "10.213.255.0/26", "IPRange": "10.213.255.32/27"}]}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.3.0/26", "IPRange": "10.213.3.0/27"}]}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.3.0/26", "IPRange": "10.213.3.32/28"}]}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.3.0/30", "IPRange": "10.213.3.2/31"}]}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.3.0/25", "IPRange": "10.213.3.64/26"}]}},
+        {"IPAM": {"Driver": "null", "Config": [{"Subnet": "10.213.3.0/26", "IPRange": "10.213.3.32/27"}]}},
+        {"Options": {"encrypted": "false"}},
+        {"Options": {"com.docker.network.driver.overlay.vxlanid_list": "4097"}},
+        {"EnableIPv6": True},
+        {"Scope": "local"},
+        {"Driver": "Overlay"},
+        {"ConfigFrom": {"Network": "ingress"}},
         {"Name": "ingress"},
     ):
         assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay(**change))[0] == 403, change
@@ -201,6 +212,45 @@ def test_a_container_made_past_the_guard_on_an_overlay_is_not_started(fleet: Fle
     made.append((worker, "containers", identity))
     assert fleet.ask(worker, "POST", f"/containers/{identity}/start")[0] == 403
     remove(fleet, words)
+
+
+def bridge(words: Words) -> dict[str, Any]:
+    """Return the network of an overlay's session as one host would make it for itself."""
+    digits = words.id.replace("-", "")[:12]
+    return {
+        "Name": words.name,
+        "Driver": "bridge",
+        "Internal": True,
+        "IPAM": {"Config": [{"Subnet": f"{words.base}.128/27"}]},
+        "Options": {
+            "com.docker.network.bridge.name": f"dr-{digits}",
+            "com.docker.network.bridge.inhibit_ipv4": "true",
+        },
+        "Labels": words.shared,
+    }
+
+
+@pytest.mark.parametrize("what", ["removed", "exchanged", "hidden by a bridge"])
+def test_a_container_starts_on_no_network_but_that_it_was_made_for(fleet: FleetLab, what: str) -> None:
+    words, worker = Words(next(numbers)), fleet.workers[0]
+    made = fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[1]
+    identity = fleet.ask(worker, "POST", "/containers/create?name=dryrun-late", words.container(5))[1]["Id"]
+    if what == "hidden by a bridge":
+        assert fleet.ask(worker, "POST", "/networks/create", bridge(words))[0] == 201
+    else:
+        assert fleet.ask(fleet.manager, "DELETE", f"/networks/{made['Id']}")[0] == 204
+    if what == "exchanged":
+        other = Words(next(numbers))
+        addresses = {"Config": [{"Subnet": f"{other.base}.0/26", "IPRange": f"{other.base}.32/27"}]}
+        assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay(IPAM=addresses))[0] == 201
+    assert fleet.ask(worker, "POST", f"/containers/{identity}/start")[0] == 403
+    for host in (worker, fleet.manager):
+        for each in fleet.ask(host, "GET", "/containers/json?all=1")[1]:
+            fleet.ask(host, "DELETE", f"/containers/{each['Id']}?force=1")
+        for each in fleet.ask(host, "GET", "/networks")[1]:
+            if each["Name"] == words.name:
+                assert fleet.ask(host, "DELETE", f"/networks/{each['Id']}")[0] == 204
+    wait_until(lambda: not fleet.left_of(words.id))
 
 
 def test_who_takes_over_a_worker_may_list_networks_at_the_manager_and_nothing_else(fleet: FleetLab) -> None:
