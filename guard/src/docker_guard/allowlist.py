@@ -77,7 +77,7 @@ class ImageRow(_Row):
 
 
 class AllowlistFile(_Row):
-    """The whole file."""
+    """The allowlist as a whole."""
 
     version: Literal[1] = 1
     images: dict[str, ImageRow] = Field(default_factory=dict)

@@ -185,7 +185,7 @@ class _Ceiling:
         self.total += number
 
     def give_back(self, key: str, number: int) -> None:
-        """Return `number`."""
+        """Give `number` back to the client's share."""
         self._taken[key] -= number
         self._taken += Counter()  # drops clients that have none
         self.total -= number

@@ -40,7 +40,7 @@ async def list_criteria(_: Reader, transaction: Transaction) -> CriteriaList:
 
 @router.get("/sets/{name}")
 async def show_criteria(name: _Name, _: Reader, transaction: Transaction) -> NamedCriteria:
-    """Show one set."""
+    """Show one set of criteria."""
     return await service.show(transaction, name)
 
 

@@ -26,7 +26,7 @@ class Checks:
     """All forecasts and checks."""
 
     def __init__(self, engine: AsyncEngine, reports: Reports) -> None:
-        """Forecast from `reports`."""
+        """Make forecasts from what `reports` writes."""
         self._engine = engine
         self._reports = reports
         self._worker = WorkerProcess(

@@ -98,7 +98,7 @@ class NdjsonWriter:
     """One JSON object a line, in ASCII: the action and the discovery."""
 
     def add(self, action: str, content: Content) -> str:
-        """Return one line."""
+        """Return the line of one discovery."""
         return json.dumps({"action": action, "discovery": content}) + "\n"
 
     def end(self) -> str:

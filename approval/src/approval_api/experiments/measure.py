@@ -67,7 +67,7 @@ class RowCounts(Word):
 
 
 class Measured(Word):
-    """One run."""
+    """What is kept of one run."""
 
     complete: bool
     rows: tuple[RowCounts, ...]

@@ -42,7 +42,7 @@ class Rehearsals:
 
     @property
     def network(self) -> str:
-        """The census's digest."""
+        """Digest of the census, the same in all rehearsals."""
         return self.observations[0].census.network
 
     @property
@@ -57,7 +57,7 @@ class Rehearsals:
 
     @property
     def targets(self) -> int:
-        """Different targets."""
+        """How many different targets there were."""
         return sum(len(each.targets) for each in self.classes)
 
 

@@ -25,7 +25,7 @@ def is_plain_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenIdSettings:
-    """One provider."""
+    """The settings of one provider."""
 
     issuer: str
     """Exactly as the provider writes it: compared with the issuer of its tokens."""

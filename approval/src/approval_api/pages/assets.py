@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file."""
+    """One file that pages load."""
 
     content: bytes
     media_type: str

@@ -28,12 +28,12 @@ class RecentFailures:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def of(self, network: str) -> int:
-        """Return how often."""
+        """Return how often a network failed lately."""
         failed, at = self._failures.get(network, (0, 0.0))
         return failed if time.monotonic() - at < _REMEMBERED_SECONDS else 0
 
     def add(self, network: str) -> None:
-        """Count one more."""
+        """Count one more failure of a network."""
         self._failures[network] = self.of(network) + 1, time.monotonic()
         self._failures.move_to_end(network)
         if len(self._failures) > _MOST_REMEMBERED:

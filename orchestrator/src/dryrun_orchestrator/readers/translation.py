@@ -37,7 +37,7 @@ class _UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Translator:
-    """A row, compiled."""
+    """One row of a reader's table, compiled."""
 
     row: Row
     each: Apply

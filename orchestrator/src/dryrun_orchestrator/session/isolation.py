@@ -75,7 +75,7 @@ class Verdict:
 
 
 class ApprovedImages(Protocol):
-    """The current allowlist."""
+    """Finds images in the allowlist as it is now."""
 
     def image(self, name: str) -> AllowedImage:
         """Return the image with exactly this name. Raises ImageNotApprovedError."""

@@ -128,7 +128,7 @@ class Truth(Word):
 
 
 class Recipe(Word):
-    """One product."""
+    """The recipe of one product."""
 
     name: Slug
     """The file's name without `.yml`."""

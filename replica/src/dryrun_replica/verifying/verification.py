@@ -57,7 +57,7 @@ async def verify(row: Mapping[str, Any], products: Products, owner: str = "") ->
 
 
 class _Verification:
-    """One stand-in."""
+    """The verification of one stand-in."""
 
     def __init__(self, container: Container, truth: Iterable[Mapping[str, Any]], products: Products) -> None:
         self._container = container

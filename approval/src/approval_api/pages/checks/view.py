@@ -24,7 +24,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """Hosts, services or products."""
+    """One row: hosts, services or products."""
 
     group: CheckedGroup
     line: Line
@@ -32,7 +32,7 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class QuantityRow:
-    """Duration or packets."""
+    """One row: duration or packets."""
 
     quantity: CheckedQuantity
     line: Line

@@ -138,7 +138,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The network twice."""
+    """The two maps of a network: as it is, and as it was reported."""
 
     network: NetworkMap
 
