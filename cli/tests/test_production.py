@@ -1,6 +1,7 @@
 """Production on the command line: discoveries, decisions, scans and changes."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 
 def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
@@ -28,6 +29,18 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     assert "\x1b" not in out
     assert json.loads(run("production", "list", "--all", "--json")[1])[0]["id"] == 7
     assert "status" not in api.questions[-1]
+
+
+def test_what_changes_counts_can_be_listed_in_any_state(run, api):
+    assert run("production", "list", "--happened", "gone", "--days", "7")[0] == 0
+    asked = api.questions[-1]
+    assert (asked["happened"], "status" in asked) == (["gone"], False)
+    since = datetime.fromisoformat(asked["since"][0])
+    assert timedelta(days=7) <= datetime.now(UTC) - since < timedelta(days=7, minutes=1)
+    run("production", "list", "--happened", "new", "--status", "pending")
+    assert (api.questions[-1]["status"], api.questions[-1]["happened"]) == (["pending"], ["new"])
+    run("production", "list", "--days", "3")
+    assert api.questions[-1].keys() == {"limit", "status"}
 
 
 def test_a_decision_names_what_was_seen_and_reports_what_has_changed_since(run, api):

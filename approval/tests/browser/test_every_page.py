@@ -93,7 +93,7 @@ async def broken_words(page):
 async def cut_off(page):
     """Return the cells beyond the edge of a table that is a list of blocks on a phone."""
     return await page.evaluate(
-        """() => [...document.querySelectorAll("table.stacked :is(td, th), table.discoveries :is(td, th)")]
+        """() => [...document.querySelectorAll("table:is(.discoveries, .stacked) :is(td, th)")]
             .filter(cell => cell.getBoundingClientRect().right > window.innerWidth)
             .map(cell => cell.textContent)"""
     )

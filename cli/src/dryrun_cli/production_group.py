@@ -65,13 +65,25 @@ def list_discoveries(
     ] = None,
     status: Annotated[
         Literal["pending", "approved", "rejected"] | None,
-        typer.Option("--status", help="Only those in this state."),
-    ] = "pending",
+        typer.Option("--status", help="Only those in this state; default: pending."),
+    ] = None,
     any_status: Annotated[bool, typer.Option("--all", help="Also those already decided.")] = False,
+    happened: Annotated[
+        Literal["new", "changed", "gone", "returned"] | None,
+        typer.Option(
+            "--happened",
+            help="What `dryrun production changes` counts as this, in any state, whatever it is now.",
+        ),
+    ] = None,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=1, max=366, help="Of --happened: in the last N days.")
+    ] = 1,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
 ) -> Running:
     """List production discoveries that wait for a decision, newest first."""
-    return commands.production.list_discoveries(common, change, None if any_status else status, limit)
+    shown = status or (None if any_status or happened else "pending")
+    filters = {"change": change, "status": shown, **commands.production.in_days(happened, days)}
+    return commands.production.list_discoveries(common, filters, limit)
 
 
 SeenArgument = Annotated[

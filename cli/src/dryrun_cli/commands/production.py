@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -22,12 +23,12 @@ _SEEN: Final = re.compile(r"([0-9]{1,16}):([0-9]{1,10})")
 
 @command
 async def list_discoveries(
-    client: ApiClient, common: Common, change: str | None, status: str | None, limit: int
+    client: ApiClient, common: Common, filters: Mapping[str, str | None], limit: int
 ) -> None:
     """`dryrun production list`."""
     found: list[JsonValue] = []
     params: dict[str, str | int] = {"limit": min(limit, _PAGE)}
-    params |= {name: value for name, value in (("change", change), ("status", status)) if value is not None}
+    params |= {name: value for name, value in filters.items() if value is not None}
     while len(found) < limit:
         page = read_object(await client.ask("GET", "/production/discoveries", params=params), "discoveries")
         found += read_list(page, "discoveries")
@@ -74,10 +75,18 @@ async def list_scans(client: ApiClient, common: Common) -> None:
 @command
 async def summarize(client: ApiClient, common: Common, days: int) -> None:
     """`dryrun production changes`."""
-    since = datetime.now(UTC) - timedelta(days=days)
-    params = {"since": since.isoformat(timespec="seconds")}
+    params = {"since": _days_ago(days)}
     answer = await client.ask("GET", "/production/discoveries/summary", params=params)
     write(common, answer, lambda _: draw_changes(read_word(ChangeSummary, answer, "changes")))
+
+
+def in_days(happened: str | None, days: int) -> dict[str, str | None]:
+    """Return the filters for what happened in the last days."""
+    return {"happened": happened, "since": None if happened is None else _days_ago(days)}
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
 
 
 def _seen(text: str) -> JsonObject:

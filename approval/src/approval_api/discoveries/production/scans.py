@@ -106,7 +106,7 @@ def _require_begun(start: ScanStart) -> None:
         422,
         why,
         title="The request is not valid",
-        faults=(Fault(where="began_at", what="later than now"),),
+        faults=(Fault(where="began_at", what=why),),
     )
 
 
