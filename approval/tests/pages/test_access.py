@@ -120,4 +120,4 @@ async def test_who_removes_a_token_is_told_that_schedules_pause_with_it(browsers
 async def test_the_scope_of_an_administrator_says_everything_that_it_allows(browsers):
     ada = await browsers("ada", Role.ADMIN)
     page = (await ada.client.get("/account", headers={"Accept": "text/html"})).text
-    assert "remove tokens; add and remove destinations; publish badges" in page
+    assert "remove tokens; add, check and remove destinations; publish badges" in page

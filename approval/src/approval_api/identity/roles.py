@@ -19,8 +19,8 @@ class Permission(StrEnum):
     COLLECT = "collect"
     """Report discoveries to production: the scope of a collector's token."""
     ADMINISTER = "administer"
-    """Read people, audit log, settings and retention; remove others' tokens, add and remove destinations,
-    publish badges."""
+    """Read people, audit log, settings and retention; remove others' tokens; add, check and remove
+    destinations; publish badges."""
     MANAGE_PEOPLE = "manage_people"
     """Add people, change their roles, make invitations."""
     OWN_ACCOUNT = "own_account"
