@@ -3,7 +3,7 @@ import time
 import pytest
 
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
-from discovery_collectors.collectors.network.second_opinion.page_names import states
+from discovery_collectors.collectors.network.second_opinion.page_names import states, versioned
 
 
 def page(body: str, status: int = 200, header: str = "") -> HttpAnswer:
@@ -54,6 +54,26 @@ def test_an_error_page_is_signed_by_its_server_and_its_title_names_nobody():
 def test_a_login_names_what_it_is_for_as_a_title_does(realm, product):
     assert states(page("<title>401</title>", 401, f"WWW-Authenticate: {realm}\r\n")) == (product, "")
     assert states(page("", 404, f"WWW-Authenticate: {realm}\r\n")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("header", "stated"),
+    [
+        ("X-Frobnicator-Version: v2.4.1", ("Frobnicator", "2.4.1")),
+        ("x-frob-version: 12.0", ("Frob", "12.0")),
+        # A day, a number of an interface, a layer, and what is only called alike.
+        ("X-Frob-Version: 2024-05-01", ("", "")),
+        ("X-Frob-Version: 7", ("", "")),
+        ("X-Api-Version: 1.2", ("", "")),
+        ("X-AspNetMvc-Version: 5.2", ("", "")),
+        ("X-Application-Version: 1.2", ("", "")),
+        ("X-Server-Version: 1.2", ("", "")),
+        ("X-Frob-Version-Id: 1.2", ("", "")),
+        ("X-Min-Frob-Version: 1.2", ("", "")),
+    ],
+)
+def test_a_header_called_after_a_product_states_its_version(header, stated):
+    assert versioned(page("", 200, header + "\r\n")) == stated
 
 
 @pytest.mark.parametrize("body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000])

@@ -13,7 +13,7 @@ from discovery_collectors.collectors.network.second_opinion.http_signs import (
     SIGNS,
     HttpSign,
 )
-from discovery_collectors.collectors.network.second_opinion.page_names import states
+from discovery_collectors.collectors.network.second_opinion.page_names import states, versioned
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 
 _ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
@@ -81,7 +81,7 @@ async def _ask_named(questioner: Questioner, path: str) -> tuple[str, str] | Non
 
 
 async def _named(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
-    """Return product and version: by a sign of the table, by the Server header, or by metrics."""
+    """Return product and version: by a sign of the table, a header that states them, or metrics."""
     server, server_version = read_server(page.headers.get("server", ""))
     named_by_server = bool(server) and not is_library(server)
     for sign, pattern, version_pattern in SIGNS:
@@ -93,7 +93,8 @@ async def _named(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | 
             return sign.product, version or await _version(questioner, page, sign, version_pattern)
     if named_by_server:
         return server, server_version
-    return await _scraped(questioner, page)
+    stated = versioned(page)
+    return stated if any(stated) else await _scraped(questioner, page)
 
 
 async def _version(questioner: Questioner, page: HttpAnswer, sign: HttpSign, pattern: re.Pattern[str]) -> str:

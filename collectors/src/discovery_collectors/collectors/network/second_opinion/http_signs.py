@@ -330,6 +330,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("FusionInventory Agent", "body", rf"^This is FusionInventory Agent {_VERSION}"),
     HttpSign("GLPI Agent", "body", rf"^This is GLPI Agent {_VERSION}"),
     HttpSign("Supervisor", "title", r"^Supervisor Status", rf"Supervisor</a> {_VERSION}"),
+    HttpSign("JupyterHub", "x-jupyterhub-version", rf"^{_VERSION}"),
     HttpSign("JupyterHub", "title", r"^JupyterHub\b"),
     HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab)\b", _IN_JSON, "/api"),
     # Homes and media.
@@ -355,6 +356,7 @@ _ROWS: tuple[HttpSign, ...] = (
         "Orthanc", "title", r"^Orthanc Explorer", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/system"
     ),
     HttpSign("Motion", "title", r"^Motion$"),
+    HttpSign("uStreamer", "title", r"^uStreamer$", rf"Streamer {_VERSION}"),
     HttpSign("AdGuard Home", "title", r"\bAdGuard Home$"),
     HttpSign("Pi-hole", "x-pi-hole", r"."),
 )

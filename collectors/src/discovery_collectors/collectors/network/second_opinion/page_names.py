@@ -12,6 +12,14 @@ _SIGNED_CHARACTERS = 4000
 _PART = re.compile(r" [-|·•:\u2013\u2014] |: ")
 """What separates the parts of a title, in which words are one space apart."""
 _TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
+_VERSIONED = re.compile(
+    r"x-(?!(?:amz|api|app\w*|asp\w*|backend|build|cache|client|content|data|db|firmware|frontend|git|goog|http|"
+    r"java|jwt|lib\w*|min|model|ms|node|page|php|platform|product|protocol|proxy|python|rails|release|ruby|"
+    r"runtime|schema|script|sdk|server|service|site|soap|software|system|theme|ui|user|web\w*)-)"
+    r"(?P<product>[a-z][a-z\d]{3,20})-version"
+)
+"""Headers in which a product states its version. Not those of languages, layers and interfaces."""
+_NUMBER = re.compile(r"v?(?P<version>\d{1,4}\.\d[\w.+~-]{0,30})$")
 _REALM = re.compile(r"\brealm=\"(?P<realm>[^\"]{1,80})\"", re.IGNORECASE)
 """What a login is for (RFC 9110, section 11.5), which many programs fill in with their name."""
 _SOFTWARE = re.compile(
@@ -28,6 +36,16 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 """First words that are no name: `Server status`, `Welcome to …`."""
+
+
+def versioned(page: HttpAnswer) -> tuple[str, str]:
+    """Return product and version by a header that is called after the product: `X-Frob-Version: 1.2`."""
+    for name, value in page.headers.items():
+        called = _VERSIONED.fullmatch(name)
+        version = _NUMBER.match(value)
+        if called is not None and version is not None:
+            return called["product"].capitalize(), version["version"]
+    return "", ""
 
 
 def states(page: HttpAnswer) -> tuple[str, str]:
