@@ -29,7 +29,9 @@ _NMAP_FOR_PEOPLE = re.compile(
 """How nmap's output on a terminal, of -oN and of -oG begins."""
 _MASSCAN_LIST = re.compile(rb"^#masscan\s|^\W{0,5}\{\s*\"ip\":.{0,200}\"ports\":", re.DOTALL)
 """What its -oL and -oJ begin with."""
-_NO_PORTS = "no file names an open port; in a table, call their column {}, {} or {}".format(*csv_rows.PORT)
+_NO_PORTS = "no file names an open port; in a table, call their column {}, {} or {}".format(
+    *csv_rows.PORT[:3]
+)
 _COMPRESSED = MappingProxyType(
     {
         b"\x1f\x8b": "is compressed by gzip; decompress it first",
