@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from guard_stage import ALLOWLIST, SCAN, WEB, WEB_ID, Guard, Words
 
-from docker_guard import host_memory, labels
+from docker_guard import gate, host_memory, labels
 
 
 async def test_lists_show_only_objects_of_sessions_whatever_the_engine_lists(guard: Guard):
@@ -212,8 +212,9 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("kind", ["creation", "start"])
 @pytest.mark.parametrize("change", CHANGES)
 async def test_what_the_allowlist_grants_no_longer_after_a_wait_is_not_done(
-    guard: Guard, allowlist_file: Path, kind: str, change: str
+    guard: Guard, allowlist_file: Path, monkeypatch: pytest.MonkeyPatch, kind: str, change: str
 ):
+    monkeypatch.setattr(gate, "_JUDGED_SECONDS", 0.05)
     words = Words()
     await guard.make_session(words)
     body = words.container(Env=["GREETING=x"])
@@ -230,6 +231,7 @@ async def test_what_the_allowlist_grants_no_longer_after_a_wait_is_not_done(
     listed = copy.deepcopy(ALLOWLIST)
     CHANGES[change](listed["images"])
     allowlist_file.write_text(json.dumps(listed))  # noqa: ASYNC240 - a few bytes
+    await asyncio.sleep(0.06)
     making._at_once = places
     making._admit()
     reply = await waiting

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from docker_guard import answers, container_rules, host_memory, labels
-from docker_guard.allowlist import AllowedImage, AllowlistReader, faults_of_image
+from docker_guard.allowlist import AllowedImage, Allowlist, AllowlistReader, faults_of_image
 from docker_guard.answers import Answer, Shown
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
@@ -23,6 +24,12 @@ from docker_guard.refusal import EngineDownError, Refusal, shown
 from docker_guard.session_networks import SessionNetworks
 from docker_guard.start_rules import judge_before_start
 from docker_guard.stream_bounds import Inputs, LogReaders
+
+_JUDGED_SECONDS = 1.0
+"""What was judged longer ago is judged again before it is done, if the allowlist has changed.
+
+Reading the file again for each creation and start would add 2 % to the guard's work for a session.
+"""
 
 
 @dataclass(slots=True)
@@ -106,7 +113,7 @@ class Gate:
     async def create_container(self, asked: Asked) -> Answer:
         """Create the judged container, by the image's ID, while its place is held."""
         assert isinstance(asked.body, CreateContainer)
-        allowlist = self._allowlist.current()
+        judged_at, allowlist = time.monotonic(), self._allowlist.current()
         draft = container_rules.judge_container(asked.body, allowlist, self._policy)
         await self._image_config(draft.image, draft.named_by)
         name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
@@ -115,7 +122,7 @@ class Gate:
             async with self._making.place():
                 # Again: meanwhile the deadline may have passed, or the image been revoked.
                 self._networks.check_in_time(network)
-                if (current := self._allowlist.current()) is not allowlist:
+                if (current := self._changed_since(judged_at, allowlist)) is not None:
                     again = container_rules.judge_container(asked.body, current, self._policy)
                     if container_rules.body_in_session(again, network) != body:
                         raise Refusal("allowlist", "the allowlist changed meanwhile; try again", 503)
@@ -172,7 +179,7 @@ class Gate:
         )
         if inspected.status != 200:
             raise Refusal("absent", f"No such container: {asked.reference}", 404)
-        found, allowlist = inspected.json(), self._allowlist.current()
+        found, judged_at, allowlist = inspected.json(), time.monotonic(), self._allowlist.current()
         if found["State"]["Running"]:
             return Answer(304)
         image = allowlist.image(found["Image"], self._policy)
@@ -185,7 +192,7 @@ class Gate:
         ):
             # Again, as for a creation.
             self._networks.check_in_time(network)
-            if (current := self._allowlist.current()) is not allowlist:
+            if (current := self._changed_since(judged_at, allowlist)) is not None:
                 judge_before_start(found, config, network, current, self._policy)
             reply = await self._engine.call("POST", f"/containers/{owned.id}/start")
         return answers.answer_from(reply, asked.shows, owned.id)
@@ -309,6 +316,13 @@ class Gate:
                 raise Refusal("image", f"{image.name} may not run: {'; '.join(faults)}")
             self._image_configs[identity] = config
         return self._image_configs[identity]
+
+    def _changed_since(self, judged_at: float, allowlist: Allowlist) -> Allowlist | None:
+        """Return what the allowlist is now, if a request was judged a while ago and by another one."""
+        if time.monotonic() - judged_at < _JUDGED_SECONDS:
+            return None
+        current = self._allowlist.current()
+        return None if current is allowlist else current
 
     async def _container(self, asked: Asked) -> Owned:
         return self._note(asked, await self._objects.container(asked.reference))
