@@ -92,6 +92,34 @@ async def test_every_report_of_a_service_is_surer_than_the_one_before(emit, monk
     assert emit.data("service", "10.0.0.3:1883/tcp")["product"] == "mosquitto"
 
 
+@pytest.mark.parametrize(
+    ("busy", "spared", "asked_again"),
+    [(True, False, [10050]), (True, True, []), (False, False, [])],
+    ids=["busy", "a controller", "named meanwhile"],
+)
+async def test_what_was_silent_while_nmap_asked_is_asked_once_more(
+    emit, monkeypatch, busy, spared, asked_again
+):
+    asked = []
+
+    async def interview(questioner, port):
+        return None if busy else Finding("zabbix", "Zabbix agent")
+
+    async def ask_suggested(questioner, port):
+        asked.append(port.number)
+        return Finding("zabbix", "Zabbix agent", "7.0.22")
+
+    monkeypatch.setattr(opinion, "interview", interview)
+    monkeypatch.setattr(opinion, "ask_suggested", ask_suggested)
+    following = following_up(emit)
+    async with asyncio.TaskGroup() as group:
+        following.ask_early(group, ADDRESS, Port(10050), lambda: spared)
+        await following.ask_services(ADDRESS, (Port(10050),))
+    assert asked == asked_again
+    if not spared:
+        assert emit.data("service", "10.0.0.3:10050/tcp")["product"] == "Zabbix agent"
+
+
 def presenting(monkeypatch, answer) -> list[int]:
     """Let each handshake present `answer`, or raise it; return the ports of those made."""
     made = []

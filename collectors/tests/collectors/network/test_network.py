@@ -57,6 +57,9 @@ def asked_again(monkeypatch):
                 if (address, each.number) in SECOND_OPINIONS:
                     on_port(replace(each, **SECOND_OPINIONS[address, each.number]))
 
+        async def ask_once_more(self, address, ports, on_port, spared):
+            pass
+
     monkeypatch.setattr(network, "SecondOpinion", Opinion)
     yield asked
     SECOND_OPINIONS.clear()

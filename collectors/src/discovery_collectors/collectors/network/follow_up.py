@@ -55,6 +55,8 @@ class FollowUp:
         self._opinion = SecondOpinion(patience, rate, reports.warning)
         self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[Port | None]]] = defaultdict(dict)
         """What is asked while nmap still asks, too."""
+        self._spared: dict[ScopedAddress, Callable[[], bool]] = {}
+        """Whether a host that was asked meanwhile is found to be one that is not."""
         self._held: defaultdict[ScopedAddress, list[Port]] = defaultdict(list)
         """What waits until it is known whether its host is a printer."""
         self._certificates: dict[tuple[ScopedAddress, int], asyncio.Task[Certificate | CertificateError]] = {}
@@ -87,7 +89,12 @@ class FollowUp:
         ports = tuple(port for port in ports if port.number not in unheard)
         self._held[address] += (port for port in ports if not may_write(port.number))
         await self._ask_services(address, [port for port in ports if may_write(port.number)])
-        learned = [found for number in unheard if (found := await early[number]) is not None]
+        answers = {number: await early[number] for number in unheard}
+        learned = [found for found in answers.values() if found is not None]
+        silent = [Port(number) for number, found in answers.items() if found is None]
+        await self._opinion.ask_once_more(
+            address, silent, learned.append, self._spared.get(address, lambda: True)
+        )
         for port in learned:
             self._reports.service(address, port, CONFIDENCE)
         await self._follow(address, learned)
@@ -112,6 +119,7 @@ class FollowUp:
         be one that is not asked.
         """
         if port.number not in self._early[address] and may_write(port.number):
+            self._spared[address] = spared
             asking = self._opinion_of(address, port, spared)
             self._early[address][port.number] = group.create_task(asking)
 

@@ -5,7 +5,7 @@ from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.scan_profile import Patience
-from discovery_collectors.collectors.network.second_opinion import opinion
+from discovery_collectors.collectors.network.second_opinion import opinion, protocol_questions
 from discovery_collectors.collectors.network.second_opinion.opinion import SecondOpinion
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.collectors.network.spared_ports import may_write
@@ -141,6 +141,40 @@ async def test_the_rate_counts_every_connection():
         await opinions([Port(number)], rate=50)
     # Two connections, ten packets each; the first goes at once.
     assert loop.time() - began >= 0.2
+
+
+async def test_asked_once_more_a_port_hears_only_what_its_number_suggests(monkeypatch):
+    received, reported = bytearray(), []
+
+    async def agent(reader, writer):
+        received.extend(await reader.read(100))
+        writer.write(b"ZBXD\x01\x06\0\0\0\0\0\0\x007.0.22")
+        writer.close()
+
+    zabbix = protocol_questions.named("zabbix")
+    monkeypatch.setattr(protocol_questions, "suggested", lambda port: [zabbix])
+    second = SecondOpinion(PATIENCE, PacketRate(None), lambda warning: None)
+    async with listening(agent) as number:
+        await second.ask_once_more(ADDRESS, [Port(number)], reported.append)
+    assert [(each.product, each.version) for each in reported] == [("Zabbix agent", "7.0.22")]
+    assert bytes(received) == zabbix.send[0]
+
+
+async def test_a_host_that_gave_nothing_away_is_not_asked_once_more(monkeypatch):
+    asked = []
+
+    async def nothing(questioner, port):
+        asked.append(port.number)
+
+    monkeypatch.setattr(opinion, "interview", nothing)
+    monkeypatch.setattr(opinion, "ask_suggested", nothing)
+    second = SecondOpinion(PATIENCE, PacketRate(None), lambda warning: None)
+    await second.ask_once_more(ADDRESS, [Port(9100), Port(6817), Port(10050)], asked.append)
+    assert asked == [10050]
+    await second.ask(ADDRESS, [Port(number) for number in range(20_000, 20_012)], asked.append)
+    asked.clear()
+    await second.ask_once_more(ADDRESS, [Port(10050)], asked.append)
+    assert asked == []
 
 
 async def silent(reader, writer):

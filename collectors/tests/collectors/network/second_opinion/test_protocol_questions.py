@@ -33,6 +33,17 @@ def test_php_is_asked_before_chats_where_it_mostly_listens(port):
     assert asked.index("fastcgi") < asked.index("weechat")
 
 
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [(10050, ["zabbix"]), (20051, ["zabbix", "zabbix-trapper"]), (5433, ["postgresql"]), (41000, [])],
+)
+def test_a_port_suggests_what_listens_there_or_was_moved_there(port, expected):
+    suggested = [each.name for each in protocol_questions.suggested(port)]
+    assert suggested[: len(expected)] == expected
+    assert bool(suggested) is bool(expected)
+    assert len(suggested) == len(set(suggested))
+
+
 def test_no_port_is_asked_the_same_twice():
     for port in (443, 5433, 15432, 15666, 5667, 64738):
         asked = [each.name for each in protocol_questions.in_order(port, again=True, uncertified=True)]

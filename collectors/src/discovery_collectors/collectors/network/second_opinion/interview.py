@@ -25,6 +25,15 @@ _PLAINEST = b"GET / HTTP/1.0\r\n\r\n"
 """For what may not speak HTTP at all: a `Host:` line makes Redis log an attack."""
 
 
+async def ask_suggested(questioner: Questioner, port: Port) -> Finding | None:
+    """Return what the service at `port` says in the protocols that its number suggests, and nothing else."""
+    for question in protocol_questions.suggested(port.number):
+        found = await _ask(questioner, question)
+        if found is not None and found.product:
+            return found
+    return None
+
+
 async def interview(questioner: Questioner, port: Port) -> Finding | None:
     """Return what the service at `port` gives away; None when it stays unknown."""
     questioner.tls = port.tls or (port.probed and port.name in _TLS_NAMES)

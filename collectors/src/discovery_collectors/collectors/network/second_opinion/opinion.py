@@ -12,7 +12,7 @@ from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
-from discovery_collectors.collectors.network.second_opinion.interview import interview
+from discovery_collectors.collectors.network.second_opinion.interview import ask_suggested, interview
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.collectors.network.spared_ports import may_write
 from discovery_collectors.running.packet_rate import PacketRate
@@ -99,11 +99,34 @@ class SecondOpinion:
                 if not is_settled(port) and may_write(port.number, open_ports, products):
                     group.create_task(ask_port(port))
 
+    async def ask_once_more(
+        self,
+        address: ScopedAddress,
+        ports: Collection[Port],
+        on_port: Callable[[Port], None],
+        spared: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Ask those of `ports` in the protocols that their numbers suggest, one port after the other.
+
+        For what serves one client at a time, and was busy with nmap when it was asked.
+        """
+        for port in ports:
+            host = self._hosts.setdefault(address, _Host())
+            async with host.slots, self._slots:
+                given_up = host.fruitless >= _FRUITLESS_PORTS or host.spent() >= self._patience.host
+                if given_up or spared() or not may_write(port.number):
+                    continue
+                finding = await ask_suggested(self._questioner(address, port, host), port)
+                learned = improved(port, finding) if finding else None
+                if learned is not None:
+                    on_port(learned)
+
     async def _interview(self, address: ScopedAddress, port: Port, host: _Host) -> Finding | None:
+        return await interview(self._questioner(address, port, host), port)
+
+    def _questioner(self, address: ScopedAddress, port: Port, host: _Host) -> Questioner:
         patience = self._patience
-        return await interview(
-            Questioner(address, port.number, patience.answer, patience.port, self._rate, host), port
-        )
+        return Questioner(address, port.number, patience.answer, patience.port, self._rate, host)
 
     def _may_ask(self, address: ScopedAddress, host: _Host) -> bool:
         if host.fruitless >= _FRUITLESS_PORTS:

@@ -25,6 +25,12 @@ def meant_for(port: int) -> list[ProtocolQuestion]:
     return [each for each in QUESTIONS if port in each.ports]
 
 
+def suggested(port: int) -> list[ProtocolQuestion]:
+    """Return the questions of services that listen at a port by default, or were moved there."""
+    beside = [each for each in QUESTIONS if port not in each.ports and _is_beside(port, each.ports)]
+    return [*meant_for(port), *beside]
+
+
 def in_order(port: int, *, again: bool, uncertified: bool = False) -> Iterator[ProtocolQuestion]:
     """Yield those of ports whose services are moved here (`moved_ports`), then those that are asked anywhere.
 
