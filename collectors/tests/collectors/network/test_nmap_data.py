@@ -144,6 +144,14 @@ def test_what_every_descendant_of_zebra_says_names_none_of_them():
     assert b"Quagga" not in amended
 
 
+def test_no_product_is_called_an_early_version_since_later_ones_may_answer_the_same():
+    row = rb"match mysql m|^.\0\0\0\xff...* not allowed$|s p/MariaDB/ v/10.3.23 or earlier/ i/unauthorized/"
+    later = rb"match mysql m|^.\0\0\x01\xff..Host .* not allowed$|s p/MariaDB/ v/10.3.24 or later/"
+    amended = amend_probes(PROBES + row + b"\n" + later + b"\n", 1500, 3000)
+    assert row.replace(b" v/10.3.23 or earlier/", b"") in amended.splitlines()
+    assert later in amended.splitlines()
+
+
 def test_knows_a_broker_by_the_header_that_it_wants():
     probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP GetRequest")[2].partition(b"\nProbe")[0]
     pattern = re.search(rb"^match amqp m\|(.*)\|s$", probe, re.MULTILINE)[1]
