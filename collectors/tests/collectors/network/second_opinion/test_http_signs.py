@@ -44,6 +44,7 @@ CFSSL = (
     b'<head>\n<title>CFSSL</title>\n<link href="https://cdnjs.example/bootstrap.min.css">\n'
     b'<script src="/assets/cfssl.js" async></script>\n</head>'
 )
+POWERDNS = b'<title>PowerDNS Authoritative Server Monitor</title><a href="/" id="appname">PowerDNS 4.9.18</a>'
 CIVETWEB = (
     b"<!DOCTYPE html><html><head><title>Index of /</title><style>th {text-align: left;}</style></head>"
     b"<body><h1>Index of /</h1><pre><table>"
@@ -81,6 +82,7 @@ async def named(answer: bytes) -> tuple[str, str]:
         (NOT_FOUND + TOMCAT_ERROR, "Apache Tomcat", ""),
         (NO_LOGIN + b'basic realm="PowerDNS"\r\n\r\n<h1>Unauthorized</h1>', "dnsdist", ""),
         (NO_LOGIN + b'Basic realm="PowerDNS"\r\n\r\nUnauthorized', "PowerDNS", ""),
+        (OK + POWERDNS, "PowerDNS Authoritative Server", "4.9.18"),
         (b"HTTP/1.0 503 Service Unavailable\r\nServer: BaseHTTP/0.6\r\n\r\n" + PATRONI, "Patroni", "4.0.7"),
         (OK + ETCD, "etcd", "3.5.16"),
         (OK + RABBITMQ, "RabbitMQ", ""),

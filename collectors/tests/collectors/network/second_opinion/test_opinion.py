@@ -77,6 +77,7 @@ async def test_what_nmap_named_is_not_asked():
         (Port(5432, "postgresql", probed=True, product="PostgreSQL DB", version="9.6.0 or later"), True),
         (Port(5432, "postgresql", probed=True, product="PostgreSQL DB"), False),
         (Port(8080, "http", probed=True, product="Apache Tomcat"), False),
+        (Port(3493, "nut", probed=True, product="Network UPS Tools upsd"), False),
         (Port(6379, "redis", probed=True, product="Redis key-value store", version="7.2.4"), False),
         (Port(5900, "vnc", probed=True, product="VNC"), False),
         (Port(5347, "jabber", probed=True, product="Jabber instant messaging server"), False),

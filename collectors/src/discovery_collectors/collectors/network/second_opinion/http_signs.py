@@ -168,7 +168,10 @@ _ROWS: tuple[HttpSign, ...] = (
     # Names and addresses.
     HttpSign("ISC BIND statistics httpd", "server", r"^libisc", rf"<version>{_VERSION}</version>"),
     HttpSign(
-        "PowerDNS Authoritative Server", "title", r"^PowerDNS Authoritative Server", rf"\bPowerDNS/{_VERSION}"
+        "PowerDNS Authoritative Server",
+        "title",
+        r"^PowerDNS Authoritative Server",
+        rf"\bPowerDNS[ /]{_VERSION}",
     ),
     HttpSign("PowerDNS Recursor", "title", r"^PowerDNS Recursor"),
     HttpSign("dnsdist", "title", r"^dnsdist"),

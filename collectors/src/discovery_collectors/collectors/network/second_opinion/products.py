@@ -73,6 +73,7 @@ _ASKED_FOR_VERSION = frozenset(
         "Liedentd",
         "Memcached",
         "MongoDB",
+        "Network UPS Tools upsd",
         "PostgreSQL DB",
         "Redis key-value store",
         "VNC",

@@ -117,6 +117,8 @@ AFP = b"\0\x03\0\x01" + bytes(12)
 """DSIGetStatus, which needs no session: what the server is and speaks."""
 RPCBIND = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100000, 4, 0, 0, 0, 0, 0)
 """Procedure 0, which does nothing, of version 4 (RFC 1833)."""
+NFS = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100003, 4, 0, 0, 0, 0, 0)
+"""Procedure 0, which does nothing, of version 4 (RFC 7530, section 15.1)."""
 GLUSTER = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 123451501, 1, 1, 0, 0, 0, 0)
 """DUMP (GlusterFS, `rpc/rpc-lib`): which programs the server has, which needs no login."""
 _OW_PATH = b"/system/configuration/version\0"

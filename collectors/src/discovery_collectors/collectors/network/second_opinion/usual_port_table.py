@@ -131,6 +131,16 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(111),
     ),
     usual_port_question(
+        "nfs",
+        (protocol_bytes.NFS,),
+        # Accepted; or the program is there, in versions 2 or 3 only.
+        (
+            Reading("", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),
+            Reading("", rb"^\x80\0\0\x20disc\0\0\0\x01\0{15}\x02\0\0\0[\x02\x03]\0\0\0[\x02\x03]$"),
+        ),
+        ports(2049),
+    ),
+    usual_port_question(
         "glusterd",
         (protocol_bytes.GLUSTER,),
         (Reading("GlusterFS", rb"^\x80[\s\S]{3}disc\0\0\0\x01\0{16,64}\x01\0\0\0\x07GF-DUMP\0"),),
