@@ -41,6 +41,8 @@ _IN_FRONT: dict[tuple[int, ...], str] = {
 """Usual ports of the servers that are moved most → the digits that stand in front of them then."""
 _WEB_APPLICATIONS = (*range(8000, 8100), *range(8180, 9000, 100), *(101 * each for each in range(81, 100)))
 """Side by side, or told apart by their hundreds (8180, 8280) and twins (8181, 8282)."""
+_ZERO_BEHIND = (1433, 3306, 3389, 5432)
+"""Usual ports of four digits that are given a fifth behind (33890), too."""
 _FORWARDED_SSH = range(2200, 2251)
 """Where Vagrant forwards SSH to (`usable_port_range`)."""
 _STEPS = (1, 10, 100)
@@ -53,13 +55,14 @@ def moved_ports() -> frozenset[int]:
 
     A digit in front of four (5432: 15432 to 55432; of those that are moved less often one of 1 to 3),
     10000 more than five (10050: 20050), the next one, 10 and 100 more (5433, 5442, 5532), digits that fill a
-    short number (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 389: 1389, 8389, 10389, 3890). And where
-    web applications stand: one beside another, 8000 to 8099, by hundreds, 8180 to 8980, and by twins, 8181 to
-    9999; SSH of virtual machines, 2200 to 2250.
+    short number (22: 2222, 1022, 2022, 8022, 9022, 10022, 20022 …; 53: 5300; 389: 1389, 8389, 10389, 3890,
+    3389), a zero behind (3389: 33890). And where web applications stand: one beside another, 8000 to 8099, by
+    hundreds, 8180 to 8980, and by twins, 8181 to 9999; SSH of virtual machines, 2200 to 2250.
     """
     places = {
         place for ports, digits in _IN_FRONT.items() for usual in ports for place in _places(usual, digits)
     }
+    places |= {usual * 10 for usual in _ZERO_BEHIND}
     return frozenset(
         {place for place in places if 1 <= place <= _HIGHEST}.union(_WEB_APPLICATIONS, _FORWARDED_SSH)
     )
@@ -80,9 +83,11 @@ def _places(usual: int, in_front: str) -> list[int]:
     if usual < 100:
         filled = [f"{each}0{digits}" for each in "1289"] + [f"{each}00{digits}" for each in in_front]
         twice = int(digits * 2)
-        return [twice, twice + 1, int(f"{digits}0{digits}"), *map(int, filled)]
+        return [twice, twice + 1, int(f"{digits}0{digits}"), usual * 100, *map(int, filled)]
     if usual < 1000:
-        return [int(f"{each}{digits}") for each in ("1", "2", "8", "10", "20", "30")] + [usual * 10]
+        return [int(f"{each}{digits}") for each in ("1", "2", "8", "10", "20", "30", digits[0])] + [
+            usual * 10
+        ]
     nexts = [usual + step for step in _STEPS]
     if usual < 10000:
         return nexts + [int(f"{each}{digits}") for each in in_front]
