@@ -129,6 +129,14 @@ def test_knows_a_mariadb_whose_distribution_appends_to_its_version():
     assert b"MariaDB" not in following
 
 
+def test_knows_a_mariadb_that_blocks_a_host_by_the_command_that_it_names():
+    probe = amend_probes(PROBES, 1500, 3000).partition(b"\nProbe TCP GenericLines")[0]
+    pattern = re.search(rb"^match mysql m\|(.*)\|s p/MariaDB/ i/blocked", probe, re.MULTILINE)[1]
+    blocked = b"p\0\0\0\xffi\4Host '10.0.0.7' is blocked because of many connection errors; unblock with '"
+    assert re.match(pattern, blocked + b"mariadb-admin flush-hosts'", re.DOTALL)
+    assert not re.match(pattern, blocked + b"mysqladmin flush-hosts'", re.DOTALL)
+
+
 def test_knows_dask_by_its_greeting_since_any_question_may_cost_it_gigabytes():
     probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP NULL")[2].partition(b"\nProbe")[0]
     pattern = re.search(rb"^match dask m\|(.*)\|s p/Dask distributed/$", probe, re.MULTILINE)[1]
@@ -170,6 +178,7 @@ def test_changes_nothing_else():
     added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
     assert [line.split()[0] for line in added] == [
         b"Exclude",
+        b"match",
         b"match",
         b"match",
         b"totalwaitms",

@@ -31,6 +31,12 @@ _MARIADB = (
     rb" cpe:/a:mariadb:mariadb:$2/"
 )
 """Distributions append words to MariaDB's version (`… from Debian`), at which nmap 7.95 gives up."""
+_BLOCKED_BY_MARIADB = (
+    rb"match mysql m|^.\0\0\0\xff..Host .* is blocked because of many connection errors;"
+    rb" unblock with 'mariadb-admin |s p/MariaDB/ i/blocked - too many connection errors/"
+    rb" cpe:/a:mariadb:mariadb/"
+)
+"""nmap 7.95 takes the same words, whatever the command that they name, for MySQL's."""
 _DASK = rb"match dask m|^.\0{7}[\x01-\x08]\0{7}.*\xabcompression.*\xafpickle-protocol|s p/Dask distributed/"
 """Its scheduler and workers greet with what they can do (distributed, `comm/core.py`). They take the next
 eight bytes for a length, and reserve as much: some of nmap's other probes cost them gigabytes (measured)."""
@@ -201,6 +207,8 @@ def amend_probes(
             own = (
                 b"\n"
                 + _MARIADB
+                + b"\n"
+                + _BLOCKED_BY_MARIADB
                 + b"\n"
                 + _DASK
                 + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
