@@ -1,9 +1,8 @@
-"""What every engine promises; the fake and the real one are held to the same."""
+"""What every engine promises of networks and containers; the fake and the real one are held to the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from ipaddress import IPv4Network
 
 import pytest
@@ -11,10 +10,7 @@ import pytest
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Engine,
-    EngineEvent,
-    EngineUnreachableError,
     ImageMissingError,
-    LogChunk,
     NotFoundError,
     RejectedError,
     SubnetTakenError,
@@ -27,21 +23,6 @@ SECOND = timedelta(seconds=1)
 async def test_answers_a_ping_and_reports_its_version(bench):
     await bench.engine.ping()
     assert (await bench.engine.version())[0].isdigit()
-
-
-async def test_writes_to_the_standard_input_of_a_container_that_has_one(bench):
-    _, network = await bench.network()
-    container = await bench.container("listener", network, stdin=True)
-    await bench.engine.start_container(container)
-    assert (await bench.engine.inspect_container(container)).takes_input
-    line = b"a word\x1b " * 20_000
-    await bench.engine.send_input(container, b"\n")
-    await bench.engine.send_input(container, line + b"\n")
-    assert (await bench.log(container, follow=True))["stdout"].strip() == line.strip()
-    deaf = await bench.container("idle", network)
-    assert not (await bench.engine.inspect_container(deaf)).takes_input
-    with pytest.raises(NotFoundError):
-        await bench.engine.send_input(NOWHERE, b"x")
 
 
 async def test_lists_a_network_as_it_was_made_until_it_is_removed(bench):
@@ -192,28 +173,6 @@ async def test_refuses_to_start_on_an_address_that_is_taken(bench, place):
     assert (await bench.engine.inspect_container(second)).status == "created"
 
 
-async def test_reports_by_an_event_that_a_container_became_healthy(bench):
-    _, network = await bench.network()
-    container = await bench.container("healthy", network)
-    async with bench.engine.events() as events:
-        await bench.engine.start_container(container)
-        assert (await bench.engine.inspect_container(container)).health in ("starting", "healthy")
-        await _wait_for(
-            events, lambda event: (event.id, event.action) == (container, "health_status: healthy")
-        )
-    assert (await bench.engine.inspect_container(container)).health == "healthy"
-
-
-async def test_reports_what_a_health_check_finds_and_not_its_runs(bench):
-    _, network = await bench.network()
-    container = await bench.container("healthy", network)
-    seen: list[EngineEvent] = []
-    async with bench.engine.events() as events:
-        await bench.engine.start_container(container)
-        await _wait_for(events, lambda event: event.action == "health_status: healthy", seen=seen)
-    assert [event.action for event in seen if event.id == container] == ["start", "health_status: healthy"]
-
-
 async def test_calls_a_container_starting_while_its_check_fails(bench):
     _, network = await bench.network()
     container = await bench.container("never-healthy", network)
@@ -251,32 +210,6 @@ async def test_remembers_whether_a_container_ended_by_itself_or_was_ended(bench)
     assert await bench.engine.past_actions(ended, since - 9 * SECOND, since - 5 * SECOND) == ()
 
 
-async def test_follows_a_log_while_it_is_written(bench):
-    _, network = await bench.network()
-    container = await bench.container("talker", network)
-    await bench.engine.start_container(container)
-    async with asyncio.timeout(10), aclosing(bench.engine.read_log(container, follow=True)) as chunks:
-        assert await anext(chunks) == LogChunk("stdout", b"first\n")
-        assert (await bench.engine.inspect_container(container)).status == "running"
-        assert [chunk.data async for chunk in chunks] == [b"second\n"]
-
-
-@pytest.mark.parametrize("follow", [True, False])
-async def test_the_log_of_a_container_that_never_ran_is_empty(bench, follow):
-    _, network = await bench.network()
-    container = await bench.container("chatty", network)
-    assert await bench.log(container, follow=follow) == {"stdout": b"", "stderr": b""}
-
-
-async def test_leaving_a_log_early_leaves_the_container_alone(bench):
-    _, network = await bench.network()
-    container = await bench.container("talker", network)
-    await bench.engine.start_container(container)
-    async with asyncio.timeout(10), aclosing(bench.engine.read_log(container, follow=True)) as chunks:
-        await anext(chunks)
-    assert (await bench.until(container, lambda detail: detail.status == "exited")).exit_code == 0
-
-
 async def test_a_container_that_ended_runs_again_and_its_log_goes_on(bench):
     _, network = await bench.network()
     container = await bench.container("talker", network)
@@ -294,28 +227,6 @@ async def test_a_container_that_was_killed_is_no_longer_healthy(bench):
     bench.kill(container)
     detail = await bench.until(container, lambda detail: detail.status == "exited")
     assert (detail.exit_code, detail.health) == (137, "unhealthy")
-
-
-async def test_reads_a_log_from_a_moment_on_with_the_times_of_its_entries(bench):
-    _, network = await bench.network()
-    container = await bench.container("chatty", network)
-    await bench.engine.start_container(container)
-    detail = await bench.until(container, lambda detail: detail.status == "exited")
-    assert detail.started_at <= detail.ended_at
-    whole = b""
-    # An engine calls a container started a moment after its process may have begun to speak.
-    moment = timedelta(seconds=5)
-    async for chunk in bench.engine.read_log(container, follow=False, since=detail.started_at - moment):
-        whole += chunk.data
-    entries = [line.split(b" ", 1) for line in whole.splitlines()]
-    assert sorted(text for _, text in entries) == [b"one", b"oops", b"three", b"two"]
-    at = {text: datetime.fromisoformat(stamp.decode()) for stamp, text in entries}
-    assert detail.started_at - moment < at[b"one"] <= at[b"oops"] <= at[b"two"] < detail.ended_at + moment
-    late = b""
-    async for chunk in bench.engine.read_log(container, follow=False, since=at[b"two"]):
-        late += chunk.data
-    assert b"two" in late
-    assert b"one" not in late
 
 
 async def test_removes_a_running_container_and_ends_its_log(bench):
@@ -356,50 +267,6 @@ async def test_keeps_a_network_as_long_as_a_container_runs_on_it(bench):
     assert await bench.engine.list_networks(bench.label) == []
 
 
-async def test_reports_what_happens_after_subscription(bench):
-    async with bench.engine.events() as events:
-        network_id, network = await bench.network()
-        container = await bench.container("chatty", network)
-        await bench.engine.start_container(container)
-        await bench.until(container, lambda detail: detail.status == "exited")
-        await bench.engine.remove_container(container)
-        await bench.remove_network(network_id)
-        seen: list[EngineEvent] = []
-        await _wait_for(events, lambda event: (event.id, event.action) == (network_id, "destroy"), seen=seen)
-    of_network = [event for event in seen if event.id == network_id]
-    assert of_network[0].action == "create"
-    assert all(event.kind == "network" and event.labels == {} for event in of_network)
-    of_container = [event for event in seen if event.id == container]
-    assert [event.action for event in of_container] == ["create", "start", "die", "destroy"]
-    for event in of_container:
-        assert event.kind == "container"
-        assert bench.container_spec("idle", network).labels.items() <= event.labels.items()
-        assert not {"image", "name", "exitCode"} & event.labels.keys()
-
-
-async def test_two_subscribers_hear_the_same(bench):
-    async with bench.engine.events() as one, bench.engine.events() as other:
-        network_id, _ = await bench.network()
-        for events in (one, other):
-            await _wait_for(events, lambda event: (event.id, event.action) == (network_id, "create"))
-
-
-async def test_closing_breaks_the_streams_that_are_open(bench):
-    _, network = await bench.network()
-    container = await bench.container("idle", network)
-    await bench.engine.start_container(container)
-    async with bench.engine.events() as events:
-        log = asyncio.create_task(bench.log(container, follow=True))
-        listening = asyncio.create_task(_wait_for(events, lambda _: False))
-        await asyncio.sleep(0.1)
-        await bench.engine.close()
-        with pytest.raises(EngineUnreachableError):
-            await listening
-        with pytest.raises(EngineUnreachableError):
-            await log
-    assert (await bench.engine.inspect_container(container)).status == "running"
-
-
 async def test_many_calls_at_once_are_no_trouble(bench):
     _, network = await bench.network()
     addresses = [str(address) for address in IPv4Network(network.subnet)][2:10]
@@ -410,16 +277,3 @@ async def test_many_calls_at_once_are_no_trouble(bench):
     assert {listed.status for listed in await bench.engine.list_containers(bench.label)} == {"running"}
     await asyncio.gather(*(bench.engine.remove_container(container) for container in containers))
     assert await bench.engine.list_containers(bench.label) == []
-
-
-async def _wait_for(
-    events: AsyncIterator[EngineEvent],
-    wanted: Callable[[EngineEvent], bool],
-    seen: list[EngineEvent] | None = None,
-) -> None:
-    async with asyncio.timeout(15):
-        async for event in events:
-            if seen is not None:
-                seen.append(event)
-            if wanted(event):
-                return
