@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from faults import HOUR, BrokenPromiseError, Fault, NothingToBreakError
-from fleet_lab import Host, run
+from fleet_host import Host, run
 from fleet_world import FleetWorld
 from parts import FAKETIME, SESSION_SECONDS
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx2
-from fleet_lab import POOL, FleetLab, Host, open_fleet
+from fleet_host import Host
+from fleet_lab import POOL, FleetLab, open_fleet
 from local_stack import ROOT, Stack, open_stack
 from parts import FAKETIME, SESSION_SECONDS
 from quick_stack import QUICK

@@ -14,7 +14,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 from deployment import Deployment, prepared
-from fleet_lab import LAYERS, run
+from fleet_host import run
+from fleet_lab import LAYERS
 from fleet_words import Words
 from local_stack import ROOT
 

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from fleet_lab import LAYERS, FleetLab, Host, open_fleet
+from fleet_host import Host
+from fleet_lab import LAYERS, FleetLab, open_fleet
 from fleet_stack import stack_of
 from local_stack import PATIENCE, ROOT
 from quick_stack import FOUND, found_in

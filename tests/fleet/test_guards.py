@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from fleet_lab import FleetLab, Host
+from fleet_host import Host
+from fleet_lab import FleetLab
 from fleet_words import NGINX, Words, image
 from local_stack import ROOT
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from fleet_lab import FleetLab, Host
+from fleet_host import Host
+from fleet_lab import FleetLab
 from fleet_stack import stack_of
 from local_stack import ROOT, Stack
 from quick_stack import FOUND, found_in

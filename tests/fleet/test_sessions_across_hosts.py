@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host
+from fleet_host import GUARD_PORT, Host
+from fleet_lab import UNDERLAY, FleetLab
 from fleet_stack import stack_of
 from local_stack import ROOT
 from probe_frames import BROADCAST

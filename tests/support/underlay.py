@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fleet_lab import UNDERLAY, FleetLab, Host, run
+from fleet_host import Host, run
+from fleet_lab import UNDERLAY, FleetLab
 from local_stack import PATIENCE
 from probe_frames import checksum
 
