@@ -1,79 +1,19 @@
-import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
-from nmap_reports import FOOT, HEAD, HTTP, TABLE, host, install_nmap, port
+from faked_network import ON_UDP, SECOND_OPINIONS, assignment
+from nmap_reports import FOOT, HEAD, HTTP, TABLE, host, port
 
-from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import follow_up as network
 from discovery_collectors.collectors.network.collector import collect
 from discovery_collectors.collectors.network.nmap_process import NmapError
 from discovery_collectors.installed import udp_probes
-from discovery_collectors.protocols.udp import NoAnswerError
-from discovery_collectors.running.scope import Scope
 
-ON_UDP = {}
-"""(address, port) → what answers there; all else is silent."""
-
-
-@pytest.fixture(autouse=True)
-def asked_by_udp(monkeypatch):
-    """Stand for the UDP ports of the network that the fake nmap reports."""
-    asked = []
-
-    async def ask(address, probe):
-        asked.append((address, probe.port))
-        if (address, probe.port) not in ON_UDP:
-            raise NoAnswerError
-        return ON_UDP[address, probe.port]
-
-    monkeypatch.setattr(network, "ask", ask)
-    yield asked
-    ON_UDP.clear()
-
-
-SECOND_OPINIONS = {}
-"""(address, port) → what a second opinion adds there."""
-
-
-@pytest.fixture(autouse=True)
-def asked_again(monkeypatch):
-    """Stand for the services that nmap leaves unnamed; the real questions have tests of their own."""
-    asked = []
-
-    class Opinion:
-        def __init__(self, patience, rate, warn):
-            pass
-
-        async def ask(self, address, ports, on_port, **_):
-            for each in ports:
-                asked.append((address, each.number))
-                if (address, each.number) in SECOND_OPINIONS:
-                    on_port(replace(each, **SECOND_OPINIONS[address, each.number]))
-
-        async def ask_once_more(self, address, ports, on_port, spared):
-            pass
-
-    monkeypatch.setattr(network, "SecondOpinion", Opinion)
-    yield asked
-    SECOND_OPINIONS.clear()
-
-
-@pytest.fixture
-def fake_nmap(tmp_path, monkeypatch):
-    """Put an nmap first on the path that reports what it is given (`install_nmap`)."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    return partial(install_nmap, tmp_path)
-
-
-def assignment(**options) -> Assignment:
-    return Assignment(Scope.parse(["10.0.0.0/24"], ["10.0.0.128/25"]), **options)
+pytestmark = pytest.mark.usefixtures("asked_by_udp", "asked_again")
 
 
 async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit):
@@ -95,124 +35,6 @@ async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emi
     ]
     assert emit.progressed[-1] == (2, 2, "network scanned")
     assert [done for done, _, _ in emit.progressed] == sorted(done for done, _, _ in emit.progressed)
-
-
-WAITS_FOR_THE_SECOND_CALL = """
-[ -f calls ] || {
-    out=$(echo " $*" | sed "s/.* -oX \\([^ ]*\\) .*/\\1/")
-    exec 9>"$out"
-    echo "$REPORT" >&9
-    echo "Discovered open port 48123/tcp on 10.0.0.3"
-    echo first > calls; cat >> calls
-    tries=0
-    until [ "$(wc -l < calls)" -gt 3 ] || [ $tries -gt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
-    echo "$((tries > 150))" > waited
-    sleep 1
-    echo "$LATE" >&9
-    echo "<runstats><finished exit='success'/></runstats></nmaprun>" >&9
-    exit
-}
-"""
-
-
-async def test_what_is_open_is_asked_while_other_ports_are_still_looked_for(
-    fake_nmap, emit, tmp_path, monkeypatch
-):
-    up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
-    monkeypatch.setenv("REPORT", HEAD + up)
-    # Written when its versions are known already: it must not be what is reported last.
-    unnamed = "<service name='unknown' method='table' conf='3'/>"
-    monkeypatch.setenv("LATE", host("10.0.0.3", port(48123, unnamed)))
-    fake_nmap(
-        HEAD + FOOT, HEAD + host("10.0.0.3", port(48123, HTTP)) + FOOT, script=WAITS_FOR_THE_SECOND_CALL
-    )
-    await collect(assignment(), emit)
-    assert (tmp_path / "waited").read_text() == "0\n"
-    assert [(kind, data.get("product")) for kind, _, data, _ in emit.reported] == [
-        ("host", None),
-        ("service", None),
-        ("service", "nginx"),
-    ]
-
-
-ASKED_WHILE_NMAP_ASKS = """
-if [ -e calls ] && [ "$(wc -l < calls)" -ge 2 ]; then
-  for probe in GenericLines GetRequest SSLSessionReq $LAST; do
-    echo "Service scan sending probe $probe to 10.0.0.3:7070 (tcp)"
-  done
-  seconds=0
-  while [ ! -e asked ] && [ "$seconds" -lt 10 ]; do sleep 0.1; seconds=$((seconds + 1)); done
-  echo "$seconds" >> waited
-fi
-"""
-
-
-@pytest.mark.parametrize(
-    ("last", "open_too", "asked_early"),
-    [("TLSSessionReq", (), True), ("", (), False), ("TLSSessionReq", (502,), False)],
-    ids=["silent", "nmap has understood it", "a controller"],
-)
-async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
-    fake_nmap, asked_again, emit, tmp_path, monkeypatch, last, open_too, asked_early
-):
-    class Asking(network.SecondOpinion):
-        async def ask(self, address, ports, on_port, **_):
-            await super().ask(address, ports, on_port)
-            if ports:
-                (tmp_path / "asked").touch()
-
-    monkeypatch.setattr(network, "SecondOpinion", Asking)
-    monkeypatch.setenv("LAST", last)
-    ports = [port(number) for number in (*open_too, 7070)]
-    fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, script=ASKED_WHILE_NMAP_ASKS)
-    await collect(assignment(), emit)
-    waited = int((tmp_path / "waited").read_text().split()[0])
-    assert (waited < 10) is asked_early
-    assert asked_again == ([] if open_too else [("10.0.0.3", 7070)]), "once, and a controller never"
-
-
-@pytest.mark.parametrize(("profile", "early"), [("quick", False), ("full", True)])
-async def test_certificates_are_read_early_in_full_only(fake_nmap, emit, monkeypatch, profile, early):
-    wanted = []
-
-    class FollowUp(network.FollowUp):
-        def __init__(self, *arguments, early_certificates):
-            wanted.append(early_certificates)
-            super().__init__(*arguments, early_certificates=early_certificates)
-
-    monkeypatch.setattr(network, "FollowUp", FollowUp)
-    fake_nmap(HEAD + host("10.0.0.3", port(7070)) + FOOT)
-    await collect(replace(assignment(), profile=profile), emit)
-    assert wanted == [early]
-
-
-async def test_what_nmap_names_after_all_stands_before_what_was_learned_early(
-    fake_nmap, asked_again, emit, tmp_path, monkeypatch
-):
-    class Asking(network.SecondOpinion):
-        async def ask(self, address, ports, on_port, **_):
-            await super().ask(address, ports, on_port)
-            if ports:
-                (tmp_path / "asked").touch()
-
-    monkeypatch.setattr(network, "SecondOpinion", Asking)
-    monkeypatch.setenv("LAST", "TLSSessionReq")
-    SECOND_OPINIONS["10.0.0.3", 7070] = {"name": "microsoft-ds", "probed": True}
-    samba = "<service name='netbios-ssn' method='probed' conf='10' product='Samba smbd' version='4.6.2'/>"
-    fake_nmap(
-        HEAD + host("10.0.0.3", port(7070)) + FOOT,
-        HEAD + host("10.0.0.3", port(7070, samba)) + FOOT,
-        script=ASKED_WHILE_NMAP_ASKS,
-    )
-    # Settled, so that the second opinion itself would leave it alone.
-    monkeypatch.setattr(network.FollowUp, "_ask_services", _nothing)
-    await collect(assignment(), emit)
-    assert asked_again == [("10.0.0.3", 7070)]
-    assert emit.data("service", "10.0.0.3:7070/tcp")["product"] == "Samba smbd"
-
-
-async def _nothing(*_) -> None:
-    pass
 
 
 async def test_what_was_found_stays_reported_when_the_search_fails(fake_nmap, emit):
