@@ -214,13 +214,14 @@ def test_without_nmaps_data_nmap_goes_by_its_own(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("folder", [folder for folder in nmap_data.DATA_FOLDERS if folder.is_dir()])
-@pytest.mark.parametrize(("pattern", "fragment"), nmap_data._OF_SOME_LINES.items())
-def test_the_lines_that_match_are_found_by_what_each_of_them_holds(folder, pattern, fragment):
+@pytest.mark.parametrize("correction", [*nmap_data._OF_ALL_PROBES, *nmap_data._OF_TCP_PROBES])
+def test_the_lines_that_match_are_found_by_what_each_of_them_holds(folder, correction):
     probes = (folder / nmap_data.PROBES).read_bytes()
-    amended = nmap_data._in_lines(pattern, b"amended", probes)
-    assert amended == pattern.sub(b"amended", probes) != probes
-    last = probes[: probes.rindex(fragment) + len(fragment)]
-    assert nmap_data._in_lines(pattern, b"amended", last) == pattern.sub(b"amended", last)
+    lines = correction.lines
+    correction = correction._replace(replacement=b"amended")
+    assert correction.correct(probes) == lines.sub(b"amended", probes) != probes
+    last = probes[: probes.rindex(correction.fragment) + len(correction.fragment)]
+    assert correction.correct(last) == lines.sub(b"amended", last)
 
 
 @pytest.mark.parametrize("folder", [folder for folder in nmap_data.DATA_FOLDERS if folder.is_dir()])
