@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
-from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
+from discovery_collectors.collectors.network.second_opinion.findings import improved
 from discovery_collectors.collectors.network.second_opinion.interview import ask_suggested, interview
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.collectors.network.spared_ports import may_write
@@ -88,7 +88,7 @@ class SecondOpinion:
             async with host.slots, self._slots:
                 if not spared() and self._may_ask(address, host):
                     host.asked += 1
-                    finding = await self._interview(address, port, host)
+                    finding = await interview(self._questioner(address, port, host), port)
                     host.fruitless = 0 if finding else host.fruitless + 1
                     learned = improved(port, finding) if finding else None
                     if learned is not None:
@@ -110,34 +110,35 @@ class SecondOpinion:
 
         For what serves one client at a time, and was busy with nmap when it was asked.
         """
+        host = self._hosts.setdefault(address, _Host())
         for port in ports:
-            host = self._hosts.setdefault(address, _Host())
             async with host.slots, self._slots:
-                given_up = host.fruitless >= _FRUITLESS_PORTS or host.spent() >= self._patience.host
-                if given_up or spared() or not may_write(port.number):
+                if spared() or self._why_given_up(host) or not may_write(port.number):
                     continue
                 finding = await ask_suggested(self._questioner(address, port, host), port)
                 learned = improved(port, finding) if finding else None
                 if learned is not None:
                     on_port(learned)
 
-    async def _interview(self, address: ScopedAddress, port: Port, host: _Host) -> Finding | None:
-        return await interview(self._questioner(address, port, host), port)
-
     def _questioner(self, address: ScopedAddress, port: Port, host: _Host) -> Questioner:
         patience = self._patience
         return Questioner(address, port.number, patience.answer, patience.port, self._rate, host)
 
     def _may_ask(self, address: ScopedAddress, host: _Host) -> bool:
-        if host.fruitless >= _FRUITLESS_PORTS:
-            why = f"{_FRUITLESS_PORTS} ports in a row gave nothing away"
-        elif host.asked >= self._patience.ports:
+        why = self._why_given_up(host)
+        if not why and host.asked >= self._patience.ports:
             why = f"{self._patience.ports} ports were asked"
-        elif host.spent() >= self._patience.host:
-            why = f"{self._patience.host:.0f} s were spent on it"
-        else:
+        if not why:
             return True
         if not host.warned:
             host.warned = True
             self._warn(f"{address}: its other unnamed ports are not asked what they are: {why}")
         return False
+
+    def _why_given_up(self, host: _Host) -> str:
+        """Return why nothing more is asked of a host; empty if something may be."""
+        if host.fruitless >= _FRUITLESS_PORTS:
+            return f"{_FRUITLESS_PORTS} ports in a row gave nothing away"
+        if host.spent() >= self._patience.host:
+            return f"{self._patience.host:.0f} s were spent on it"
+        return ""
