@@ -122,9 +122,9 @@ _ROWS: tuple[BannerSign, ...] = (
         rb'"SIEVE" "[^"\r\n]{0,1000}?\bvnd\.cyrus\.',
     ),
     BannerSign("sieve", "", rb'"IMPLEMENTATION" "'),
-    # Its first message offers what it can do: an error that is none, from nobody.
     # The protocol that it chose (RFC 8915, section 4), though it was asked in another.
     BannerSign("ntske", "NTPsec", rb"\x80\x01\0\x02\0\0[\0\x80]\x04\0\x02\0[\x0f-\x11]"),
+    # Its first message offers what it can do: an error that is none, from nobody.
     BannerSign("pcp", "Performance Co-Pilot pmcd", rb"\0\0\0\x14\0\0\x70\0\0{4}\0{4}"),
     BannerSign("pb", "Twisted Perspective Broker", rb"\x02\x80\x02\x82pb\x04\x82none"),
     BannerSign("telnet", "OpenOCD", rb"(?:\xff[\xfb-\xfe][\x00-\x30]){1,8}Open On-Chip Debugger\r\n"),

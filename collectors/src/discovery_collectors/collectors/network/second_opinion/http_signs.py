@@ -235,7 +235,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Apache Airflow", "title", r"(?:^|- )Airflow$"),
     HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
     HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
-    # Storage and backup.
+    # Clouds, storage and backup.
     HttpSign("OpenStack Placement", "openstack-api-version", r"^placement \d"),
     HttpSign("OpenStack Nova", "openstack-api-version", r"^compute \d"),
     HttpSign("OpenStack Keystone", "json", r'"application/vnd\.openstack\.identity-v\d'),
@@ -257,7 +257,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Syncthing Web UI", "x-syncthing-version", rf"^{_VERSION}"),
     HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
     HttpSign("Nextcloud", "title", r"(?:^|[-\u2013] )Nextcloud$"),
-    # Chat, directory, identity.
+    # Chat, directory, identity, coins.
     # Its HTTP library, which coins that stem from it use as well.
     HttpSign("Monero", "server", r"^Epee-based", _IN_JSON, "/get_info"),
     HttpSign("ntfy", "body", r"\A<html><body> ntfy web root: "),

@@ -115,11 +115,19 @@ FASTCGI = struct.pack("!BBHHBB", 1, 9, 0, len(_WANTED), 0, 0) + _WANTED
 """FCGI_GET_VALUES (FastCGI, section 4.1): what an application says of itself before any request."""
 AFP = b"\0\x03\0\x01" + bytes(12)
 """DSIGetStatus, which needs no session: what the server is and speaks."""
-RPCBIND = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100000, 4, 0, 0, 0, 0, 0)
+
+
+def _rpc_call(program: int, version: int, procedure: int = 0) -> bytes:
+    """Return a call without arguments and login, as one record (RFC 5531, sections 9 and 11)."""
+    call = struct.pack("!4s9I", b"disc", 0, 2, program, version, procedure, 0, 0, 0, 0)
+    return struct.pack("!I", 1 << 31 | len(call)) + call
+
+
+RPCBIND = _rpc_call(100000, 4)
 """Procedure 0, which does nothing, of version 4 (RFC 1833)."""
-NFS = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 100003, 4, 0, 0, 0, 0, 0)
+NFS = _rpc_call(100003, 4)
 """Procedure 0, which does nothing, of version 4 (RFC 7530, section 15.1)."""
-GLUSTER = struct.pack("!I4s9I", 0x80000028, b"disc", 0, 2, 123451501, 1, 1, 0, 0, 0, 0)
+GLUSTER = _rpc_call(123451501, 1, 1)
 """DUMP (GlusterFS, `rpc/rpc-lib`): which programs the server has, which needs no login."""
 _OW_PATH = b"/system/configuration/version\0"
 OWSERVER = struct.pack("!6i", 0, len(_OW_PATH), 2, 0, 64, 0) + _OW_PATH
