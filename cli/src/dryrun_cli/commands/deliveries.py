@@ -26,7 +26,7 @@ from dryrun_contract.faults import first_fault
 _SHOWN: Final = 50
 _DESTINATIONS: Final = "/production/destinations"
 CHECK_SECONDS: Final = 40.0
-"""Of the process that delivers a check takes at most 30 s, and it looks every second."""
+"""Longest wait for a check: the process that delivers looks for one every second, and takes at most 30 s."""
 _LOOK_SECONDS: Final = 0.5
 _DELIVERIES: Final = "/production/deliveries"
 
@@ -63,19 +63,10 @@ async def check_destination(client: ApiClient, common: Common, name: str) -> Exi
 
 
 async def _say_check(client: ApiClient, common: Common, view: DestinationView, answer: JsonValue) -> ExitCode:
-    """Wait for the answer to a check, and say it; a destination that is not checked needs none."""
+    """Say what a check found, once it has; of a destination that is not checked there is nothing to say."""
     if view.check is not None and not common.json_output:
         sys.stderr.write(f"Checking whether {view.request.place} knows {view.request.credential} …\n")
-    until = monotonic() + CHECK_SECONDS
-    while view.check is not None and view.check.answered_at is None and monotonic() < until:
-        await asyncio.sleep(_LOOK_SECONDS)
-        listed = read_object(await client.ask("GET", _DESTINATIONS), "destinations")
-        for each in read_list(listed, "destinations"):
-            if read_object(each, "a destination").get("id") == str(view.id):
-                view, answer = read_word(DestinationView, each, "a destination"), each
-                break
-        else:
-            raise WrongUseError(f"{view.request.name} was removed meanwhile")
+    view, answer = await _until_checked(client, view, answer)
     name, check = view.request.name, view.check
     if not wrote_json(common, answer) and check is not None:
         if check.answered_at is None:
@@ -91,6 +82,23 @@ async def _say_check(client: ApiClient, common: Common, view: DestinationView, a
                 f"To check again: dryrun destination check {name}\n"
             )
     return ExitCode.OK if check is None or check.passed else ExitCode.NOT_COMPLETED
+
+
+async def _until_checked(
+    client: ApiClient, view: DestinationView, answer: JsonValue
+) -> tuple[DestinationView, JsonValue]:
+    """Return a destination, also as JSON, once no check of it waits; after `CHECK_SECONDS`, as it is then."""
+    until = monotonic() + CHECK_SECONDS
+    while view.check is not None and view.check.answered_at is None and monotonic() < until:
+        await asyncio.sleep(_LOOK_SECONDS)
+        listed = read_object(await client.ask("GET", _DESTINATIONS), "destinations")
+        for each in read_list(listed, "destinations"):
+            if read_object(each, "a destination").get("id") == str(view.id):
+                view, answer = read_word(DestinationView, each, "a destination"), each
+                break
+        else:
+            raise WrongUseError(f"{view.request.name} was removed meanwhile")
+    return view, answer
 
 
 @command
