@@ -1,29 +1,11 @@
 import json
 import tracemalloc
-from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
+from ended_session import SESSION
 
 from dryrun_contract.report import Report
 from dryrun_contract.report_reading import REPORT_BOUNDS, UnreadableReportError, read_report, to_report
-
-SESSION = {
-    "id": str(UUID(int=1)),
-    "template": "small",
-    "template_digest": "sha256:1",
-    "seed": 0,
-    "keep": False,
-    "requested_by": "ada",
-    "requested_at": datetime(2026, 1, 31, tzinfo=UTC).isoformat(),
-    "queue_position": None,
-    "accepted_at": None,
-    "phase": "ended",
-    "outcome": "completed",
-    "reason": None,
-    "expires_at": None,
-    "ended_at": None,
-}
 
 
 def document(**changes):
