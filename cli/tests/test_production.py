@@ -31,6 +31,13 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     assert "status" not in api.questions[-1]
 
 
+def test_only_a_list_of_open_discoveries_points_to_those_that_are_decided(run):
+    hint = " Without --all, only open ones are listed."
+    assert run("production", "list")[1] == f"No matching discovery.{hint}\n"
+    for chosen in (("--happened", "gone"), ("--all",), ("--status", "approved")):
+        assert run("production", "list", *chosen)[1] == "No matching discovery.\n", chosen
+
+
 def test_what_changes_counts_can_be_listed_in_any_state(run, api):
     assert run("production", "list", "--happened", "gone", "--days", "7")[0] == 0
     asked = api.questions[-1]

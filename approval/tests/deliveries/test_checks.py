@@ -46,7 +46,7 @@ async def test_a_new_destination_is_checked_by_the_process_that_delivers(engine,
     [
         ("nobodys", "no credential 'nobodys'; see DELIVERY_CREDENTIALS"),
         ("token", "for another kind"),
-        ("hook", "the host is listed and the secret is for it"),
+        ("hook", "the host is listed and the secret is for it; only a delivery shows whether"),
     ],
 )
 async def test_a_webhook_is_checked_without_a_message(engine, delivering, credential, says):

@@ -291,3 +291,5 @@ def test_masscan_writes_nmaps_format_with_one_element_for_each_answer():
 
 def test_a_scan_that_was_cut_off_says_how_to_end_it():
     assert "was the scan interrupted? `nmap --resume FILE` ends one" in refused("<nmaprun><host>")
+    said = refused('<nmaprun scanner="masscan"><host>')
+    assert "was the scan interrupted? scan again; masscan ends its file when it ends" in said

@@ -37,7 +37,9 @@ async def list_discoveries(
             break
         params["cursor"] = following
     shown = found[:limit]
-    write(common, shown, lambda _: draw_discoveries([read_object(each, "a discovery") for each in shown]))
+    rows = [read_object(each, "a discovery") for each in shown]
+    of_open = filters.get("status") == "pending"
+    write(common, shown, lambda _: draw_discoveries(rows, of_open=of_open))
 
 
 @command

@@ -16,8 +16,11 @@ from dryrun_contract.production import ChangeSummary, ScanView
 _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yellow"}
 
 
-def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
-    """Return one row per discovery, with the revision that a decision on it has to name."""
+def draw_discoveries(rows: Iterable[JsonObject], *, of_open: bool) -> RenderableType:
+    """Return one row per discovery, with the revision that a decision on it has to name.
+
+    `of_open` says that only open ones were requested.
+    """
     found = dated("FOUND")
     table = listing("ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", found, give_way={"KEY", found})
     for row in rows:
@@ -31,9 +34,8 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
             shown(_text(row.get("collector")), limit=40),
             folded(_minute(row.get("found_at"))),
         )
-    return (
-        table if table.row_count else Text("No matching discovery. Without --all, only open ones are listed.")
-    )
+    why = " Without --all, only open ones are listed." if of_open else ""
+    return table if table.row_count else Text(f"No matching discovery.{why}")
 
 
 def draw_changes(summary: ChangeSummary) -> RenderableType:

@@ -138,6 +138,9 @@ def read_inventory(
     sources: list[Source] = []
     for number, file in enumerate(files, 1):
         name = printable(file.name, limit=100)
+        if (packed := _why_packed(file.raw)) is not None:
+            findings.faults.add(name, packed)
+            continue
         file_is = file_format or recognise(file.raw)
         if file_is is None:
             findings.faults.add(name, _why_unknown(file.raw))
@@ -161,12 +164,14 @@ def read_inventory(
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
 
 
+def _why_packed(raw: bytes) -> str | None:
+    """Return why no format reads a file: compressed bytes can look like a table's heading."""
+    return next((what for signature, what in _COMPRESSED.items() if raw.startswith(signature)), None)
+
+
 def _why_unknown(raw: bytes) -> str:
     if not raw.strip():
         return "is empty"
-    for signature, what in _COMPRESSED.items():
-        if raw.startswith(signature):
-            return what
     if _MASSCAN_LIST.search(raw[:_HEAD]):
         return "is masscan's list or JSON; scan with -oX FILE and import that file"
     if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):

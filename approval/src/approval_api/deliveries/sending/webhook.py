@@ -41,7 +41,9 @@ class WebhookSender:
     async def check(self) -> str:
         """Return what is known without a message: the host is listed, and the secret is one."""
         self._egress.require_listed(self._url)
-        return "the host is listed and the secret is for it; whether the receiver knows it shows a delivery"
+        return (
+            "the host is listed and the secret is for it; only a delivery shows whether the receiver knows it"
+        )
 
     async def send(self, item: Item) -> Result:
         """Post the message."""

@@ -98,8 +98,8 @@ def _require_begun(start: ScanStart) -> None:
     if start.began_at is None or start.began_at <= now + MOST_AHEAD:
         return
     why = (
-        f"the scan began at {start.began_at:{_SHOWN}}, which is later than now, {now:{_SHOWN}}; give the "
-        f"time when it began, in its time zone (by a clock that is up to {MOST_AHEAD.seconds} s ahead, too)"
+        f"the scan began at {start.began_at:{_SHOWN}}, which is later than now, {now:{_SHOWN}}; give "
+        f"the time when it began, with its zone; a clock up to {MOST_AHEAD.seconds} s ahead is no fault"
     )
     raise ProblemError(
         "invalid-request",

@@ -29,6 +29,8 @@ _TWICE = "services that the scan lists twice, merged"
 ALL_PORTS = 65535
 _NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
+_BY_MASSCAN = b'scanner="masscan"'
+_WHAT_NEXT = {False: "`nmap --resume FILE` ends one", True: "scan again; masscan ends its file when it ends"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 
 
@@ -51,7 +53,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         what = pyexpat.ErrorString(error.code)
         findings.faults.add(
             f"{file}:{error.lineno}",
-            f"is not XML: {what}; was the scan interrupted? `nmap --resume FILE` ends one",
+            f"is not XML: {what}; was the scan interrupted? {_WHAT_NEXT[_BY_MASSCAN in raw[:_CHUNK]]}",
         )
     except (_RefusedError, LookupError, ValueError) as error:
         # An encoding that Python does not know, or one of several bytes a character.
