@@ -149,3 +149,20 @@ def test_a_banner_identifies_what_no_file_names_a_product_of():
     assert [*labels.values()] == ["OpenSSH 9.2p1", "nginx", "unknown"]
     known = read(table.format("", "SSH-2.0-OpenSSH_9.2p1"), named_by=named_by)
     assert notes(known)["services that their banners identify"] == 1
+
+
+def test_a_banner_beside_several_ports_identifies_none_of_them():
+    def named_by(_: str) -> Greeted:
+        return Greeted("ssh", "OpenSSH", "9.2p1")
+
+    inventory = read(
+        'host,port,banner\na,"22,80",SSH-2.0-OpenSSH_9.2p1\nb,22/tcp,SSH-2.0-OpenSSH_9.2p1\n',
+        named_by=named_by,
+    )
+    assert [(each.port, each.name, each.product) for host in inventory.hosts for each in host.services] == [
+        (22, "ssh", None),
+        (80, "http", None),
+        (22, "ssh", "OpenSSH"),
+    ]
+    said = "banners of a row with several ports, which does not say whose they are, left out"
+    assert notes(inventory)[said] == 1

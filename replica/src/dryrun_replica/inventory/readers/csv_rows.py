@@ -30,6 +30,7 @@ _READ = frozenset(
 _TWICE = "services that the table lists twice, merged"
 _OF_NOTHING = "versions of which the table names no product"
 _BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
+_WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
@@ -115,10 +116,15 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
         name, product = None, name
     if not (name or product) and title:
         name = "http"
-    says_more = any((name, product, row.first("cpe"), row.first("banner")))
+    places = ports_of(cell, stated, row.where, findings)
+    banner = row.first("banner")
+    if banner is not None and len(places) > 1:
+        banner = None
+        findings.notes[_WHOSE_BANNER] += 1
+    says_more = any((name, product, row.first("cpe"), banner))
     if row.first(*_VERSION) and not (product or row.first("cpe")):
         findings.notes[_OF_NOTHING] += 1
-    for number, transport in ports_of(cell, stated, row.where, findings):
+    for number, transport in places:
         # Who lists a port and nothing else most often means what its number is for.
         guess = None if says_more else protocol_of(None, None, number, transport)
         if guess is not None:
@@ -131,7 +137,7 @@ def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
             tls=FoundTls() if speaks_tls else None,
             is_plain=speaks_tls is False,
             title=title,
-            banner=row.first("banner"),
+            banner=banner,
             confidence=STATED if guess is None else GUESSED,
             is_by_number=guess is not None,
         )
