@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from guard_stage import Guard, Words, in_seconds
@@ -139,6 +140,14 @@ async def test_clients_have_few_lists_under_way(guard: Guard, kind: str):
     replies = await asyncio.gather(*(guard.ask("GET", f"/v1.45{path}") for _ in range(3 * _AT_ONCE)))
     assert {reply.status for reply in replies} == {200}
     assert time.monotonic() - begun >= 3 * guard.engine.list_seconds
+
+
+async def test_what_is_listed_again_for_want_of_overlays_counts_as_a_list(guard: Guard):
+    path = f"/v1.45/networks?{urlencode({'filters': json.dumps({'driver': ['overlay']})})}"
+    guard.engine.list_seconds, begun = 0.1, time.monotonic()
+    replies = await asyncio.gather(*(guard.ask("GET", path) for _ in range(3 * _AT_ONCE)))
+    assert {(reply.status, reply.body) for reply in replies} == {(200, b"[]")}
+    assert time.monotonic() - begun >= 6 * guard.engine.list_seconds
 
 
 async def test_removals_do_not_wait_for_starts(guard: Guard):

@@ -91,9 +91,7 @@ class Gate:
         """List the containers of sessions that also match the client's filters."""
         query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
         query["filters"] = _own_filters(asked.query)
-        async with self._listing.place():
-            reply = await self._engine.call("GET", "/containers/json", query)
-        return answers.answer_from(reply, asked.shows)
+        return answers.answer_from(await self._listed("/containers/json", query), asked.shows)
 
     async def list_networks(self, asked: Asked) -> Answer:
         """List the networks of sessions that also match the client's filters.
@@ -101,13 +99,11 @@ class Gate:
         Whoever asks for overlays alone gets an empty list only of an engine whose swarm has a leader.
         """
         query = {"filters": _own_filters(asked.query)}
-        async with self._listing.place():
-            reply = await self._engine.call("GET", "/networks", query)
-        answer = answers.answer_from(reply, asked.shows)
+        answer = answers.answer_from(await self._listed("/networks", query), asked.shows)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
             async with self._engine.under_a_leader():
-                answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
+                answer = answers.answer_from(await self._listed("/networks", query), asked.shows)
         return answer
 
     async def create_container(self, asked: Asked) -> Answer:
@@ -299,6 +295,10 @@ class Gate:
             pieces: AsyncIterator[bytes] = response.content.iter_any()
             # From here on closing it is the front door's task.
             return Answer(200, content_type=content_type, pieces=pieces, exits=exits.pop_all())
+
+    async def _listed(self, path: str, query: Mapping[str, str]) -> Reply:
+        async with self._listing.place():
+            return await self._engine.call("GET", path, query)
 
     async def _image_config(self, image: AllowedImage, named_by: str) -> Mapping[str, Any]:
         """Return the image's configuration. Raises Refusal if it is not the pinned one, or may not run."""
