@@ -108,3 +108,9 @@ def test_an_image_without_ports_is_served_where_its_software_usually_listens(ima
 @pytest.mark.parametrize(("port", "name"), [(9000, "http"), (9187, "http"), (10000, None), (9999, None)])
 def test_a_port_alone_is_what_most_networks_use_it_for(port, name):
     assert read(f"host,port\na,{port}\n").hosts[0].services[0].name == name
+
+
+def test_a_file_without_a_port_says_where_a_compose_file_has_them():
+    assert read("services:\n  job: {image: 'own/job:1'}\n").unread == (
+        "no file names an open port; in a Compose file, list them under ports or expose",
+    )

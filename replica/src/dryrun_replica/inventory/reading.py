@@ -29,8 +29,12 @@ _NMAP_FOR_PEOPLE = re.compile(
 """How nmap's output on a terminal, of -oN and of -oG begins."""
 _MASSCAN_LIST = re.compile(rb"^#masscan\s|^\W{0,5}\{\s*\"ip\":.{0,200}\"ports\":", re.DOTALL)
 """What its -oL and -oJ begin with."""
-_NO_PORTS = "no file names an open port; in a table, call their column {}, {} or {}".format(
-    *csv_rows.PORT[:3]
+_NO_PORTS = "no file names an open port"
+_WHERE_PORTS = MappingProxyType(
+    {
+        "csv": "in a table, call their column {}, {} or {}".format(*csv_rows.PORT[:3]),
+        "compose": "in a Compose file, list them under ports or expose",
+    }
 )
 _COMPRESSED = MappingProxyType(
     {
@@ -160,7 +164,9 @@ def read_inventory(
         findings.faults.add("the inventory", "describes no host that runs")
     findings.faults.raise_any()
     if not any(host.services for host in findings.hosts):
-        findings.unread.append(_NO_PORTS)
+        formats = {source.format for source in sources}
+        hints = [hint for each, hint in _WHERE_PORTS.items() if each in formats]
+        findings.unread.append("; ".join([_NO_PORTS, *hints]))
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
 
 
