@@ -95,6 +95,23 @@ async def test_calls_that_hang_are_few_unless_they_end_something(ending: bool):
     assert work._held == work._under_way == 0
 
 
+async def test_calls_of_one_client_that_hang_keep_no_other_from_the_engine():
+    log: list[str] = []
+    work = EngineWork(Policy(calls_at_once=2, engine_seconds=60), 0.02)
+    hanging = [asyncio.create_task(_call(work, "a", 60, log)) for _ in range(8)]
+    await asyncio.sleep(0.2)
+    assert log == ["a"] * 4
+    others = [asyncio.create_task(_call(work, "b", 60, log)) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await _call(work, "c", 0, log)
+    assert (log[4:].count("b"), log.count("a")) == (1, 4)
+    for call in (*hanging, *others):
+        call.cancel()
+    await asyncio.gather(*hanging, *others, return_exceptions=True)
+    assert work._held == work._under_way == 0
+    assert not work._of_client
+
+
 async def test_wait_without_end_is_refused_and_costs_no_place():
     work = EngineWork(Policy(calls_at_once=1, engine_seconds=0.05), 60)
     async with work.place():

@@ -7,8 +7,8 @@ was due 13 to 24 s late, and are as fast with 8 at a time.
 import asyncio
 import math
 import os
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from docker_guard.engine import ON_BEHALF_OF
@@ -21,7 +21,8 @@ for a fleet's manager, a stop for its container."""
 _AT_ONCE, _PER_PROCESSOR = 8, 4
 _MOST_HANGING = 2
 """So many times as many may be under way together with those that hang: when what they wait for returns, the
-engine has to do all of them at the same time."""
+engine has to do all of them at the same time. Beyond them, each client that has none may have one: nobody's
+hanging calls keep another from the engine."""
 
 
 class EngineWork:
@@ -36,6 +37,8 @@ class EngineWork:
         self._most = math.inf if ending else _MOST_HANGING * self._at_once
         self._held = self._under_way = 0
         """Calls that keep others waiting, and all; a call that hangs is among the latter only."""
+        self._of_client = Counter[str]()
+        """Of all that are under way, how many are each client's."""
         self._hold_seconds = hold_seconds
         self._wait_seconds = policy.engine_seconds
         self._for_who_left = ending
@@ -48,7 +51,9 @@ class EngineWork:
         So it does when the client leaves before the call is made: who gave up may have cleaned up already,
         and what is created after that stays until its deadline.
         """
-        await self._enter()
+        client = ON_BEHALF_OF.get()
+        key = client.key if client is not None else ""
+        await self._enter(key, [] if client is None or self._for_who_left else [client.left])
         held = True
 
         def give_back() -> None:
@@ -63,15 +68,13 @@ class EngineWork:
             yield
         finally:
             timer.cancel()
-            self._under_way -= 1
+            self._end(key)
             give_back()
             self._admit()
 
-    async def _enter(self) -> None:
-        client = ON_BEHALF_OF.get()
+    async def _enter(self, key: str, left: Sequence[asyncio.Future[None]]) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        left = [] if client is None or self._for_who_left else [client.left]
-        self._lines.setdefault(client.key if client is not None else "", deque()).append(waiting)
+        self._lines.setdefault(key, deque()).append(waiting)
         self._admit()
         has_left = is_admitted = False
         try:
@@ -82,29 +85,41 @@ class EngineWork:
             is_admitted = waiting.done() and not has_left
         finally:
             if not is_admitted:
-                self._give_up(waiting)
+                self._give_up(key, waiting)
         if has_left:
             raise Refusal("left", "the client left before its call was made", 503)
         if not is_admitted:
             raise Refusal("crowd", "too many requests wait for the engine; try again", 503)
 
-    def _give_up(self, waiting: asyncio.Future[None]) -> None:
+    def _give_up(self, key: str, waiting: asyncio.Future[None]) -> None:
         if waiting.done():  # admitted at the moment when the wait was over
             self._held -= 1
-            self._under_way -= 1
+            self._end(key)
             self._admit()
         waiting.cancel()
 
+    def _end(self, key: str) -> None:
+        self._under_way -= 1
+        self._of_client[key] -= 1
+        if not self._of_client[key]:
+            del self._of_client[key]
+
     def _admit(self) -> None:
         """Wake the first of each queue in turn, for as long as there are places."""
-        while self._lines and self._held < self._at_once and self._under_way < self._most:
-            key = next(iter(self._lines))
+        while self._held < self._at_once and (key := self._next()) is not None:
             line = self._lines.pop(key)
             while line and line[0].done():
                 line.popleft()  # whoever gave up costs their client no turn
             if line:
                 self._held += 1
                 self._under_way += 1
+                self._of_client[key] += 1
                 line.popleft().set_result(None)
             if line:
                 self._lines[key] = line  # behind the other clients
+
+    def _next(self) -> str | None:
+        """Return the client whose turn it is, among those that may have another call under way."""
+        if self._under_way < self._most:
+            return next(iter(self._lines), None)
+        return next((key for key in self._lines if key not in self._of_client), None)
