@@ -111,6 +111,16 @@ async def test_an_answer_to_an_earlier_check_is_none_to_a_later_one(engine, deli
     assert (await check_of(engine, added)).answered_at is None
 
 
+async def test_a_failed_check_does_not_show_a_path_that_only_administrators_see(engine, delivering):
+    async with receiving(lambda seen: answer(404, f"no {seen.target} here".encode())) as receiver:
+        url = receiver.url("/hidden/")
+        added = await add_destination(engine, kind="netbox", url=url, credential="token")
+        await delivering(receiver, token=TOKEN).checker.work_once()
+    said = (await check_of(engine, added)).answer
+    assert said.startswith("HTTP 404: no …/api/")
+    assert "hidden" not in said
+
+
 async def test_a_check_under_way_is_not_requested_twice(engine):
     added = await add_destination(engine, kind="netbox", url="https://netbox.example.com", credential="x")
     before = await check_of(engine, added)

@@ -20,7 +20,7 @@ from netboxlabs.diode.sdk.client import DiodeDryRunClient, load_dryrun_entities
 from netboxlabs.diode.sdk.diode.v1 import ingester_pb2
 from netboxlabs.diode.sdk.ingester import Entity, IPAddress
 from pydantic import SecretStr
-from receiver import receiving
+from receiver import answer, receiving
 
 from approval_api.deliveries import service
 from approval_api.deliveries.sending import diode as diode_sender
@@ -110,6 +110,22 @@ async def test_what_diode_refuses_is_given_up_with_what_it_said(engine, diode, d
     assert "no such field" in item.answer
     assert "a-secret" not in item.answer
     assert "\x1b" not in item.answer
+
+
+async def test_a_form_that_a_page_of_faults_repeats_is_shown_to_nobody(engine, delivering):
+    """As it was sent, so encoded; and neither is the path, which only administrators see."""
+
+    def repeat(seen):
+        return answer(404, f"{seen.target} does not know {seen.body.decode()}".encode())
+
+    async with receiving(repeat) as receiver:
+        url = receiver.url("/a-hidden-path")
+        added = await add_destination(engine, kind="diode", url=url, credential="diode")
+        await delivering(receiver, diode="client+1:se/cret=").checker.work_once()
+    async with engine.connect() as connection:
+        said = (await service._destination(connection, added)).check.answer
+    assert said.startswith("HTTP 404: …/auth/token does not know grant_type=client_credentials")
+    assert not any(each in said for each in ("client+1", "client%2B1", "/cret", "Fcret", "hidden"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from approval_api.deliveries.sending.sender import BusyError, RefusedError
 from approval_api.egress.client import Answer
@@ -27,6 +28,16 @@ def require_success(answer: Answer, *hidden: str) -> None:
     if 300 <= answer.status < 400:
         raise RefusedError(f"HTTP {answer.status}: redirects are not followed; enter the address it leads to")
     raise RefusedError(said)
+
+
+def paths_of(url: str) -> list[str]:
+    """Return the parts of a URL that not everybody is shown: pages of faults repeat them.
+
+    >>> paths_of("https://hooks.example/a/b?key=1"), paths_of("https://netbox.example/")
+    (['/a/b', 'key=1'], [])
+    """
+    parts = urlsplit(url)
+    return [part for part in (parts.path.rstrip("/"), parts.query) if part]
 
 
 def wait_asked_for(answer: Answer) -> float | None:

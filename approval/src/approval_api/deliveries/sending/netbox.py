@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
-from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.answers import paths_of, require_success
 from approval_api.deliveries.sending.netbox_descriptions import (
     MARK,
     called_gone,
@@ -251,7 +251,7 @@ class NetBoxSender:
     async def _ask(self, method: str, path: str, body: Object | None = None) -> Answer:
         sent = b"" if body is None else json.dumps(body).encode()
         answer = await self._egress.request(method, f"{self._base}{path}", headers=self._headers, body=sent)
-        require_success(answer, self._token)
+        require_success(answer, self._token, *paths_of(self._base))
         return answer
 
 

@@ -1,12 +1,11 @@
 """Webhooks by the Standard Webhooks specification: one signed message for each discovery."""
 
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.answers import paths_of, require_success
 from approval_api.deliveries.sending.sender import Item, RefusedError, Result
 from approval_api.deliveries.steady_json import steady_json
 from approval_api.egress.client import Egress
@@ -26,9 +25,8 @@ class WebhookSender:
         """Sign by `secret`: `whsec_` and base64. Raises RefusedError for anything else."""
         self._egress = egress
         self._url = url
-        parts = urlsplit(url)
-        # The path of a hook may be as secret as its key, and pages of faults repeat it.
-        self._hidden = [secret, *(part for part in (parts.path, parts.query) if part.strip("/"))]
+        # The path of a hook may be as secret as its key.
+        self._hidden = [secret, *paths_of(url)]
         try:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
