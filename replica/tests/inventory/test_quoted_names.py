@@ -50,6 +50,9 @@ def test_a_product_of_a_discovery_is_believed_no_more():
         ("HP 0171 2345678", None),
         ("9.2p1 Debian 2+deb12u3", "9.2p1 Debian 2+deb12u3"),
         ("8.0.36-0ubuntu0.1", "8.0.36-0ubuntu0.1"),
+        ("10.0.0.77", None),  # in the network of the host, 10.0.0.1
+        ("1.26 10.0.0.77", None),
+        ("10.2.0.4", "10.2.0.4"),
     ],
 )
 def test_of_a_version_stays_what_names_nobody(version: str, kept: str | None):

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ match own m|^I am (\w+)| p/$1/
 match odd m|^first|i p/Odd/ v/$P(1)/
 match ended m|^line 1\r\n$| p/Ended/
 match two m%^left|^right% p/Two/
+match twice m|^of ([\w.]+)+ end| p/Twice/ v/$1/
 softmatch mail m|^\* OK |
 Probe TCP GetRequest q|GET / HTTP/1.0\r\n\r\n|
 rarity 1
@@ -62,6 +64,13 @@ def test_a_greeting_names_what_nmap_would_name(table, greeting, named):
 )
 def test_a_greeting_that_no_line_knows_names_nothing(table, greeting):
     assert table.name(greeting) is None
+
+
+def test_a_class_that_a_line_repeats_twice_is_searched_for_in_no_more_time(table):
+    assert table.name("of 1.2 end") == Greeted("twice", "Twice", "1.2")
+    begun = time.monotonic()
+    assert table.name("of " + 28 * "1" + " start") is None
+    assert time.monotonic() - begun < 1
 
 
 def test_beyond_the_bound_a_greeting_is_counted_and_not_read(table, monkeypatch):

@@ -62,6 +62,8 @@ class Anonymity:
         self._notes = notes
         self._identifying = _identifying_words(findings) if not keep_names else frozenset[str]()
         self._addresses = frozenset[str]().union(*(host.addresses for host in findings.hosts))
+        self._networks = frozenset(each.rpartition(".")[0] for each in self._addresses if "." in each)
+        """First three numbers of their IPv4 addresses."""
         self._products = _Numbered("Product")
         self._titles = _Numbered("Page")
         self._subjects = _Numbered("CN=Subject")
@@ -177,12 +179,13 @@ class Anonymity:
         return _ADDRESS.search(text) is not None or self._names_something(text)
 
     def _names_something(self, text: str) -> bool:
-        # Versions of four numbers look like addresses; those of this network are among its words.
+        # Versions of four numbers look like addresses; near the hosts' own, they are taken for some.
         return bool(
             _MAIL.search(text)
             or _DOMAIN.search(text)
             or not self._identifying.isdisjoint(words_of(text))
             or not self._addresses.isdisjoint(text.split())
+            or any(each[0].rpartition(".")[0] in self._networks for each in _ADDRESS.finditer(text))
         )
 
 

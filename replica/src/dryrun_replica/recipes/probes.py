@@ -17,6 +17,9 @@ _MATCH = re.compile(r"(match|softmatch) (\S+) m(.)(.*)")
 _FIELD = re.compile(r"\s*(p|v|i|h|o|d)(\W)(.*?)\2")
 REFERENCE = re.compile(r"\$([0-9])")
 """What stands in a name or version for a group of the expression."""
+_REPEATED_TWICE = re.compile(rb"(?<!\\)(\((?:\?:)?(?:\[[^]\[]+\]|\\\w|\.)[+*]\))\+(?![+?])")
+"""A class that is repeated, twice: a text that does not match is tried in every division of it, 2 to the
+power of its length. Repeated once, it matches the same."""
 _SENT_BY_DEFAULT = 7
 """nmap's default intensity: probes of a higher rarity are not sent to an unusual port."""
 
@@ -48,7 +51,7 @@ class Pattern:
         """The expression; None where Python's dialect does not know it."""
         flags = (re.IGNORECASE if "i" in self.flags else 0) | (re.DOTALL if "s" in self.flags else 0)
         try:
-            return re.compile(self.expression, flags)
+            return re.compile(_REPEATED_TWICE.sub(rb"\1", self.expression), flags)
         except (re.PatternError, OverflowError, RecursionError):
             return None
 
