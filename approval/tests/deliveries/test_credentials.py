@@ -39,6 +39,19 @@ async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, d
     assert item.answer == "HTTP 404: …?… is unknown: /"
 
 
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 400 No\r\n> "])
+async def test_who_answers_with_the_request_instead_of_http_shows_nothing_of_it(engine, delivering, before):
+    async with receiving(lambda seen: before + f"POST {seen.target} HTTP/1.1\r\n\r\n".encode()) as receiver:
+        await approve_discoveries(engine, HOST)
+        hook = receiver.url("/services/s3cr3t")
+        destination = await add_destination(engine, kind="webhook", url=hook, credential="hook")
+        delivery = await approve(engine, (await preview(engine, destination)).id)
+        await delivering(receiver).work()
+    (item,) = await items_of(engine, delivery.id)
+    line = "header" if before else "status"
+    assert item.answer == f"the connection broke: illegal {line} line"
+
+
 @pytest.mark.parametrize(("kind", "credential"), [("netbox", "hook"), ("webhook", "token")])
 async def test_a_credential_is_used_for_its_own_kind_only(engine, delivering, kind, credential):
     """What signs webhooks is sent to nobody, and a token signs nothing."""

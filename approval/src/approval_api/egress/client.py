@@ -114,7 +114,10 @@ class Egress:
             raise NotAllowedError("a header of the request has characters that no header may have") from None
         except httpcore2.ConnectError as error:
             raise NotAnsweredError(f"could not connect: {_reason(error)}") from error
-        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        except httpcore2.ProtocolError as error:
+            # What follows a colon is the line that is no HTTP, which may repeat what was sent.
+            raise NotAnsweredError(f"the connection broke: {_reason(error).partition(':')[0]}") from None
+        except (httpcore2.TimeoutException, httpcore2.NetworkError) as error:
             raise NotAnsweredError(f"the connection broke: {_reason(error)}") from error
 
     def _pool(self, networks: Sequence[Network]) -> httpcore2.AsyncConnectionPool:
