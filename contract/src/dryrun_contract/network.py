@@ -36,7 +36,8 @@ def plain_network(text: str) -> IPv4Network | IPv6Network:
     """
     network = exact_network(text)
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is None or network.prefixlen < _MAPPED_BITS:
+    # No prefix below 96 keeps all the bits by which an address stands for IPv4.
+    if mapped is None:
         return network
     return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
