@@ -11,6 +11,8 @@ from dryrun_contract.production import ScanEnd, ScanStart
         ("192.0.2.1/24", "192.0.2.0/24"),
         ("192.0.2.1/255.255.255.0", "192.0.2.0/24"),
         ("2001:db8::1/64", "2001:db8::/64"),
+        ("::ffff:192.0.2.0/24", "192.0.2.0/24"),
+        ("::ffff:192.0.2.1/119", "::ffff:192.0.2.0/119"),
     ],
 )
 def test_names_both_meanings_of_a_network_with_host_bits(text, network):

@@ -1,7 +1,7 @@
 """Networks as people and programs write them."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 
 
 def exact_network(text: str) -> IPv4Network | IPv6Network:
@@ -16,7 +16,11 @@ def exact_network(text: str) -> IPv4Network | IPv6Network:
         return ip_network(text)
     except ValueError:
         whole = ip_network(text, strict=False)
-    address = text.split("/", maxsplit=1)[0]
+    address, _, length = text.partition("/")
+    mapped = getattr(ip_address(address), "ipv4_mapped", None)
+    if mapped is not None and length.isdigit() and int(length) <= mapped.max_prefixlen:
+        # Its length is that of an IPv4 network; as an IPv6 network it would be most of all addresses.
+        whole = ip_network(f"{mapped}/{length}", strict=False)
     raise ValueError(
         f"{text} has host bits set; write {whole} for the network or {address} for the one address"
     )

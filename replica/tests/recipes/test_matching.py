@@ -33,6 +33,8 @@ MATCHER = Matcher(BOOK, VERSIONS, OnlyJetDirect())
             "openssh",
         ),
         (Service(port=22, name="ssh", product="Cisco SSH"), Level.RELATIVE, "openssh"),
+        (Service(port=3306, name="mysql", product="MySQL", version="8.4.3"), Level.RELATIVE, "mariadb"),
+        (Service(port=3306, name="mysql", product="MariaDB"), Level.SAME_PRODUCT, "mariadb"),
         (Service(port=80, name="http", product="Microsoft IIS httpd"), Level.RELATIVE, "nginx"),
         (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
         (Service(port=23, name="telnet"), Level.RELATIVE, "telnetd"),
