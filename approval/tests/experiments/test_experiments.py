@@ -9,9 +9,9 @@ from scripted_session import HOSTILE, ScriptedSession, scan_all
 from sqlalchemy import text
 
 from approval_api.app import create_app
+from approval_api.computing.worker_process import WorkFailedError
 from approval_api.experiments.calculations import Calculations
 from approval_api.experiments.conductor import Conductor
-from approval_api.reports.worker_process import WorkFailedError
 from approval_api.sessions import service as sessions
 from approval_api.web.problems import ProblemError
 

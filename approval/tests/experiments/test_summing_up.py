@@ -5,10 +5,10 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 from approval_api.experiments import conductor, measured_runs
 from approval_api.experiments.calculations import Calculations
 from approval_api.experiments.conductor import Conductor
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 
 
 async def measured_ones(engine, count):

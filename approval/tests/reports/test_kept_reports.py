@@ -10,9 +10,9 @@ from scripted_session import ScriptedSession
 from sqlalchemy import text
 
 from approval_api.app import create_app
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 from approval_api.reports import repository, service
 from approval_api.reports.service import Reports
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     DiscoveryReported,

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from approval_api.app import create_app
+from approval_api.computing.worker_process import WorkerProcess
 from approval_api.reports import repository
-from approval_api.reports.worker_process import WorkerProcess
 from approval_api.web.compressed import unpacked
 from dryrun_serving.ceiling import Ceiling
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from forked_services import Forge, ForkedProcess
 
-from approval_api.reports.worker_process import _FROM_ENVIRONMENT, WorkerProcess
+from approval_api.computing.worker_process import _FROM_ENVIRONMENT, WorkerProcess
 
 
 class ForkedWorker:

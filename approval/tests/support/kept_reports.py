@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from uuid import UUID
 
-from approval_api.reports.worker_process import WorkerProcess
+from approval_api.computing.worker_process import WorkerProcess
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,

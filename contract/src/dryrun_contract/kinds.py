@@ -167,11 +167,11 @@ def title_of(kind: str) -> str:
 def titles_of(kind: str, count: int) -> str:
     """Return what people call one or several things of a kind.
 
-    >>> titles_of("service", 1), titles_of("service", 2), titles_of("directory", 0)
-    ('service', 'services', 'directories')
+    >>> titles_of("service", 1), titles_of("service", 2), titles_of("directory", 0), titles_of(OTHER_KINDS, 2)
+    ('service', 'services', 'directories', 'of other kinds')
     """
     title = title_of(kind)
-    if count == 1:
+    if count == 1 or kind == OTHER_KINDS:
         return title
     return f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
 

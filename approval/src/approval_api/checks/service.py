@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.checks import repository
 from approval_api.checks.calibration import calibrate
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 from approval_api.identity.person import Person
 from approval_api.identity.roles import Permission
 from approval_api.reports.service import Reports
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.check import Check, CheckList, CheckRequest, Comparison
 from dryrun_contract.network_forecast import NetworkForecast

@@ -3,10 +3,10 @@
 import zlib
 from collections.abc import Sequence
 
+from approval_api.computing.worker_loop import Task, serve
 from approval_api.forecasting.check import compare
 from approval_api.forecasting.forecast import forecast, forecast_whole
 from approval_api.forecasting.rehearsals import UnlikeRehearsalsError
-from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.observation import Observation
 from dryrun_contract.production_counts import ProductionCounts
 from dryrun_contract.report import Report

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from approval_api.computing.worker_process import WorkerProcess
 from approval_api.experiments.measure import Measured
-from approval_api.reports.worker_process import WorkerProcess
 from dryrun_contract.experiment_results import ExperimentResults
 
 type WithoutScores = list[tuple[UUID, str]]

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
+from approval_api.computing.worker_process import WorkFailedError
 from approval_api.experiments.calculations import Calculations, WithoutScores
 from approval_api.reports.service import Reports
-from approval_api.reports.worker_process import WorkFailedError
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment_results import ExperimentResults
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.computing.worker_process import WorkFailedError
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import measured_runs, repository
 from approval_api.experiments.calculations import Calculations
@@ -22,7 +23,6 @@ from approval_api.experiments.plan import planned_run
 from approval_api.experiments.repository import OpenExperiment
 from approval_api.orchestrator.client import Asker
 from approval_api.reports.service import Reports
-from approval_api.reports.worker_process import WorkFailedError
 from approval_api.sessions import service as sessions
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.service import Orchestrator

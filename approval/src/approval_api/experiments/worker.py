@@ -3,12 +3,12 @@
 import json
 import zlib
 
+from approval_api.computing.worker_loop import Task, serve
 from approval_api.experiments.alone import for_comparison, runs_alone
 from approval_api.experiments.measure import Measured, measure
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.results import beside, summarize
 from approval_api.experiments.runs import Run
-from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.report import Report
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from approval_api.reports.criterion_results import at_least, at_most, holds
-from approval_api.reports.limits import Count, Share
+from approval_api.reports.criterion_results import Count, Share, at_least, at_most, holds
 from dryrun_contract.base import Word
 from dryrun_contract.report import CriterionResult, Report
 from dryrun_contract.scores import CollectorScores

@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError
 
 from approval_api.reports.collector_criteria import CollectorLimits, CollectorName, judge_collectors
-from approval_api.reports.criterion_results import at_least, at_most, holds
-from approval_api.reports.limits import Count, Share
+from approval_api.reports.criterion_results import Count, Share, at_least, at_most, holds
 from approval_api.reports.side_effect_criteria import judge_side_effects
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.base import Word

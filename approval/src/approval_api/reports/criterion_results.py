@@ -1,6 +1,13 @@
-"""Turns a figure and its limit into the result of a criterion."""
+"""The limits that a criterion can have, and its result: a figure beside its limit."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from dryrun_contract.report import CriterionResult
+
+type Share = Annotated[float, Field(ge=0, le=1)]
+type Count = Annotated[int, Field(ge=0)]
 
 
 def at_least(criterion: str, limit: float, measured: float | None, aside: str) -> CriterionResult:

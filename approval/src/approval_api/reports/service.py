@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.reports import repository
 from approval_api.reports.criteria import Criteria, own_criteria
@@ -16,7 +17,6 @@ from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
 from approval_api.reports.repository import EventsRemovedError, SessionState
 from approval_api.reports.worker import Writing
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions.service import unknown_session
 from approval_api.sessions.stored import StoredSession
 from approval_api.telemetry.metrics import Metrics

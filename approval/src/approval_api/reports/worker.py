@@ -1,10 +1,11 @@
-"""The process in which reports are computed and written; `worker_process` is the other end."""
+"""The process in which reports are computed and written; `service` is the other end."""
 
 import zlib
 from collections.abc import Callable
 
 from pydantic import Field
 
+from approval_api.computing.worker_loop import Task, serve
 from approval_api.reports.build import build
 from approval_api.reports.criteria import Criteria, judge, own_criteria
 from approval_api.reports.csv_file import render_csv
@@ -14,7 +15,6 @@ from approval_api.reports.html import render_html_file, render_html_fragment
 from approval_api.reports.inputs import Inputs
 from approval_api.reports.markdown import render
 from approval_api.reports.ticket import render_jira, render_servicenow
-from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 

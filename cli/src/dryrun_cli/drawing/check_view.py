@@ -9,12 +9,11 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.indented import indented
-from dryrun_cli.drawing.narration import counted
 from dryrun_cli.drawing.network_forecast_view import INTERVAL, KINDS, quantity_text
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.check import Check, CheckedGroup, CheckList, Comparison
 from dryrun_contract.network_forecast import QUANTITIES
-from dryrun_contract.text import about
+from dryrun_contract.text import about, counted
 
 _MOST_GROUPS: Final = 10
 _WHAT: Final = {

@@ -10,7 +10,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute
-from dryrun_cli.drawing.narration import counted, duration
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_contract.experiment import Experiment, ExperimentView
@@ -24,6 +24,7 @@ from dryrun_contract.experiment_results import (
     RowDifference,
 )
 from dryrun_contract.side_effects import SIDE_EFFECTS
+from dryrun_contract.text import counted
 
 _MOST_LINES = 40
 _MOST_FALSE = 20

@@ -6,43 +6,17 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from dryrun_cli.drawing.moments import clock_time
+from dryrun_cli.drawing.quantities import byte_count
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
-from dryrun_contract.kinds import COMPARISONS, KINDS, OTHER_KINDS
+from dryrun_contract.kinds import COMPARISONS, KINDS
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.session_history import Notice
+from dryrun_contract.text import counted
 
 LINE_LIMIT: Final = 400
-_MINUTE: Final = 60
-
-
-def duration(seconds: float) -> str:
-    """`0.4s`, `42s`, `2m 05s`; never negative."""
-    seconds = max(seconds, 0.0)
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    if seconds < _MINUTE:
-        return f"{seconds:.0f}s"
-    return f"{int(seconds) // _MINUTE}m {int(seconds) % _MINUTE:02d}s"
-
-
-def byte_count(count: float) -> str:
-    """`512 B`, `1.2 KiB`, `3.4 MiB`."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 host`, `2 hosts`, `2 discoveries`; kinds' underscores become spaces."""
-    noun = noun.replace("_", " ")
-    if number == 1 or noun == OTHER_KINDS:
-        return f"{number} {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
 
 
 def place(key: str, addresses: Mapping[str, str]) -> str:
@@ -108,8 +82,7 @@ def warning_sentence(data: words.CollectorWarned) -> str:
 
 def narrate(event: Event, addresses: Mapping[str, str]) -> str:
     """Return one inert line without its time; `addresses` maps addresses to services."""
-    narrator = _NARRATORS.get(type(event.data))
-    return _line(*(narrator(event.data, addresses) if narrator else (event.data.type, "")))
+    return _line(*_NARRATORS[type(event.data)](event.data, addresses))
 
 
 def narrate_unknown(raw: Mapping[str, JsonValue]) -> str:
@@ -197,7 +170,10 @@ def _collector_ended(data: words.CollectorEnded, _addresses: _Addresses) -> _Lin
     if not data.complete or data.truncated:
         return "warning", incomplete_sentence(data)
     warnings = f", {counted(data.warnings, 'warning')}" if data.warnings else ""
-    return "collector", f"{data.collector} finished: {counted(data.discoveries, 'discovery')}{warnings}"
+    return (
+        "collector",
+        f"{data.collector} finished: {counted(data.discoveries, 'discovery', 'discoveries')}{warnings}",
+    )
 
 
 def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Line:
@@ -221,6 +197,10 @@ def _traced(data: words.BringUpTraced, _addresses: _Addresses) -> _Line:
     return "session", f"all targets were ready {ready:.1f} s after the request"
 
 
+def _refused(data: words.EventRefused, _addresses: _Addresses) -> _Line:
+    return "warning", f"an event of the type {data.claimed_type} was not stored: {data.reason}"
+
+
 def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Line:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
@@ -242,5 +222,6 @@ _NARRATORS: Final[Mapping[type, Callable[[Any, _Addresses], _Line]]] = {
     words.TrafficMeasured: _traffic,
     words.TargetLogsMeasured: _logs,
     words.BringUpTraced: _traced,
+    words.EventRefused: _refused,
     words.SessionEnded: _ended,
 }

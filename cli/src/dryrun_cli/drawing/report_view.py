@@ -17,15 +17,16 @@ from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.harm_view import draw_harm
 from dryrun_cli.drawing.indented import indented
-from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
+from dryrun_cli.drawing.quantities import byte_count, duration
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.event import LogPattern, TargetLogs
 from dryrun_contract.kinds import KINDS, title_of
 from dryrun_contract.report import Report, Traffic, Verdict
 from dryrun_contract.scores import ScoreRow, Scores
+from dryrun_contract.text import counted
 
 MOST_LISTED: Final = 10
 
@@ -242,7 +243,7 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
         took = f" in {duration(run.seconds)}" if run.seconds is not None else ""
         warnings = f", {counted(run.warnings, 'warning')}" if run.warnings else ""
         aside = ", for comparison" if run.purpose == "comparison" else ""
-        figures = f"{counted(run.discoveries, 'discovery')}{took}{warnings}"
+        figures = f"{counted(run.discoveries, 'discovery', 'discoveries')}{took}{warnings}"
         yield _fact("Collector", f"{inert(run.collector)}{aside}: {figures}")
         if run.truncated or not run.complete:
             why = run.reason or ("its output was cut at the ceiling" if run.truncated else "no end line")

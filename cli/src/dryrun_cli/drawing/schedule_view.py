@@ -9,9 +9,9 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute, when
-from dryrun_cli.drawing.narration import counted
 from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_contract.schedule import Firing, Schedule, ScheduleView
+from dryrun_contract.text import counted
 
 _STYLES = {"started": "green", "failed": "red", "skipped": "yellow", "starting": "cyan"}
 

@@ -14,12 +14,13 @@ from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute, when
-from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_contract.pool import ANY_TEMPLATE, Pool
 from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import TemplateSummary
+from dryrun_contract.text import counted
 
 REASON_WIDTH: Final = 110
 STARTED_WIDTH: Final = 80

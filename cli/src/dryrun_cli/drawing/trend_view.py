@@ -5,7 +5,7 @@ from rich.text import Text
 
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute
-from dryrun_cli.drawing.narration import duration
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import folded, inert
 from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint, image_changes
 

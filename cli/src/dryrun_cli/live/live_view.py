@@ -11,13 +11,15 @@ from rich.text import Text
 
 from dryrun_cli.drawing.glyphs import UNICODE, outcome_sign
 from dryrun_cli.drawing.moments import clock_time
-from dryrun_cli.drawing.narration import HARM_WORDS, counted, duration, notice_text, place, summary_of
+from dryrun_cli.drawing.narration import HARM_WORDS, notice_text, place, summary_of
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_cli.live.frame import Frame
 from dryrun_cli.live.watched_session import WatchedSession
-from dryrun_contract.kinds import title_of
+from dryrun_contract.kinds import titles_of
 from dryrun_contract.session import Phase
 from dryrun_contract.session_history import Notice, PhaseSpan, Run, Target
+from dryrun_contract.text import counted
 
 PIPELINE: Final = (
     Phase.QUEUED,
@@ -181,7 +183,7 @@ def _collector_row(view: Run, frame: Frame) -> tuple[Text, ...]:
     else:
         sign, style = (glyphs.done, "green") if view.is_whole else (glyphs.warning, "yellow")
     seconds = ((view.ended_at or frame.now) - view.started_at).total_seconds()
-    text = Text(counted(view.discoveries, "discovery"), no_wrap=True, overflow="ellipsis")
+    text = Text(counted(view.discoveries, "discovery", "discoveries"), no_wrap=True, overflow="ellipsis")
     if view.warnings:
         text.append(f", {counted(view.warnings, 'warning')}", "yellow")
     text.append(f", {duration(seconds)}")
@@ -206,7 +208,7 @@ def _bar(view: Run, frame: Frame, style: str) -> Text:
 def _discoveries(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     dot = f" {frame.glyphs.dot} "
     yield _heading(
-        "Discoveries", dot.join(counted(n, inert(title_of(kind), 40)) for kind, n in state.counts.items())
+        "Discoveries", dot.join(f"{n:,} {inert(titles_of(kind, n), 40)}" for kind, n in state.counts.items())
     )
     grid = _rows(frame, 11, 48)
     for found in list(state.latest)[-frame.most_discoveries :]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_cli.drawing.narration import counted
-from dryrun_contract.text import printable
+from dryrun_contract.text import counted, printable
 from dryrun_local.images.building import based_on, build_images, list_images
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.problems import ProblemError
 
 
@@ -57,7 +57,7 @@ async def test_a_process_that_is_killed_costs_its_task_only(worker):
 async def test_a_process_that_cannot_be_started_is_no_database_that_is_away(worker, monkeypatch):
     process = worker()
     with monkeypatch.context() as patch:
-        patch.setattr("approval_api.reports.worker_process.sys.executable", "/nowhere/python")
+        patch.setattr("approval_api.computing.worker_process.sys.executable", "/nowhere/python")
         with pytest.raises(
             ProblemError, match=r"the process for scoring could not be started \(No such"
         ) as no:

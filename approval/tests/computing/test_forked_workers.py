@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
+from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
 
 TASK = (b"write", b"{}", b"not compressed")
 
