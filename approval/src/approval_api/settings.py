@@ -18,8 +18,9 @@ from pydantic import (
 
 from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
-from approval_api.identity.roles import COLLECTOR_NAME, Role
+from approval_api.identity.roles import Role
 from dryrun_contract.environment import ListenAddress, read_entries, read_settings
+from dryrun_contract.production import REPORTING_COLLECTOR
 from dryrun_serving.networks import Proxies
 from dryrun_serving.telemetry import CollectorUrl
 
@@ -121,10 +122,10 @@ class ProgramToken(BaseModel):
             raise ValueError(f"the name {shown} is sent in a header; use printable ASCII")
         chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
         as_collectors = frozenset(collectors.split("+")) if names_collectors else frozenset[str]()
-        wrong = sorted(each for each in as_collectors if not re.fullmatch(COLLECTOR_NAME, each))
+        wrong = sorted(each for each in as_collectors if not re.fullmatch(REPORTING_COLLECTOR, each))
         if wrong:
             raise ValueError(
-                f"{shown} names {_quoted(wrong[0])}, which is not a collector's name: {COLLECTOR_NAME}"
+                f"{shown} names {_quoted(wrong[0])}, which is not a collector's name: {REPORTING_COLLECTOR}"
             )
         return cls(name=name, token=SecretStr(token.strip()), collectors=as_collectors, **chosen)
 
@@ -145,7 +146,7 @@ class Settings(DatabaseSettings):
     metrics_listen: ListenAddress | None = None
     """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
     otlp_endpoint: CollectorUrl | None = None
-    """The OpenTelemetry collector that gets traces and metrics; without it, nobody does."""
+    """The OpenTelemetry collector that gets traces and metrics; None: they are not exported."""
     public_url: HttpUrl | None = None
     """Where browsers reach this service, when a proxy stands before it; https makes cookies `Secure`."""
     trusted_proxies: str = ""

@@ -88,7 +88,7 @@ class FalseDifference(Word):
     key: str
     by_baseline: int
     of_baseline: int
-    """Runs of which it is known whether they reported it."""
+    """Runs for which it is known whether they reported it."""
     by_arm: int
     of_arm: int
     is_clear: bool = False

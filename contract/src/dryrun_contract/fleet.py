@@ -41,7 +41,7 @@ class Fleet(Word):
     """All hosts; none where sessions run on the one host of the orchestrator's engine."""
 
     managers: tuple[HostName, ...] = Field(default=(), max_length=MAX_MANAGERS)
-    """The hosts of which one that answers makes networks across hosts."""
+    """The hosts that can make networks across hosts; one that answers does."""
     encrypted: bool | None = None
     """Whether traffic between hosts is encrypted."""
     hosts: tuple[FleetHost, ...] = Field(default=(), max_length=MAX_HOSTS)

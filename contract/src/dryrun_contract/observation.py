@@ -25,9 +25,9 @@ class SeenService(Word):
 
     found: bool
     identified: bool | None = None
-    """Whether its product was reported rightly; None where the ground truth has none."""
+    """Whether its product was reported correctly; None where the ground truth has none."""
     called: str | None = Field(default=None, max_length=MAX_SPELLING)
-    """The product as it was reported, if rightly."""
+    """The product as it was reported, where that was right."""
 
 
 class SeenTarget(Word):

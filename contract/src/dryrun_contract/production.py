@@ -28,7 +28,10 @@ type Network = Annotated[
 (`::ffff:192.0.2.0/120`) are kept as IPv4."""
 
 
-type CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
+REPORTING_COLLECTOR = r"^[a-z][a-z0-9_-]{0,63}$"
+"""Names in tokens and in reports to production: wider than those of installed collectors
+(`scan_choice.COLLECTOR_NAME`), because anybody's program may report."""
+type CollectorName = Annotated[str, Field(pattern=REPORTING_COLLECTOR, examples=["network"])]
 
 
 class ScanStart(Word):

@@ -8,6 +8,7 @@ from dryrun_contract.base import Word
 from dryrun_contract.collector_config import Profile
 
 COLLECTOR_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+"""Names of installed collectors."""
 MAX_CHOSEN_COLLECTORS = 16
 MAX_RATE = 1_000_000
 """Packets per second; more than any simulated network carries."""

@@ -119,7 +119,7 @@ class AuditLog:
         objects: Sequence[str] = (),
         trace: tuple[str, str] | None = None,
     ) -> None:
-        """Record a decision on a request, and of which trace and span it says to be part."""
+        """Record a decision on a request, with the trace and span that it names."""
         DECISIONS.labels(route, verdict, rule).inc()
         if verdict == "refused":
             REFUSED.inc()

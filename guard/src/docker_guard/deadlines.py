@@ -13,7 +13,7 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
 MOST_REMEMBERED = 10_000
-"""Sessions of which nothing is left; beyond this number, those that end first are forgotten first.
+"""Most sessions that are remembered when nothing of them is left; those that end first are forgotten first.
 
 A forgotten session could be created anew with a later deadline, as one with another id can at any time.
 """

@@ -20,8 +20,8 @@ MAKING_SECONDS, ENDING_SECONDS = 5.0, 1.0
 for a fleet's manager, a stop for its container."""
 _AT_ONCE, _PER_PROCESSOR = 8, 4
 _MOST_HANGING = 2
-"""So many times as many may be under way together with those that hang: when what they wait for returns, the
-engine has to do all of them at the same time. Beyond them, each client that has none may have one: nobody's
+"""How many times `at_once` may be under way, hanging calls included: when what these wait for returns, the
+engine has to do all of them at the same time. Beyond that, each client that has none may have one: nobody's
 hanging calls keep another from the engine."""
 
 
@@ -46,10 +46,10 @@ class EngineWork:
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[None]:
-        """Hold a place for a call. Raises Refusal after `engine_seconds` without one.
+        """Hold a place for a call.
 
-        So it does when the client leaves before the call is made: who gave up may have cleaned up already,
-        and what is created after that stays until its deadline.
+        Raises Refusal after `engine_seconds` without one, and when the client leaves before the call is made:
+        it may have cleaned up already, and what is created after that stays until its deadline.
         """
         client = ON_BEHALF_OF.get()
         key = client.key if client is not None else ""

@@ -166,7 +166,7 @@ def _overlay_options(policy: Policy) -> dict[str, str]:
 
 
 def _check_deadline(text: str, policy: Policy, now: datetime) -> None:
-    """Refuse a deadline beyond `session_seconds`, of which no policy allows more than 1800.
+    """Refuse a deadline beyond `session_seconds`, which is 1800 at most in any policy.
 
     Containers are created on a network of their session only, and removed at its deadline.
     """

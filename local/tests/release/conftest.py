@@ -26,7 +26,10 @@ CHANGELOG = """\
 
 ## 0.0.1
 """
-FILES = (".gitignore", "pyproject.toml", "LICENSE", "NOTICE", "deploy/compose.yaml")
+FILES = (
+    *(".gitignore", "pyproject.toml", "LICENSE", "NOTICE", "deploy/compose.yaml"),
+    *("deploy/fleet/compose.host.yaml", "docs/fleet.md", "tests/deploy/test_reach.py"),
+)
 FOLDERS = ("deploy/images", "images", "requirements", "setup")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
 
@@ -43,6 +46,7 @@ def committed(tmp_path_factory) -> Path:
     for name in (*FOLDERS, *members(ROOT)):
         shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=LEFT_OUT)
     for name in FILES:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     (root / "CHANGELOG.md").write_text(CHANGELOG)
     run_git(root, "init", "--quiet")

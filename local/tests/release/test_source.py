@@ -37,6 +37,9 @@ STATED = (
     "cli/src/dryrun_cli/__init__.py",
     "deploy/images/docker-guard/image.yml",
     "deploy/compose.yaml",
+    "deploy/fleet/compose.host.yaml",
+    "docs/fleet.md",
+    "tests/deploy/test_reach.py",
 )
 
 

@@ -1,4 +1,4 @@
-"""What somebody who requested something earlier may do now: no request of theirs is there to judge."""
+"""What whoever requested something earlier may do now, for work that goes on without a request."""
 
 from collections.abc import Iterable
 from datetime import timedelta

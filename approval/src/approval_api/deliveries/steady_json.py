@@ -1,4 +1,4 @@
-"""Discoveries as JSON that people may look at, too."""
+"""Discoveries as JSON that is safe to show to people."""
 
 import json
 

@@ -41,7 +41,7 @@ class Experiments:
         orchestrator: Orchestrator,
         may_run: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Let those people continue an experiment of whom `may_run` says so."""
+        """Let people continue an experiment only while `may_run` says that they may run sessions."""
         self._engine = engine
         self._orchestrator = orchestrator
         self.may_run = may_run

@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-COLLECTOR_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
-"""Pattern of a collector's name, in tokens and in reports to production."""
-
 
 class Permission(StrEnum):
     """What a route requires. A token's scopes are permissions too."""

@@ -64,7 +64,7 @@ class ShownSession(SessionHistory):
     """Discoveries by kind."""
     arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=ARRIVALS))
     found_on: set[str] = field(default_factory=set)
-    """Targets of which something was found."""
+    """Targets on which something was found."""
     notes_count: int = 0
 
     @classmethod

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
-from approval_api.identity.roles import COLLECTOR_NAME, Permission, Role
+from approval_api.identity.roles import Permission, Role
 from approval_api.people.passwords import MAX_CHARACTERS
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.production import CollectorName
 
 STORABLE = r"^[^\x00]*$"
 """PostgreSQL stores no U+0000; pydantic refuses lone surrogates by itself."""
@@ -22,7 +23,6 @@ type DisplayName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"),
     Field(examples=["Ada Lovelace"]),
 ]
-type CollectorName = Annotated[str, Field(pattern=COLLECTOR_NAME, examples=["network"])]
 type Password = Annotated[
     str, Field(min_length=1, max_length=MAX_CHARACTERS, examples=["correct horse battery staple"])
 ]

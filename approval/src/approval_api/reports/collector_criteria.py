@@ -8,9 +8,10 @@ from pydantic import Field
 from approval_api.reports.criterion_results import Count, Share, at_least, at_most, holds
 from dryrun_contract.base import Word
 from dryrun_contract.report import CriterionResult, Report
+from dryrun_contract.scan_choice import COLLECTOR_NAME
 from dryrun_contract.scores import CollectorScores
 
-type CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+type CollectorName = Annotated[str, Field(pattern=COLLECTOR_NAME)]
 
 
 class CollectorLimits(Word):

@@ -157,7 +157,7 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 
 
 def _not_looked_for(report: Report) -> str:
-    """Return of which kinds an average counts all as missed, because nobody looks for them."""
+    """Return an aside on kinds that no scored collector looks for: an average counts them as missed."""
     kinds = report.scores.not_looked_for if report.scores else {}
     return f"; no scored collector looks for {', '.join(map(title_of, kinds))}" if kinds else ""
 

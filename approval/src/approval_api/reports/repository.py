@@ -59,7 +59,6 @@ SELECT count(*) FROM gateway.dryrun_events
 WHERE session_id = :session_id AND seq <= :upto AND type <> 'collector_progressed'
 """)
 
-
 _ORIGIN = text("""
 SELECT CASE
     WHEN count(f.due_at) > 0 THEN 'schedule' WHEN count(r.number) > 0 THEN 'experiment' ELSE 'person' END

@@ -154,7 +154,7 @@ async def publish(connection: AsyncConnection, wanted: PublishRequest, person: s
 
 
 async def withdraw(connection: AsyncConnection, badge_id: str) -> None:
-    """Let nobody read it without signing in any more. Raises a 404 problem."""
+    """Make a badge unreadable without signing in. Raises a 404 problem."""
     removed = await connection.execute(delete(table).where(table.c.id == badge_id))
     if removed.rowcount != 1:
         raise unknown_badge()

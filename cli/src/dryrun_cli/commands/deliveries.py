@@ -63,7 +63,7 @@ async def check_destination(client: ApiClient, common: Common, name: str) -> Exi
 
 
 async def _say_check(client: ApiClient, common: Common, view: DestinationView, answer: JsonValue) -> ExitCode:
-    """Say what a check found, once it has; of a destination that is not checked there is nothing to say."""
+    """Print the result of a check, if there is one: a destination of this kind may not be checked at all."""
     if view.check is not None and not common.json_output:
         sys.stderr.write(f"Checking whether {view.request.place} knows {view.request.credential} …\n")
     view, answer = await _until_checked(client, view, answer)

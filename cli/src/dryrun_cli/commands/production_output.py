@@ -100,9 +100,9 @@ def _unreadable(path: Path, error: OSError) -> WrongUseError:
 
 
 def may_be_read_again(path: Path) -> bool:
-    """Return whether this is no pipe, terminal or device, of which a second reading has nothing.
+    """Return whether a second reading gives the same: a pipe, a terminal or a device has nothing left.
 
-    What is not there can be read as often as one likes: each time it is an error.
+    A file that does not exist counts: each reading is the same error.
     """
     if path == STANDARD_INPUT:
         stream = standard_input()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dryrun_contract.collector_config import CONFIG_KEYS
+from dryrun_contract.scan_choice import COLLECTOR_NAME
 from dryrun_contract.text import printable
 from dryrun_local.collectors.installed import ScannerRefusedError, install, trial_template
 from dryrun_local.collectors.scanner_image import (
@@ -25,7 +26,7 @@ from dryrun_orchestrator.catalog.operator_file import UnreadableFileError, read_
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NAME = re.compile(COLLECTOR_NAME)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 

@@ -90,7 +90,7 @@ def _is_release(version: str) -> bool:
 def _other_versions(root: Path, version: str) -> Iterator[str]:
     """Yield every place that states another version: distributions, `__version__`, tags of service images."""
     for path, pattern in _stated_versions(root):
-        for found in pattern.findall(path.read_text(encoding="utf-8")):
+        for found in dict.fromkeys(pattern.findall(path.read_text(encoding="utf-8"))):
             if found != version:
                 yield f"{path.relative_to(root)} has version {found}"
 
@@ -101,9 +101,15 @@ def _stated_versions(root: Path) -> Iterator[tuple[Path, re.Pattern[str]]]:
         yield root / folder / "pyproject.toml", re.compile(r'^version = "(.*)"$', re.MULTILINE)
         yield from ((path, _DUNDER) for path in (root / folder).glob("src/*/__init__.py"))
         names.append(_name(root / folder))
-    tag = re.compile(rf"^ *image: discovery/(?:{'|'.join(map(re.escape, names))}):(\S+)$", re.MULTILINE)
-    yield from ((path, tag) for path in (root / "deploy").glob("images/*/image.yml"))
-    yield root / "deploy" / "compose.yaml", tag
+    of_service = rf"discovery/(?:{'|'.join(map(re.escape, names))})"
+    in_files = re.compile(rf"^ *image: {of_service}:(\S+)$", re.MULTILINE)
+    in_texts = re.compile(rf"\b{of_service}:(\d+\.\d+\.\d[\w.-]*)")
+    for pattern, places in (
+        (in_files, ("deploy/images/*/image.yml", "deploy/*.yaml", "deploy/fleet/*.yaml")),
+        (in_texts, ("docs/*.md", "tests/*/*.py")),
+    ):
+        for place in places:
+            yield from ((path, pattern) for path in sorted(root.glob(place)))
 
 
 def _name(folder: Path) -> str:

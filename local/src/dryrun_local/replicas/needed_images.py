@@ -31,7 +31,7 @@ class Needed:
 
 @dataclass(frozen=True, slots=True)
 class ToBuild:
-    """What of a plan's images the engine lacks."""
+    """The images of a plan that the engine lacks."""
 
     images: int
     """All that the plan needs."""

@@ -193,15 +193,7 @@ async def running_system(
             installation.api_token_file,
             orchestrator_url,
             tuple(children),
-            replace(
-                api,
-                name="the first administrator's invitation",
-                command=(
-                    str(installation.program("approval-api")),
-                    *("invite", FIRST_ADMINISTRATOR, "--first", "--url", api_url),
-                ),
-                environment=inherited | databases,
-            ),
+            _invitation(installation, api, api_url, inherited | databases),
         )
 
 
@@ -214,6 +206,18 @@ def _service(installation: Installation, name: str, program: str, environment: M
     log = installation.logs / f"{program.removeprefix('dryrun-')}.log"
     command = (str(installation.program(program)), "serve")
     return Program(name=name, command=command, environment=environment, log=log, stop_seconds=_STOP_SECONDS)
+
+
+def _invitation(
+    installation: Installation, api: Program, api_url: str, environment: Mapping[str, str]
+) -> Program:
+    program = str(installation.program("approval-api"))
+    return replace(
+        api,
+        name="the first administrator's invitation",
+        command=(program, "invite", FIRST_ADMINISTRATOR, "--first", "--url", api_url),
+        environment=environment,
+    )
 
 
 async def _wait_for(*answers: tuple[Child, str]) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from dryrun_contract.collector_config import CONFIG_KEYS, Profile
 from dryrun_contract.event import Purpose
 from dryrun_contract.kinds import KINDS
-from dryrun_contract.scan_choice import MAX_RATE
+from dryrun_contract.scan_choice import COLLECTOR_NAME, MAX_RATE
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, RATE, difference, has_rate
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
@@ -38,7 +38,7 @@ _KEYS = {
     "purpose": False,
     "claims": False,
 }
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NAME = re.compile(COLLECTOR_NAME)
 _PROFILES: tuple[Profile, ...] = ("quick", "full")
 _PURPOSES: tuple[Purpose, ...] = ("discovery", "comparison")
 """The first of each is the default."""

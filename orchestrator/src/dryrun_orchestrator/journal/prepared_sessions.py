@@ -19,7 +19,7 @@ from dryrun_orchestrator.journal.event_log import InThread, StoredEvent
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord, text_of
 
 type Claim = Literal["warm", "network", "cold"]
-"""What of it is used: all of it, its network, or nothing."""
+"""How much of a prepared session is used: all of it, its network, or nothing."""
 
 
 KEEP_DROPPED = timedelta(minutes=30)

@@ -88,7 +88,7 @@ class PreparedSession:
             try:
                 await self._prepare(record)
             except Exception as failure:
-                match _first(failure):
+                match _first_cause(failure):
                     case SessionFailedError() | EngineError() as known:
                         raise _DroppedError(DropCause.FAILED, str(known)) from failure
                     case TimeoutError():
@@ -264,7 +264,7 @@ async def first_of(*works: Callable[[], Awaitable[None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _first(failure: BaseException) -> BaseException:
+def _first_cause(failure: BaseException) -> BaseException:
     """Return the first cause inside nested exception groups."""
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]

@@ -18,7 +18,7 @@ class Row:
     kind: str
     host: str
     each: str = "@"
-    """What of the record to look at, one value or several."""
+    """The part of the record to look at: one value or several."""
     when: str | None = None
     """No discovery where this is false or null."""
     port: str | None = None

@@ -127,7 +127,7 @@ class Host(Word):
 
 
 MAX_NOTE_CHARACTERS = 500
-"""Two products with their versions, the host's name, and what of them counts."""
+"""Two products with their versions, the host's name, and which of them counts."""
 
 
 class Note(Word):
@@ -167,9 +167,9 @@ class Inventory(Word):
     rehearsed: tuple[str, ...] = Field(default=(), max_length=MAX_FILES)
     """The templates of the reports among the sources."""
     unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES + 1, exclude=True, repr=False)
-    """What of tables is not read, for whoever imports them: in their own words, which are never kept."""
+    """What tables have that is not read, in their own words: shown to whoever imports them, never kept."""
     contradicting: tuple[str, ...] = Field(default=(), max_length=100, exclude=True, repr=False)
-    """Which lines of a table contradict others, for whoever imports it; never kept either."""
+    """Lines of a table that contradict others: shown to whoever imports it, never kept."""
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
     notes: tuple[Note, ...] = Field(default=(), max_length=100)
 

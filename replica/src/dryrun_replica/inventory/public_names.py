@@ -1,4 +1,4 @@
-"""What of a product, a version or a CPE name says nothing about whose network it is from."""
+"""Products, versions and CPE names that say nothing about whose network they are from."""
 
 import re
 from collections.abc import Callable

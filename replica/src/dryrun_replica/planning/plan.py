@@ -36,7 +36,7 @@ class PlannedService(Word):
     label: str
     """Product and version as the inventory has them, else the protocol."""
     shown: str = ""
-    """The label, or what a scanner saw of a port that nobody can name; empty in plans of before."""
+    """The label, or what a scanner saw of a port that nobody can name; empty in plans of earlier versions."""
     tls: bool
     product: str | None = None
     """As the inventory has it, without its version."""

@@ -24,7 +24,7 @@ SECONDS = 30.0
 """For one check: two requests and what leads to them."""
 LEASE = timedelta(seconds=45)
 WAITS = timedelta(minutes=5)
-"""A check that nobody did in this time is left alone: whoever requested it has gone."""
+"""A check that was not begun in this time is not made: whoever requested it has gone."""
 _AT_ONCE = 4
 _LONGEST_ANSWER = 500
 

@@ -213,21 +213,21 @@ async def store_silence(
     first: timedelta,
     longest: timedelta,
 ) -> None:
-    """Leave a destination alone of which nothing came: at `first`, then twice as long each time.
+    """Leave a destination that did not answer alone: for `first`, then twice as long each time.
 
-    Up to `longest`, but for as long as it asked for.
+    At most for `longest`, unless it asked for more.
     """
     given = {"destination_id": destination_id, "asked_for": asked_for, "first": first, "longest": longest}
     await connection.execute(_NO_ANSWER, given)
 
 
 async def store_answer(connection: AsyncConnection, destination_id: UUID, asked_for: timedelta) -> None:
-    """Note that something came of what was sent; send nothing for as long as it asked for."""
+    """Note that a destination answered; send it nothing for as long as it asked for."""
     await connection.execute(_ANSWER, {"destination_id": destination_id, "asked_for": asked_for})
 
 
 def _may_have_been_sent(row: RowMapping) -> bool:
-    """Return whether an attempt before this one began, of which no end is known."""
+    """Return whether an earlier attempt began and its end is unknown."""
     return bool(row["state"] == "waiting" and row["attempts"] > 1)
 
 

@@ -120,7 +120,7 @@ class Deliverer:
                 return
 
     async def _rest(self, destination_id: UUID, asked_for: float) -> None:
-        """Leave a destination alone of which nothing came."""
+        """Leave a destination that did not answer alone for a while."""
         times = (asked_for, self._first_pause, _LONGEST_REST)
         async with self._engine.begin() as connection:
             await outbox.store_silence(

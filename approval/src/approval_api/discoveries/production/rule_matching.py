@@ -31,7 +31,7 @@ def matches(rule: RuleRequest) -> ColumnElement[bool]:
 
 
 def conditions(rule: RuleRequest) -> dict[str, ColumnElement[bool]]:
-    """Return the conditions that all have to hold, by what of the rule they are, the cheapest first."""
+    """Return the conditions that all have to hold, by the rule's field that sets each, the cheapest first."""
     return {
         "decisions": _is_open(),
         "changes": table.c.change.in_(rule.changes),
@@ -50,7 +50,7 @@ def conditions(rule: RuleRequest) -> dict[str, ColumnElement[bool]]:
 
 
 def _is_open() -> ColumnElement[bool]:
-    """Return that nobody decided on this revision, and that the last decision, if any, approved it.
+    """Return the condition that this revision is undecided, and the last decision, if any, an approval.
 
     A decision that was taken back leaves its revision, and is a person's word too.
     """

@@ -30,7 +30,6 @@ _SHOWN = "%Y-%m-%d %H:%M:%S UTC"
 MOST_AHEAD = timedelta(seconds=60)
 """How far another machine's clock may be ahead of this one's."""
 
-
 _MISS = text("""
 WITH unseen AS MATERIALIZED (
     SELECT id FROM gateway.discoveries

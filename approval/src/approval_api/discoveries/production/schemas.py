@@ -10,9 +10,9 @@ from approval_api.database.stored_json import StoredJson
 from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView, decision_view
 from approval_api.discoveries.life import Life
 from approval_api.discoveries.listing import Status
-from approval_api.people.schemas import CollectorName
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.production import CollectorName
 
 
 class ReportedDiscoveries(Word):

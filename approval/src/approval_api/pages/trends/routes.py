@@ -71,7 +71,7 @@ async def publish_badge(
 async def withdraw_badge(
     badge_id: Annotated[str, Path(pattern=badges.ID)], _: Administrator, transaction: Transaction
 ) -> Response:
-    """Let nobody read it without signing in any more."""
+    """Make a badge unreadable without signing in."""
     template, schedule_id = await badges.find_published(transaction, badge_id)
     await badges.withdraw(transaction, badge_id)
     return _back_to(template, schedule_id)

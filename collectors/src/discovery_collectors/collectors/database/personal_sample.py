@@ -21,10 +21,10 @@ SAMPLE_ROWS = 100
 SAMPLE_COLUMNS = 40
 """Columns of one table."""
 _VALUE_CHARACTERS = 200
-"""Longer values are no such thing; their beginning is enough to see it."""
+"""No shape is longer; this much of a value shows whether it has one."""
 _LEAST_VALUES = 3
 _SHARE = 0.6
-"""So many of the sampled values have the shape, at least."""
+"""The least share of the sampled values that have the shape."""
 
 _SHAPES = {
     "email": r"^[^@ ]+@[^@ ]+[.][A-Za-z]{2,}$",

@@ -58,7 +58,7 @@ class PortSearch:
         self._early: defaultdict[str, list[int]] = defaultdict(list)
         """Ports of hosts that nmap has not reported yet; it writes both at the same time."""
         self._crowded: set[ScopedAddress] = set()
-        """Hosts of which not every port is kept."""
+        """Hosts with more open ports than are kept."""
         self._held: set[tuple[ScopedAddress, int]] = set()
         """Ports that are not reported before the host's search has ended."""
         self._itself: set[str] = set()
