@@ -1,9 +1,11 @@
 """Decides which answers to a request allow its repetition."""
 
-from collections.abc import Sequence
+import html
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from approval_api.deliveries.sending.sender import BusyError, RefusedError
 from approval_api.egress.client import Answer
@@ -18,7 +20,7 @@ def require_success(answer: Answer, *hidden: str) -> None:
     """Raise BusyError for an answer that may be another one later, RefusedError for one that will not.
 
     A redirect is refused: whoever moved has to be entered anew. What was said is shown to everybody, so
-    each of `hidden`, which was sent along, is taken out of it, the longest first.
+    each of `hidden`, which was sent along, is taken out of it.
     """
     if 200 <= answer.status < 300:
         return
@@ -40,6 +42,36 @@ def paths_of(url: str) -> list[str]:
     return [part for part in (parts.path.rstrip("/"), parts.query) if part]
 
 
+def without(text: str, hidden: Iterable[str]) -> str:
+    """Return a text without each of `hidden`, in whatever spelling a page, JSON or a form repeats it.
+
+    >>> without("<i>/a%2fb?k=1&amp;t=2</i>", ["/a/b", "k=1&t=2"])
+    '<i>…?…</i>'
+    """
+    words = {spelled for each in hidden for spelled in (each, unquote(each)) if spelled}
+    longest_first = sorted(words, key=len, reverse=True)
+    pattern = "|".join("".join(map(_spellings, word)) for word in longest_first)
+    return re.sub(pattern, "…", text, flags=re.IGNORECASE) if words else text
+
+
+def _spellings(character: str) -> str:
+    """Return an expression for a character as itself, or as URLs, HTML, JavaScript or JSON write it."""
+    if character.isascii() and character.isalnum():
+        return character
+    code = ord(character)
+    literal = [
+        character,
+        f"\\{character}",
+        f"\\u{code:04x}",
+        quote(character, safe=""),
+        html.escape(character),
+    ]
+    if character == " ":
+        literal.append("+")
+    forms = [*map(re.escape, dict.fromkeys(literal)), f"&#0*{code};", f"&#x0*{code:x};"]
+    return f"(?:{'|'.join(forms)})"
+
+
 def wait_asked_for(answer: Answer) -> float | None:
     """Return the seconds in `Retry-After` (RFC 9110, 10.2.3), at most an hour; None without a valid one.
 
@@ -57,10 +89,7 @@ def wait_asked_for(answer: Answer) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _excerpt(body: bytes, hidden: Sequence[str]) -> str:
-    # Before it is cut: a part of it must not stay.
-    whole = body.decode("utf-8", "replace")
-    for secret in sorted(hidden, key=len, reverse=True):
-        whole = whole.replace(secret, "…")
-    text = printable(whole, limit=_SAID).strip()
+def _excerpt(body: bytes, hidden: Iterable[str]) -> str:
+    # Before it is cut: a part of what is hidden must not stay.
+    text = printable(without(body.decode("utf-8", "replace"), hidden), limit=_SAID).strip()
     return f": {text}" if text else ""

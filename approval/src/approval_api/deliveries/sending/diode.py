@@ -7,12 +7,12 @@ there: so an address is sent alone, with nothing that could replace their entrie
 
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import grpc
 import grpc.aio
 
-from approval_api.deliveries.sending.answers import paths_of, require_success
+from approval_api.deliveries.sending.answers import paths_of, require_success, without
 from approval_api.deliveries.sending.diode_messages import Entity, IngestRequest, IngestResponse, IPAddress
 from approval_api.deliveries.sending.sender import BusyError, Item, RefusedError, Result
 from approval_api.egress.client import Egress, NotAnsweredError
@@ -67,9 +67,7 @@ class DiodeSender:
         self._place = Place.of(url)
         self._path = urlsplit(url).path.rstrip("/")
         self._login = Login.parse(credential)
-        # Pages of faults repeat a form as it was sent.
-        own = (self._login.secret, self._login.client_id)
-        self._hidden = [*own, *map(quote_plus, own), *paths_of(url)]
+        self._hidden = (self._login.secret, self._login.client_id, *paths_of(url))
         self._authorities = authorities
         self._token = ""
 
@@ -185,9 +183,7 @@ class DiodeSender:
 
     def _inert(self, said: str, token: str) -> str:
         # Before it is cut: a part of a secret must not stay.
-        for secret in (token, self._token, *sorted(self._hidden, key=len, reverse=True)):
-            said = said.replace(secret, "…") if secret else said
-        return printable(said, limit=_SAID)
+        return printable(without(said, (token, self._token, *self._hidden)), limit=_SAID)
 
 
 def _entity(item: Item) -> Any:
