@@ -14,6 +14,7 @@ from guard_stage import Guard, Words, in_seconds
 from docker_guard import engine_work
 from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.engine_work import EngineWork
+from docker_guard.leaving import Leaving
 from docker_guard.peers import Share, _Ceiling
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
@@ -27,16 +28,14 @@ def policy() -> Policy:
     return Policy(calls_at_once=_AT_ONCE, engine_seconds=2)
 
 
-def _by(client: str, left: asyncio.Future[None] | None = None) -> None:
+def _by(client: str, left: Leaving | None = None) -> None:
     """Have what this task does count as a client's."""
     ceiling = _Ceiling(10, "")
-    ON_BEHALF_OF.set(
-        Share(client, ceiling, ceiling, Turns(), left or asyncio.get_running_loop().create_future())
-    )
+    ON_BEHALF_OF.set(Share(client, ceiling, ceiling, Turns(), left or Leaving()))
 
 
 async def _call(
-    work: EngineWork, client: str, seconds: float, log: list[str], left: asyncio.Future[None] | None = None
+    work: EngineWork, client: str, seconds: float, log: list[str], left: Leaving | None = None
 ) -> None:
     _by(client, left)
     async with work.place():
@@ -236,10 +235,10 @@ async def test_default_follows_the_number_of_processors(monkeypatch):
 @pytest.mark.parametrize("when", ["before it came", "while it waited", "as it was admitted"])
 async def test_call_of_a_client_that_left_is_not_made_and_costs_no_place(when: str):
     log: list[str] = []
-    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left = Leaving()
     work = EngineWork(Policy(calls_at_once=1), 60)
     if when == "before it came":
-        left.set_result(None)
+        left.notice()
         with pytest.raises(Refusal, match="the client left"):
             await _call(work, "a", 0, log, left)
     else:
@@ -247,11 +246,11 @@ async def test_call_of_a_client_that_left_is_not_made_and_costs_no_place(when: s
             waiting = asyncio.create_task(_call(work, "a", 0, log, left))
             await asyncio.sleep(0)
             if when == "while it waited":
-                left.set_result(None)
+                left.notice()
                 with pytest.raises(Refusal, match="the client left"):
                     await waiting
         if when == "as it was admitted":
-            left.set_result(None)
+            left.notice()
             with pytest.raises(Refusal, match="the client left"):
                 await waiting
     assert not log
@@ -289,6 +288,22 @@ async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: G
     assert guard.decisions[-1]["verdict"] == "failed"  # nobody broke a rule
     assert not any(name == "dryrun-late" for name, *_ in guard.door._gate._places._containers.now())
     assert {reply.status for reply in await asyncio.gather(*calls)} == {201}
+    assert len(guard.engine.containers) == _AT_ONCE
+
+
+async def test_creation_is_not_made_for_who_left_behind_more_than_is_read_ahead(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.create_seconds = 0.3
+    body = words.container(NetworkingConfig=None)
+    calls = [asyncio.create_task(guard.create(body)) for _ in range(_AT_ONCE)]
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
+    leaving = await _leaving(guard, "POST", "/containers/create?name=dryrun-late", body)
+    leaving.write(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n" * 3000)
+    await _until(lambda: bool(guard.door._gate._making._lines))
+    leaving.close()
+    assert {reply.status for reply in await asyncio.gather(*calls)} == {201}
+    await _until(lambda: "left" in {line["rule"] for line in guard.decisions})
     assert len(guard.engine.containers) == _AT_ONCE
 
 

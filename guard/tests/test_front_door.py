@@ -114,6 +114,17 @@ async def test_a_client_that_leaves_a_stream_frees_the_engine(guard: Guard):
     assert {reply.status for reply in replies} == {200}
 
 
+async def test_a_stream_ends_for_who_left_behind_more_than_is_read_ahead(guard: Guard):
+    """Nothing has to be written to it, which is how the end of a connection shows otherwise."""
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n" * 2000)
+    assert b"200" in await asyncio.wait_for(reader.readline(), 3)
+    writer.close()
+    async with asyncio.timeout(5):
+        while guard.door.crowd.size or guard.door.crowd._streams.total:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_broken_stream_has_no_final_chunk(guard: Guard):
     reader, writer = await asyncio.open_unix_connection(str(guard.socket))
     writer.write(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")

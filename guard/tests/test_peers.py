@@ -1,6 +1,5 @@
 """Who may connect, and how much of the guard one client can take."""
 
-import asyncio
 import os
 import socket
 from contextlib import ExitStack, suppress
@@ -8,6 +7,7 @@ from contextlib import ExitStack, suppress
 import pytest
 from guard_stage import Guard
 
+from docker_guard.leaving import Leaving
 from docker_guard.listeners import open_listener
 from docker_guard.peers import Crowd, Peer, peer_of
 from docker_guard.policy import ConfigurationError, Policy
@@ -79,14 +79,9 @@ def test_a_client_gets_half_of_what_the_others_leave():
         assert admitted(crowd, exits, ME) == 32
 
 
-def stays() -> asyncio.Future[None]:
-    """Return what says that a client has not left."""
-    return asyncio.get_running_loop().create_future()
-
-
 async def test_bytes_are_counted_for_each_client_until_its_request_ends():
     crowd = Crowd(Policy(held_bytes=40))
-    with crowd.share(ME, stays()) as mine, crowd.share(OTHER, stays()) as another:
+    with crowd.share(ME, Leaving()) as mine, crowd.share(OTHER, Leaving()) as another:
         mine.take(18)
         with pytest.raises(Refusal):
             mine.take(3)
@@ -95,17 +90,17 @@ async def test_bytes_are_counted_for_each_client_until_its_request_ends():
             another.take(1)
         mine.give_back(18)
         another.take(9)
-    with crowd.share(ME, stays()) as mine:
+    with crowd.share(ME, Leaving()) as mine:
         mine.take(20)
 
 
 async def test_long_lived_answers_are_counted_until_they_end():
     crowd = Crowd(Policy(streams=2))
-    with crowd.share(ME, stays()) as first, crowd.share(ME, stays()) as second:
+    with crowd.share(ME, Leaving()) as first, crowd.share(ME, Leaving()) as second:
         first.last()
         with pytest.raises(Refusal):
             second.last()
-    with crowd.share(ME, stays()) as third:
+    with crowd.share(ME, Leaving()) as third:
         third.last()
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from docker_guard.leaving import Leaving
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.refusal import EngineDownError
 
@@ -36,8 +37,8 @@ class Counts(Protocol):
         ...
 
     @property
-    def left(self) -> asyncio.Future[None]:
-        """Return what is done when the client has ended its side of the connection."""
+    def left(self) -> Leaving:
+        """Return what notices that the client left."""
         ...
 
     def take(self, size: int) -> None:

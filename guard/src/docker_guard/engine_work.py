@@ -8,10 +8,11 @@ import asyncio
 import math
 import os
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from docker_guard.engine import ON_BEHALF_OF
+from docker_guard.leaving import Leaving
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
@@ -28,12 +29,14 @@ hanging calls keep another from the engine."""
 class EngineWork:
     """Calls of one kind: `at_once` under way, the others in one queue for each client, served round-robin."""
 
-    def __init__(self, policy: Policy, hold_seconds: float, *, ending: bool = False) -> None:
+    def __init__(self, policy: Policy, hold_seconds: float, *, ending: bool = False, one_in: int = 1) -> None:
         """Take for how long a call keeps its place.
 
         `ending`: for stops and removals, which are made though their client left, however many hang.
+        `one_in`: for calls that cost the engine that many times as much.
         """
-        self._at_once = policy.calls_at_once or max(_AT_ONCE, _PER_PROCESSOR * (os.cpu_count() or 1))
+        at_once = policy.calls_at_once or max(_AT_ONCE, _PER_PROCESSOR * (os.cpu_count() or 1))
+        self._at_once = max(1, at_once // one_in)
         self._most = math.inf if ending else _MOST_HANGING * self._at_once
         self._held = self._under_way = 0
         """Calls that keep others waiting, and all; a call that hangs is among the latter only."""
@@ -46,15 +49,23 @@ class EngineWork:
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[None]:
-        """Hold a place for a call.
+        """Hold a place for a call. Raises Refusal, see `take`."""
+        end = await self.take()
+        try:
+            yield
+        finally:
+            end()
+
+    async def take(self) -> Callable[[], None]:
+        """Take a place for a call, and return what ends it; to end it again does nothing.
 
         Raises Refusal after `engine_seconds` without one, and when the client leaves before the call is made:
         it may have cleaned up already, and what is created after that stays until its deadline.
         """
         client = ON_BEHALF_OF.get()
         key = client.key if client is not None else ""
-        await self._enter(key, [] if client is None or self._for_who_left else [client.left])
-        held = True
+        await self._enter(key, None if client is None or self._for_who_left else client.left)
+        held = under_way = True
 
         def give_back() -> None:
             nonlocal held
@@ -63,25 +74,28 @@ class EngineWork:
                 self._held -= 1
                 self._admit()
 
-        timer = asyncio.get_running_loop().call_later(self._hold_seconds, give_back)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            self._end(key)
-            give_back()
-            self._admit()
+        def end() -> None:
+            nonlocal under_way
+            if under_way:
+                under_way = False
+                timer.cancel()
+                self._end(key)
+                give_back()
+                self._admit()
 
-    async def _enter(self, key: str, left: Sequence[asyncio.Future[None]]) -> None:
+        timer = asyncio.get_running_loop().call_later(self._hold_seconds, give_back)
+        return end
+
+    async def _enter(self, key: str, left: Leaving | None) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(key, deque()).append(waiting)
         self._admit()
         has_left = is_admitted = False
         try:
             if not waiting.done():
-                ends = {waiting, *left}
+                ends = {waiting} if left is None else {waiting, left.noticed}
                 await asyncio.wait(ends, timeout=self._wait_seconds, return_when=asyncio.FIRST_COMPLETED)
-            has_left = any(each.done() for each in left)
+            has_left = left is not None and left.has_happened()
             is_admitted = waiting.done() and not has_left
         finally:
             if not is_admitted:

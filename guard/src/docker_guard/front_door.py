@@ -12,6 +12,7 @@ from docker_guard.answers import Answer
 from docker_guard.audit_log import AuditLog
 from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.gate import Asked, Gate
+from docker_guard.leaving import Leaving
 from docker_guard.peers import Crowd, Peer, Share, peer_of
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
@@ -28,32 +29,27 @@ _MOST_TURNED_AWAY = 64
 
 
 class _Connection(asyncio.StreamReaderProtocol):
-    """A connection that notices when its client leaves while its call waits or its answer is written.
-
-    Also one that only ends its own side: a closed TCP connection looks the same, and the engine takes both
-    for a client that left.
-    """
+    """A connection that notices when its client leaves while its call waits or its answer is written."""
 
     def __init__(self, door: "FrontDoor") -> None:
         reader = asyncio.StreamReader(limit=request_head.MAX_BYTES)
         super().__init__(reader, self._begin)
         self._door = door
-        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._left = Leaving(transport.get_extra_info("socket"))
+        super().connection_made(transport)
 
     async def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._door.converse(reader, writer, self._left)
 
     def eof_received(self) -> bool | None:
-        self._note_end()
+        self._left.notice()
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._note_end()
+        self._left.notice()
         super().connection_lost(exc)
-
-    def _note_end(self) -> None:
-        if not self._left.done():
-            self._left.set_result(None)
 
 
 class FrontDoor:
@@ -95,7 +91,7 @@ class FrontDoor:
         await asyncio.gather(*self._conversations, return_exceptions=True)
 
     async def converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: asyncio.Future[None]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: Leaving
     ) -> None:
         """Answer one request after the other until one side closes the connection."""
         task = asyncio.current_task()
@@ -134,7 +130,7 @@ class FrontDoor:
             self._turned_away -= 1
 
     async def _answer_next(
-        self, reader: asyncio.StreamReader, replies: ReplyWriter, left: asyncio.Future[None], peer: Peer
+        self, reader: asyncio.StreamReader, replies: ReplyWriter, left: Leaving, peer: Peer
     ) -> bool:
         """Read a request and answer it. Returns whether the connection can take another."""
         # A buffered request that is refused never awaits anything: without this, one connection could keep

@@ -4,13 +4,11 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from docker_guard import answers, container_rules, host_memory, labels
-from docker_guard.allowlist import AllowedImage, Allowlist, AllowlistReader, faults_of_image
+from docker_guard.allowlist import Allowlist, AllowlistReader
 from docker_guard.answers import Answer, Shown
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
@@ -18,12 +16,13 @@ from docker_guard.engine import Engine, Reply
 from docker_guard.engine_work import ENDING_SECONDS, MAKING_SECONDS, EngineWork
 from docker_guard.network_rules import judge_network
 from docker_guard.ownership import Owned, OwnedObjects
+from docker_guard.pinned_images import PinnedImages, missing
 from docker_guard.places import Places
 from docker_guard.policy import Policy
-from docker_guard.refusal import EngineDownError, Refusal, shown
+from docker_guard.refusal import EngineDownError, Refusal
 from docker_guard.session_networks import SessionNetworks
 from docker_guard.start_rules import judge_before_start
-from docker_guard.stream_bounds import Inputs, LogReaders
+from docker_guard.streams import Streams
 
 _JUDGED_SECONDS = 1.0
 """What was judged longer ago is judged again before it is done, if the allowlist has changed.
@@ -61,13 +60,12 @@ class Gate:
         self._deadlines = deadlines
         self._networks = SessionNetworks(engine, policy, deadlines, managers)
         self._places = Places(engine, policy, deadlines, self._networks)
-        self._log_readers = LogReaders(policy)
-        self._inputs = Inputs()
+        self._streams = Streams(engine, policy)
         self._making = EngineWork(policy, MAKING_SECONDS)
         self._ending = EngineWork(policy, ENDING_SECONDS, ending=True)
         self._listing = EngineWork(policy, ENDING_SECONDS)
         self._objects = OwnedObjects(engine)
-        self._image_configs: dict[str, Mapping[str, Any]] = {}
+        self._images = PinnedImages(engine, policy)
 
     async def ping(self, _: Asked) -> Answer:
         """Return whether the engine answers, the API version to use, and what memory the host can give."""
@@ -111,7 +109,7 @@ class Gate:
         assert isinstance(asked.body, CreateContainer)
         judged_at, allowlist = time.monotonic(), self._allowlist.current()
         draft = container_rules.judge_container(asked.body, allowlist, self._policy)
-        await self._image_config(draft.image, draft.named_by)
+        await self._images.config(draft.image, draft.named_by)
         name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
         async with self._places.for_container(draft, name) as network:
             body = container_rules.body_in_session(draft, network)
@@ -125,7 +123,7 @@ class Gate:
                 reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
             asked.objects += _made(reply)
         if reply.status == 404 and "image" in reply.message.lower():
-            raise _missing(draft.image)
+            raise missing(draft.image)
         return answers.answer_from(reply, asked.shows)
 
     async def create_network(self, asked: Asked) -> Answer:
@@ -179,7 +177,7 @@ class Gate:
         if found["State"]["Running"]:
             return Answer(304)
         image = allowlist.image(found["Image"], self._policy)
-        config = await self._image_config(image, image.row.id)
+        config = await self._images.config(image, image.row.id)
         judge_before_start(found, config, network, allowlist, self._policy)
         role = found["Config"]["Labels"][labels.ROLE]
         async with (
@@ -236,13 +234,12 @@ class Gate:
         """Read or follow the log of a session's container."""
         owned = await self._container(asked)
         query = {key: value for key, value in asked.query.items() if key != "details"}
-        reading = self._log_readers.reading(owned.id)
-        return await self._stream("GET", f"/containers/{owned.id}/logs", query, owned.id, reading)
+        return await self._streams.logs(owned.id, query)
 
     async def wait(self, asked: Asked) -> Answer:
         """Wait for a session's container; the answer's head is sent at once."""
         owned = await self._container(asked)
-        return await self._stream("POST", f"/containers/{owned.id}/wait", asked.query, owned.id)
+        return await self._streams.wait(owned.id, asked.query)
 
     async def attach(self, asked: Asked) -> Answer:
         """Open the standard input of a session's collector, if the allowlist grants it one."""
@@ -258,64 +255,15 @@ class Gate:
             raise Refusal("input", f"{image.name} takes no input")
         if not found["State"]["Running"]:
             raise Refusal("input", "the container does not run", 409)
-        async with AsyncExitStack() as exits:
-            exits.enter_context(self._inputs.writing(owned.id))
-            reply, sink = await exits.enter_async_context(self._engine.input_of(owned.id))
-            if reply.status != 101:
-                raise answers.refused_by_engine(reply, owned.id)
-            return Answer(101, sink=sink, exits=exits.pop_all())
+        return await self._streams.input(owned.id)
 
     async def events(self, asked: Asked) -> Answer:
         """Follow the events of the sessions' containers."""
-        theirs = json.loads(asked.query.get("filters", "{}"))
-        types = theirs.get("type", ["container"])
-        ours = {**theirs, "type": ["container"], "label": [labels.SESSION_ID, *theirs.get("label", ())]}
-        query = {key: asked.query[key] for key in ("since", "until") if key in asked.query}
-        query["filters"] = json.dumps(ours)
-        answer = await self._stream("GET", "/events", query, "")
-        assert answer.pieces is not None
-        pieces = answers.own_events(answer.pieces, wanted="container" in types)
-        return Answer(200, content_type=answers.JSON, pieces=pieces, exits=answer.exits)
-
-    async def _stream(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        own_id: str,
-        place: AbstractContextManager[None] | None = None,
-    ) -> Answer:
-        async with AsyncExitStack() as exits:
-            exits.enter_context(place or nullcontext())
-            response = await exits.enter_async_context(self._engine.stream(method, path, query))
-            if response.status != 200:
-                reply = Reply(response.status, await response.content.read(4096))
-                raise answers.refused_by_engine(reply, own_id)
-            content_type = answers.stream_type(response.headers.get("Content-Type", answers.JSON))
-            pieces: AsyncIterator[bytes] = response.content.iter_any()
-            # From here on closing it is the front door's task.
-            return Answer(200, content_type=content_type, pieces=pieces, exits=exits.pop_all())
+        return await self._streams.events(asked.query)
 
     async def _listed(self, path: str, query: Mapping[str, str]) -> Reply:
         async with self._listing.place():
             return await self._engine.call("GET", path, query)
-
-    async def _image_config(self, image: AllowedImage, named_by: str) -> Mapping[str, Any]:
-        """Return the image's configuration. Raises Refusal if it is not the pinned one, or may not run."""
-        identity = image.row.id
-        if named_by == image.name or identity not in self._image_configs:
-            reference = image.name if named_by == image.name else identity
-            reply = await self._engine.call("GET", f"/images/{reference}/json")
-            if reply.status != 200:
-                raise _missing(image)
-            found = reply.json()
-            if found["Id"] != identity:
-                raise Refusal("image", f"{image.name} is no longer the image that the allowlist pins")
-            config = found.get("Config") or {}
-            if faults := list(faults_of_image(config, self._policy)):
-                raise Refusal("image", f"{image.name} may not run: {'; '.join(faults)}")
-            self._image_configs[identity] = config
-        return self._image_configs[identity]
 
     def _changed_since(self, judged_at: float, allowlist: Allowlist) -> Allowlist | None:
         """Return what the allowlist is now, if a request was judged a while ago and by another one."""
@@ -349,7 +297,3 @@ def _made(reply: Reply) -> list[str]:
 def _own_filters(query: Mapping[str, str]) -> str:
     theirs = json.loads(query.get("filters", "{}"))
     return json.dumps({**theirs, "label": [labels.SESSION_ID, *theirs.get("label", ())]})
-
-
-def _missing(image: AllowedImage) -> Refusal:
-    return Refusal("image", f"the image {shown(image.name)} is not on this engine, and nothing is pulled")

@@ -1,6 +1,5 @@
 """Who a client is (Unix socket: peer credentials; TCP: address), and how much it may take."""
 
-import asyncio
 import os
 import socket
 import struct
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from docker_guard.leaving import Leaving
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 from docker_guard.turns import Turns
@@ -99,7 +99,7 @@ class Crowd:
             self._connections.give_back(peer.key, 1)
 
     @contextmanager
-    def share(self, peer: Peer, left: asyncio.Future[None]) -> Iterator["Share"]:
+    def share(self, peer: Peer, left: Leaving) -> Iterator["Share"]:
         """Count what one request takes, until its answer is written. `left`: see `Share.left`."""
         share = Share(peer.key, self._streams, self._bytes, self._turns, left)
         try:
@@ -111,9 +111,7 @@ class Crowd:
 class Share:
     """What one request takes of the guard; each method raises Refusal when it is too much."""
 
-    def __init__(
-        self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns, left: asyncio.Future[None]
-    ) -> None:
+    def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns, left: Leaving) -> None:
         self._key = key
         self._left = left
         self._turns = turns
@@ -128,8 +126,8 @@ class Share:
         return self._key
 
     @property
-    def left(self) -> asyncio.Future[None]:
-        """Return what is done when the client has ended its side of the connection."""
+    def left(self) -> Leaving:
+        """Return what notices that the client left."""
         return self._left
 
     def last(self) -> None:

@@ -10,6 +10,7 @@ import aiohttp
 
 from docker_guard.answers import Answer
 from docker_guard.audit_log import AuditLog
+from docker_guard.leaving import Leaving
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
 
@@ -17,6 +18,8 @@ PIECE_BYTES = 64 * 1024
 FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 """Raised by faults of the guard, and by engine answers in an unknown form."""
 _LINGER_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
+"""How often a client that has a long-lived answer is looked for, where its leaving shows in nothing else."""
 _LINGER_BYTES = 256 * 1024
 _LEAST_RATE = 256 * 1024
 """Bytes a second at which a client must read a long-lived answer while there is more of it."""
@@ -43,7 +46,7 @@ class ReplyWriter:
         self._writer.write(_head(answer.status, headers) + (b"" if head_only else answer.body))
         await self._drain()
 
-    async def stream(self, answer: Answer, left: asyncio.Future[None]) -> bool:
+    async def stream(self, answer: Answer, left: Leaving) -> bool:
         """Write a body of unknown length. Returns whether it was completed.
 
         A source that fails breaks the connection without the final chunk. So does a client that reads too
@@ -56,9 +59,10 @@ class ReplyWriter:
             self._writer.write(_head(answer.status, headers))
             await self._drain()
             pump = asyncio.create_task(self._pump(answer.pieces))
-            ends: set[asyncio.Future[Any]] = {pump, left}
+            ends: set[asyncio.Future[Any]] = {pump, left.noticed}
             try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                while not (pump.done() or left.has_happened()):
+                    await asyncio.wait(ends, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 return pump.done() and pump.result()
             finally:
                 pump.cancel()

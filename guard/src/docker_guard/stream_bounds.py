@@ -1,37 +1,37 @@
-"""Bounds the long-lived connections to one container: readers of its log, writers to its standard input."""
+"""Bounds the long-lived connections that cost much: readers of logs and events, writers to standard input."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
 _MOST_INPUTS, _MOST_COUNTED = 16, 1000
 
 
-class LogReaders:
-    """Bounds concurrent readers of one log.
+class Readers:
+    """Bounds concurrent readers of each of several things.
 
-    The engine keeps a rotated file for as long as anybody reads it: each reader can hold as much disk as the
-    log's ceiling.
+    Of a log, because the engine keeps a rotated file for as long as anybody reads it: each reader can hold as
+    much disk as the log's ceiling. Of events for one client, because each event is read once for each.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._most = policy.log_readers
+    def __init__(self, most: int, of_what: str) -> None:
+        self._most = most
+        self._of_what = of_what
         self._reading: Counter[str] = Counter()
 
     @contextmanager
-    def reading(self, container_id: str) -> Iterator[None]:
+    def reading(self, key: str) -> Iterator[None]:
         """Count a reader. Raises Refusal when there are too many."""
-        if self._reading[container_id] >= self._most:
-            raise Refusal("crowd", f"at most {self._most} readers of one log at a time; try again", 503)
-        self._reading[container_id] += 1
+        if self._reading[key] >= self._most:
+            raise Refusal("crowd", f"at most {self._most} readers of {self._of_what}; try again", 503)
+        self._reading[key] += 1
         try:
             yield
         finally:
-            self._reading[container_id] -= 1
-            self._reading += Counter()  # drops containers without readers
+            self._reading[key] -= 1
+            self._reading += Counter()  # drops what has no reader
 
 
 class Inputs:

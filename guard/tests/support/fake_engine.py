@@ -35,13 +35,15 @@ class FakeEngine:
     """How long a start, a stop, a removal, or the creation of a network takes."""
     under_way: int = 0
     most_under_way: int = 0
-    """How many creations, starts, stops and removals there are, and were at most."""
+    """How many creations, starts, stops, removals and searches of logs there are, and were at most."""
     list_seconds: float = 0.0
     """How old a listing is when it arrives."""
     loses_answers: bool = False
     """The connection of a start breaks; the start has not happened yet."""
     loses_creates: bool = False
     """The connection of a container's creation breaks; it has not happened yet."""
+    log_seconds: float = 0.0
+    """How long a log is searched for what a reader asked for."""
     log_lasts: bool = False
     """A log is followed until its reader goes."""
     inputs: dict[str, bytearray] = field(default_factory=dict)
@@ -313,13 +315,14 @@ class _Server:
     async def logs(self, request: web.Request) -> web.StreamResponse:
         self._thing(request)
         headers = {"Content-Type": "application/vnd.docker.multiplexed-stream"}
-        if self._engine.log_lasts:
-            response = web.StreamResponse(headers=headers)
-            await response.prepare(request)
-            while True:
-                await response.write(self._engine.log)
-                await asyncio.sleep(0.01)
-        return web.Response(body=self._engine.log, headers=headers)
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        async with self._engine.working(self._engine.log_seconds):
+            await response.write(self._engine.log)
+        while self._engine.log_lasts:
+            await asyncio.sleep(0.01)
+            await response.write(self._engine.log)
+        return response
 
     async def remove(self, request: web.Request) -> web.Response:
         identity = self._thing(request)["Id"]
