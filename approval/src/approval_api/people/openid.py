@@ -5,6 +5,7 @@ for accounts made at a sign-in there, never for another account of the same name
 """
 
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,12 +117,16 @@ class Identity:
 
 @dataclass(slots=True)
 class OpenIdProvider:
-    """The provider of the settings; its configuration and keys are fetched once an hour."""
+    """The provider of the settings; its configuration and keys are fetched once an hour.
+
+    So long trusted certificates are kept, too: to read them takes 10 ms, and anybody may begin a sign-in.
+    """
 
     settings: OpenIdSettings
     transport: httpx2.AsyncBaseTransport | None = None
     _discovery: _Discovery | None = field(default=None, init=False)
     _keys: KeySet | None = field(default=None, init=False)
+    _trusted: ssl.SSLContext | None = field(default=None, init=False)
     _asked_at: float = field(default=0.0, init=False)
 
     def _client(self, redirect_uri: str) -> Any:
@@ -133,6 +138,7 @@ class OpenIdProvider:
             code_challenge_method="S256",
             timeout=_SECONDS,
             follow_redirects=False,
+            verify=True if self._trusted is None else self._trusted,
             transport=self.transport,
             headers=HEADERS,
             event_hooks=HOOKS,
@@ -217,8 +223,14 @@ class OpenIdProvider:
             return self._discovery, self._keys
         issuer = self.settings.issuer
         try:
+            # A transport of tests has its own.
+            trusted = httpx2.create_ssl_context() if self.transport is None else None
             async with httpx2.AsyncClient(
-                timeout=_SECONDS, transport=self.transport, headers=HEADERS, event_hooks=HOOKS
+                timeout=_SECONDS,
+                verify=True if trusted is None else trusted,
+                transport=self.transport,
+                headers=HEADERS,
+                event_hooks=HOOKS,
             ) as http:
                 answer = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 discovery = read_model(_Discovery, answer.raise_for_status().content, BOUNDS)
@@ -232,6 +244,6 @@ class OpenIdProvider:
             ) from error
         if discovery.issuer != issuer:
             raise OpenIdError("the provider's issuer differs from APPROVAL_OIDC_ISSUER")
-        self._discovery = discovery
+        self._discovery, self._trusted = discovery, trusted
         self._asked_at = time.monotonic()
         return discovery, self._keys

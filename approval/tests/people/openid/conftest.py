@@ -30,5 +30,7 @@ async def api(settings, orchestrator, serving, provider):
 
 @pytest.fixture
 async def browser(api):
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as client:
         yield client

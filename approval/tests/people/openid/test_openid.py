@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import ssl
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -88,7 +89,9 @@ async def test_who_was_locked_out_here_stays_out(browser, engine):
 
 async def test_the_callback_works_once_and_in_its_own_browser(browser, api):
     _, back = await go(browser, "subject-1")
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as other:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as other:
         assert (await other.get(back)).status_code == 403
     assert (await browser.get(back)).status_code == 303
     assert (await browser.get(back)).status_code == 403
@@ -148,6 +151,14 @@ async def test_an_unreachable_provider_is_a_503(api, browser):
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:dryrun:problem:provider-unavailable")
 
 
+async def test_certificates_are_read_once_for_all_sign_ins(browser, monkeypatch):
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: read.append(1))
+    for _ in range(2):
+        await arrive(browser)
+    assert len(read) == 1
+
+
 async def test_a_provider_with_another_issuer_is_refused(api, browser, provider):
     def other(request):
         document = httpx2.get(provider + request.url.path).json()
@@ -186,7 +197,9 @@ async def test_first_sign_ins_at_the_same_moment_make_one_account(browser, engin
             await arrived.wait()
         return found
 
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as elsewhere:
         ways = [(each, (await go(each, "subject-1"))[1]) for each in (browser, elsewhere)]
         monkeypatch.setattr(repository, "find_subject", found_by_both)
         answers = await asyncio.gather(*(each.get(back) for each, back in ways))

@@ -20,7 +20,9 @@ async def test_roles_follow_the_provider_at_each_sign_in(browser, provider):
 
 
 async def test_a_role_withdrawn_at_the_provider_ends_logins_and_tokens_here(browser, api, provider, engine):
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as elsewhere:
         await arrive(elsewhere)
         token = await make_token(browser, await arrive(browser), "read", "run")
         assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
@@ -54,7 +56,9 @@ async def test_a_person_with_a_role_again_returns_without_the_old_tokens(browser
 async def test_a_role_lowered_at_the_provider_cuts_tokens_and_other_logins_from_then_on(
     browser, api, provider
 ):
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as elsewhere:
         with groups(provider, ["leads"]):
             await arrive(elsewhere)
             token = await make_token(browser, await arrive(browser), "read", "decide", "administer")
@@ -114,7 +118,9 @@ async def test_no_token_is_made_while_its_persons_roles_are_withdrawn(
     """It would count again once the provider gives them back."""
     csrf = await arrive(browser)
     removed = slow_after(tokens, "remove_all_of")
-    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+    async with httpx2.AsyncClient(
+        base_url=api.client.base_url, timeout=10, trust_env=False, verify=False
+    ) as elsewhere:
         with groups(provider, ["strangers"]):
             withdrawing = asyncio.create_task(elsewhere.get((await go(elsewhere, "subject-1"))[1]))
             await removed.wait()
