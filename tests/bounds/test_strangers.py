@@ -12,12 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 import pytest_asyncio
 import strangers
 from insiders import World
-from local_stack import open_stack
+from local_stack import open_stack, plain_client
 from quick_stack import QUICK
 
 # Alone: it measures how long others wait.
@@ -78,7 +77,7 @@ async def test_the_next_session_works(world: World) -> None:
 
 async def test_the_metrics_page_is_no_longer_for_it(world: World) -> None:
     """Labels are closed sets: what strangers invent makes no series."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+    async with plain_client(timeout=10) as client:
         for service in (world.stack.api, world.stack.orchestrator):
             page = (await client.get(f"{service.url}/metrics")).text
             assert len(page) < 200_000

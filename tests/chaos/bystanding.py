@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx2
 from fleet_world import FleetWorld
 from invariants import END_SECONDS, GONE_SECONDS
-from local_stack import API_TOKEN
+from local_stack import API_TOKEN, plain_client
 from parts import SESSION_SECONDS
 from world import World
 
@@ -125,7 +125,7 @@ async def _experiments(world: AnyWorld, name: str) -> list[dict[str, Any]] | Non
 
 async def _ask(world: AnyWorld, method: str, path: str, body: object = None) -> httpx2.Response | None:
     headers = {"Authorization": f"Bearer {API_TOKEN}"}
-    async with httpx2.AsyncClient(trust_env=False, timeout=8, headers=headers) as http:
+    async with plain_client(timeout=8, headers=headers) as http:
         try:
             url = f"{world.api_url}/api/v1/dryrun/experiments{path}"
             return await http.request(method, url, json=body)

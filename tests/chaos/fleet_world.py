@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx2
 from fleet_host import Host
 from fleet_lab import POOL, FleetLab, open_fleet
-from local_stack import ROOT, Stack, open_stack
+from local_stack import ROOT, Stack, open_stack, plain_client
 from parts import FAKETIME, SESSION_SECONDS
 from quick_stack import QUICK
 from world import Watched
@@ -115,7 +115,7 @@ class FleetWorld(Watched):
     async def checks(self) -> dict[str, str]:
         """Return what the orchestrator's readiness says; nothing while it does not answer."""
         try:
-            async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+            async with plain_client(timeout=5) as http:
                 found: dict[str, str] = (await http.get(f"{self.orchestrator_url}/readyz")).json()["checks"]
         except (httpx2.HTTPError, ValueError, KeyError):
             return {}

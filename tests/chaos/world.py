@@ -12,7 +12,7 @@ from types import MappingProxyType
 from uuid import UUID, uuid4
 
 import httpx2
-from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT
+from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT, plain_client
 from own_engine import OwnEngine
 from parts import Catalog, programs_of, wires_of
 from pydantic import SecretStr
@@ -112,7 +112,7 @@ class Watched:
     async def session(self, session_id: UUID) -> dict[str, object] | None:
         """Return what the API says of a session, None while it does not answer."""
         headers = {"Authorization": f"Bearer {API_TOKEN}"}
-        async with httpx2.AsyncClient(trust_env=False, timeout=5, headers=headers) as http:
+        async with plain_client(timeout=5, headers=headers) as http:
             try:
                 answer = await http.get(f"{self.api_url}/api/v1/dryrun/sessions/{session_id}")
             except httpx2.HTTPError:
@@ -131,7 +131,7 @@ class Watched:
         headers = {"Authorization": f"Bearer {API_TOKEN}"}
         async with (
             asyncio.timeout(seconds),
-            httpx2.AsyncClient(trust_env=False, timeout=8, headers=headers) as http,
+            plain_client(timeout=8, headers=headers) as http,
         ):
             while True:
                 with suppress(httpx2.HTTPError):
@@ -146,7 +146,7 @@ class Watched:
     async def orchestrator(self, path: str) -> httpx2.Response | None:
         """Ask the orchestrator directly; None while it does not answer."""
         headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}"}
-        async with httpx2.AsyncClient(trust_env=False, timeout=5, headers=headers) as http:
+        async with plain_client(timeout=5, headers=headers) as http:
             try:
                 return await http.get(f"{self.orchestrator_url}{path}")
             except httpx2.HTTPError:
@@ -155,7 +155,7 @@ class Watched:
     async def is_well(self) -> str:
         """Say what is lacking, "" when every part answers and knows the others."""
         try:
-            async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+            async with plain_client(timeout=5) as http:
                 for url in (self.api_url, self.orchestrator_url):
                     answer = await http.get(f"{url}/readyz")
                     if not answer.is_success or answer.json().get("status", "ready") != "ready":

@@ -10,11 +10,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx2
 import pytest
 import pytest_asyncio
 from event_ledger import require_every_event_once
-from local_stack import ORCHESTRATOR_TOKEN, Stack
+from local_stack import ORCHESTRATOR_TOKEN, Stack, plain_client
 from quick_stack import open_quick_stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
@@ -192,7 +191,7 @@ async def test_a_network_that_has_a_sessions_name_is_not_taken_over(stack: Stack
     session = uuid4()
     network = others.network(name=f"dryrun-{session}")
     headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "tests"}
-    async with httpx2.AsyncClient(base_url=stack.orchestrator.url, headers=headers, trust_env=False) as http:
+    async with plain_client(base_url=stack.orchestrator.url, headers=headers) as http:
         (await http.put(f"/sessions/{session}", json={"template": "quick"})).raise_for_status()
         while (shown := (await http.get(f"/sessions/{session}")).json())["phase"] != "ended":
             await asyncio.sleep(0.1)

@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 import yaml
 from approval_routes import OPEN, ROUTES
-from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT, Stack, open_stack
+from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT, Stack, open_stack, plain_client
 from openapi_rules import faults_of
 
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE
@@ -195,7 +194,7 @@ async def test_names_the_address_of_an_api_that_does_not_answer(user: User) -> N
 
 
 async def test_both_services_describe_themselves_in_openapi(user: User) -> None:
-    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+    async with plain_client(timeout=10) as http:
         for service in (user.stack.api, user.stack.orchestrator):
             # The orchestrator describes itself to whoever has its token.
             headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}"}
