@@ -38,9 +38,7 @@ async def _one_of(world: FleetWorld, chance: random.Random, *, workers: bool = T
 
 
 async def _end_guard(host: Host) -> None:
-    assert host.guard is not None
-    host.guard.kill()
-    await asyncio.to_thread(host.guard.wait, 20)
+    await asyncio.to_thread(host.end_guard, signal.SIGKILL)
 
 
 async def _end_engine(world: FleetWorld, host: Host) -> None:

@@ -28,10 +28,7 @@ def made(fleet: FleetLab) -> Iterator[list[tuple[Host, str, str]]]:
 
 @contextmanager
 def managers_guard_gone(fleet: FleetLab) -> Iterator[None]:
-    guard = fleet.manager.guard
-    assert guard is not None
-    guard.terminate()
-    guard.wait(20)
+    fleet.manager.end_guard()
     try:
         yield
     finally:

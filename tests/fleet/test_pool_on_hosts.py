@@ -207,9 +207,7 @@ def sessions_on(fleet: FleetLab) -> set[str]:
 @contextmanager
 def lost(fleet: FleetLab, host: Host) -> Iterator[None]:
     """Have power fail for the time of the block: guard, engine and containers are gone at once."""
-    assert host.guard is not None
-    host.guard.kill()
-    host.guard.wait(20)
+    host.end_guard(signal.SIGKILL)
     fleet.end_engine(host, signal.SIGKILL)
     fleet.end_containers(host)
     try:

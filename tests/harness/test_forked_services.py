@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from forked_services import FORGES
 from local_stack import ROOT
 
 from dryrun_local.machine.errors import ServiceDiedError
@@ -83,3 +87,29 @@ async def test_one_that_cannot_start_says_why_and_the_next_one_starts(tmp_path: 
             pass
     async with api(tmp_path, **SETTINGS) as child:
         assert is_there(child.pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes networks")
+def test_one_in_another_network_is_there_from_the_start(tmp_path: Path) -> None:
+    with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as other:
+        network = Path(f"/proc/{other.pid}/ns/net")
+        try:
+            while network.readlink() == Path("/proc/self/ns/net").readlink():
+                time.sleep(0.01)
+            command = (str(INSTALLED / "approval-api"), "serve")
+            child = FORGES.start(command, {**os.environ, **SETTINGS}, ROOT, tmp_path / "log", network)
+            assert Path(f"/proc/{child.pid}/ns/net").readlink() == network.readlink()
+            child.kill()
+            assert child.has_ended_within(10)
+        finally:
+            other.kill()
+
+
+def test_requests_at_the_same_moment_start_a_process_each(tmp_path: Path) -> None:
+    command = (str(INSTALLED / "docker-guard"), "--help")
+    with ThreadPoolExecutor() as pool:
+        logs = [tmp_path / str(number) for number in range(8)]
+        children = list(pool.map(lambda log: FORGES.start(command, os.environ, ROOT, log), logs))
+        assert all(child.has_ended_within(20) for child in children)
+    assert len({child.pid for child in children}) == 8
+    assert ["usage" in log.read_text() for log in logs] == [True] * 8

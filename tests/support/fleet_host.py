@@ -1,5 +1,6 @@
 """One host of a fleet on this machine: its engine, its guard, and how to reach both."""
 
+import signal
 import subprocess
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine_socket import EngineSocket
+from forked_services import ForkedProcess
 from local_stack import PATIENCE
 
 MANAGER: Final = "a"
@@ -35,7 +37,7 @@ class Host:
     folder: Path
     engine: subprocess.Popen[bytes] | None = None
     """None for the manager's, which runs already."""
-    guard: subprocess.Popen[bytes] | None = None
+    guard: subprocess.Popen[bytes] | ForkedProcess | None = None
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +66,23 @@ class Host:
     def guard_url(self) -> str:
         return f"tcp://{self.address}:{GUARD_PORT}"
 
+    def end_guard(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the guard, unless it has ended; kill it if it does not end within half a minute."""
+        if self.guard is None:
+            return
+        guard = self.guard
+        guard.send_signal(number)
+        if isinstance(guard, ForkedProcess):
+            if not guard.has_ended_within(30):
+                guard.kill()
+                assert guard.has_ended_within(10), f"the guard of {self.name} was killed, and goes on"
+            return
+        try:
+            guard.wait(30)
+        except subprocess.TimeoutExpired:
+            guard.kill()
+            guard.wait(10)
+
     def docker(self, *words: str, seconds: float = 60) -> str:
         """Run the docker command as the operator of this host."""
         return run("docker", "--host", self.docker_host, *words, seconds=seconds)
@@ -85,7 +104,12 @@ class Host:
     def _engine(self) -> closing[EngineSocket]:
         return closing(EngineSocket(self.docker_host.removeprefix("unix://")))
 
+    @property
+    def network(self) -> Path | None:
+        """The file that names this host's network; None for the one of whoever asks."""
+        return None if self.is_manager else Path("/run/netns") / self.namespace
+
     def inside(self, *command: str) -> list[str]:
         """Return a command that runs in this host's network."""
         # Not `ip netns exec`: that hides the cgroups.
-        return [*command] if self.is_manager else ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
+        return [*command] if self.network is None else ["nsenter", f"--net={self.network}", *command]

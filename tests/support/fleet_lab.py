@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from fleet_host import GUARD_PORT, MANAGER, Host, run
+from forked_services import FORGES
 from local_stack import PATIENCE, ROOT
 
 LAYERS: Final = Path("/run/layers")
@@ -153,15 +154,17 @@ class FleetLab:
         if host.name not in self.managers:
             options += ["--manager", self.manager.guard_url, "--manager-certs", str(certs / "manager")]
         guard = str(Path(sys.prefix) / "bin" / "docker-guard")
-        with host.log.open("wb") as log:
-            host.guard = subprocess.Popen(
-                host.inside(
-                    *(guard, "serve", "--docker", host.docker_host, "--policy", str(policy)),
-                    *("--allowlist", str(allowlist), *options),
-                ),
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **environment},
+        command = [guard, "serve", "--docker", host.docker_host, "--policy", str(policy)]
+        command += ["--allowlist", str(allowlist), *options]
+        host.log.write_bytes(b"")
+        if "LD_PRELOAD" in environment:
+            with host.log.open("ab") as log:
+                host.guard = subprocess.Popen(
+                    host.inside(*command), stdout=log, stderr=log, env={**os.environ, **environment}
+                )
+        else:
+            host.guard = FORGES.start(
+                command, {**os.environ, **environment}, Path.cwd(), host.log, host.network
             )
         self._until(lambda: '"serving"' in host.log.read_text(), f"the guard of {host.name}")
 
@@ -234,7 +237,7 @@ class FleetLab:
     def restart_guards(self, allowlist: Path) -> None:
         """Start every guard again, with the certificates and the policy of now."""
         for host in self.hosts.values():
-            _end(host.guard)
+            host.end_guard()
             self.start_guard(host, allowlist)
 
     # faults
@@ -270,7 +273,7 @@ class FleetLab:
     def close(self) -> None:
         """End what runs. Namespaces, cables and files go with the namespaces of `with-own-engine`."""
         for host in self.hosts.values():
-            _end(host.guard)
+            host.end_guard()
         for host in self.workers:
             _end(host.engine)
         with suppress(AssertionError):

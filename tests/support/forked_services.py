@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,18 +96,28 @@ class Forge:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, service_forge.__file__, *modules],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 start_new_session=True,
                 env=os.environ | ({"PYTHONPATH": str(folder)} if folder else {}),
             )
         self._requests.settimeout(_IMPORT_SECONDS)
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, streams: Sequence[int]
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        streams: Sequence[int],
+        network: Path | None = None,
     ) -> ForkedProcess:
-        """Start the program with these standard streams."""
+        """Start the program with these standard streams; in another network if one is named."""
         read, write = os.pipe2(os.O_CLOEXEC)
-        wanted = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        wanted = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "folder": str(folder),
+            "network": str(network or ""),
+        }
         try:
             socket.send_fds(self._requests, [json.dumps(wanted).encode()], [*streams, write])
             answer = self._requests.recv(4096).decode()
@@ -133,22 +144,29 @@ class Forges:
     def __init__(self) -> None:
         """Begin with none."""
         self._forges: dict[str, Forge] = {}
+        self._lock = threading.Lock()
 
     def start(
-        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        network: Path | None = None,
     ) -> ForkedProcess:
-        """Start a program of SERVICES, whose output is appended to `log`."""
+        """Start a program of SERVICES, whose output is appended to `log`; `network` is a namespace's file."""
         name = Path(command[0]).name
-        if name not in self._forges:
-            self._forges[name] = Forge(SERVICES[name])
-        try:
-            with open(os.devnull, "rb") as nothing, log.open("ab") as output:  # noqa: PTH123  # no file
-                streams = (nothing.fileno(), output.fileno(), output.fileno())
-                return self._forges[name].start(command, environment, folder, streams)
-        except OSError:
-            # A late answer would be taken for the next one's.
-            self._forges.pop(name).close()
-            raise
+        with self._lock:
+            if name not in self._forges:
+                self._forges[name] = Forge(SERVICES[name])
+            try:
+                with open(os.devnull, "rb") as nothing, log.open("ab") as output:  # noqa: PTH123  # no file
+                    streams = (nothing.fileno(), output.fileno(), output.fileno())
+                    return self._forges[name].start(command, environment, folder, streams, network)
+            except OSError:
+                # A late answer would be taken for the next one's.
+                self._forges.pop(name).close()
+                raise
 
     def close(self) -> None:
         """End them."""

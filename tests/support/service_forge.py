@@ -31,11 +31,11 @@ def main(modules: list[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, int] = {}
     while True:
-        ready, _, _ = select.select([requests, ended], [], [])
+        ready, _, _ = select.select([requests.fileno(), ended], [], [])
         if ended in ready:
             os.read(ended, 4096)
             _report_ended(running)
-        if requests not in ready:
+        if requests.fileno() not in ready:
             continue
         line, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST_BYTES, 4)
         if not line:
@@ -72,8 +72,12 @@ def _report_ended(running: dict[int, int]) -> None:
 
 
 def _become(wanted: dict[str, Any], streams: list[int]) -> None:
-    """Take the session, folder, environment, arguments and streams of a newly started process."""
+    """Take the session, network, folder, environment, arguments and streams of a newly started process."""
     os.setsid()
+    if wanted["network"]:
+        namespace = os.open(wanted["network"], os.O_RDONLY | os.O_CLOEXEC)
+        os.setns(namespace, os.CLONE_NEWNET)
+        os.close(namespace)
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
