@@ -27,7 +27,13 @@ from dryrun_local.system import processes
 from dryrun_local.system.processes import Program
 
 SERVICES = {
-    "approval-api": ("approval_api.main", "approval_api.server", "sqlalchemy.dialects.postgresql.asyncpg"),
+    "approval-api": (
+        "approval_api.main",
+        "approval_api.server",
+        "httpcore2",
+        "sqlalchemy.dialects.postgresql.asyncpg",
+        "analysed_routes",
+    ),
     "dryrun-orchestrator": ("dryrun_orchestrator.main",),
     "docker-guard": ("docker_guard.main", "docker_guard.serve"),
 }
