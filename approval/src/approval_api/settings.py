@@ -1,6 +1,5 @@
 """The operator's settings, read once at start from `APPROVAL_*` variables."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,15 +16,13 @@ from pydantic import (
 )
 
 from approval_api.identity.openid_settings import OpenIdSettings
+from approval_api.identity.program_token import ProgramToken
 from approval_api.identity.report_key import ReportKey
-from approval_api.identity.roles import Role
 from dryrun_contract.environment import ListenAddress, read_entries, read_settings
-from dryrun_contract.production import REPORTING_COLLECTOR
 from dryrun_serving.networks import Proxies
 from dryrun_serving.telemetry import CollectorUrl
 
 PREFIX = "APPROVAL_"
-MIN_TOKEN_CHARACTERS = 16
 
 
 class DatabaseSettings(BaseModel):
@@ -81,58 +78,6 @@ class RetentionPolicy:
     discoveries: timedelta | None = None
     """Discoveries of production that are gone and decided on; changes and scans."""
     audit: timedelta | None = None
-
-
-class ProgramToken(BaseModel):
-    """A token that an operator gave to a program, which has a name and roles and no account.
-
-    `collectors`: the names under which it may report to production.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    roles: frozenset[Role] = frozenset({Role.OPERATOR})
-    collectors: frozenset[str] = frozenset()
-    token: SecretStr
-
-    @classmethod
-    def parse(cls, entry: str) -> Self:
-        """Read `name:token`, `name/role+role:token` or `name/role+role/collector+collector:token`.
-
-        Raises ValueError.
-        """
-        who, separator, token = entry.partition(":")
-        name, slash, rest = who.strip().partition("/")
-        roles, names_collectors, collectors = rest.partition("/")
-        if not separator or not name:
-            raise ValueError(
-                "expected name:token, name/role+role:token or name/role+role/collector+collector:token, "
-                "comma separated"
-            )
-        if len(token.strip()) < MIN_TOKEN_CHARACTERS:
-            # What stands before the colon may be the token: of an entry written backwards, or cut at a comma.
-            whose = repr(name) if len(who) < MIN_TOKEN_CHARACTERS else "an entry, after its colon,"
-            raise ValueError(f"the token of {whose} is shorter than {MIN_TOKEN_CHARACTERS} characters")
-        shown = _quoted(name)
-        unknown = sorted(set(roles.split("+")) - set(Role)) if slash else []
-        if unknown:
-            raise ValueError(f"{shown} has no known role {_quoted(unknown[0])}; roles are {', '.join(Role)}")
-        if not name.isascii() or not name.isprintable():
-            raise ValueError(f"the name {shown} is sent in a header; use printable ASCII")
-        chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
-        as_collectors = frozenset(collectors.split("+")) if names_collectors else frozenset[str]()
-        wrong = sorted(each for each in as_collectors if not re.fullmatch(REPORTING_COLLECTOR, each))
-        if wrong:
-            raise ValueError(
-                f"{shown} names {_quoted(wrong[0])}, which is not a collector's name: {REPORTING_COLLECTOR}"
-            )
-        return cls(name=name, token=SecretStr(token.strip()), collectors=as_collectors, **chosen)
-
-
-def _quoted(part: str) -> str:
-    """Return a part of an entry as errors show it: not at all if it is long enough to be a token."""
-    return repr(part) if len(part) < MIN_TOKEN_CHARACTERS else "(not shown, since it is as long as a token)"
 
 
 class Settings(DatabaseSettings):

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from approval_api.access.standing import Standing
+from approval_api.identity.program_token import ProgramToken
 from approval_api.identity.roles import Role
-from approval_api.settings import ProgramToken
 
 DAYS = timedelta(days=7)
 

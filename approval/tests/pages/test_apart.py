@@ -10,7 +10,7 @@ from stored_check import store_check
 from wanted_rule import RULE
 
 from approval_api.app import create_app
-from approval_api.settings import ProgramToken
+from approval_api.identity.program_token import ProgramToken
 
 DRYRUN_MARK = "marked-as-rehearsal"
 PRODUCTION_MARK = "marked-as-production"

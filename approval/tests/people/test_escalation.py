@@ -5,8 +5,8 @@ from approval_routes import BODIES, PATH_VALUES, ROUTES
 from sqlalchemy import text
 
 from approval_api.app import create_app
+from approval_api.identity.program_token import ProgramToken
 from approval_api.identity.roles import LOGIN_ONLY, SCOPES, Permission, Role
-from approval_api.settings import ProgramToken
 
 PROOFS = {
     "people": "id, name, roles, active, password_hash, issuer, subject, confirmed_at",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.access.credentials import ProgramTokens
 from approval_api.app import create_app
 from approval_api.database import watching
-from approval_api.settings import ProgramToken
+from approval_api.identity.program_token import ProgramToken
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem
 
 ROUTES = [

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from approval_api.identity.person import PROGRAM_PREFIX, Person, Proof
+from approval_api.identity.program_token import ProgramToken
 from approval_api.identity.roles import SCOPES, permissions_of
 from approval_api.people.secret_values import digest
-from approval_api.settings import ProgramToken
 
 _LOOKED_UP_AT_ONCE = 3
 _REMEMBERED_SECONDS = 600.0

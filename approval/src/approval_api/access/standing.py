@@ -6,9 +6,9 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.identity.person import PROGRAM_PREFIX
+from approval_api.identity.program_token import ProgramToken
 from approval_api.identity.roles import Permission, permissions_of
 from approval_api.people.repository import roles_in_force
-from approval_api.settings import ProgramToken
 
 
 class Standing:
