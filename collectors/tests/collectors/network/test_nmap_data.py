@@ -160,6 +160,14 @@ def test_no_product_is_called_an_early_version_since_later_ones_may_answer_the_s
     assert later in amended.splitlines()
 
 
+def test_a_refusal_of_every_program_in_go_is_not_explained_by_two_of_them():
+    row = rb"match http m|^HTTP/1\.0 404 Not Found\r\n\r\n404 page not found\n| p|Golang net/http server|"
+    amended = amend_probes(
+        PROBES + row + b" i/Go-IPFS json-rpc or InfluxDB API/ cpe:/a:golang:go/\n", 1500, 3000
+    )
+    assert row + b" cpe:/a:golang:go/" in amended.splitlines()
+
+
 def test_knows_a_broker_by_the_header_that_it_wants():
     probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP GetRequest")[2].partition(b"\nProbe")[0]
     pattern = re.search(rb"^match amqp m\|(.*)\|s$", probe, re.MULTILINE)[1]

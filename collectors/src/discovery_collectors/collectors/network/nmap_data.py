@@ -65,6 +65,8 @@ Hickory's refusal is taken for NSD's, and Knot Resolver's for Unbound's."""
 _OR_EARLIER = re.compile(rb"^((?:soft)?match .*?) v/[^/\n]{1,40} or earlier/", re.MULTILINE)
 """Up to which version a product answers so: as far as nmap knew when the line was written. MariaDB 11.8
 refuses a host as 10.3.23 did (measured)."""
+_ANY_GO = b" i/Go-IPFS json-rpc or InfluxDB API/"
+"""How nmap explains a refusal that every program in Go may send: DNS and ACME servers, exporters."""
 _EXCLUDED = re.compile(rb"^Exclude T:(?=9100-9107$)", re.MULTILINE)
 _SPARED = b"".join(b"%d-%d," % (each.start, each.stop - 1) for each in SPARED)
 _AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
@@ -219,6 +221,7 @@ def amend_probes(
     follow it until the next `Probe` line.
     """
     probes = _EXCLUDED.sub(b"Exclude T:" + _SPARED, probes, count=1)
+    probes = probes.replace(_ANY_GO, b"")
     for each in _OF_ALL_PROBES:
         probes = each.correct(probes)
     starts = [each for each in _PROBE.finditer(probes) if not each.start() or probes[each.start() - 1] == 10]

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
-from discovery_collectors.collectors.network.second_opinion.page_names import states, versioned
+from discovery_collectors.collectors.network.second_opinion.page_names import described, states, versioned
 
 
 def page(body: str, status: int = 200, header: str = "") -> HttpAnswer:
@@ -74,6 +74,28 @@ def test_a_login_names_what_it_is_for_as_a_title_does(realm, product):
 )
 def test_a_header_called_after_a_product_states_its_version(header, stated):
     assert versioned(page("", 200, header + "\r\n")) == stated
+
+
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        ('"title":"Order Desk","version":"2.3.1"', ("Order Desk", "2.3.1")),
+        (
+            '"title":"Frob","description":"\\"version\\":\\"9\\"","contact":{"name":"x"},"version":"v1.4"',
+            ("Frob", "1.4"),
+        ),
+        ('"title":"Order Desk","version":"latest"', ("Order Desk", "")),
+        # What FastAPI calls an application that has no name, and what names nothing.
+        ('"title":"FastAPI","version":"0.1.0"', ("", "")),
+        ('"title":"API","version":"1.0"', ("", "")),
+        ('"title":"My service","version":"1.0"', ("", "")),
+        ('"title":"","version":"1.0"', ("", "")),
+    ],
+)
+def test_an_interface_that_is_described_names_its_program(info, named):
+    assert described(page(f'{{"openapi":"3.1.0","info":{{{info}}},"paths":{{}}}}')) == named
+    assert described(page(f'<p>{{"openapi":"3.1.0","info":{{{info}}},"paths":{{}}}}')) == ("", "")
+    assert described(page(f'{{"interfaces":[{{"openapi":"3.1.0","info":{{{info}}}}}]}}')) == ("", "")
 
 
 @pytest.mark.parametrize("body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000])

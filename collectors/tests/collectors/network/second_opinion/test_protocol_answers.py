@@ -229,6 +229,12 @@ def test_an_answer_may_begin_with_a_short_question():
     assert protocol_questions.read(zookeeper, refusal) == Finding("zookeeper", "Zookeeper")
 
 
+def test_a_console_that_greets_and_repeats_the_question_speaks_another_protocol():
+    xmpp = protocol_questions.named("xmpp")
+    console = b"Welcome to the OsmoMGW VTY interface\r\n\r\nOsmoMGW> " + xmpp.send[0]
+    assert protocol_questions.read(xmpp, console) is None
+
+
 def test_mongodb_answers_the_request_that_was_sent():
     mongodb = protocol_questions.named("mongodb")
     head = struct.pack("<IIII", 100, 5, 1, 2013)

@@ -176,3 +176,35 @@ async def test_a_program_under_a_path_of_its_own_is_found_three_redirects_on():
     async with listening(paths(pages, [])) as number:
         found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
     assert found.product == "Prometheus"
+
+
+async def test_what_waits_for_a_debugger_states_its_version():
+    refusal = b"400 Bad Request\r\n\r\nWebSockets request was expected\r\n"
+    version = b'200 OK\r\n\r\n{\n  "Browser": "node.js/v20.19.2",\n  "Protocol-Version": "1.1"\n} '
+    async with listening(paths({b"/": refusal, b"/json/version": version}, [])) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert (found.product, found.version) == ("Node.js inspector", "20.19.2")
+
+
+FASTAPI = {
+    b"/": b'404 Not Found\r\nServer: uvicorn\r\n\r\n{"detail":"Not Found"}',
+    b"/openapi.json": (
+        b'200 OK\r\nServer: uvicorn\r\n\r\n{"openapi":"3.1.0","info":{"title":"Orders","version":"2.3"}}'
+    ),
+}
+
+
+async def test_an_application_of_fastapi_is_called_what_its_description_does():
+    async with listening(paths(FASTAPI, [])) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert found == Finding("http", "Orders", "2.3", "Uvicorn")
+
+
+@pytest.mark.parametrize("body", [b"Not Found", b'{"detail":"Not found."}'])
+async def test_nobody_else_is_asked_for_a_description(body):
+    asked = []
+    pages = FASTAPI | {b"/": b"404 Not Found\r\nServer: uvicorn\r\n\r\n" + body}
+    async with listening(paths(pages, asked)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert found.product == "Uvicorn"
+    assert b"/openapi.json" not in asked

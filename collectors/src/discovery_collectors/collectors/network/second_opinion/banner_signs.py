@@ -17,8 +17,9 @@ class BannerSign(NamedTuple):
     name: str
     """The protocol as nmap calls it."""
     product: str
+    """Of a sign that several products have, what they have in common."""
     pattern: bytes
-    """With a group `version` where the banner states it."""
+    """With a group `version` where the banner states it, and `product` where it states that."""
     ask: str = ""
     """The protocol question that reveals more; a row of `protocol_table`."""
 
@@ -153,6 +154,11 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign(
         "pgbackrest", "pgBackRest", rb'\{"name":"pgBackRest","service":"\w{1,20}","version":"' + _VERSION
     ),
+    # Osmocom's programs (libosmocore, "VTY").
+    BannerSign("osmo-vty", "Osmocom", rb"Welcome to the (?P<product>Osmo\w{2,20}) VTY interface\r\n"),
+    BannerSign("unison", "Unison", rb"Unison " + _VERSION + rb" with OCaml"),
+    # Version 100 of OMAPI and the size of its headers (ISC DHCP, omapip/protocol.c).
+    BannerSign("omapi", "ISC DHCP", rb"\0\0\0\x64\0\0\0\x18$"),
     BannerSign("zebra", "", rb"Vty password is not set\.\r\n"),
     BannerSign("frr-vty", "FRRouting", rb"\r?\n?Hello, this is FRRouting \(version " + _VERSION),
     # The version of the protocol, and a key of 32 bytes.
@@ -173,6 +179,9 @@ _ROWS: tuple[BannerSign, ...] = (
         "ecFlow",
         rb' {0,10}\d{1,9}\{\n"\d{1,3}ServerToClientResponse"[\s\S]{0,500}?Server:[^\s"]{1,100} \(' + _VERSION,
     ),
+    BannerSign("pen-control", "Pen load balancer", rb"do_cmd: ignoring command starting with 'GET'\n"),
+    # Version 502 of its protocol, and the type of a refusal.
+    BannerSign("pyro", "Pyro", rb"PYRO\x01[\xf6-\xff]\x03"),
     BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),
     BannerSign("memcached", "", rb"(?:ERROR\r\n){1,4}$", "version"),
     BannerSign("memcached", "Memcached", rb"(?:CLIENT_ERROR unauthenticated\r\n){1,4}$"),
@@ -237,5 +246,8 @@ def recognise(content: bytes) -> tuple[BannerSign, str] | None:
     for sign, pattern in SIGNS:
         fits = pattern.match(content)
         if fits is not None:
-            return sign, (fits.groupdict().get("version") or b"").decode("ascii", "replace")
+            stated = {
+                name: (text or b"").decode("ascii", "replace") for name, text in fits.groupdict().items()
+            }
+            return sign._replace(product=stated.get("product") or sign.product), stated.get("version", "")
     return None

@@ -13,7 +13,8 @@ from discovery_collectors.collectors.network.second_opinion.http_signs import (
     SIGNS,
     HttpSign,
 )
-from discovery_collectors.collectors.network.second_opinion.page_names import states, versioned
+from discovery_collectors.collectors.network.second_opinion.openstack_names import openstack
+from discovery_collectors.collectors.network.second_opinion.page_names import described, states, versioned
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 
 _ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
@@ -21,6 +22,9 @@ _ELSEWHERE = ("/metrics", "/version", "/v2/", "/status")
 Kubernetes, container registries, status pages."""
 _OF_BARE = ("/adv",)
 """Path requested of a server whose first page has no header but its length: Tang's keys."""
+_FASTAPI_NOT_FOUND = '{"detail":"Not Found"}'
+_DESCRIPTION = "/openapi.json"
+"""Where FastAPI's applications describe their interface, unless told otherwise, and state their name."""
 _NO_REQUEST = b"\r\n\r\n"
 _SHORT_PAGE = 200
 _REDIRECTS = 3
@@ -55,7 +59,7 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
         led_to = HttpAnswer.read((await ask_page(questioner, path)).content) or led_to
         found = await _named(questioner, led_to)
     if found is None and _says_nothing(page):
-        for path in _OF_BARE if page.headers.keys() <= {"content-length"} else _ELSEWHERE:
+        for path in _elsewhere(page):
             found = await _ask_named(questioner, path)
             if found is not None:
                 break
@@ -93,7 +97,11 @@ async def _named(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | 
             return sign.product, version or await _version(questioner, page, sign, version_pattern)
     if named_by_server:
         return server, server_version
+    if service := openstack(page):
+        return service, ""
     stated = versioned(page)
+    if not any(stated):
+        stated = described(page)
     return stated if any(stated) else await _scraped(questioner, page)
 
 
@@ -132,6 +140,13 @@ def _library(page: HttpAnswer) -> tuple[str, str]:
     if made_with.lower() == "php":
         return "PHP cli server", version
     return ("Golang net/http server", "") if page.body == _GO_NOT_FOUND else ("", "")
+
+
+def _elsewhere(page: HttpAnswer) -> tuple[str, ...]:
+    """Return the paths at which a server whose first page says nothing may name itself."""
+    if page.headers.keys() <= {"content-length"}:
+        return _OF_BARE
+    return (_DESCRIPTION, *_ELSEWHERE) if page.body == _FASTAPI_NOT_FOUND else _ELSEWHERE
 
 
 def _says_nothing(page: HttpAnswer) -> bool:

@@ -176,6 +176,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("PowerDNS Recursor", "title", r"^PowerDNS Recursor"),
     HttpSign("dnsdist", "title", r"^dnsdist"),
     HttpSign("Knot Resolver", "title", r"^kresd @ "),
+    HttpSign("dnss", "title", r"^dnss @"),
     # Of the three that ask in this name, it alone writes the scheme in lower case.
     HttpSign("dnsdist", "www-authenticate", r'^(?-i:basic) realm="PowerDNS"'),
     HttpSign("PowerDNS", "www-authenticate", r'realm="PowerDNS"'),
@@ -236,9 +237,6 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
     HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
     # Clouds, storage and backup.
-    HttpSign("OpenStack Placement", "openstack-api-version", r"^placement \d"),
-    HttpSign("OpenStack Nova", "openstack-api-version", r"^compute \d"),
-    HttpSign("OpenStack Keystone", "json", r'"application/vnd\.openstack\.identity-v\d'),
     HttpSign(
         "OpenStack Swift",
         "x-trans-id",
@@ -262,6 +260,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Monero", "server", r"^Epee-based", _IN_JSON, "/get_info"),
     HttpSign("ntfy", "body", r"\A<html><body> ntfy web root: "),
     HttpSign("ntfy", "text", r"^# TYPE ntfy_\w{1,40} "),
+    HttpSign("StayRTR", "text", r"^# TYPE rpki_vrps gauge$"),
     HttpSign("Sipwise rtpengine", "text", r"^# TYPE rtpengine_sessions gauge$"),
     HttpSign("CFSSL", "body", r"<title>CFSSL</title>[\s\S]{0,1500}?<script src=\"/assets/cfssl\.js\""),
     HttpSign("Matrix Synapse", "server", rf"^Synapse/{_VERSION}"),
@@ -322,6 +321,15 @@ _ROWS: tuple[HttpSign, ...] = (
         r"\A<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
         r"The requested URL was not found\n</BODY></HTML>\n?\Z",
     ),
+    # What listens for its debugger (`--inspect`); Chrome and Deno call themselves otherwise.
+    HttpSign(
+        "Node.js inspector",
+        "body",
+        r"\AWebSockets request was expected\s{0,4}\Z",
+        rf'"Browser"\s{{0,4}}:\s{{0,4}}"node\.js/{_VERSION}"',
+        "/json/version",
+    ),
+    HttpSign("R plumber", "json", r'\A\{"error":\[?"404 - Resource Not Found"\]?\}\Z'),
     HttpSign("Puma httpd", "body", r"\APuma caught this error: "),
     # The script by which the browser follows what is written; a site that is published has none.
     HttpSign(

@@ -22,6 +22,15 @@ _VERSIONED = re.compile(
 _NUMBER = re.compile(r"v?(?P<version>\d{1,4}\.\d[\w.+~-]{0,30})$")
 _REALM = re.compile(r"\brealm=\"(?P<realm>[^\"]{1,80})\"", re.IGNORECASE)
 """What a login is for (RFC 9110, section 11.5), which many programs fill in with their name."""
+_DESCRIBED = re.compile(
+    r"\{\s{0,8}\"openapi\"\s{0,4}:\s{0,4}\"3\.[\d.]{1,6}\",\s{0,8}\"info\"\s{0,4}:\s{0,4}\{\s{0,12}"
+    r"\"title\"\s{0,4}:\s{0,4}\"(?P<product>[^\"\\]{1,80})\""
+)
+"""The beginning of an interface's description (OpenAPI 3, "Info Object"); it may be too long to be read."""
+_DESCRIBED_VERSION = re.compile(r"(?<!\\)\"version\"\s{0,4}:\s{0,4}\"v?(?P<version>\d[\w.+~-]{0,30})\"")
+_DESCRIBED_CHARACTERS = 4000
+_UNNAMED = "FastAPI"
+"""The title, with a version of its own, of an application that was given none."""
 _SOFTWARE = re.compile(
     r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|gateway|"
     r"interface|management|manager|monitor|proxy|queue|registry|repositor\w+|resolver|server|status|tracker|"
@@ -48,6 +57,15 @@ def versioned(page: HttpAnswer) -> tuple[str, str]:
     return "", ""
 
 
+def described(page: HttpAnswer) -> tuple[str, str]:
+    """Return product and version by the description of a program's interface."""
+    info = _DESCRIBED.match(page.part("json"))
+    if info is None or info["product"] == _UNNAMED or not _is_name(info["product"]):
+        return "", ""
+    version = _DESCRIBED_VERSION.search(page.body, info.end(), info.end() + _DESCRIBED_CHARACTERS)
+    return info["product"], version["version"] if version is not None else ""
+
+
 def states(page: HttpAnswer) -> tuple[str, str]:
     """Return product and version by the page's signature, title or realm; empty where none states them."""
     signed = _SIGNATURE.search(page.body[-_SIGNED_CHARACTERS:]) if page.status >= 400 else None
@@ -57,10 +75,11 @@ def states(page: HttpAnswer) -> tuple[str, str]:
         return "", ""
     realm = _REALM.search(page.headers.get("www-authenticate", ""))
     for part in (*_PART.split(page.title), realm["realm"] if realm is not None else ""):
-        if _SOFTWARE.search(part) and not _NO_NAME.match(part) and _is_short(part):
+        if _SOFTWARE.search(part) and _is_name(part):
             return part, ""
     return "", ""
 
 
-def _is_short(part: str) -> bool:
-    return 3 <= len(part) <= _TITLE_CHARACTERS and len(part.split()) <= _TITLE_WORDS and part[0].isalpha()
+def _is_name(part: str) -> bool:
+    is_short = 3 <= len(part) <= _TITLE_CHARACTERS and len(part.split()) <= _TITLE_WORDS
+    return is_short and part[0].isalpha() and _NO_NAME.match(part) is None

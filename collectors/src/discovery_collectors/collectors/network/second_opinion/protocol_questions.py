@@ -12,7 +12,7 @@ _PATTERNS = {reading: re.compile(reading.pattern) for question in QUESTIONS for 
 
 _STEPS = (1, 10, 10000)
 _TELLING_BYTES = 8
-"""An honest answer may begin with a shorter question: `srvr is not executed because …`."""
+"""An honest answer may hold a shorter question: `srvr is not executed because …`."""
 
 
 def named(name: str) -> ProtocolQuestion | None:
@@ -53,9 +53,9 @@ def _is_beside(port: int, usual: frozenset[int]) -> bool:
 def read(question: ProtocolQuestion, content: bytes) -> Finding | None:
     """Return the protocol that the answer shows, with product and version where it names them.
 
-    None when the answer is of another protocol, or the question sent back.
+    None when the answer is of another protocol, or repeats the question, as consoles do.
     """
-    if any(content.startswith(sent) for sent in question.send if len(sent) >= _TELLING_BYTES):
+    if any(sent in content for sent in question.send if len(sent) >= _TELLING_BYTES):
         return None
     for reading in question.readings:
         fits = _PATTERNS[reading].search(content)
