@@ -76,7 +76,8 @@ def import_network(
         raise typer.BadParameter(f"{printable(bundles[0].name)} is a bundle, which is imported alone")
     if is_bundle(tuple(files)):
         if plan or all_hosts or keep_names or seed or name or file_format:
-            raise typer.BadParameter("a bundle is installed as it is; leave the other options out")
+            what = f"{printable(files[0].name)} is a bundle, which is installed as it is"
+            raise typer.BadParameter(f"{what}; leave the other options out")
         run_work(
             lambda here: import_bundle(
                 here.installation, here.screen, files[0], sha256=sha256, replace=replace

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,21 @@ def test_an_inventory_is_no_bundle(tmp_path: Path) -> None:
     assert not moving.is_bundle((table,))
     assert not moving.is_bundle((tmp_path / "none",))
     assert not moving.is_bundle((tmp_path,))
+
+
+@pytest.mark.parametrize(
+    ("first", "is_one"),
+    [
+        ("scan.xml", False),
+        ("export/replica.json", False),
+        ("replica.json", True),
+        ("index.json", True),
+        (f"blobs/sha256/{64 * '0'}", True),
+    ],
+)
+def test_only_a_tar_that_begins_as_a_bundle_is_one(tmp_path: Path, first: str, is_one: bool) -> None:
+    packed = tmp_path / "packed.tar"
+    with tarfile.open(packed, "w") as tar:
+        tar.addfile(tarfile.TarInfo(first))
+    assert moving.is_bundle((packed,)) is is_one
+    assert not moving.is_bundle((packed, packed))

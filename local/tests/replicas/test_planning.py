@@ -301,11 +301,11 @@ def test_an_unknown_format_is_refused_with_those_that_are_known(installation, ta
 
 
 def test_every_fault_of_the_files_is_in_the_message(installation, table):
-    table.write_text("host,port\na,0\nb,70000\n")
+    table.write_text("host,port\na,x\nb,70000\n")
     with pytest.raises(ImportRefusedError) as error:
         plan_replica(installation, ImportOptions((table,), "acme"))
-    assert "hosts.csv:2: '0' is not a port" in str(error.value)
-    assert "hosts.csv:3: '70000' is not a port" in str(error.value)
+    assert "hosts.csv:2: 'x' in the column 'port' is not a port" in str(error.value)
+    assert "hosts.csv:3: '70000' in the column 'port' is not a port" in str(error.value)
 
 
 def test_kept_names_are_said(installation, table):

@@ -71,17 +71,38 @@ def test_what_a_scan_found_counts_more_than_software_under_services():
         assert host.services[0].version == "10.2"
 
 
-@pytest.mark.parametrize("column", ["cpe", "banner"])
-def test_a_row_that_says_more_than_its_port_is_no_guess(column):
-    table = f"host,ip,port,{column}\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n"
-    inventory = read(table)
-    assert not any("only the port" in note for note in notes(inventory))
+GUESSED = "services that nobody names, guessed by the number of their port"
+
+
+def test_a_row_that_says_more_than_its_port_is_no_guess():
+    inventory = read("host,ip,port,cpe\na,10.0.0.1,25,cpe:/a:exim:exim:4.98\n")
+    assert GUESSED not in notes(inventory)
     assert inventory.hosts[0].services[0].name is None
+
+
+def test_a_port_whose_banner_nobody_reads_is_guessed_by_its_number_and_called_a_guess():
+    inventory = read("host,ip,port,banner\na,10.0.0.1,25,ready\nb,10.0.0.2,7777,ready\n")
+    [[smtp], [other]] = [host.services for host in inventory.hosts]
+    assert (smtp.name, smtp.product, smtp.confidence, other.name) == ("smtp", None, 0.3, None)
+    assert notes(inventory)[GUESSED] == 1
+
+
+def test_what_a_banner_shows_of_the_protocol_counts_more_than_the_number_of_its_port():
+    inventory = read("host,ip,port,banner\na,10.0.0.1,25,SSH-2.0-x\n", named_by=lambda _: Greeted("ssh"))
+    [service] = inventory.hosts[0].services
+    assert (service.name, service.product, service.confidence) == ("ssh", None, 0.8)
+    assert not {GUESSED, "services that their banners identify"} & {*notes(inventory)}
+
+
+def test_what_somebody_says_is_spoken_counts_more_than_a_banner_without_a_product():
+    table = "host,ip,port,service,banner\na,10.0.0.1,25,submission,220 x\n"
+    [service] = read(table, named_by=lambda _: Greeted("ftp")).hosts[0].services
+    assert (service.name, service.confidence) == ("smtp", 1.0)
 
 
 def test_what_has_a_title_speaks_http_whatever_its_port_is_for():
     inventory = read("host,ip,port,title\na,10.0.0.1,5432,Grafana\n")
-    assert not any("only the port" in note for note in notes(inventory))
+    assert GUESSED not in notes(inventory)
     assert inventory.hosts[0].services[0].name == "http"
 
 
@@ -146,7 +167,7 @@ def test_a_banner_identifies_what_no_file_names_a_product_of():
             ("", "Hello"),
         )
     }
-    assert [*labels.values()] == ["OpenSSH 9.2p1", "nginx", "unknown"]
+    assert [*labels.values()] == ["OpenSSH 9.2p1", "nginx", "ssh"]
     known = read(table.format("", "SSH-2.0-OpenSSH_9.2p1"), named_by=named_by)
     assert notes(known)["services that their banners identify"] == 1
 
@@ -166,3 +187,40 @@ def test_a_banner_beside_several_ports_identifies_none_of_them():
     ]
     said = "banners of a row with several ports, which does not say whose they are, left out"
     assert notes(inventory)[said] == 1
+
+
+def by_banner(greeting: str) -> Greeted | None:
+    return Greeted("ssh", greeting.partition(" ")[0], None) if " SSH" in greeting else None
+
+
+def test_banners_that_contradict_each_other_are_named_with_their_line():
+    rows = ["OpenSSH SSH", "OpenSSH SSH again", "Dropbear SSH", "nobody reads this", ""]
+    table = "host,port,banner\n" + "".join(f"a,22,{banner}\n" for banner in rows)
+    inventory = read(table, named_by=by_banner)
+    assert [each.split(" ")[0] for each in inventory.contradicting] == ["file1:4:"]
+    assert inventory.hosts[0].services[0].product == "OpenSSH"
+
+
+def test_a_banner_that_contradicts_the_product_beside_it_is_named():
+    table = "host,port,product,banner\na,22,nginx,\na,22,,OpenSSH SSH\n"
+    assert "file1:3" in read(table, named_by=by_banner).contradicting[0]
+    [note] = [
+        each
+        for each in notes(
+            read(
+                "host,ip,port,product\na,10.0.0.1,22,nginx\n",
+                "host,ip,port,banner\na,10.0.0.1,22,OpenSSH SSH\n",
+                named_by=by_banner,
+            )
+        )
+        if each.startswith("files contradict each other:")
+    ]
+    assert "nginx of file 1 counts, not OpenSSH of file 2" in note
+
+
+def test_a_scan_that_lists_a_port_twice_with_two_products_names_the_second_line():
+    probed = 'name="http" product="{}" method="probed" conf="10"'
+    scan = SCAN.format(args="nmap -sV", service=probed.format("nginx"))
+    host = scan[scan.index("<host>") : scan.index("<runstats>")]
+    twice = scan.replace("<runstats>", "\n" + host.replace("nginx", "Apache httpd") + "<runstats>")
+    assert [each.split(" ")[0] for each in read(twice).contradicting] == ["file1:3:"]

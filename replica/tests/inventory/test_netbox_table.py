@@ -31,5 +31,5 @@ def test_a_table_of_newer_versions_has_protocol_and_port_in_one_cell():
 
 def test_a_cell_that_runs_two_ports_together_is_a_fault_and_no_third_port():
     for cell in ("53udp/53", "443tcp/80"):
-        with pytest.raises(InventoryError, match=rf"file1:2: '{cell}' is not a port"):
+        with pytest.raises(InventoryError, match=rf"file1:2: '{cell}' in the column 'port_mappings' is not"):
             read(f"ID,Name,Parent,Port Mappings\n1,DNS,db-7,{cell}\n", file_format="netbox")

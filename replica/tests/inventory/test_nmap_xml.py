@@ -285,8 +285,53 @@ def test_masscan_writes_nmaps_format_with_one_element_for_each_answer():
         (22, "ssh", None, "SSH-2.0-Own_1"),
         (80, "http", "Welcome to nginx!", "HTTP/1.1 200 OK\\x0d\\x0aServer: nginx"),
         (110, "pop3", None, "+OK"),
-        (443, None, None, None),
+        (443, "http", None, None),
     ]
+    assert inventory.hosts[0].services[-1].tls is not None
+
+
+MASSCAN = (
+    '<nmaprun scanner="masscan" start="1"><host><address addr="10.0.0.5" addrtype="ipv4"/><ports>'
+    '<port protocol="tcp" portid="{}"><state state="open"/>{}</port></ports></host><runstats><finished/>'
+    "</runstats></nmaprun>"
+)
+
+
+@pytest.mark.parametrize(
+    ("port", "answer", "name", "confidence", "guessed"),
+    [
+        (22, "", "ssh", 0.3, 1),
+        (7777, "", None, 0.3, 0),
+        (25, '<service name="unknown" banner="ready"/>', "smtp", 0.3, 1),
+        (25, '<service name="ssh" banner="SSH-2.0-x"/>', "ssh", 0.8, 0),
+    ],
+)
+def test_a_port_that_masscan_does_not_name_is_guessed_by_its_number(port, answer, name, confidence, guessed):
+    inventory = read(MASSCAN.format(port, answer))
+    [service] = inventory.hosts[0].services
+    assert (service.name, service.confidence) == (name, confidence)
+    assert (
+        notes(inventory).get("services that nobody names, guessed by the number of their port", 0) == guessed
+    )
+
+
+@pytest.mark.parametrize(
+    ("scan", "option"),
+    [
+        (MASSCAN.format(22, ""), "--banners"),
+        (MASSCAN.format(22, '<service name="ssh" banner="SSH-2.0-x"/>'), None),
+        (MASSCAN.format(22, "").replace('"open"', '"closed"'), None),
+        (HEAD.replace('"nmap"', '"nmap" args="nmap -sS"') + host_xml(port_xml(22)) + FOOT, "-sV"),
+        (HEAD.replace('"nmap"', '"nmap" args="nmap -sS"') + host_xml(port_xml(22, NGINX)) + FOOT, None),
+        (HEAD.replace('"nmap"', '"nmap" args="nmap -sV"') + host_xml(port_xml(22)) + FOOT, None),
+        (HEAD + host_xml(port_xml(22)) + FOOT, None),
+    ],
+)
+def test_a_scan_that_asked_no_service_what_it_is_says_which_option_would(scan, option):
+    said = (
+        f"file1: the scan asked no service what it is; scan with {option} to know their products and versions"
+    )
+    assert [each for each in read(scan).unread if "asked no service" in each] == ([said] if option else [])
 
 
 def test_a_scan_that_was_cut_off_says_how_to_end_it():

@@ -89,3 +89,26 @@ def test_a_cpe_names_what_its_product_may_and_no_more():
         for product in ("nginx", OWN)
     )
     assert (public, own) == (("cpe:/a:igor_sysoev:nginx",), ())
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("1.26-phl", "1.26"),
+        ("1.26phl2", "1.26"),
+        ("1.26_PH", "1.26"),
+        ("1.26 203.0.113.77", "1.26"),
+        ("1.26 442079460123", "1.26"),
+        ("10.0p2 Debian 7", "10.0p2 Debian 7"),
+        ("9.6rc1", "9.6rc1"),
+        ("8.0.36-0ubuntu0.22.04.1", "8.0.36-0ubuntu0.22.04.1"),
+        ("2.4.62-1~deb12u2", "2.4.62-1~deb12u2"),
+        ("1.0.2k-fips", "1.0.2k-fips"),
+        ("5.7.44-log", "5.7.44-log"),
+        ("1.26 build 20231130", "1.26 build 20231130"),
+    ],
+)
+def test_letters_of_a_version_are_kept_only_where_everybody_writes_them(written, kept):
+    inventory = read(f"host,ip,port,product,version\na,10.0.0.1,443,nginx,{written}\n")
+    assert inventory.hosts[0].services[0].version == kept
+    assert ("versions cut at what could be a name" in notes(inventory)) == (written != kept)

@@ -141,7 +141,7 @@ def test_a_port_alone_is_taken_for_what_its_number_is_for_and_that_is_said():
         ("4711/tcp", None, False, 1.0),
         ("25/tcp", None, False, 1.0),
     ]
-    said = "services of which the table has only the port, taken for what its number is for"
+    said = "services that nobody names, guessed by the number of their port"
     assert notes(inventory)[said] == 3
 
 
@@ -156,23 +156,23 @@ def test_software_that_is_reached_by_http_is_known_by_it_and_keeps_its_role(prod
 
 def test_all_faults_are_found_at_once_each_with_its_line():
     message = refused(
-        "host,port\na,0\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\nh,http/80\n"
+        "host,port\na,070\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\nh,http/80\n"
     )
     assert message.splitlines() == [
         "the inventory has 8 problems; nothing was imported",
-        "  file1:2: '0' is not a port; ports are 1 to 65535",
-        "  file1:3: '70000' is not a port; ports are 1 to 65535",
-        "  file1:5: names no host",
-        "  file1:6: '80-90' is not a port; list ports one by one, without ranges",
-        "  file1:7: 'http' is not a port; ports are 1 to 65535",
+        "  file1:2: '070' in the column 'port' is not a port; write it without zeros before it",
+        "  file1:3: '70000' in the column 'port' is not a port; ports are 1 to 65535",
+        "  file1:5: names no host; write it in each row, also where cells were merged",
+        "  file1:6: '80-90' in the column 'port' is not a port; list ports one by one, without ranges",
+        "  file1:7: 'http' in the column 'port' is not a port; ports are 1 to 65535",
         "  file1:8: has 3 cells; the heading has 2",
-        "  file1:9: '\uff18\uff10' is not a port; ports are 1 to 65535",
-        "  file1:10: 'http/80' is not a port; expected 443 or 443/tcp",
+        "  file1:9: '\uff18\uff10' in the column 'port' is not a port; ports are 1 to 65535",
+        "  file1:10: 'http/80' in the column 'port' is not a port; expected 443, 443/tcp or 443/https",
     ]
 
 
 def test_of_many_faults_the_first_are_shown_and_all_are_counted():
-    message = refused("host,port\n" + "a,0\n" * 5000)
+    message = refused("host,port\n" + "a,x\n" * 5000)
     assert "5,000 problems" in message
     assert len(message.splitlines()) == 22
     assert message.endswith("and 4,980 more")

@@ -53,15 +53,17 @@ def table(tmp_path: Path) -> GreetingTable:
             Greeted("http", "nginx", "1.26.3"),
         ),
         ("HTTP/1.0 404 No\\r\\nserver: Kestrel\\r\\n", Greeted("http", "Kestrel", None)),
+        ("HTTP/1.1 200 OK", Greeted("http")),
+        ("I am Acme", Greeted("own")),
+        ("* OK ready", Greeted("mail")),
+        ("* OK 220 Tool\\x0a220 Tool 1.2", Greeted("mail")),
     ],
 )
 def test_a_greeting_names_what_nmap_would_name(table, greeting, named):
     assert table.name(greeting) == named
 
 
-@pytest.mark.parametrize(
-    "greeting", ["I am Acme", "* OK ready", "asked", "datagram", "", "HTTP/1.1 200 OK", "nothing"]
-)
+@pytest.mark.parametrize("greeting", ["I was Acme", "asked", "datagram", "", "HTTP", "nothing"])
 def test_a_greeting_that_no_line_knows_names_nothing(table, greeting):
     assert table.name(greeting) is None
 
@@ -86,7 +88,7 @@ def test_a_scan_by_masscan_identifies_servers_by_nmaps_own_table():
     assert banners is not None
     scan = (Path(__file__).parents[1] / "inventory/files/masscan.xml").read_bytes()
     assert services_of(read(scan, keep_names=True, named_by=GreetingTable(banners.patterns).name)) == {
-        "web-1": ["3000/tcp unknown"],
+        "web-1": ["3000/tcp http"],
         "files-1": ["21/tcp vsftpd 3.0.5"],
         "remote-1": ["22/tcp OpenSSH 10.0p2"],
         "mail-1": ["25/tcp Postfix smtpd"],

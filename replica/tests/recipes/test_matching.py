@@ -170,3 +170,16 @@ def test_one_recipe_serves_both_transports_of_a_port() -> None:
     )
     matches = MATCHER.match_host(Host(name="dns", role="dns", services=services))
     assert [match.recipe for match in matches] == ["dnsmasq", "dnsmasq"]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "why"),
+    [
+        (0.3, "a guess by the port's number; the same protocol"),
+        (0.8, "the inventory names no product; the same protocol"),
+    ],
+)
+def test_a_relative_of_a_guess_is_called_one(confidence: float, why: str):
+    assert MATCHER.match(Service(port=22, name="ssh", confidence=confidence)).why == why
+    named = Service(port=22, name="ssh", product="Cisco SSH", confidence=confidence)
+    assert "guess" not in MATCHER.match(named).why

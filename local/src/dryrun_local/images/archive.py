@@ -171,15 +171,17 @@ class Archive:
         return b"".join(self.chunks(name))
 
 
-def is_archive(path: Path) -> bool:
-    """Return whether a file's first bytes are the head of a tar, as every archive's are."""
+def first_name(path: Path) -> str | None:
+    """Return the name of the first file of a tar, as every archive is one; None for any other file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
-        return False
+        return None
     try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return is_file and os.read(descriptor, _BLOCK)[257:262] == b"ustar"
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        block = os.read(descriptor, _BLOCK)
+        return block[:_LONGEST_NAME].rstrip(b"\0").decode("latin-1") if block[257:262] == b"ustar" else None
     finally:
         os.close(descriptor)
 

@@ -37,6 +37,10 @@ class ImageEntry(BaseModel):
     ] = Field(default_factory=dict, max_length=50)
 
 
+BLOBS: Final = "blobs/sha256/"
+"""Where an archive keeps configs and layers."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredImage:
     """An image in the file whose config is checked: the id is the SHA-256 of it, and it names the layers."""
@@ -55,7 +59,7 @@ class StoredImage:
 
 def place_of(blob: str) -> str:
     """Return the name that a blob has in an archive."""
-    return f"blobs/sha256/{blob.removeprefix(PREFIX)}"
+    return f"{BLOBS}{blob.removeprefix(PREFIX)}"
 
 
 def copy_blobs(source: BinaryIO, writer: ArchiveWriter, wanted: Mapping[str, str]) -> int:

@@ -17,17 +17,18 @@ from dryrun_contract.text import counted, printable
 from dryrun_local.images import programs
 from dryrun_local.images.allowlist_rows import require_rows
 from dryrun_local.images.archive import (
+    INDEX,
     Archive,
     ArchiveError,
     ArchiveWriter,
-    is_archive,
+    first_name,
     opened_archive,
     written_archive,
 )
 from dryrun_local.images.exchange import load_images
 from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
-from dryrun_local.images.stored_images import StoredImage, copy_blobs
+from dryrun_local.images.stored_images import BLOBS, StoredImage, copy_blobs
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
@@ -54,8 +55,9 @@ _ROWS_VERSION: Final = 1
 
 
 def is_bundle(files: tuple[Path, ...]) -> bool:
-    """Return whether this is one file that says it is an archive of dryrun-local."""
-    return len(files) == 1 and is_archive(files[0])
+    """Return whether this is one file that begins as an archive of dryrun-local does, and no other tar."""
+    first = first_name(files[0]) if len(files) == 1 else None
+    return first is not None and (first in {CARD, INDEX} or first.startswith(BLOBS))
 
 
 async def list_layers(screen: Screen) -> int:

@@ -30,8 +30,9 @@ MAX_NOTES = 100
 _ONLY_NAMED = "hosts that only services name, and no device or virtual machine in the files"
 _ANOTHER_PRODUCT = (
     "names another product or version than a line before it, for the same port of the same host; "
-    "the first line that states a version counts, or else the first"
+    "the surer line counts, of equally sure ones the first that states a version, or else the first"
 )
+_BY_NUMBER = "services that nobody names, guessed by the number of their port"
 _CONTRADICTIONS = "files contradict each other about a service"
 _PAGES = "objects on further pages of a list, which are in no file: export these too"
 
@@ -117,12 +118,17 @@ class _Assembly:
                 services=services,
             )
 
+    def _greeted(self, found: FoundService) -> FoundService:
+        """Return a service as its banner identifies it, where no file names a product."""
+        greeted = self._named_by(found.banner) if found.banner and not found.product else None
+        return found if greeted is None else found.identified(greeted)
+
     def _note_contradictions(
         self, where: str, service: Service, host: FoundHost, place: tuple[int, Transport]
     ) -> None:
         if len(host.services[place]) < 2:
             return
-        for each in self._contradictions.of(host.described(*place)):
+        for each in self._contradictions.of([*map(self._greeted, host.described(*place))]):
             self.notes[_CONTRADICTIONS] += 1
             if self.notes[_CONTRADICTIONS] <= MAX_LISTED:
                 other = self.anonymity.described(each.other)
@@ -135,7 +141,7 @@ class _Assembly:
         lines = dict.fromkeys(
             each.where
             for each in self._findings.repeated
-            if any(self._contradictions.of((each.before, each.again)))
+            if any(self._contradictions.of([*map(self._greeted, (each.before, each.again))]))
         )
         said = [f"{where}: {_ANOTHER_PRODUCT}" for where in [*lines][:MAX_LISTED]]
         if (rest := len(lines) - len(said)) > 0:
@@ -168,10 +174,11 @@ class _Assembly:
     def _service(self, port: int, transport: Transport, found: FoundService) -> Service:
         if found.sources.bit_count() > 1:
             self.notes["services that several files describe, joined"] += 1
-        greeted = self._named_by(found.banner) if found.banner and not found.product else None
-        if greeted is not None:
+        before, found = found, self._greeted(found)
+        if found.product and not before.product:
             self.notes["services that their banners identify"] += 1
-            found = found.identified(greeted)
+        if found.is_by_number and found.name and not found.product:
+            self.notes[_BY_NUMBER] += 1
         name, product = self.anonymity.name_and_product(found)
         tls = self.anonymity.tls(found.tls) if found.tls is not None else None
         if name is not None and name in INSIDE_TLS:

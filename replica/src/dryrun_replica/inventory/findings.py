@@ -204,13 +204,16 @@ class Findings:
         self._identify(host, other.identities)
         del self._hosts[other]
 
-    def port(self, value: object, where: str) -> int | None:
-        """Return the port number in `value`, which may be a text; None, with a fault, for anything else."""
+    def port(self, value: object, where: str, *, of: str = "") -> int | None:
+        """Return the port number in `value`, which may be a text; None, with a fault, for anything else.
+
+        `of` follows the value in the fault.
+        """
         text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
         # Not int(): it takes underscores, signs and digits of other scripts.
         if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
             return int(text)
-        self.faults.add(where, f"{quoted(value)} is not a port; ports are 1 to 65535")
+        self.faults.add(where, f"{quoted(value)}{of} is not a port; ports are 1 to 65535")
         return None
 
     def address(self, host: FoundHost, text: str) -> None:

@@ -9,7 +9,7 @@ STATED = 1.0
 GUESSED = 0.3
 """Confidence in what only the port's number suggests."""
 _VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
-_SURE = 0.8
+SURE = 0.8
 """From here on a product is known: a scan heard it, or a person wrote it."""
 
 
@@ -41,8 +41,9 @@ class Greeted:
     """What a server's greeting names."""
 
     name: str
-    product: str
-    version: str | None
+    product: str | None = None
+    """None where it names the protocol only."""
+    version: str | None = None
 
 
 @dataclass(slots=True)
@@ -73,13 +74,20 @@ class FoundService:
     """Confidence in the name, where its source is not the product's."""
 
     def identified(self, greeted: Greeted) -> "FoundService":
-        """Return the service as its greeting identifies it, where no file names a product."""
+        """Return the service as its greeting identifies it, where no file names a product.
+
+        A protocol that it names without a product counts more than a port's number, and less than any word.
+        """
+        if greeted.product is None:
+            if self.name and not self.is_by_number:
+                return self
+            return replace(self, name=greeted.name, confidence=SURE, is_by_number=False, is_mute=False)
         return replace(
             self,
             name=greeted.name,
             product=greeted.product,
             version=greeted.version or self.version,
-            confidence=_SURE,
+            confidence=SURE,
             from_scanner=True,
             is_by_number=False,
             is_mute=False,
@@ -122,7 +130,7 @@ def _sureness_of_name(service: FoundService) -> tuple[bool, float]:
 
 def sureness_of_product(service: FoundService) -> tuple[bool, float, bool, bool]:
     """Two who are sure are equally sure: then whoever knows the version asked, and a person beats a scan."""
-    sure = min(service.confidence, _SURE)
+    sure = min(service.confidence, SURE)
     return bool(service.product), sure, bool(service.version), not service.from_scanner
 
 

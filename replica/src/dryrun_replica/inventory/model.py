@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_replica.inventory.found_service import GUESSED
 
 MAX_FILES = 20
 MAX_HOSTS = 10_000
@@ -75,6 +76,11 @@ class Service(Word):
     def place(self) -> str:
         """Port and transport, e.g. `443/tcp`."""
         return f"{self.port}/{self.transport}"
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether only its port's number names it."""
+        return self.product is None and self.confidence <= GUESSED
 
     @property
     def label(self) -> str:
@@ -167,7 +173,7 @@ class Inventory(Word):
     rehearsed: tuple[str, ...] = Field(default=(), max_length=MAX_FILES)
     """The templates of the reports among the sources."""
     unread: tuple[str, ...] = Field(default=(), max_length=MAX_FILES + 1, exclude=True, repr=False)
-    """What tables have that is not read, in their own words: shown to whoever imports them, never kept."""
+    """What files lack or is not read, in their own words: shown to whoever imports them, never kept."""
     contradicting: tuple[str, ...] = Field(default=(), max_length=100, exclude=True, repr=False)
     """Lines of a table that contradict others: shown to whoever imports it, never kept."""
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from dryrun_replica.inventory.contradictions import named_alike
 from dryrun_replica.inventory.well_known import is_listed, is_protocol, is_software, words_of
 
-_FIRST_OF_A_VERSION = re.compile(r"v?\d[\w.+~-]{0,20}", re.ASCII)
-_NUMBER = re.compile(r"[0-9.]{1,20}|[0-9]{1,4}(?:\+deb[0-9]{1,2}u[0-9]{1,3})?")
-"""The last with Debian's own revision."""
-_LETTERS = re.compile(r"[A-Za-z]{4,}")
-_OF_VERSIONS = frozenset(
-    ["alpha", "beta", "dfsg", "snapshot", "final", "stable", "patch", "build", "esmtp", "commit"]
-)
-"""Longer words inside versions that programs give themselves."""
+_FIRST_OF_A_VERSION = re.compile(r"v?\d[\w.+~-]{0,40}", re.ASCII)
+"""As long as Ubuntu's: `8.0.36-0ubuntu0.22.04.1`."""
+_FOUR_NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+"""An address rather than a second version."""
+_NUMBER = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,8}){0,2}|[0-9]{1,4}(?:\+deb[0-9]{1,2}u[0-9]{1,3})?")
+"""As long as a date, and with fewer parts than an address; the last with Debian's own revision."""
+_LETTERS = re.compile(r"[A-Za-z]{2,}")
+_WORDS_OF_VERSIONS = """
+alpha beta dfsg snapshot final stable patch build esmtp commit fips release legacy
+rc pre dev git svn cvs hg bzr ce ee se lts esr ga sp pl fp hf cu mr ds nmu ubuntu bpo deb ol fc rhel sles suse
+amzn amd arm std pro srv ova fix rev ver bin src rel eap jre jdk cr bugfix hotfix plus nightly
+"""
+_OF_VERSIONS = frozenset(_WORDS_OF_VERSIONS.split())
+"""Words inside versions that programs and distributions give themselves; one letter names nobody."""
 
 
 def public_version(text: str) -> str | None:
@@ -24,6 +30,8 @@ def public_version(text: str) -> str | None:
     ('10.0p2 Debian 7', '1.26')
     >>> public_version("1.26-PineHarbour"), public_version("8.0.36-0ubuntu0.1"), public_version("P 1")
     ('1.26', '8.0.36-0ubuntu0.1', None)
+    >>> public_version("1.26-phl2"), public_version("1.26phl"), public_version("9.6rc1-2+b1")
+    ('1.26', '1.26', '9.6rc1-2+b1')
     """
     first, *more = text.split()
     if not _FIRST_OF_A_VERSION.fullmatch(first):
@@ -34,7 +42,8 @@ def public_version(text: str) -> str | None:
             return first or None
     kept = [first]
     for word in more:
-        if not (_NUMBER.fullmatch(word) or all(map(is_listed, words_of(word) or [word]))):
+        is_public = _NUMBER.fullmatch(word) or all(map(is_listed, words_of(word) or [word]))
+        if _FOUR_NUMBERS.fullmatch(word) or not is_public:
             break
         kept.append(word)
     return " ".join(kept)

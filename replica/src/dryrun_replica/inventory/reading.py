@@ -17,36 +17,32 @@ from dryrun_replica.inventory.faults import InventoryError, TooLargeError
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
 from dryrun_replica.inventory.public_names import KNOWN_EVERYWHERE, PublicNames
-from dryrun_replica.inventory.readers import compose, csv_rows, diode, discoveries, netbox, nmap_xml, report
+from dryrun_replica.inventory.readers import (
+    compose,
+    csv_columns,
+    csv_rows,
+    diode,
+    discoveries,
+    netbox,
+    nmap_xml,
+    report,
+)
 from dryrun_replica.inventory.table import encoding_of, plain
+from dryrun_replica.inventory.unreadable import why_foreign, why_packed, why_unknown
 
 MAX_BYTES = 64 * 1024 * 1024
 """Size of all files together."""
 _HEAD = 4096
-_NMAP_FOR_PEOPLE = re.compile(
-    rb"^(?:Starting Nmap |# Nmap [\d.]+\w* scan initiated|Nmap scan report for )", re.MULTILINE
-)
-"""How nmap's output on a terminal, of -oN and of -oG begins."""
-_MASSCAN_LIST = re.compile(rb"^#masscan\s|^\W{0,5}\{\s*\"ip\":.{0,200}\"ports\":", re.DOTALL)
-"""What its -oL and -oJ begin with."""
 _NO_PORTS = "no file names an open port"
 _WHERE_PORTS = MappingProxyType(
     {
-        "csv": "in a table, call their column {}, {} or {}".format(*csv_rows.PORT[:3]),
+        "csv": "in a table, call their column {}, {} or {}".format(*csv_columns.PORT[:3]),
+        "netbox": "of NetBox, add what it lists of services: /api/ipam/services/?limit=0",
         "compose": "in a Compose file, list them under ports or expose",
     }
 )
-_COMPRESSED = MappingProxyType(
-    {
-        b"\x1f\x8b": "is compressed by gzip; decompress it first",
-        b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it first",
-        b"\xfd7zXZ": "is compressed by xz; decompress it first",
-        b"BZh": "is compressed by bzip2; decompress it first",
-        b"PK\x03\x04": "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV",
-        b"\xd0\xcf\x11\xe0": "is an Excel workbook; save the sheet as CSV",
-        b"%PDF-": "is a PDF; export the table as CSV",
-    }
-)
+_LOOSE = frozenset({None, "csv", "nmap-xml"})
+"""What files of other programs are taken for, by an angle bracket or a separator."""
 
 type Reader = Callable[[bytes, str, Findings], None]
 
@@ -142,12 +138,11 @@ def read_inventory(
     sources: list[Source] = []
     for number, file in enumerate(files, 1):
         name = printable(file.name, limit=100)
-        if (packed := _why_packed(file.raw)) is not None:
-            findings.faults.add(name, packed)
-            continue
         file_is = file_format or recognise(file.raw)
-        if file_is is None:
-            findings.faults.add(name, _why_unknown(file.raw))
+        could_be_another = not file_format and file_is in _LOOSE
+        unread = why_packed(file.raw) or (why_foreign(file.raw) if could_be_another else None)
+        if unread is not None or file_is is None:
+            findings.faults.add(name, unread or why_unknown(file.raw, ", ".join(FORMATS)))
             continue
         # The files of NetBox are lists and pages of one system.
         findings.begin_source("NetBox" if file_is == "netbox" else f"file {number}")
@@ -161,31 +156,14 @@ def read_inventory(
     except TooLargeError as error:
         findings.faults.add("the inventory", str(error))
     if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
-        findings.faults.add("the inventory", "describes no host that runs")
+        said = "; ".join(f"{what}: {count:,}" for what, count in sorted(findings.notes.items())[:3])
+        findings.faults.add("the inventory", "describes no host that runs" + (f" ({said})" if said else ""))
     findings.faults.raise_any()
     if not any(host.services for host in findings.hosts):
         formats = {source.format for source in sources}
         hints = [hint for each, hint in _WHERE_PORTS.items() if each in formats]
         findings.unread.append("; ".join([_NO_PORTS, *hints]))
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
-
-
-def _why_packed(raw: bytes) -> str | None:
-    """Return why no format reads a file: compressed bytes can look like a table's heading."""
-    return next((what for signature, what in _COMPRESSED.items() if raw.startswith(signature)), None)
-
-
-def _why_unknown(raw: bytes) -> str:
-    if not raw.strip():
-        return "is empty"
-    if _MASSCAN_LIST.search(raw[:_HEAD]):
-        return "is masscan's list or JSON; scan with -oX FILE and import that file"
-    if _NMAP_FOR_PEOPLE.search(raw[:_HEAD]):
-        return "is what nmap prints for people; scan with -oX FILE and import that file"
-    known = ", ".join(FORMATS)
-    return (
-        f"has no known format; name it by --format: {known}. A table begins with a heading such as host,port"
-    )
 
 
 def recognise(raw: bytes) -> str | None:
@@ -210,7 +188,12 @@ def _json_format(head: bytes) -> str | None:
         return "report"
     if re.search(rb'"kind"\s*:\s*"[a-z]', head) and re.search(rb'"key"\s*:', head):
         return "discoveries"
-    if re.search(rb'"(?:results|devices|virtual_machines|ip_addresses|services|url)"\s*:', head):
+    if re.search(rb'"services"\s*:\s*\{', head) and not re.search(rb'"results"\s*:', head):
+        return "compose"
+    of_netbox = (
+        rb'"(?:results|devices|virtual_machines|ip_addresses|services)"\s*:|"url"\s*:\s*"[^"]{0,500}/api/'
+    )
+    if re.search(of_netbox, head):
         return "netbox"
     return None
 

@@ -30,11 +30,14 @@ class GreetingTable:
 
     def __post_init__(self) -> None:
         for each in self.patterns:
-            if each.probe.transport == "tcp" and not each.probe.data and each.product:
+            if each.probe.transport == "tcp" and not each.probe.data:
                 self._lines.append((_prefix(each), each))
 
     def name(self, greeting: str) -> Greeted | None:
-        """Return what a greeting names; None if nothing known, and beyond MAX_GREETINGS different ones."""
+        """Return what a greeting names, which may be the protocol only.
+
+        None if it names nothing that is known, and beyond MAX_GREETINGS different ones.
+        """
         said = _ESCAPED.sub(_byte, greeting.encode("utf-8", "replace"))[:_MOST_BYTES].rstrip()
         # masscan leaves out \r.
         said = re.sub(rb"\r?\n", b"\r\n", said) + b"\r\n"
@@ -43,7 +46,9 @@ class GreetingTable:
                 self._not_read.add(said)
                 return None
             # masscan adds what the server says to its questions.
-            self._named[said] = self._search(said) or self._search(said[: said.index(b"\n") + 1])
+            begun = said[: said.index(b"\n") + 1]
+            found = [each for each in map(self._search, (said, begun)) if each is not None]
+            self._named[said] = next((each for each in found if each.product), found[0] if found else None)
         return self._named[said]
 
     @property
@@ -56,6 +61,8 @@ class GreetingTable:
         if server is not None:
             version = server[2].decode("latin-1") if server[2] else None
             return Greeted("http", server[1].decode("latin-1"), version)
+        if said.startswith(b"HTTP/1."):
+            return Greeted("http")
         for prefix, pattern in self._lines:
             if not said.startswith(prefix) or pattern.compiled is None:
                 continue
@@ -63,7 +70,8 @@ class GreetingTable:
             if found is not None:
                 # A name that the line takes from the greeting is the greeting's own word.
                 product = None if "$" in (pattern.product or "$") else pattern.product
-                return Greeted(pattern.service, product, pattern.version_in(found)) if product else None
+                version = pattern.version_in(found) if product else None
+                return Greeted(pattern.service, product, version)
         return None
 
 

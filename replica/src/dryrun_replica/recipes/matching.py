@@ -83,7 +83,8 @@ class Matcher:
             return self._of_product(service, own)
         relative = None if service.name is None else self.book.relative_of(service.name, service.transport)
         if relative is not None:
-            named = self._why_no_recipe(service) if service.product else "the inventory names no product"
+            unnamed = "a guess by the port's number" if service.is_guess else "the inventory names no product"
+            named = self._why_no_recipe(service) if service.product else unnamed
             return self._matched(relative, service, Level.RELATIVE, f"{named}; the same protocol")
         if self.banners is not None and self.banners.has(service):
             why = "a banner that names it; stands for no software"

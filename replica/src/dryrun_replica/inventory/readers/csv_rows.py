@@ -1,48 +1,50 @@
 """Reads a table of services that people or their programs wrote: a row for each host, or for each port."""
 
 import re
-from ipaddress import ip_interface
+from ipaddress import IPv4Address, ip_interface
 
 from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import Findings
-from dryrun_replica.inventory.found_host import FoundHost, as_address, identities_of
+from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address, identities_of
 from dryrun_replica.inventory.found_service import GUESSED, STATED, FoundService, FoundTls
-from dryrun_replica.inventory.model import Transport
-from dryrun_replica.inventory.table import Row, table
-from dryrun_replica.inventory.well_known import is_protocol, is_software, protocol_of, words_of
-
-ADDRESS = (
-    *("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address"),
-    *("ipaddress", "ip_addr", "host_ip", "ip4", "ip6"),
+from dryrun_replica.inventory.readers.csv_columns import (
+    PRODUCT,
+    PURPOSE,
+    SERVICE,
+    STATE,
+    TITLE,
+    TLS,
+    TRANSPORT,
+    VERSION,
+    Columns,
 )
-NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
-PORT = ("port", "ports", "port_number", "portid", "dst_port", "open_ports", "open_port", "tcp_ports")
-_TRANSPORT = ("transport", "protocol", "proto", "l4_protocol")
-_SERVICE = ("service", "service_name", "app_protocol", "application_protocol")
-_PRODUCT = ("product", "software", "application", "app", "service_product")
-_VERSION = ("version", "product_version", "software_version", "service_version")
-_PURPOSE = ("role", "type", "purpose", "device_role", "function")
-_TLS = ("tls", "ssl", "encrypted")
-_TITLE = ("title", "http_title")
-_READ = frozenset(
-    {*ADDRESS, *NAME, *PORT, *_TRANSPORT, *_SERVICE, *_PRODUCT, *_VERSION, *_PURPOSE, *_TLS, *_TITLE}
-) | {"cpe", "banner"}
+from dryrun_replica.inventory.readers.port_cells import CLOSED, NOT_OPEN, Place, ports_of
+from dryrun_replica.inventory.table import Row, table
+from dryrun_replica.inventory.well_known import (
+    INSIDE_TLS,
+    Protocol,
+    is_protocol,
+    is_software,
+    protocol_of,
+    words_of,
+)
+
 _TWICE = "services that the table lists twice, merged"
 _OF_NOTHING = "versions of which the table names no product"
-_BY_NUMBER = "services of which the table has only the port, taken for what its number is for"
 _WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
+_OTHER_STATES = "states in the table that are none of a port, ignored"
 _NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
 """What people and programs write where a host has no name."""
-_PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
-_MAPPING = re.compile(r"^(tcp|udp|sctp|dccp)/([^/]*)", re.IGNORECASE)
-"""A port as NetBox writes it, e.g. `tcp/443`."""
 _NEARLY_AN_ADDRESS = re.compile(
     r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?|\[[0-9a-f:.]+\]:\d*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*/\d*",
     re.IGNORECASE,
 )
 """What no host is called: a mistyped address, a range, or an address with a port."""
 _ZEROS = re.compile(r"(?<![\d:])0+(?=\d)")
-MAX_PORTS_OF_A_CELL = 200
+_NUMBER = re.compile(r"[1-9][0-9]{7,9}")
+"""An IPv4 address as one number, as Shodan writes it in `ip`."""
+_OPEN = frozenset({"open", "up", "listening", "listen", "synack", "1", "true", "yes"})
+_SHUT = CLOSED | {"0", "false", "no"}
 
 
 def read(raw: bytes, file: str, findings: Findings) -> None:
@@ -50,19 +52,24 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     rows = table(raw, file, findings.faults)
     if rows is None:
         return
-    if not {*ADDRESS, *NAME} & {*rows.columns}:
-        known = ", ".join((*NAME[:3], *ADDRESS[:3]))
-        findings.faults.add(f"{file}:1", f"has no column that names the host; known are {known}")
+    columns = Columns.of(rows.columns)
+    if not {*columns.addresses, *columns.names} & {*rows.columns}:
+        known = ", ".join((*columns.names[:3], *columns.addresses[:3]))
+        findings.faults.add(
+            f"{file}:1",
+            f"has no column that names the host; known are {known}. The first line has to be the heading",
+        )
         return
-    findings.note_unread(
-        file,
-        (heading for column, heading in zip(rows.columns, rows.headings, strict=True) if column not in _READ),
-    )
+    headings = zip(rows.columns, rows.headings, strict=True)
+    findings.note_unread(file, (heading for column, heading in headings if column not in columns.read))
     for row in rows.rows():
-        cells = [text for column in (*ADDRESS, *NAME) if (text := row.cells.get(column))]
+        cells = [each for column in columns.addresses for each in _addresses_in(row.cells.get(column, ""))]
+        cells += [text for column in columns.names if (text := row.cells.get(column))]
         texts = [text for text in cells if text.casefold() not in _NO_NAMES]
         if not texts:
-            findings.faults.add(row.where, "names no host")
+            findings.faults.add(
+                row.where, "names no host; write it in each row, also where cells were merged"
+            )
             continue
         if wrong := [
             text for text in texts if _NEARLY_AN_ADDRESS.fullmatch(text) and not _is_of_one_host(text)
@@ -74,8 +81,20 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
             findings.notes["rows of a host that other rows give another address, merged by its name"] += 1
         for text in texts:
             findings.address(host, text)
-        host.purpose = host.purpose or row.first(*_PURPOSE)
-        _add_ports(row, host, findings)
+        host.purpose = host.purpose or row.first(*PURPOSE)
+        _add_ports(row, columns, host, findings)
+
+
+def _addresses_in(text: str) -> list[str]:
+    """Return the addresses of a cell, one written as a number as others write it; any other text as it is.
+
+    >>> _addresses_in("10.0.0.1, fd00::1"), _addresses_in("3325256708"), _addresses_in("a, b")
+    (['10.0.0.1', 'fd00::1'], ['198.51.100.4'], ['a, b'])
+    """
+    if _NUMBER.fullmatch(text) and int(text) < 2**32:
+        return [str(IPv4Address(int(text)))]
+    parts = [part for part in re.split(r"[\s,;]+", text[:MAX_TEXT]) if part]
+    return parts if parts and all(map(as_address, parts)) else [text] if text else []
 
 
 def _why_none(text: str) -> str:
@@ -103,45 +122,78 @@ def _is_of_one_host(text: str) -> bool:
     return interface.network.prefixlen >= interface.max_prefixlen - 1 or interface.ip != interface.network[0]
 
 
-def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
-    speaks_tls = row.yes_or_no(_TLS, findings.faults)
-    cell = row.first(*PORT)
-    if cell is None:
+def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) -> None:
+    speaks_tls = row.yes_or_no(TLS, findings.faults)
+    column = next((each for each in columns.ports if each in row.cells), None)
+    if column is None:
         return
-    stated = (row.first(*_TRANSPORT) or "tcp").lower()
+    stated = (row.first(*TRANSPORT) or "tcp").lower()
     # Some tables call the protocol what the service speaks, others what carries it.
-    name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
-    product, title = row.first(*_PRODUCT), row.first(*_TITLE)
+    name = row.first(*SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
+    places = ports_of(row.cells[column], stated, row.where, findings, column)
+    if not _is_open(row, findings):
+        findings.notes[NOT_OPEN] += len(places)
+        return
+    banner = row.first(*columns.banners)
+    if banner is not None and len(places) > 1:
+        banner = None
+        findings.notes[_WHOSE_BANNER] += 1
+    if row.first(*VERSION) and not (row.first(*PRODUCT) or row.first("cpe")):
+        findings.notes[_OF_NOTHING] += 1
+    for place in places:
+        spoken = name or place.name
+        # Whoever writes only TLS says nothing of what is inside.
+        is_only_tls = spoken is not None and INSIDE_TLS.get(spoken.casefold(), spoken) is None
+        service = _service(row, place, None if is_only_tls else spoken, is_alone=len(places) == 1)
+        service.banner = banner
+        service.tls = FoundTls() if speaks_tls or is_only_tls else None
+        service.is_plain = speaks_tls is False
+        findings.add_service(host, place.number, place.transport, service, again=_TWICE, where=row.where)
+
+
+def _is_open(row: Row, findings: Findings) -> bool:
+    """Whether a scanner's table calls the row's port open, or says nothing of it."""
+    for column in STATE:
+        state = row.cells.get(column, "").casefold()
+        if state in _SHUT:
+            return False
+        if state and state not in _OPEN:
+            findings.notes[_OTHER_STATES] += 1
+    return True
+
+
+def _service(row: Row, place: Place, name: str | None, *, is_alone: bool) -> FoundService:
+    """Return what a row says of one of its ports, besides its banner and TLS."""
+    product, title, cpe = row.first(*PRODUCT), row.first(*TITLE), row.first("cpe")
+    by_number = protocol_of(None, None, place.number, place.transport)
+    if product and by_number is not None and not is_alone and _is_of_another(by_number, product):
+        # A row for a host names what the host is for; SSH beside it is no database.
+        return FoundService(name=by_number.name, confidence=GUESSED, is_by_number=True)
     if product is None and name is not None and _is_reached_by_http(name):
         name, product = None, name
     if not (name or product) and title:
         name = "http"
-    places = ports_of(cell, stated, row.where, findings)
-    banner = row.first("banner")
-    if banner is not None and len(places) > 1:
-        banner = None
-        findings.notes[_WHOSE_BANNER] += 1
-    says_more = any((name, product, row.first("cpe"), banner))
-    if row.first(*_VERSION) and not (product or row.first("cpe")):
-        findings.notes[_OF_NOTHING] += 1
-    for number, transport in places:
-        # Who lists a port and nothing else most often means what its number is for.
-        guess = None if says_more else protocol_of(None, None, number, transport)
-        if guess is not None:
-            findings.notes[_BY_NUMBER] += 1
-        service = FoundService(
-            name=guess.name if guess is not None else name,
-            product=product,
-            version=row.first(*_VERSION),
-            cpe=tuple(filter(None, [row.first("cpe")])),
-            tls=FoundTls() if speaks_tls else None,
-            is_plain=speaks_tls is False,
-            title=title,
-            banner=banner,
-            confidence=STATED if guess is None else GUESSED,
-            is_by_number=guess is not None,
-        )
-        findings.add_service(host, number, transport, service, again=_TWICE, where=row.where)
+    # Who lists a port and nothing else most often means what its number is for. A banner may say more.
+    is_bare = not (name or product or cpe)
+    guess = by_number if is_bare else None
+    return FoundService(
+        name=guess.name if guess is not None else name,
+        product=product,
+        version=row.first(*VERSION),
+        cpe=(cpe,) if cpe else (),
+        title=title,
+        confidence=STATED if guess is None else GUESSED,
+        is_by_number=guess is not None,
+    )
+
+
+def _is_of_another(by_number: Protocol, product: str) -> bool:
+    """Whether a port's number is for something that a product surely does not serve."""
+    own = protocol_of(None, product, 0, "tcp")
+    names = {INSIDE_TLS.get(each.name, each.name) for each in (own, by_number) if each is not None}
+    if own is None:
+        return by_number.role == "remote"
+    return own.role != by_number.role and len(names) > 1
 
 
 def _is_reached_by_http(name: str) -> bool:
@@ -149,27 +201,3 @@ def _is_reached_by_http(name: str) -> bool:
     spoken = protocol_of(name, None, 0, "tcp")
     alone = len(words_of(name)) == 1 and is_software(name) and not is_protocol(name)
     return alone and spoken is not None and spoken.name == "http"
-
-
-def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tuple[int, Transport]]:
-    """Return the ports of a cell such as `443`, `80, 443/tcp`, `udp/53` or `{53}`; faults name `where`."""
-    parts = [part for part in re.split(r"[\s,;{}\[\]]+", cell) if part]
-    if len(parts) > MAX_PORTS_OF_A_CELL:
-        findings.faults.add(where, f"lists {len(parts)} ports; at most {MAX_PORTS_OF_A_CELL} are allowed")
-        return []
-    found: list[tuple[int, Transport]] = []
-    for part in parts:
-        place = _PLACE.fullmatch(_MAPPING.sub(r"\2/\1", part))
-        if place is None or "-" in part[1:]:
-            rule = "list ports one by one, without ranges" if "-" in part[1:] else "expected 443 or 443/tcp"
-            findings.faults.add(where, f"{quoted(part)} is not a port; {rule}")
-            continue
-        transport = (place[2] or stated).lower()
-        if transport in {"sctp", "dccp"}:
-            findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
-            continue
-        # Spreadsheets write whole numbers as 443.0.
-        number = findings.port(re.sub(r"\.0$", "", place[1]), where)
-        if number is not None:
-            found.append((number, "udp" if transport == "udp" else "tcp"))
-    return found

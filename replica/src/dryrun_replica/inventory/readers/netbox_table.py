@@ -3,7 +3,6 @@
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import as_address, identities_of
 from dryrun_replica.inventory.found_service import described
-from dryrun_replica.inventory.readers.csv_rows import ports_of
 from dryrun_replica.inventory.readers.netbox_terms import (
     IDENTIFYING,
     NO_HOST,
@@ -12,7 +11,10 @@ from dryrun_replica.inventory.readers.netbox_terms import (
     TWICE,
     note_status,
 )
+from dryrun_replica.inventory.readers.port_cells import ports_of
 from dryrun_replica.inventory.table import Row, table
+
+_PORTS = ("port_mappings", "ports", "port")
 
 
 def read_table(raw: bytes, file: str, findings: Findings) -> None:
@@ -22,7 +24,7 @@ def read_table(raw: bytes, file: str, findings: Findings) -> None:
         return
     columns = {*rows.columns}
     for row in rows.rows():
-        if columns & {"port_mappings", "ports", "port"}:
+        if columns & {*_PORTS}:
             _read_service_row(row, findings)
         elif columns & {"role", "device_role", "manufacturer", "device_type", "vcpus", "cluster"}:
             _read_host_row(row, findings)
@@ -67,12 +69,12 @@ def _read_service_row(row: Row, findings: Findings) -> None:
     host = findings.host(identities_of([parent]))
     host.add_name(parent)
     host.is_listed = host.is_listed or False
-    cell = row.first("port_mappings", "ports", "port")
-    if cell is None:
+    column = next((each for each in _PORTS if each in row.cells), None)
+    if column is None:
         findings.notes[NO_PORT] += 1
         return
     stated = (row.first("protocol") or "tcp").lower()
-    for number, transport in ports_of(cell, stated, row.where, findings):
+    for number, transport, _ in ports_of(row.cells[column], stated, row.where, findings, column):
         service = described(
             row.first("name") or "",
             product=row.first("product", "software", "application"),

@@ -6,15 +6,15 @@ nothing is fetched. Parsing is by expat, which holds one element at a time.
 
 import pyexpat
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dryrun_replica.inventory.faults import TooLargeError, quoted
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
-from dryrun_replica.inventory.found_service import GUESSED, FoundService, FoundTls
+from dryrun_replica.inventory.found_service import SURE, FoundTls
 from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.readers.scanned_port import VERSION_RANGE, ScannedPort, service_of
+from dryrun_replica.inventory.well_known import protocol_of
 
 MAX_DEPTH = 24
 MAX_ELEMENTS = 4_000_000
@@ -28,6 +28,8 @@ _PARTS_OF_ANSWERS = frozenset(
 _TWICE = "services that the scan lists twice, merged"
 ALL_PORTS = 65535
 _NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
+_RANGES = "services of which the scan knows only a range of versions: theirs is taken as unknown"
+_ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
 _BY_MASSCAN = b'scanner="masscan"'
 _WHAT_NEXT = {False: "`nmap --resume FILE` ends one", True: "scan again; masscan ends its file when it ends"}
@@ -75,18 +77,6 @@ def _refuse_entity(*_: object) -> int:
     raise _RefusedError("declares an entity, which is refused; nmap writes none")
 
 
-@dataclass(slots=True)
-class _Port:
-    where: str
-    attributes: Mapping[str, str]
-    open: bool = False
-    service: Mapping[str, str] = field(default_factory=dict)
-    cpe: list[str] = field(default_factory=list)
-    title: str | None = None
-    banner: str | None = None
-    tls: FoundTls | None = None
-
-
 class _Reader:
     def __init__(self, file: str, findings: Findings) -> None:
         self._file = file
@@ -97,12 +87,16 @@ class _Reader:
         self._up = True
         self._addresses: list[str] = []
         self._names: list[str] = []
-        self._ports: list[_Port] = []
+        self._ports: list[ScannedPort] = []
         self._script = ""
         self._tables: list[str] = []
         self._key = ""
         self._finished = False
         self._asked = False
+        self._by_masscan = False
+        self._is_silent_on = ""
+        self._open = 0
+        self._heard = 0
 
     def start(self, name: str, attributes: dict[str, str], parser: "pyexpat.XMLParserType") -> None:
         self._path.append(name)
@@ -114,11 +108,15 @@ class _Reader:
         if len(self._path) == 1:
             if name != "nmaprun":
                 raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
-            self._asked = _ASKS.search(attributes.get("args", "")[:MAX_TEXT]) is not None
+            args = attributes.get("args", "")[:MAX_TEXT]
+            self._by_masscan = attributes.get("scanner") == "masscan"
+            self._asked = _ASKS.search(args) is not None
+            # Other programs write this format without saying how they asked.
+            self._is_silent_on = "--banners" if self._by_masscan else "-sV" if args else ""
         if self._path[1:] == _PORT:
             if len(self._ports) == MAX_PORTS_OF_A_HOST:
                 raise _RefusedError(f"has a host with more than {MAX_PORTS_OF_A_HOST:,} ports")
-            self._ports.append(_Port(f"{self._file}:{parser.CurrentLineNumber}", attributes))
+            self._ports.append(ScannedPort(f"{self._file}:{parser.CurrentLineNumber}", attributes))
         elif name == "finished":
             self._finished = True
         else:
@@ -145,7 +143,7 @@ class _Reader:
             # Of several scans, the one that leaves the most open.
             notes[_NOT_ASKED] = max(notes[_NOT_ASKED], ALL_PORTS - int(number))
 
-    def _read_port(self, port: _Port, inside: list[str], name: str, attributes: dict[str, str]) -> None:
+    def _read_port(self, port: ScannedPort, inside: list[str], name: str, attributes: dict[str, str]) -> None:
         match inside:
             case ["state"]:
                 port.open = attributes.get("state") == "open"
@@ -161,14 +159,14 @@ class _Reader:
             case ["script", *_]:
                 self._read_script(port, name, attributes)
 
-    def _read_answer(self, port: _Port, name: str, text: str) -> None:
+    def _read_answer(self, port: ScannedPort, name: str, text: str) -> None:
         """Take what masscan heard: one element for each answer, and for some parts of one."""
         if name == "title":
             port.title = text
         elif name not in _PARTS_OF_ANSWERS:
             port.service, port.banner = {"name": "pop3" if name == "pop" else name}, text
 
-    def _read_script(self, port: _Port, name: str, attributes: dict[str, str]) -> None:
+    def _read_script(self, port: ScannedPort, name: str, attributes: dict[str, str]) -> None:
         if name == "table":
             del self._tables[len(self._path) - 6 :]
             self._tables.append(attributes.get("key", ""))
@@ -190,7 +188,7 @@ class _Reader:
         elif name == "elem" and self._script == "ssl-cert":
             self._read_certificate(port, text)
 
-    def _read_certificate(self, port: _Port, text: str) -> None:
+    def _read_certificate(self, port: ScannedPort, text: str) -> None:
         tls = port.tls = port.tls or FoundTls()
         table = self._tables[-1] if len(self._path) > 6 and self._tables else ""
         if table == "validity" and self._key == "notAfter" and _DATE.match(text):
@@ -215,6 +213,11 @@ class _Reader:
 
     def finish(self) -> None:
         """Say what a complete document lacks."""
+        if self._is_silent_on and self._open and not self._heard and not self._asked:
+            self._findings.unread.append(
+                f"{self._file}: the scan asked no service what it is; scan with {self._is_silent_on} to know "
+                "their products and versions"
+            )
         if not self._finished:
             self._findings.notes["scans that were interrupted, without the hosts that come after"] += 1
 
@@ -237,7 +240,7 @@ class _Reader:
         except TooLargeError as error:
             raise _RefusedError(str(error)) from None
 
-    def _add_port(self, host: FoundHost, port: _Port) -> None:
+    def _add_port(self, host: FoundHost, port: ScannedPort) -> None:
         number = self._findings.port(port.attributes.get("portid", ""), port.where)
         protocol = port.attributes.get("protocol", "")
         if number is None or not port.open:
@@ -246,43 +249,15 @@ class _Reader:
             self._findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
             return
         transport: Transport = "tcp" if protocol == "tcp" else "udp"
-        service = _service(port, asked=self._asked)
-        if _VERSION_RANGE.search(port.service.get("version") or ""):
+        service = service_of(port, asked=self._asked)
+        self._open += 1
+        self._heard += port.banner is not None or port.service.get("method") == "probed"
+        if self._by_masscan and service.name not in {None, "unknown"}:
+            service.confidence = SURE
+        elif self._by_masscan:
+            # As nmap does without -sV, which masscan leaves to its readers.
+            known = protocol_of(None, None, number, transport)
+            service.name, service.is_by_number = known.name if known else None, known is not None
+        if VERSION_RANGE.search(port.service.get("version") or ""):
             self._findings.notes[_RANGES] += 1
-        self._findings.add_service(host, number, transport, service, again=_TWICE)
-
-
-def _service(port: _Port, *, asked: bool) -> FoundService:
-    """Return what the scan says of a port; `asked` whether it asked services what they are."""
-    known = port.service
-    tls = port.tls or (FoundTls() if known.get("tunnel") == "ssl" else None)
-    probed = known.get("method") == "probed"
-    confidence = known.get("conf", "")
-    if known.get("product") in _COINCIDENCES:
-        return FoundService(tls=tls, confidence=GUESSED, from_scanner=True, is_mute=False)
-    return FoundService(
-        # Who asked, and got no answer that it knows, writes what the port's number is for: it is not that.
-        name=known.get("name") if probed or not asked else None,
-        product=known.get("product"),
-        version=None if _VERSION_RANGE.search(known.get("version") or "") else known.get("version"),
-        cpe=tuple(port.cpe),
-        tls=tls,
-        title=port.title,
-        banner=port.banner,
-        # nmap writes 0 to 10, and 3 for what it only looked up by the port's number.
-        confidence=min(int(confidence), 10) / 10 if probed and confidence in _CONFIDENCES else GUESSED,
-        from_scanner=True,
-        is_by_number=known.get("method") == "table" and not known.get("product"),
-        # What it heard and does not know, it writes as a fingerprint. Of some ports it says nothing at all.
-        is_mute=known.get("method") == "table" and "servicefp" not in known if asked and known else None,
-    )
-
-
-_VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
-"""Of some services nmap knows only from when to when their version is; none of them is the version."""
-_RANGES = "services of which the scan knows only a range of versions: theirs is taken as unknown"
-
-_COINCIDENCES = frozenset({"LANDesk remote management"})
-"""What nmap calls any answer of 264 bytes, which names nothing."""
-_ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
-_CONFIDENCES = frozenset(map(str, range(11)))
+        self._findings.add_service(host, number, transport, service, again=_TWICE, where=port.where)

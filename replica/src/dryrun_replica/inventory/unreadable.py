@@ -1,0 +1,115 @@
+"""Says of a file that no reader reads what it is, why it is not read, and which other file would be."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_HEAD = 4096
+_TAR = slice(257, 262)
+_PACKED: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"\x1f\x8b": "is compressed by gzip; decompress it first",
+        b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it first",
+        b"\xfd7zXZ": "is compressed by xz; decompress it first",
+        b"BZh": "is compressed by bzip2; decompress it first",
+        b"PK\x03\x04": "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV",
+        b"\xd0\xcf\x11\xe0": "is an Excel workbook; save the sheet as CSV",
+        b"%PDF-": "is a PDF; export the table as CSV",
+    }
+)
+_TABLE = "a table with the heading host,port,product,version"
+_NEXT = f"import a scan of its hosts, or {_TABLE}"
+_NO_PORTS = f"which lists no ports; {_NEXT}"
+_FOR_PEOPLE = "is what nmap prints for people; scan with -oX FILE and import that file"
+_OF_MASSCAN = "is masscan's list or JSON; scan with -oX FILE and import that file"
+_OF_SHODAN = "is Shodan's JSON; `shodan convert FILE csv` writes a table that is read"
+_OF_KUBERNETES = f"is an object of Kubernetes, which is not read; import a scan of its addresses, or {_TABLE}"
+_OF_CONSUL = (
+    "is Consul's catalog, which is not read; make a table of it: the heading host,port,service, then "
+    "`jq -r '.[] | [.Address, .ServicePort, .ServiceName] | @csv'`"
+)
+_OF_ANSIBLE = f"is an inventory of Ansible, {_NO_PORTS}"
+_OF_SOCKETS = (
+    "is what ss or netstat prints on one host; make a table of it with the heading host,port,protocol, or "
+    "scan the host with nmap -oX FILE"
+)
+_PAIRS = (
+    "is a list of addresses and ports without a heading; write host,port above it and a comma for each "
+    "colon: `sed -e 's/:\\([0-9]*\\)$/,\\1/' -e '1i host,port' FILE`"
+)
+_ADDRESSES = (
+    "is a list of addresses without ports; scan them with nmap -sV -iL FILE -oX scan.xml and import that, or "
+    "let zmap write the port too: -f saddr,sport"
+)
+_INSIDE = rb"\A\s{0,50}[\[{][^\0]{0,4000}"
+"""In the first object of JSON."""
+_FOREIGN = tuple(
+    (re.compile(begins, re.MULTILINE), what)
+    for begins, what in (
+        (
+            rb"^(?:Starting Nmap |# Nmap [\d.]{1,20}\w{0,20} scan initiated|Nmap scan report for )",
+            _FOR_PEOPLE,
+        ),
+        (rb"\A#masscan\s|\A\W{0,5}\{\s{0,20}\"ip\":[^\0]{0,200}\"ports\":", _OF_MASSCAN),
+        (rb"\A[^\0]{0,200}<NessusClientData", "is a report of Nessus; export it as CSV and import that file"),
+        (
+            rb"\A[^\0]{0,200}<(?:get_reports_response|report)[\s>]",
+            "is a report of OpenVAS; export its results as CSV and import that file",
+        ),
+        (rb"\A\s{0,50}<(?i:!doctype html|html)", "is a web page; export its data as CSV or JSON"),
+        (_INSIDE + rb"\"(?:ip_str|_shodan)\"\s{0,5}:", _OF_SHODAN),
+        (_INSIDE + rb"\"terraform_version\"", f"is a state of Terraform, {_NO_PORTS}"),
+        (_INSIDE + rb"\"(?:_meta|hostvars|ansible_host)\"\s{0,5}:", _OF_ANSIBLE),
+        (rb"\"apiVersion\"\s{0,5}:|^apiVersion:", _OF_KUBERNETES),
+        (_INSIDE + rb"\"(?:ServiceName|ServicePort|Service)\"\s{0,5}:", _OF_CONSUL),
+        (rb"^\s{0,50}ansible_\w{1,50}:|^\s{0,50}hosts:\s*$", _OF_ANSIBLE),
+        (rb"^[^\s,;]{1,300}[ \t][^\n]{0,500}\bansible_\w{1,50}=", _OF_ANSIBLE),
+        (rb"\A(?:\s*[#;][^\n]*\n)*\s*\[[\w:. -]{1,100}\]\s*$", f"is an INI file, {_NO_PORTS}"),
+        (rb"^- ?targets:|^\s{0,50}static_configs:", f"is a list of Prometheus' targets; {_NEXT}"),
+        (
+            rb"^\$(?:ORIGIN|TTL)\b|^\S{0,255}[ \t]+(?:\d{1,10}[ \t]+)?IN[ \t]+SOA\b",
+            f"is a zone of the DNS, {_NO_PORTS}",
+        ),
+        (rb"^Host[ \t]+\S[^\n]*\n[ \t]+(?i:hostname|port|user)\b", f"is SSH's configuration; {_NEXT}"),
+        (rb"\A(?:Active Internet connections|Netid +State|Proto +Recv-Q|State +Recv-Q)", _OF_SOCKETS),
+        (rb"\ACONTAINER ID\s", "is what `docker ps` prints; import the Compose file of the containers"),
+        (
+            rb"\A\S{1,255} -> \[[\d,]*\]\s*$",
+            "is RustScan's list; run `rustscan … -- -sV -oX FILE` and import that file",
+        ),
+        (rb"\A(?:[\w.-]{1,255}|\[[0-9A-Fa-f:]{2,45}\]):\d{1,5}\s*$", _PAIRS),
+        (
+            rb"\A(?:\s*#[^\n]*\n)*\s*(?:\d{1,3}\.){3}\d{1,3}[ \t]+[A-Za-z]",
+            f"is a list of addresses and names such as /etc/hosts, {_NO_PORTS}",
+        ),
+        (rb"\A(?:saddr\s+)?(?:\d{1,3}\.){3}\d{1,3}\s*$", _ADDRESSES),
+        (rb"\A\s*\|[^\n]*\|\s*\n\s*\|[\s:|-]{3,}\|\s*$", "is a table of Markdown; save it as CSV"),
+    )
+)
+"""How files begin that people have and that are no inventory here, and what to do with each."""
+
+
+def why_packed(raw: bytes) -> str | None:
+    """Return why no format reads a file: compressed bytes can look like a table's heading."""
+    if raw[_TAR] == b"ustar":
+        return "is a tar archive, and no bundle of `network export`; unpack it and import the files in it"
+    return next((what for signature, what in _PACKED.items() if raw.startswith(signature)), None)
+
+
+def why_foreign(raw: bytes) -> str | None:
+    """Return what a file is that another program wrote for another purpose; None where that is not known."""
+    head = raw[:_HEAD].removeprefix(b"\xef\xbb\xbf")
+    return next((what for begins, what in _FOREIGN if begins.search(head)), None)
+
+
+def why_unknown(raw: bytes, formats: str) -> str:
+    """Return why a file has none of the `formats`."""
+    if not raw.strip():
+        return "is empty"
+    named = f"name it by --format: {formats}"
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
+        return (
+            f"is JSON of no known format; {named}. Of JSON of another program make a table: the heading "
+            "host,port, then `jq -r '[.host, .port] | @csv'`"
+        )
+    return f"has no known format; {named}. A table begins with a heading such as host,port"

@@ -1,0 +1,107 @@
+"""Tables as scanners, spreadsheets and asset registers export them."""
+
+import pytest
+from read_files import notes, read, services_of
+
+from dryrun_replica.inventory.faults import InventoryError
+from dryrun_replica.inventory.found_service import Greeted
+
+
+def greeted(greeting: str) -> Greeted | None:
+    return Greeted("ssh", "OpenSSH", "8.9p1") if greeting.startswith("SSH-2.0-OpenSSH") else None
+
+
+def test_shodans_table_is_read_with_its_banners_and_its_address_as_a_number():
+    table = (
+        "data,hostnames,ip,ip_str,port,transport,product,version\n"
+        '"SSH-2.0-OpenSSH_8.9p1\n",gw.corp.example,3325256708,198.51.100.4,22,tcp,,\n'
+        "x,,3325256709,198.51.100.5,443,tcp,nginx,1.18.0\n"
+    )
+    inventory = read(table, "ip,port\n198.51.100.4,80\n", named_by=greeted)
+    assert services_of(inventory) == {
+        "web-1": ["22/tcp OpenSSH 8.9p1", "80/tcp http"],
+        "web-2": ["443/tcp nginx 1.18.0"],
+    }
+    assert inventory.unread == ("file1: nothing is read from the column: 'hostnames'",)
+
+
+def test_a_column_called_data_is_a_banner_only_in_shodans_table():
+    inventory = read("host,port,data\na,22,SSH-2.0-OpenSSH\n", named_by=greeted)
+    assert inventory.hosts[0].services[0].product is None
+    assert "'data'" in inventory.unread[0]
+
+
+def test_zmaps_table_is_read_without_the_ports_that_refused():
+    inventory = read(
+        "saddr,daddr,sport,dport,classification,success\n"
+        "10.0.0.9,10.0.0.1,80,40213,synack,1\n10.0.0.11,10.0.0.1,80,40213,rst,0\n"
+    )
+    assert services_of(inventory) == {"web-1": ["80/tcp http"], "host-1": []}
+    assert services_of(read("saddr,sport\n10.0.0.9,22\n")) == {"remote-1": ["22/tcp ssh"]}
+
+
+def test_a_list_of_connections_is_no_list_of_servers():
+    with pytest.raises(InventoryError, match="file1:1: has no column that names the host"):
+        read("saddr,sport,daddr,dport,proto\n10.0.0.9,51234,10.0.0.5,5432,tcp\n")
+
+
+@pytest.mark.parametrize("column", ["name", "Name"])
+def test_a_name_beside_the_hosts_own_joins_no_hosts(column):
+    inventory = read(f"Plugin ID,Host,Port,{column}\n1,10.0.0.5,22,SSH Server\n1,10.0.0.6,22,SSH Server\n")
+    assert len(inventory.hosts) == 2
+    assert f"'{column}'" in inventory.unread[0]
+
+
+def test_a_name_is_the_hosts_where_no_other_column_has_one():
+    inventory = read("name,ip,port\ndb01,10.0.0.5,22\n", "name,port\ndb01,5432\n")
+    assert len(inventory.hosts) == 1
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "services"),
+    [
+        ("Server Name;IP Address;Ports open", "DB01;10.0.0.5;22", ["22/tcp ssh"]),
+        ("Name;HostName;Protocol;PortNumber", "sw;10.0.0.2;telnet;2323", ["2323/tcp telnet"]),
+        (
+            "service_address;service_transport;service_port;service_protocol",
+            "10.0.0.5;udp;161;snmp",
+            ["161/udp snmp"],
+        ),
+        ("IP;Hostname;Port;Port Protocol", "10.0.0.5;db01;53;udp", ["53/udp domain"]),
+        (
+            "names;addresses;service_ports_tcp",
+            "db01;10.0.0.5 10.0.0.6;22 5432",
+            ["22/tcp ssh", "5432/tcp postgresql"],
+        ),
+        ("AssetName;Private IP;Listening Ports", "PC;10.0.0.5;3389", ["3389/tcp ms-wbt-server"]),
+    ],
+)
+def test_columns_have_the_names_that_programs_give_them(heading, row, services):
+    assert [*services_of(read(f"{heading}\n{row}\n")).values()] == [services]
+
+
+def test_a_cell_of_several_addresses_names_one_host_that_other_files_find():
+    table = 'name,ip_addresses,port\na,"10.0.0.1, 10.0.0.2",22\n'
+    assert len(read(table, "ip,port\n10.0.0.2,80\n").hosts) == 1
+
+
+def test_beside_a_products_own_ports_a_row_for_a_host_lists_those_of_others():
+    inventory = read(
+        "host,ports,product,version\n"
+        'db,"22, 5432",PostgreSQL,15.3\nmail,"25 110 143",Dovecot,2.3\nweb,"22 80 443 8080",nginx,1.26\n'
+        'own,"22 8080",Own App,3\nodd,22,PostgreSQL,15.3\ngraf,"22 3000",Grafana,10.2\n'
+    )
+    assert [[each.label for each in host.services] for host in inventory.hosts] == [
+        ["ssh", "PostgreSQL 15.3"],
+        ["Dovecot 2.3"] * 3,
+        ["ssh", "nginx 1.26", "nginx 1.26", "nginx 1.26"],
+        ["ssh", "Product-1 3"],
+        ["PostgreSQL 15.3"],
+        ["ssh", "Grafana 10.2"],
+    ]
+    assert notes(inventory)["services that nobody names, guessed by the number of their port"] == 4
+
+
+def test_a_heading_that_is_not_the_first_line_is_said_to_be_missing():
+    with pytest.raises(InventoryError, match="The first line has to be the heading"):
+        read("Inventory of servers;;\nHost;IP;Port\na;10.0.0.5;22\n")
