@@ -36,18 +36,26 @@ async def _statuses(guard: Guard, exits: AsyncExitStack, paths: list[str]) -> li
         return [(await reader.readline())[9:12] for reader in readers]
 
 
-@pytest.mark.parametrize("follow", [0, 1])
-@pytest.mark.parametrize("asked", ["stdout=1&stderr=1&since=9999999999", "stderr=1", "stdout=1&stderr=1"])
+@pytest.mark.parametrize(
+    ("asked", "at_once"),
+    [
+        ("stdout=1&stderr=1&since=9999999999&follow=0", 1),
+        ("stdout=1&stderr=1&since=9999999999&follow=1", 1),
+        ("stderr=1&follow=0", 1),
+        ("stderr=1&follow=1", 1),
+        ("stdout=1&stderr=1&follow=0", 1),
+        ("stdout=1&stderr=1&follow=1", _AT_ONCE),
+    ],
+)
 async def test_few_logs_are_searched_at_a_time_however_little_of_them_is_asked_for(
-    guard: Guard, follow: int, asked: str
+    guard: Guard, asked: str, at_once: int
 ):
     guard.engine.log_seconds = 0.1
     made = _own_containers(guard, 4 * _AT_ONCE)
-    query = f"{asked}&follow={follow}"
     async with AsyncExitStack() as exits:
-        statuses = await _statuses(guard, exits, [f"/containers/{each}/logs?{query}" for each in made])
+        statuses = await _statuses(guard, exits, [f"/containers/{each}/logs?{asked}" for each in made])
     assert statuses == [b"200"] * len(made)
-    assert guard.engine.most_under_way == 1
+    assert guard.engine.most_under_way == at_once
 
 
 @pytest.mark.parametrize("log", [b"\x01\0\0\0\0\0\0\x03hi\n", b""], ids=["with lines", "without"])

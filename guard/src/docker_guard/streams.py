@@ -30,24 +30,27 @@ class Streams:
         self._event_readers = Readers(_MOST_EVENT_READERS, "events for one client")
         self._inputs = Inputs()
         self._searching = EngineWork(policy, MAKING_SECONDS, one_in=_SEARCH_COSTS)
+        self._opening = EngineWork(policy, _FIRST_PIECE_SECONDS)
 
     async def logs(self, container_id: str, query: Mapping[str, str]) -> Answer:
         """Read or follow a log.
 
         The engine searches all that was written before, however little of it is asked for, and takes a whole
         processor for it. So logs are read few at a time, until their end; one that is followed, until its
-        first piece, or for as long as a search may take. Whoever asks for all of it has its first piece at
-        once, if there is any.
+        first piece, or for as long as a search may take. Whoever follows all of a log has its first piece at
+        once, if there is any, and keeps the engine busy no faster than it reads: that counts as any call.
         """
+        is_followed, is_part = query.get("follow") == "1", _is_part(query)
+        work = self._searching if is_part or not is_followed else self._opening
         async with AsyncExitStack() as exits:
             exits.enter_context(self._log_readers.reading(container_id))
-            end = await self._searching.take()
+            end = await work.take()
             exits.callback(end)
             answer = await self._open(exits, "GET", f"/containers/{container_id}/logs", query, container_id)
-            if query.get("follow") != "1":
+            if not is_followed:
                 return answer
             assert answer.pieces is not None
-            seconds = MAKING_SECONDS if _is_part(query) else _FIRST_PIECE_SECONDS
+            seconds = MAKING_SECONDS if is_part else _FIRST_PIECE_SECONDS
             asyncio.get_running_loop().call_later(seconds, end)
             return replace(answer, pieces=_with_first(answer.pieces, end))
 
