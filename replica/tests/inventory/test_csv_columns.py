@@ -85,6 +85,11 @@ def test_a_cell_of_several_addresses_names_one_host_that_other_files_find():
     assert len(read(table, "ip,port\n10.0.0.2,80\n").hosts) == 1
 
 
+def test_a_cell_too_long_for_a_list_of_addresses_names_none_of_them():
+    cell = "10.0.0.22 " * 400 + "10.0.0.119"
+    assert len(read(f'ip_addresses,port\n"{cell}",22\n', "ip,port\n10.0.0.22,80\n").hosts) == 2
+
+
 def test_beside_a_products_own_ports_a_row_for_a_host_lists_those_of_others():
     inventory = read(
         "host,ports,product,version\n"

@@ -52,6 +52,8 @@ def test_a_product_of_a_discovery_is_believed_no_more():
         ("8.0.36-0ubuntu0.1", "8.0.36-0ubuntu0.1"),
         ("10.0.0.77", None),  # in the network of the host, 10.0.0.1
         ("1.26 10.0.0.77", None),
+        ("v10.0.0.77", None),
+        ("1.26p10.0.0.77", None),
         ("10.2.0.4", "10.2.0.4"),
     ],
 )

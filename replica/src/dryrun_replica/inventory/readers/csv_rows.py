@@ -93,7 +93,8 @@ def _addresses_in(text: str) -> list[str]:
     """
     if _NUMBER.fullmatch(text) and int(text) < 2**32:
         return [str(IPv4Address(int(text)))]
-    parts = [part for part in re.split(r"[\s,;]+", text[:MAX_TEXT]) if part]
+    # A longer text is no list: cut off, its last address could become another's.
+    parts = [part for part in re.split(r"[\s,;]+", text) if part] if len(text) <= MAX_TEXT else []
     return parts if parts and all(map(as_address, parts)) else [text] if text else []
 
 
