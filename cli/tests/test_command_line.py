@@ -11,8 +11,10 @@ from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from dryrun_cli.api.client import ANSWER_BOUNDS
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.main import app
+from dryrun_contract.report_reading import REPORT_BOUNDS
 
 
 def complete(environment, words, **more):
@@ -139,3 +141,16 @@ def test_help_imports_no_command_and_each_command_is_there():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
     )
     assert told.stdout.splitlines() == ["[]", "False", "False"]
+
+
+@pytest.mark.parametrize("module", ["sessions", "production", "rules", "deliveries"])
+def test_a_command_imports_the_reports_models_only_where_it_reads_one(module):
+    program = f"import sys, dryrun_cli.commands.{module}; print('dryrun_contract.report' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert told.stdout == "False\n"
+
+
+def test_the_longest_answer_is_a_report():
+    assert ANSWER_BOUNDS == REPORT_BOUNDS

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from local_stack import ROOT
 
-from dryrun_cli.api.reading import read_experiment
+from dryrun_cli.api.reading_results import read_experiment
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_local.images.building import pin
 from dryrun_local.images.folder_build import allowlist_entry, inspect_images

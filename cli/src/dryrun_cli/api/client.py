@@ -14,9 +14,9 @@ from dryrun_cli import __version__
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
-from dryrun_contract.bounded_json import OutOfBoundsError, read_json
+from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.problem import Problem
-from dryrun_contract.report_reading import REPORT_BOUNDS
 
 if TYPE_CHECKING:
     from dryrun_contract.experiment import ExperimentRequest
@@ -31,6 +31,11 @@ IDLE_SECONDS: Final = 2.0
 is sent at that moment has no answer."""
 SILENCE_SECONDS: Final = 45.0
 """An event stream without a byte, not even a heartbeat, for this long counts as dead."""
+ANSWER_BOUNDS: Final = JsonBounds(
+    size=64 * 1024 * 1024, values=4_000_000, depth=32, key_length=LINE_BOUNDS.key_length
+)
+"""Those of a report, the longest answer. Not imported: the report's models would take most commands a tenth
+of their start."""
 SESSIONS_A_PAGE: Final = 100
 EVENTS_A_PAGE: Final = 1000
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -65,7 +70,7 @@ class ApiClient:
         if response.status_code == httpx2.codes.NO_CONTENT:
             return None
         try:
-            return read_json(response.content, REPORT_BOUNDS)
+            return read_json(response.content, ANSWER_BOUNDS)
         except OutOfBoundsError as error:
             raise ApiUnreachableError(f"the answer of {self.url} to {method} {path} is {error}") from error
         except ValueError as error:

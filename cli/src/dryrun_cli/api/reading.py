@@ -5,10 +5,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.errors import ApiUnreachableError
 from dryrun_contract.base import Word
 from dryrun_contract.event import Event
-from dryrun_contract.experiment import Experiment
 from dryrun_contract.faults import first_fault
-from dryrun_contract.report import Report
-from dryrun_contract.report_reading import UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import TemplateSummary
 
@@ -39,22 +36,9 @@ def read_session(answer: JsonValue) -> SessionView:
     return read_word(SessionView, answer, "a session")
 
 
-def read_experiment(answer: JsonValue) -> Experiment:
-    """Return the experiment in `answer`. Raises ApiUnreachableError when it is not one."""
-    return read_word(Experiment, answer, "an experiment")
-
-
 def read_template(answer: JsonValue) -> TemplateSummary:
     """Return the template in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(TemplateSummary, answer, "a template")
-
-
-def read_report(answer: JsonValue) -> Report:
-    """Return the report in `answer`. Raises ApiUnreachableError when it is not one, or of another version."""
-    try:
-        return to_report(answer)
-    except UnreadableReportError as error:
-        raise ApiUnreachableError(f"the API's answer is not a readable report: {error}") from None
 
 
 def read_event(raw: JsonValue) -> Event | None:

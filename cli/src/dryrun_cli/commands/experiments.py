@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_experiment, read_word
+from dryrun_cli.api.reading import read_word
+from dryrun_cli.api.reading_results import read_experiment
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import command, write, write_json, wrote_json
 from dryrun_cli.commands.ids import find_id

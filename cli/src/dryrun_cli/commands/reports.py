@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from rich.console import Console
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object, read_report
+from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object
+from dryrun_cli.api.reading_results import read_report
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import command, make_console
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria

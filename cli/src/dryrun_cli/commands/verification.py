@@ -4,7 +4,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from dryrun_cli.api.reading import JsonObject, read_report
+from dryrun_cli.api.reading import JsonObject
+from dryrun_cli.api.reading_results import read_report
 from dryrun_cli.commands.command import complain, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.report_view import draw_report

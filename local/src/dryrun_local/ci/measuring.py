@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import JsonObject, read_experiment, read_report
+from dryrun_cli.api.reading import JsonObject
+from dryrun_cli.api.reading_results import read_experiment, read_report
 from dryrun_cli.drawing.experiment_view import time_left
 from dryrun_cli.errors import ApiRefusedError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentRun
