@@ -130,12 +130,12 @@ def test_every_mistake_of_a_file_is_named_at_once_and_nothing_is_sent(run, api, 
     assert code == 2
     for words in (
         "templates.0: is not a template's name",
-        "seeds.0: should be less than or equal to 9999",
-        "repetitions: should be greater than or equal to 1",
+        "seeds.0: must be at most 9999",
+        "repetitions: must be at least 1",
         "collectors.ours.0: is not a collector's name",
         "collectors.a/b: is empty",
-        "profiles.0: should be 'quick' or 'full'",
-        "rates.0: should be greater than or equal to 1",
+        "profiles.0: must be 'quick' or 'full'",
+        "rates.0: must be at least 1",
         "image: is not known; known are name, templates",
     ):
         assert words in err

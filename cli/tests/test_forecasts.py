@@ -137,7 +137,7 @@ def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, lin
         ("[]\n", "is not a line of a collector: it is JSON, but not an object; give what"),
         ('{"version": 1}\n', "is not a line of a collector: it has no type; give what"),
         ('{"type": "report"}\n', "its type is none of discovery, progress, warning and end; give what"),
-        ('{"type": "end"}\n', "is not a line of a collector: end.discoveries: Field required"),
+        ('{"type": "end"}\n', "is not a line of a collector: end.discoveries: is missing"),
     ],
 )
 def test_a_file_of_something_else_is_told_what_belongs_there(run, api, file, content, why):

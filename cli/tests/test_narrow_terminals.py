@@ -21,7 +21,7 @@ def test_an_error_is_wrapped_between_words_and_its_command_stays_whole(on_termin
 
 
 def test_a_usage_error_is_wrapped_between_words(on_terminal, run):
-    wrong = ("start", "small", "--profile", "thorough-and-slower-than-all-the-other-profiles")
+    wrong = ("start", "small", "--profile", "thorough-and-slower-than-others")
     code, output = on_terminal(*wrong, size=SIZE)
     usage, hint, blank, first, *further = lines(output)
     assert (code, usage[:19], hint[:3], blank) == (2, "Usage: dryrun start", "Try", "")

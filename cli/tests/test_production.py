@@ -3,6 +3,8 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 
 def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     api.production = [
@@ -46,8 +48,29 @@ def test_what_changes_counts_can_be_listed_in_any_state(run, api):
     assert timedelta(days=7) <= datetime.now(UTC) - since < timedelta(days=7, minutes=1)
     run("production", "list", "--happened", "new", "--status", "pending")
     assert (api.questions[-1]["status"], api.questions[-1]["happened"]) == (["pending"], ["new"])
-    run("production", "list", "--days", "3")
-    assert api.questions[-1].keys() == {"limit", "status"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (("--days", "3"), "'--days': it needs --happened"),
+        (("--happened", "new", "--days", "0"), "'--days': must be at least 1, not '0'"),
+        (("--happened", "new", "--days", "367"), "'--days': must be at most 366, not '367'"),
+        (("--happened", "new", "--days", "many"), "'--days': must be a whole number, not 'many'"),
+        (
+            ("--happened", "found"),
+            "'--happened': 'found' is not one of 'new', 'changed', 'gone', 'returned'.",
+        ),
+        (("--all", "--status", "approved"), "'--all': choose one"),
+        (("--limit", "-1"), "must be at least 1, not '-1'"),
+    ],
+)
+def test_a_wrong_choice_is_refused_in_words_of_this_command(run, api, chosen, words):
+    code, _, err = run("production", "list", *chosen)
+    assert (code, api.questions) == (2, [])
+    assert f"Error: Invalid value for {words}" in err or words in err
+    assert "Value error" not in err
+    assert "Input should" not in err
 
 
 def test_a_decision_names_what_was_seen_and_reports_what_has_changed_since(run, api):

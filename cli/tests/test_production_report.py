@@ -47,7 +47,7 @@ def test_a_whole_scan_is_reported_with_what_it_covered_and_counts(report, api):
     ("lines", "why"),
     [
         (FOUND, "did not finish"),
-        ([*FOUND, {"type": "end", "discoveries": 3}], "end line promises 3 discoveries, and 2 are there"),
+        ([*FOUND, {"type": "end", "discoveries": 3}], "end line counts 3 discoveries, but the output has 2"),
         ([WARNING, *FOUND, END], "warned once"),
         ([WARNING, WARNING, *FOUND, END], "warned 2 times"),
     ],
@@ -75,6 +75,16 @@ def test_what_is_no_network_is_told_what_would_be(report, api, wrong):
     _, _, err = report([*FOUND, END], "--exclude", wrong)
     assert err.startswith(f"error: --exclude: '{wrong[:64]}")
     assert "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused" in err
+
+
+@pytest.mark.parametrize(
+    "wrong", ["yesterday", "2026-13-01", "20260131", "1700000000", "", "2026-01-31T25:00Z"]
+)
+def test_what_is_no_time_is_told_what_would_be(report, api, wrong):
+    """A number is none either: it would be read as seconds since 1970."""
+    code, _, err = report([*FOUND, END], "--began", wrong)
+    said = "must be a time with its zone, such as 2026-01-31T09:30:00Z (RFC 3339), not"
+    assert (code, err, api.scans) == (2, f"error: --began: {said} '{wrong}'\n", [])
 
 
 def test_what_is_no_collectors_name_is_told_what_would_be(run, api, tmp_path):

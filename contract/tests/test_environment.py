@@ -52,7 +52,7 @@ def test_wrong_variables_have_a_heading_and_a_line_each_and_are_not_quoted():
         read_settings(Given, "APP_", {"APP_LISTEN": "s3cret", "APP_TYPO": "s3cret"})
     assert str(refused.value).splitlines() == [
         "3 settings are missing or wrong:",
-        "  APP_TOKEN: Field required",
+        "  APP_TOKEN: is missing",
         "  APP_LISTEN: expected HOST:PORT",
         "  APP_TYPO: there is no such setting",
     ]

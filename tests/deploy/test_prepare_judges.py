@@ -123,9 +123,9 @@ def test_refuses_names_of_bridges_that_the_host_rule_does_not_go_by(tmp_path: Pa
         (b"DRYRUN_SUBNET_POOL=127.0.0.0/8\n", "DRYRUN_SUBNET_POOL=127.0.0.0/8"),
         (
             b"ORCHESTRATOR_SESSIONS_AT_ONCE=abc\n",
-            "ORCHESTRATOR_SESSIONS_AT_ONCE: Input should be a valid int",
+            "ORCHESTRATOR_SESSIONS_AT_ONCE: must be a whole number",
         ),
-        (b"DRYRUN=maybe\nCOMPOSE_PROFILES=dryrun\n", "DRYRUN: Input should be 'on' or 'off'"),
+        (b"DRYRUN=maybe\nCOMPOSE_PROFILES=dryrun\n", "DRYRUN: must be 'on' or 'off'"),
         (b"DRYRUN_PUBLISH=nonsense\n", "Invalid hostPort: nonsense (DRYRUN_PUBLISH)\n"),
         (b"DRYRUN_PUBLISH=300.1.1.1:80\n", "300.1.1.1 (DRYRUN_PUBLISH)"),
         (b"DRYRUN_PUBLISH=a\nPASSWORD=river-a\nOTHER=cascade\n", "hostPort: a (DRYRUN_PUBLISH, PASSWORD)\n"),

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.apart]
     [
         (("--prefix", "300.1"), "DRYRUN_PREFIX=300.1 in {env}: write the first three numbers"),
         (("--prefix", "10.212.256"), "DRYRUN_PREFIX=10.212.256 in {env}: write the first three numbers"),
-        (("--public-url", "approval.example"), "APPROVAL_PUBLIC_URL: Input should be a valid URL"),
-        (("--public-url", "https://approval example"), "APPROVAL_PUBLIC_URL: Input should be a valid URL"),
+        (("--public-url", "approval.example"), "APPROVAL_PUBLIC_URL: must be a URL"),
+        (("--public-url", "https://approval example"), "APPROVAL_PUBLIC_URL: must be a URL"),
         (("--public-url", "it's"), "docker compose cannot use {env}"),
         (("--deliver-to", "https://hooks example"), "DELIVERY_HOSTS: 'https://hooks example'"),
         (("--deliver-to", "a.example, http://b.example"), "DELIVERY_HOSTS: 'http://b.example'"),

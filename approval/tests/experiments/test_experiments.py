@@ -210,18 +210,18 @@ async def test_what_breaks_one_experiment_does_not_stop_another(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"templates": []}, "at least 1 item"),
+        ({"templates": []}, "must not be empty"),
         ({"seeds": [1, 1]}, "names one value twice"),
-        ({"seeds": [10_000]}, "less than or equal to 9999"),
+        ({"seeds": [10_000]}, "must be at most 9999"),
         ({"repetitions": 50, "seeds": list(range(20))}, "300 are the most"),
         ({"rates": list(range(1, 21)), "profiles": ["quick", "full"]}, "20 are the most"),
-        ({"rates": [0]}, "greater than or equal to 1"),
+        ({"rates": [0]}, "must be at least 1"),
         ({"profiles": ["loud"]}, "'quick' or 'full'"),
-        ({"collectors": {"x": ["../etc"]}}, "match pattern"),
-        ({"collectors": {"<script>": ["network"]}}, "match pattern"),
-        ({"name": "a\x1b[31m"}, "match pattern"),
-        ({"image": "evil"}, "Extra inputs"),
-        ({"command": ["sh"]}, "Extra inputs"),
+        ({"collectors": {"x": ["../etc"]}}, "characters of a-z, 0-9 and -"),
+        ({"collectors": {"<script>": ["network"]}}, "must match the pattern"),
+        ({"name": "a\x1b[31m"}, "control characters"),
+        ({"image": "evil"}, "is not known here"),
+        ({"command": ["sh"]}, "is not known here"),
     ],
 )
 async def test_what_is_no_id_or_number_or_is_too_much_is_refused(api, changes, words):

@@ -15,6 +15,7 @@ from dryrun_contract.problem import Problem
 
 _ROUTE: Final = re.compile(r"GET /api/v1/(?:dryrun|production)/(\w+) lists [^;]*")
 """What the API advises to a program."""
+_PART: Final = re.compile(r"^(?:body|query|path)\.")
 _LISTS: Final = {
     "sessions": "list",
     "experiments": "experiment list",
@@ -56,8 +57,15 @@ class ApiRefusedError(CliError):
     code = ExitCode.REFUSED
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(_ROUTE.sub(_command, problem.detail) or problem.title)
+        # Programs read the list of faults; people are shown it.
+        detail = problem.detail.removesuffix("; see `faults`")
+        super().__init__(_ROUTE.sub(_command, detail) or problem.title)
         self.problem = problem
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with the request, a line each, without the part of it that the API read."""
+        return [f"{_PART.sub('', fault.where)}: {fault.what}" for fault in self.problem.faults]
 
 
 def _command(route: re.Match[str]) -> str:

@@ -16,9 +16,7 @@ def forecast(
     common: Common,
     sessions: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[ID]...", help="Session ids, their beginnings, or 'last'; 'last' by default."
-        ),
+        typer.Argument(metavar="ID", help="Session ids, their beginnings, or 'last'; 'last' by default."),
     ] = None,
     experiment: Annotated[
         str | None, typer.Option("--experiment", metavar="ID", help="All measured sessions of an experiment.")

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from dryrun_cli import completion
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.whole_help import WholeHelpCommand, WholeHelpGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON (ASCII only) instead of text.")]
 ApiUrlOption = Annotated[
@@ -63,7 +63,7 @@ class CommandGroup(typer.Typer):
 
         The help of one that works `offline` lists no address of the API.
         """
-        register = super().command(*named, **more)
+        register = super().command(*named, cls=WholeHelpCommand, **more)
         api_url = UnusedApiUrlOption if offline else ApiUrlOption
         return lambda function: register(_with_common_options(function, api_url))
 

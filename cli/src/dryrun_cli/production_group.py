@@ -76,19 +76,28 @@ def list_discoveries(
         ),
     ] = None,
     days: Annotated[
-        int, typer.Option("--days", metavar="N", min=1, max=366, help="Of --happened: in the last N days.")
-    ] = 1,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
+        int | None,
+        typer.Option(
+            "--days", metavar="N", min=1, max=366, help="Of --happened: in the last N days; default: 1."
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000, help="List at most N.")
+    ] = 50,
 ) -> Running:
     """List production discoveries that wait for a decision, newest first."""
+    if days is not None and happened is None:
+        raise typer.BadParameter("it needs --happened, which says what is counted", param_hint="'--days'")
+    if status is not None and any_status:
+        raise typer.BadParameter("choose one: a state, or all of them", param_hint="'--all'")
     shown = status or (None if any_status or happened else "pending")
-    filters = {"change": change, "status": shown, **commands.production.in_days(happened, days)}
+    filters = {"change": change, "status": shown, **commands.production.in_days(happened, days or 1)}
     return commands.production.list_discoveries(common, filters, limit)
 
 
 SeenArgument = Annotated[
     list[str],
-    typer.Argument(metavar="ID:REVISION...", help="Each as `list` shows it; at most 500."),
+    typer.Argument(metavar="ID:REVISION", help="Each as `list` shows it; at most 500."),
 ]
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the audit log.")]
 

@@ -1,14 +1,37 @@
 """Help and usage errors that are wrapped where the terminal is narrow, and never cut."""
 
 import io
+import re
 import sys
 from typing import Any, Final
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 _WHOLE: Final = 1000
 """More characters than any summary has."""
+_REQUIRED: Final = re.compile(r"\{(.+)\}")
+_TYPE: Final = re.compile(r" <(?:list\[)?[a-z]+\]?>$")
+_RANGE: Final = re.compile(r"\b([0-9]+)<=x<=([0-9]+)\]")
+
+
+class WholeHelpCommand(TyperCommand):
+    """A command whose help names arguments and ranges as people write them, and no types of Python."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the name: an argument that is required stands by itself, as in manuals."""
+        return [_REQUIRED.sub(r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        write = formatter.write_dl
+
+        def write_plain(rows: list[tuple[str, str]], *further: Any, **named: Any) -> None:
+            plain = [(_TYPE.sub("", name), _RANGE.sub(r"\1 to \2]", text)) for name, text in rows]
+            write(plain, *further, **named)
+
+        formatter.write_dl = write_plain
+        super().format_options(ctx, formatter)
 
 
 class WholeHelpGroup(TyperGroup):
@@ -19,7 +42,7 @@ class WholeHelpGroup(TyperGroup):
         try:
             code = super().main(*arguments, **{**named, "standalone_mode": False})
         except TyperException as error:
-            shown: Any = error
+            shown: Any = _in_own_words(error)
             shown.show(_Wrapped() if sys.stderr.isatty() else sys.stderr)
             code = error.exit_code
         sys.exit(code)
@@ -50,6 +73,26 @@ class WholeHelpGroup(TyperGroup):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+def _in_own_words(error: TyperException) -> TyperException:
+    """Return a usage error without the words of the library that read the value."""
+    cause = error.__cause__
+    if cause is None:
+        return error
+    # Only an error needs them.
+    from pydantic import ValidationError
+
+    from dryrun_contract.fault_words import in_words
+    from dryrun_contract.text import printable
+
+    if isinstance(cause, ValidationError):
+        fault = cause.errors(include_url=False)[0]
+        given = (
+            "" if fault["type"] == "value_error" else f", not {printable(str(fault['input']), limit=64)!r}"
+        )
+        error.message = in_words(fault) + given
+    return error
 
 
 class _Wrapped(io.StringIO):

@@ -17,7 +17,7 @@ async def criteria(api, request, path):
         case "PUT", ["sets", name]:
             criteria = json.loads(request.body)
             if "recal_min" in criteria:
-                faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
+                faults = [{"where": "body.recal_min", "what": "is not known here"}]
                 await request.problem(422, "1 fault in the request", faults)
                 return
             made = {"name": name, "criteria": criteria, "is_default": False, "stored_by": HOSTILE}

@@ -211,7 +211,7 @@ class FakeApi:
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
-                    faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
+                    faults = [{"where": "body.recal_min", "what": "is not known here"}]
                     await request.problem(422, "1 fault in the request", faults)
                 elif session_id not in self.sessions:
                     listed = "GET /api/v1/dryrun/sessions lists them"

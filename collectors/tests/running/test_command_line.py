@@ -67,7 +67,7 @@ def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
     [
         (["run", "network"], {}, "DISCOVERY_CONFIG is not set"),
         (["run", "network"], {"DISCOVERY_CONFIG": "{"}, "DISCOVERY_CONFIG: the document: Invalid JSON"),
-        (["run", "network"], {"DISCOVERY_CONFIG": '{"version":1}'}, "DISCOVERY_CONFIG: cidr: Field required"),
+        (["run", "network"], {"DISCOVERY_CONFIG": '{"version":1}'}, "DISCOVERY_CONFIG: cidr: is missing"),
         (
             ["run", "network"],
             {"DISCOVERY_CONFIG": '{"cidr":"shop.example"}'},
@@ -77,6 +77,16 @@ def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
         (["network"], {}, "--targets"),
         (["network", "--targets", "router.example"], {}, "names are not resolved"),
         (["network", "--targets", "127.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),
+        (
+            ["network", "--targets", "127.0.0.0/31", "--exclude", "127.0.0.0", "--exclude", "127.0.0.1"],
+            {},
+            "all targets are excluded, so that nothing would be scanned; leave a target\n",
+        ),
+        (
+            ["run", "network"],
+            {"DISCOVERY_CONFIG": '{"cidr":"127.0.0.1/32","exclude":["127.0.0.1"]}'},
+            "all targets are excluded",
+        ),
         (["network", "--targets", "127.0.0.0/24", "--max-rate", "0"], {}, "not a whole number above 0"),
         (
             ["database", "--targets", "127.0.0.0/24", "--from", "/nowhere"],

@@ -58,7 +58,8 @@ def command[**P](
 
 def complain(error: CliError, *, json_output: bool) -> None:
     """Write an error to standard error; with `json_output` as one JSON object."""
-    problem = error.problem if isinstance(error, ApiRefusedError) else None
+    refused = error if isinstance(error, ApiRefusedError) else None
+    problem = refused.problem if refused is not None else None
     if json_output:
         shown = problem or Problem(title=error.code.name.lower(), status=599, detail=str(error))
         body = shown.model_dump(mode="json", exclude_none=True)
@@ -68,14 +69,17 @@ def complain(error: CliError, *, json_output: bool) -> None:
         return
     first, *others = (str(error) or "refused").splitlines()[:MAX_LINES] or ["refused"]
     lines = [f"error: {inert(first, 1000)}", *(f"       {inert(line.strip(), 1000)}" for line in others)]
-    if problem is not None:
+    if refused is not None and problem is not None:
         if problem.status == 401:
             lines.append(
                 "       set DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE) to a token of the approval API"
             )
         # Several services sum their faults up in the detail.
-        faults = [f"{fault.where}: {fault.what}" for fault in problem.faults if fault.what != str(error)]
-        lines += [f"       {inert(fault, 1200)}" for fault in faults if fault not in str(error)]
+        lines += [
+            f"       {inert(shown, 1200)}"
+            for shown, fault in zip(refused.faults, problem.faults, strict=True)
+            if fault.what != str(error) and f"{fault.where}: {fault.what}" not in str(error)
+        ]
         request = f", request {inert(problem.request_id)}" if problem.request_id else ""
         lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")
     if sys.stderr.isatty():

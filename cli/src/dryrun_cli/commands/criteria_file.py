@@ -37,5 +37,4 @@ async def read_checked(client: ApiClient, path: Path) -> JsonObject:
 
 def wrong_criteria(path: Path, error: ApiRefusedError) -> WrongUseError:
     """Return the API's refusal of criteria as an error of the file."""
-    faults = "; ".join(f"{fault.where}: {fault.what}" for fault in error.problem.faults)
-    return WrongUseError(f"{path}: {faults or error} (see: dryrun criteria)")
+    return WrongUseError(f"{path}: {'; '.join(error.faults) or error} (see: dryrun criteria)")

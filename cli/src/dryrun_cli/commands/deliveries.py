@@ -21,12 +21,21 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
-from dryrun_contract.faults import first_fault
+from dryrun_contract.fault_words import in_words
+from dryrun_contract.text import printable
 
 _SHOWN: Final = 50
+_DECLARED: Final = {
+    "name": "NAME",
+    "kind": "--kind",
+    "url": "--url",
+    "credential": "--credential",
+    "kinds": "--only",
+}
 _DESTINATIONS: Final = "/production/destinations"
-CHECK_SECONDS: Final = 40.0
-"""Longest wait for a check: the process that delivers looks for one every second, and takes at most 30 s."""
+CHECK_SECONDS: Final = 45.0
+"""Longest wait for a check: the process that delivers looks for one every second and takes at most 30 s; if
+it is killed meanwhile, another one begins again within 10 s."""
 _LOOK_SECONDS: Final = 0.5
 _DELIVERIES: Final = "/production/deliveries"
 
@@ -46,13 +55,22 @@ async def add_destination(
     try:
         wanted = DestinationRequest.model_validate(given)
     except ValidationError as error:
-        fault = first_fault(error, "").removeprefix(": ").removeprefix("Value error, ")
-        raise WrongUseError(fault) from None
+        raise WrongUseError(_in_words(error)) from None
     answer = await client.ask("POST", _DESTINATIONS, body=wanted.model_dump(mode="json"))
     added = read_word(DestinationView, answer, "a destination")
     if not common.json_output:
         sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
     return await _say_check(client, common, added, answer)
+
+
+def _in_words(error: ValidationError) -> str:
+    """Return what is wrong with a new destination, after the option that says it."""
+    fault = error.errors(include_url=False)[0]
+    place = str(fault["loc"][0]) if fault["loc"] else "url" if fault["type"].startswith("url_") else ""
+    if not place:
+        return in_words(fault)
+    given = "" if place == "url" else f", not {printable(str(fault['input']), limit=64)!r}"
+    return f"{_DECLARED[place]}: {in_words(fault)}{given}"
 
 
 @command

@@ -33,6 +33,7 @@ from dryrun_cli.invocation import Common
 from dryrun_contract.experiment import ExperimentRequest, ExperimentView
 from dryrun_contract.experiment_results import ExperimentResults
 from dryrun_contract.fact_history import FactHistory
+from dryrun_contract.fault_words import in_words
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
@@ -64,7 +65,7 @@ def read_request(path: Path) -> ExperimentRequest:
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {_in_words(fault)}"
-            for fault in error.errors(include_url=False, include_context=False)
+            for fault in error.errors(include_url=False)
         ]
         raise WrongUseError("\n".join([f"{path} is not an experiment:", *faults])) from None
 
@@ -86,7 +87,7 @@ def _in_words(fault: ErrorDetails) -> str:
         return f"is not known; known are {', '.join(ExperimentRequest.model_fields)}"
     if fault["type"] == "too_short":
         return "is empty"
-    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    return in_words(fault)
 
 
 @command

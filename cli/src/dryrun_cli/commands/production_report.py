@@ -1,6 +1,7 @@
 """`dryrun production report`: sends what a collector wrote, with what it covered."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine
+from dryrun_contract.fault_words import A_TIME, in_words
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 from dryrun_contract.text import counted, printable
 
@@ -37,6 +39,7 @@ _NO_NETWORK: Final = (
 _NO_COLLECTOR: Final = (
     "is no collector's name: a-z, 0-9, - and _ in at most 64 characters, the first a letter"
 )
+_BEGINS_WITH_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DECLARED: Final = {
     "collector": "--collector",
     "targets": "--targets",
@@ -89,6 +92,9 @@ def _require_targets(file: Path, output: ScanOutput, scope: ScanScope) -> None:
 
 def _start_of(scan: Scan) -> ScanStart:
     """Return what begins the scan. Raises WrongUseError with the option that is wrong."""
+    # A number would be read as seconds since 1970: 20260131 as a day in that year.
+    if scan.began is not None and not _BEGINS_WITH_A_DATE.match(scan.began):
+        raise WrongUseError(f"--began: {A_TIME}, not {printable(scan.began, limit=64)!r}")
     try:
         return ScanStart.model_validate(
             {
@@ -101,7 +107,7 @@ def _start_of(scan: Scan) -> ScanStart:
         )
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        what = fault["msg"].removeprefix("Value error, ")
+        what = in_words(fault)
         place = str(fault["loc"][0]) if fault["loc"] else "exclude"
         if place in ("targets", "exclude") and (
             fault["type"] in {"string_pattern_mismatch", "string_too_long"} or "does not appear" in what
@@ -109,6 +115,8 @@ def _start_of(scan: Scan) -> ScanStart:
             what = f"{printable(str(fault['input']), limit=64)!r} {_NO_NETWORK}"
         elif place == "collector":
             what = f"{printable(str(fault['input']), limit=64)!r} {_NO_COLLECTOR}"
+        elif place == "began_at" and fault["type"] != "value_error":
+            what = f"{what}, not {printable(str(fault['input']), limit=64)!r}"
         raise WrongUseError(f"{_DECLARED.get(place, '')}: {what}") from None
 
 
@@ -157,7 +165,8 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, sc
         why = (
             "The collector did not finish"
             if output.promised is None
-            else f"The end line promises {output.promised} discoveries, and {output.count} are there"
+            else f"The end line counts {counted(output.promised, 'discovery', 'discoveries')}, "
+            f"but the output has {output.count:,}"
         )
         sys.stderr.write(
             f"{why}: nothing counts as missed, and what it said with less certainty or "

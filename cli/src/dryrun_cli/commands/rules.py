@@ -27,9 +27,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> None:
     except ValidationError as error:
         faults = [
             f"{place or 'the whole file'}: {reason}"
-            for place, reason in faults_of(
-                error.errors(include_url=False, include_context=False, include_input=False)
-            )
+            for place, reason in faults_of(error.errors(include_url=False, include_input=False))
         ]
         raise WrongUseError("\n".join([f"{path} is not a rule:", *faults])) from None
     answer = await client.ask("POST", "/production/rules", body=wanted.model_dump(mode="json"))

@@ -9,7 +9,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute, when
 from dryrun_cli.drawing.safe_text import folded, inert
-from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationView
+from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationCheck, DestinationView
 
 _STYLES = {
     "planned": "yellow",
@@ -29,10 +29,12 @@ _MOST_OF_AN_ANSWER = 600
 
 def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType:
     """Return one row per destination."""
+    checked = dated("CHECKED")
     table = listing(
-        *("NAME", "KIND", "ADDRESS", "KINDS", "CREDENTIAL", "ADDED BY"),
-        give_way={"ADDRESS", "KINDS", "ADDED BY"},
+        *("NAME", "KIND", "ADDRESS", "KINDS", "CREDENTIAL", checked, "ADDED BY"),
+        give_way={"ADDRESS", "KINDS", checked, "ADDED BY"},
     )
+    failed: list[Text] = []
     for each in destinations:
         request = each.request
         table.add_row(
@@ -41,11 +43,26 @@ def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType
             folded(request.url or "-", 60),
             folded(", ".join(request.kinds) or "all", 40),
             request.credential or "-",
+            _check_of(each.check),
             folded(each.created_by, 20),
         )
+        if each.check is not None and each.check.passed is False:
+            answer = inert(each.check.answer or "", _MOST_OF_AN_ANSWER)
+            failed.append(Text(f"{request.name}: the check failed: {answer}", style="red"))
     if not table.row_count:
         return Text("No destinations yet. To add one: dryrun destination add NAME --kind csv")
-    return table
+    return Group(table, *failed)
+
+
+def _check_of(check: DestinationCheck | None) -> Text:
+    """Return whether and when a destination was found to know its credential; files have none."""
+    if check is None:
+        return Text("-")
+    if check.answered_at is None:
+        return Text("not yet", style="yellow")
+    passed = check.passed is True
+    word, style = ("passed", "green") if passed else ("failed", "red")
+    return Text.assemble((word, style), " ", minute(check.answered_at))
 
 
 def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:

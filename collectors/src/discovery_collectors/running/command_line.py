@@ -19,6 +19,7 @@ from dryrun_contract.collector_config import (
     from_environment,
 )
 from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine
+from dryrun_contract.faults import first_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     if words.collector == "run":
         config = from_environment(environ)
         held = _rehearsal(words, words.name, config, environ)
-        return Command(words.name, Assignment.from_config(config), config.awaits_discoveries, held)
+        configured = Assignment.from_config(config)
+        configured.scope.require_open()
+        return Command(words.name, configured, config.awaits_discoveries, held)
     scope = Scope.parse(words.targets, words.exclude)
+    scope.require_open()
     collector = installed_collectors()[words.collector]
     engines = collector.credentials
     given = read_credentials(getattr(words, "credentials", None))
@@ -198,10 +202,8 @@ def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
         try:
             line = COLLECTOR_LINE.validate_json(content)
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            raise ConfigError(
-                f"{source}: line {number} is not a collector's line: {problem['msg']}"
-            ) from None
+            fault = first_fault(error, "it")
+            raise ConfigError(f"{source}: line {number} is not a collector's line: {fault}") from None
         if isinstance(line, DiscoveryLine):
             found.append(line.discovery())
     return tuple(found)

@@ -49,6 +49,11 @@ class Scope:
             )
         return scope
 
+    def require_open(self) -> None:
+        """Raise ScopeError if every target is excluded: an empty, complete output would look like a scan."""
+        if next(self.open_networks(), None) is None:
+            raise ScopeError("all targets are excluded, so that nothing would be scanned; leave a target")
+
     def admit(self, text: str) -> ScopedAddress:
         """Return `text` as an address that may be contacted. Raises OutOfScopeError."""
         try:
