@@ -1,6 +1,7 @@
 """A check of a destination: by the way that deliveries go, within a deadline, and nothing is kept there."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from fake_netbox import TOKEN, FakeNetBox
@@ -9,6 +10,7 @@ from receiver import answer, receiving
 from sqlalchemy import text
 
 from approval_api.deliveries import service
+from approval_api.deliveries.sending import checks
 from approval_api.deliveries.sending.checks import Checker
 from approval_api.identity.roles import Role
 
@@ -82,6 +84,54 @@ async def test_a_destination_that_never_answers_fails_its_check_in_time(engine, 
     assert (check.passed, check.answer) == (False, "no answer within 0.3 s")
 
 
+async def test_a_check_of_a_killed_process_is_begun_again_within_seconds(engine, delivering, monkeypatch):
+    """And not while its process lives, however long the destination takes."""
+    monkeypatch.setattr(checks, "LEASE", timedelta(seconds=0.4))
+    asked = asyncio.Queue()
+
+    async def slow(seen):
+        asked.put_nowait(seen)
+        await asyncio.sleep(1)
+        return answer(403)
+
+    async with receiving(slow) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        first, second = (delivering(receiver, token=TOKEN).checker for _ in range(2))
+        living = asyncio.create_task(first.work_once())
+        await asked.get()
+        await asyncio.sleep(0.6)
+        await second.work_once()
+        assert asked.empty()
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+        await asyncio.sleep(0.5)
+        await second.work_once()
+    assert (await check_of(engine, added)).answer == "HTTP 403"
+
+
+async def test_a_destination_that_asked_to_be_left_alone_is_asked_nothing_until_then(engine, delivering):
+    def busy(_):
+        return answer(429, Retry_After="120")
+
+    async with receiving(busy) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        checker = delivering(receiver, token=TOKEN).checker
+        await checker.work_once()
+        asked, seen = len(receiver.received), await check_of(engine, added)
+        await check_again(engine, added)
+        await checker.work_once()
+        assert (len(receiver.received), await check_of(engine, added)) == (asked, seen)
+        async with engine.begin() as connection:
+            rest = text("SELECT extract(epoch FROM not_before - now()) FROM gateway.destinations")
+            assert float((await connection.execute(rest)).scalar_one()) == pytest.approx(120, abs=20)
+            over = "UPDATE gateway.destinations SET check_lease_until = now()"
+            await connection.execute(text(over))
+        await check_again(engine, added)
+        await checker.work_once()
+        assert len(receiver.received) > asked
+    assert (seen.passed, seen.answer.startswith("HTTP 429; it is to be left alone until 2")) == (False, True)
+
+
 async def test_a_check_that_waited_for_minutes_is_left_alone_until_it_is_requested_again(engine, delivering):
     async with receiving(FakeNetBox()) as receiver:
         added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
@@ -141,6 +191,10 @@ async def test_a_check_is_requested_by_the_api_and_not_of_a_file(browsers, engin
         202,
         True,
     )
+    for role in (Role.APPROVER, Role.OPERATOR, Role.VIEWER):
+        dan = await browsers(f"dan-{role.value}", role)
+        refused = await dan.ask("POST", f"{DESTINATIONS}/{made['id']}/check")
+        assert (refused.status_code, "'administer'" in refused.json()["detail"]) == (403, True)
     made = (await ada.ask("POST", DESTINATIONS, json={"name": "file", "kind": "csv"})).json()
     assert made["check"] is None
     refused = await ada.ask("POST", f"{DESTINATIONS}/{made['id']}/check")

@@ -145,7 +145,7 @@ async def count_destinations(connection: AsyncConnection) -> int:
 
 
 async def request_check(connection: AsyncConnection, destination_id: UUID) -> None:
-    """Have a destination checked, unless that is under way."""
+    """Have a destination checked, unless that is under way, or it asked to be left alone."""
     await connection.execute(_REQUEST_CHECK, {"id": destination_id})
 
 
