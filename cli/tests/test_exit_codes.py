@@ -2,6 +2,7 @@ import json
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -139,6 +140,38 @@ def test_an_unreachable_api_is_3_and_its_address_is_shown(run):
         code, _, stderr = run("list", "--api-url", url)
     assert code == ExitCode.UNREACHABLE == 3
     assert url in stderr
+    assert "(connection refused)" in stderr
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "why"),
+    [
+        ("http", None, "broke (connection reset by peer); check that this is the address"),
+        ("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "(it does not speak TLS; is its address http://?)"),
+    ],
+)
+def test_what_is_not_the_api_is_told_in_words_of_the_system(run, scheme, answer, why):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_once():
+            connection, _ = server.accept()
+            connection.recv(1)  # what is left unread resets the connection when it is closed
+            if answer is not None:
+                connection.sendall(answer)
+                connection.recv(65536)
+            connection.close()
+
+        answering = threading.Thread(target=answer_once)
+        answering.start()
+        code, _, stderr = run("list", "--api-url", f"{scheme}://127.0.0.1:{server.getsockname()[1]}")
+        answering.join()
+    assert (code, why in stderr) == (3, True)
+
+
+def test_a_host_that_nobody_knows_is_told_so(run):
+    code, _, stderr = run("list", "--api-url", "http://nowhere.invalid")
+    assert code == 3
+    assert "Errno" not in stderr
 
 
 def test_a_failing_api_is_3(run, api):
@@ -176,6 +209,7 @@ def test_the_faults_of_a_refusal_stand_on_lines_of_their_own_once(run, api):
 def test_a_missing_token_names_the_variable(run):
     code, _, stderr = run("list", DRYRUN_API_TOKEN="")
     assert code == 4
+    assert stderr.startswith("error: the approval API wants a token, and there is none\n")
     assert "DRYRUN_API_TOKEN" in stderr
 
 

@@ -71,7 +71,7 @@ TAGGED = Annotated[Tagged | OtherTagged, Field(discriminator="type")]
         (UtcTime, "yesterday", A_TIME),
         (UtcTime, "2026-13-01", A_TIME),
         (date, "soon", "must be a date, such as 2026-01-31"),
-        (UUID, "1234", "is not a complete id (a UUID)"),
+        (UUID, "1234", "must be a complete id (a UUID)"),
         (HttpUrl, "host", "must be a URL, such as https://host.example"),
         (HttpUrl, "ftp://host", "must begin with 'http' or 'https'"),
         (IPv4Network, "shop", "must be an address or a network, such as 192.0.2.7 or 192.0.2.0/24"),

@@ -29,7 +29,7 @@ async def test_an_unknown_thing_leads_to_the_list_of_those_that_are_known(api, p
 async def test_an_address_with_something_else_than_an_id_is_refused_in_plain_words(api):
     answer = await api.client.get("/dryrun/sessions/small", headers=HTML)
     assert answer.status_code == 422
-    assert "<li>The session id in the address: not a complete id (a UUID)</li>" in answer.text
+    assert "<li>The session id in the address: must be a complete id (a UUID)</li>" in answer.text
     assert "path.session_id" not in answer.text
 
 

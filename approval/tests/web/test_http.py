@@ -40,7 +40,9 @@ async def test_no_route_answers_without_a_known_token(api):
     for method, path in ROUTES:
         for authorization in ("", "Bearer wrong", "Basic YTpi", "Bearer"):
             answer = await api.client.request(method, path, headers={"Authorization": authorization})
-            assert problem_of(answer).type == "urn:dryrun:problem:unauthenticated"
+            problem = problem_of(answer)
+            assert problem.type == "urn:dryrun:problem:unauthenticated"
+            assert ("expired or was removed" in problem.detail) is bool(authorization)
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dryrun_cli import commands
+from dryrun_cli import commands, completion
 from dryrun_cli.invocation import Common
-from dryrun_cli.options import CommandGroup, Running, SessionArgument
+from dryrun_cli.options import CommandGroup, Running
 
 experiment_app = CommandGroup(
     "Compare ways to scan: collectors, profiles and rates, over templates, seeds and repetitions.",
@@ -64,7 +64,14 @@ def show_experiment(
 @experiment_app.command("compare")
 def compare_sessions(
     common: Common,
-    baseline: SessionArgument,
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASELINE",
+            help="Session to compare with: its id, the beginning of it, or 'last'.",
+            autocompletion=completion.complete_session,
+        ),
+    ],
     session: Annotated[
         str, typer.Argument(metavar="SESSION", help="Session id, its beginning, or 'last'.")
     ] = "last",

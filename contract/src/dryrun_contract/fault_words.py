@@ -50,8 +50,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "date_parsing": _A_DATE,
     "date_from_datetime_parsing": _A_DATE,
     "date_from_datetime_inexact": _A_DATE,
-    "uuid_type": "is not a complete id (a UUID)",
-    "uuid_parsing": "is not a complete id (a UUID)",
+    "uuid_type": "must be a complete id (a UUID)",
+    "uuid_parsing": "must be a complete id (a UUID)",
     "url_type": "must be a URL, such as https://host.example",
     "url_parsing": "must be a URL, such as https://host.example",
     "url_syntax_violation": "must be a URL, such as https://host.example",
@@ -121,9 +121,9 @@ def in_words(fault: Mapping[str, Any]) -> str:
 
 
 def _number(bound: Any) -> str:
-    """Return a bound; one that is whole without its decimal places."""
+    """Return a bound as somebody types it; one that is whole, without decimal places."""
     whole = isinstance(bound, int) or (isinstance(bound, float) and bound.is_integer())
-    return f"{int(bound):,}" if whole else str(bound)
+    return str(int(bound)) if whole else str(bound)
 
 
 def _of_pattern(pattern: str) -> str:

@@ -1,5 +1,7 @@
 """Who a request comes from: by the cookie of a login, by a token, or nobody."""
 
+from typing import Final
+
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,6 +13,11 @@ from approval_api.settings import Settings
 from approval_api.web.origin import require_csrf_header
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address, require_patience
+
+_NO_CREDENTIAL: Final = "sign in, or show a token: `Authorization: Bearer TOKEN`; make one under your account"
+_UNKNOWN: Final = (
+    "this token is not known: it is wrong, has expired or was removed; make another one under your account"
+)
 
 
 async def find_person(request: Request, *, is_use: bool = True) -> Person | None:
@@ -111,7 +118,7 @@ async def current_person(request: Request) -> Person:
         raise ProblemError(
             "sign-in-needed" if why else "unauthenticated",
             401,
-            why or "sign in, or show a token: `Authorization: Bearer TOKEN`; make one under your account",
+            why or (_UNKNOWN if request.headers.get("authorization") else _NO_CREDENTIAL),
             headers={"WWW-Authenticate": "Bearer"},
         )
     if person.csrf is not None:

@@ -113,10 +113,7 @@ def _methods_at(request: Request) -> set[str]:
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    all_faults = faults_of(
-        {**fault, "msg": "not a complete id (a UUID)"} if fault["type"] == "uuid_parsing" else fault
-        for fault in error.errors()
-    )
+    all_faults = faults_of(error.errors())
     count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
         Fault(where=printable(place), what=printable(reason)) for place, reason in all_faults[:MAX_FAULTS]

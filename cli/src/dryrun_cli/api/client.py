@@ -11,6 +11,7 @@ import httpx2
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli import __version__
+from dryrun_cli.api.connection_faults import why_no_connection
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
@@ -38,6 +39,7 @@ ANSWER_BOUNDS: Final = JsonBounds(
 of their start."""
 SESSIONS_A_PAGE: Final = 100
 EVENTS_A_PAGE: Final = 1000
+_NOT_NAMED: Final = "the approval API wants a token, and there is none"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -217,12 +219,13 @@ class ApiClient:
             ) from None
         except httpx2.ConnectError as error:
             raise ApiUnreachableError(
-                f"cannot reach the approval API at {self.url} ({error}); check that it runs "
-                "and that DRYRUN_API_URL (or --api-url) is its address"
+                f"cannot reach the approval API at {self.url} ({why_no_connection(error)}); "
+                "check that it runs and that DRYRUN_API_URL (or --api-url) is its address"
             ) from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise ApiUnreachableError(
-                f"the connection to {self.url} broke: {error or type(error).__name__}"
+                f"the connection to {self.url} broke ({why_no_connection(error)}); "
+                "check that this is the address of the approval API"
             ) from error
 
     def _raise_for(self, response: httpx2.Response) -> None:
@@ -233,6 +236,8 @@ class ApiClient:
         if refused or status == httpx2.codes.NOT_IMPLEMENTED:
             if problem is None:
                 problem = Problem(title=response.reason_phrase or "Refused", status=status, detail="")
+            if status == httpx2.codes.UNAUTHORIZED and "Authorization" not in self._http.headers:
+                problem = problem.model_copy(update={"detail": _NOT_NAMED})
             raise ApiRefusedError(problem)
         reason = problem.detail or problem.title if problem else "no details"
         raise ApiUnreachableError(f"the approval API at {self.url} answered {status}: {reason}")
