@@ -97,7 +97,7 @@ def test_every_fault_is_reported_with_its_place_and_what_to_do(tmp_path):
     [
         (b"", "Invalid JSON"),
         (b"\xff\xfe", "Invalid JSON"),
-        (b"[]", "should be an object"),
+        (b"[]", "must be a map of names to values"),
         (b"[" * 100, "nested deeper"),
         (b'{"' + b"k" * 1000 + b'": 1}', "an object key is longer"),
         (b" " * (BASELINE_BOUNDS.size + 1), "longer than"),

@@ -205,7 +205,7 @@ def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
         ),
         ("web", "tmpfs: {/proc/x: {size: 1m}}", "tmpfs./proc/x: a tmpfs cannot cover /proc"),
         ("web", "tmpfs: {/run/..: {size: 1m}}", "tmpfs./run/..: is not an absolute path of plain names"),
-        ("web", "tmpfs: {/run: {size: 1m, uid: 2147483648}}", "tmpfs./run.uid: Input should be less than"),
+        ("web", "tmpfs: {/run: {size: 1m, uid: 2147483648}}", "tmpfs./run.uid: must be less than 2147483648"),
         ("web", "capabilities: [NET_RAW]", "capabilities: NET_RAW cannot be granted to a target"),
         ("collector-x", "capabilities: [CHOWN]", "capabilities: CHOWN cannot be granted to a collector"),
         ("web", "arguments: [['-v']]", "arguments: are given although only collectors"),

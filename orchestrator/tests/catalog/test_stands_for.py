@@ -61,7 +61,7 @@ def test_a_template_says_which_network_it_stands_for(folder):
         ("web: '37.5'", "web: '0.0'", "stands_for.weights.web: is '0.0'; expected a number above 0"),
         ("web: '37.5'", "web: 'nan'", "stands_for.weights.web: is 'nan'; expected a number above 0"),
         ("web: '37.5'", "www: '1'", "stands_for.weights.www: there is no service 'www'"),
-        ("n0123456789abcdef", "acme", "stands_for.census: is not valid: network: String should match"),
+        ("n0123456789abcdef", "acme", "stands_for.census: is not valid: network: must match the pattern"),
         ("hosts: 37", "hosts: 0", "census.classes.web-a.hosts: is 0; it can be 1 to 1000000"),
         ("targets: [web]", "targets: [www]", "web-a.targets[0]: there is no service 'www'"),
         ("[443/tcp same", "[443 same", "web-a.services[0]: is '443 same_version nginx'; expected"),

@@ -60,12 +60,12 @@ def test_two_services_of_every_recipe_fit_into_a_container_or_it_says_that_it_is
     [
         (("@port@", "@ports@"), "there is no placeholder @ports@"),
         (("opens: true", "opens: true, http: /"), "asks one question"),
-        (("protocol: cache\n", ""), "protocol: Field required"),
-        (("packages: [cached]", "packages: ['cached; id']"), "packages.0: String should match pattern"),
-        (("memory_mib: 4", "memory_mib: 4096"), "memory_mib: Input should be less than or equal to 512"),
+        (("protocol: cache\n", ""), "protocol: is missing"),
+        (("packages: [cached]", "packages: ['cached; id']"), "packages.0: must match the pattern"),
+        (("memory_mib: 4", "memory_mib: 4096"), "memory_mib: must be at most 512"),
         (("memory_mib: 4", "memory_mib: 4\ntls: own"), "lines that begin with @tls belong together"),
-        (("cache.conf:", "../cache.conf:"), "String should match pattern"),
-        (("title: Cache", "title: Cache\ncolour: red"), "colour: Extra inputs are not permitted"),
+        (("cache.conf:", "../cache.conf:"), "must match the pattern"),
+        (("title: Cache", "title: Cache\ncolour: red"), "colour: is not known here"),
     ],
 )
 def test_a_recipe_that_could_not_work_is_a_fault_with_its_place(

@@ -14,6 +14,7 @@ from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.service import Judge, Reports
 from approval_api.reports.signing import sign_documents
 from approval_api.web.problems import ProblemError
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.problem import Fault
 from dryrun_contract.report import Report
 from dryrun_contract.session import SessionView
@@ -50,7 +51,7 @@ async def _question(
     try:
         return ForecastQuestion(hosts=forecast_hosts, cidr=forecast_cidr)
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        why = in_words(error.errors(include_url=False)[0])
         fault = Fault(where="query.forecast_hosts", what="more than the network has addresses")
         raise ProblemError(
             "invalid-request", 422, why, title="The request is not valid", faults=(fault,)

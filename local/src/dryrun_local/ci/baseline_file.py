@@ -11,6 +11,7 @@ from dryrun_cli.errors import WrongUseError
 from dryrun_contract.baseline import BASELINE_BOUNDS, Baseline
 from dryrun_contract.bounded_json import OutOfBoundsError, read_model
 from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.text import printable
 from dryrun_local.machine.files import write_atomically
 
@@ -35,9 +36,9 @@ def read_baseline(path: Path) -> Baseline:
     except OutOfBoundsError as error:
         raise WrongUseError(f"{path} is not a baseline: it is {error}") from None
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False)
         lines = [
-            f"{printable('.'.join(map(str, fault['loc'])), limit=300) or 'the whole file'}: {fault['msg']}"
+            f"{printable('.'.join(map(str, fault['loc'])), limit=300) or 'the whole file'}: {in_words(fault)}"
             for fault in faults[:_MOST_FAULTS]
         ]
         if len(faults) > _MOST_FAULTS:

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_orchestrator.catalog.allowlist import IMAGE_PREFIX
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
@@ -155,13 +156,13 @@ def _validated(raw: bytes, where: str, problems: list[str]) -> Manifest | None:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             place = ".".join(map(str, problem["loc"])) or "the document"
-            problems.append(f"{where}: {place}: {_in_words(problem)}")
+            problems.append(f"{where}: {place}: {_told(problem)}")
         return None
 
 
-def _in_words(problem: Mapping[str, Any]) -> str:
+def _told(problem: Mapping[str, Any]) -> str:
     """Return what pydantic found, without the names of classes, and an example where the shape is wrong."""
-    kind, words = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
+    kind = str(problem["type"])
     if kind == "extra_forbidden":
         return f"is not a key of image.yml; known here are {', '.join(_keys_at(problem['loc']))}"
     if kind == "missing":
@@ -169,7 +170,7 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     if kind in {"model_type", "dict_type", "tuple_type", "int_type", "string_type", "model_attributes_type"}:
         shape = {"tuple_type": "a list", "int_type": "a whole number", "string_type": "a text"}
         return f"is not {shape.get(kind, 'a map of keys to values')}{_example(problem['loc'])}"
-    return words
+    return in_words(problem)
 
 
 def _keys_at(place: tuple[str | int, ...]) -> list[str]:

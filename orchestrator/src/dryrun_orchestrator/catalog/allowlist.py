@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import MAX_RATE
@@ -203,7 +204,7 @@ def _parse(raw: bytes, path: Path, faults: list[Fault]) -> _File | None:
         return _File.model_validate_json(raw)
     except ValidationError as error:
         faults.extend(
-            Fault(where=_where(path, *problem["loc"]), what=problem["msg"])
+            Fault(where=_where(path, *problem["loc"]), what=in_words(problem))
             for problem in error.errors(include_url=False, include_input=False)
         )
         return None

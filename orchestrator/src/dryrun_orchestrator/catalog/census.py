@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pydantic import ValidationError
 
 from dryrun_contract.census import MAX_LISTED, Census, CensusClass, ClassService, ServiceCount
+from dryrun_contract.fault_words import in_words
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
 
 _KEYS = {"network": True, "classes": True, "services": False, "beyond": False}
@@ -34,7 +35,7 @@ def read_census(node: Node, services: Collection[str]) -> Census | None:
         return Census(network=network, classes=classes, services=rows, beyond=beyond)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        node.fault(f"is not valid: {'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+        node.fault(f"is not valid: {'.'.join(map(str, fault['loc']))}: {in_words(fault)}")
         return None
 
 
@@ -55,7 +56,7 @@ def _read_classes(node: Node, services: Collection[str]) -> tuple[CensusClass, .
             own = tuple(map(ClassService.model_validate, rows))
             found.append(CensusClass(name=name, hosts=hosts, targets=targets, services=own))
         except ValidationError as error:
-            entry.fault(f"is not valid: {error.errors(include_url=False, include_input=False)[0]['msg']}")
+            entry.fault(f"is not valid: {in_words(error.errors(include_url=False, include_input=False)[0])}")
             return None
     return tuple(found)
 

@@ -6,6 +6,7 @@ from datetime import date
 
 from pydantic import ValidationError
 
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.template import Levels, StandsFor
 from dryrun_orchestrator.catalog.census import read_census
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
@@ -48,7 +49,7 @@ def _read_levels(node: Node) -> Levels | None:
     try:
         return Levels.model_validate(counts)
     except ValidationError as error:
-        node.fault(error.errors()[0]["msg"].removeprefix("Value error, "))
+        node.fault(in_words(error.errors()[0]))
         return None
 
 

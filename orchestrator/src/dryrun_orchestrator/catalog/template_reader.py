@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import ValidationError
 
+from dryrun_contract.fault_words import in_words
 from dryrun_orchestrator.catalog.allowlist import Allowlist
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifests
@@ -113,7 +114,7 @@ def _read_credentials(node: Node, known: Collection[str]) -> tuple[TemplateCrede
             found.append(TemplateCredential.model_validate(values))
         except ValidationError as error:
             for problem in error.errors(include_url=False, include_input=False):
-                fields.get(str(problem["loc"][0]), item).fault(problem["msg"])
+                fields.get(str(problem["loc"][0]), item).fault(in_words(problem))
     return tuple(found)
 
 

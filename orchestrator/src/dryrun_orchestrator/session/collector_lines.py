@@ -18,6 +18,7 @@ from dryrun_contract.discovery import (
     EndLine,
     WarningLine,
 )
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.text import printable
 from dryrun_orchestrator.readers.line_splitter import LineSplitter
 
@@ -35,9 +36,9 @@ def parse_line(line: bytes) -> CollectorLine | WarningLine:
     except OutOfBoundsError as error:
         return _warning(str(error), line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        return _warning(f"{where}: {first['msg']}" if where else first["msg"], line)
+        return _warning(f"{where}: {in_words(first)}" if where else in_words(first), line)
 
 
 def _warning(what: str, line: bytes) -> NotUnderstoodLine:

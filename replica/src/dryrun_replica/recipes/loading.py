@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from dryrun_contract.fault_words import in_words
 from dryrun_replica.recipes.model import Recipe
 
 # libyaml's loader is as safe, and takes a fifth of the time.
@@ -71,7 +72,7 @@ def _read(path: Path, problems: list[str]) -> Recipe | None:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             place = ".".join(map(str, problem["loc"])) or "the document"
-            problems.append(f"{path.name}: {place}: {problem['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{path.name}: {place}: {in_words(problem)}")
         return None
 
 
