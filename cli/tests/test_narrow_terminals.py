@@ -61,6 +61,11 @@ def test_a_trend_cuts_no_figure(run, api):
     _, out, _ = run("trend", "small", COLUMNS="80")
     assert ("…" in out, "CHANGED" in out, "12,345" in out, "1m 15s" in out) == (False, True, True, True)
     assert max(map(len, out.splitlines())) <= 80
+    both = {"network": "sha256:" + "c" * 64, "database": "sha256:" + "d" * 64}
+    api.trend[0] = {**api.trend[0], "images": {**both, "network": "sha256:" + "a" * 64}}
+    api.trend[1] = {**api.trend[1], "images": {**both, "database": "sha256:" + "e" * 64}}
+    _, out, _ = run("trend", "small", COLUMNS="80")
+    assert ("2026-11-02" in out, max(map(len, out.splitlines())) <= 80) == (True, True)
 
 
 def test_a_list_of_discoveries_cuts_no_key_to_decide_on(run, api):

@@ -91,6 +91,14 @@ def test_the_name_of_a_file_chooses_its_form(run, session, tmp_path, name, begin
     assert [found.name for found in tmp_path.iterdir()] == [name]
 
 
+def test_a_name_of_a_form_that_there_is_not_is_refused_unless_the_form_is_given(run, session, tmp_path):
+    code, stdout, stderr = run("report", "last", "-o", tmp_path / "r.pdf")
+    assert (code, stdout, list(tmp_path.iterdir())) == (2, "", [])
+    assert "a report is not written as *.pdf, but as .json, .html, .htm, .csv, .zip or .md; choose" in stderr
+    assert run("report", "last", "-o", tmp_path / "r.pdf", "--format", "markdown")[0] == 0
+    assert run("report", "last", "-o", tmp_path / "r.txt")[0] == 0
+
+
 def test_a_device_is_written_and_not_replaced(run, session):
     assert run("report", "last", "-o", "/dev/null")[0] == 0
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)

@@ -33,6 +33,8 @@ _FORM_BY_SUFFIX: Final = {
     ".csv": "csv",
     ".zip": SIGNED,
 }
+_TEXT_SUFFIXES: Final = frozenset({"", ".md", ".txt"})
+"""Names of text of any format, Markdown by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ def _form(form: str | None, output: Path | None, *, as_json: bool) -> str | None
             "leave the option out, or choose another name"
         )
     if form is None and output is not None:
+        if named is None and output.suffix.lower() not in _TEXT_SUFFIXES:
+            raise WrongUseError(
+                f"--output: a report is not written as *{output.suffix}, but as "
+                f"{', '.join(_FORM_BY_SUFFIX)} or .md; choose another name, or give --format too"
+            )
         form = named or "markdown"
     if form == SIGNED and (output is None or output == STANDARD_OUTPUT) and sys.stdout.isatty():
         raise WrongUseError("a signed report is a ZIP; name a file: -o report.zip")
