@@ -27,7 +27,7 @@ _DESCRIBED = re.compile(
     r"\"title\"\s{0,4}:\s{0,4}\"(?P<product>[^\"\\]{1,80})\""
 )
 """The beginning of an interface's description (OpenAPI 3, "Info Object"); it may be too long to be read."""
-_DESCRIBED_VERSION = re.compile(r"(?<!\\)\"version\"\s{0,4}:\s{0,4}\"v?(?P<version>\d[\w.+~-]{0,30})\"")
+_DESCRIBED_VERSION = re.compile(r"\"version\"\s{0,4}:\s{0,4}\"v?(?P<version>\d[\w.+~-]{0,30})\"")
 _DESCRIBED_CHARACTERS = 4000
 _UNNAMED = "FastAPI"
 """The title, with a version of its own, of an application that was given none."""
