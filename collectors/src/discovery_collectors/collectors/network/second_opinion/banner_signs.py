@@ -157,8 +157,6 @@ _ROWS: tuple[BannerSign, ...] = (
     # Osmocom's programs (libosmocore, "VTY").
     BannerSign("osmo-vty", "Osmocom", rb"Welcome to the (?P<product>Osmo\w{2,20}) VTY interface\r\n"),
     BannerSign("unison", "Unison", rb"Unison " + _VERSION + rb" with OCaml"),
-    # Version 100 of OMAPI and the size of its headers (ISC DHCP, omapip/protocol.c).
-    BannerSign("omapi", "ISC DHCP", rb"\0\0\0\x64\0\0\0\x18$"),
     BannerSign("zebra", "", rb"Vty password is not set\.\r\n"),
     BannerSign("frr-vty", "FRRouting", rb"\r?\n?Hello, this is FRRouting \(version " + _VERSION),
     # The version of the protocol, and a key of 32 bytes.
