@@ -111,6 +111,31 @@ async def test_calls_of_one_client_that_hang_keep_no_other_from_the_engine():
     assert not work._of_client
 
 
+async def test_calls_on_overlays_that_hang_keep_none_of_their_client_from_the_engine():
+    """They wait for a fleet's manager, of which a session on a bridge knows nothing."""
+    log: list[str] = []
+    work = EngineWork(Policy(calls_at_once=2, engine_seconds=60), 0.02)
+
+    async def on_overlay() -> None:
+        _by("a")
+        async with work.place(on_overlay=True):
+            log.append("hangs")
+            await asyncio.sleep(60)
+
+    hanging = [asyncio.create_task(on_overlay()) for _ in range(8)]
+    await asyncio.sleep(0.2)
+    assert log == ["hangs"] * 4
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(_call(work, "a", 0, log))
+    assert log[4:] == ["a"] * 3
+    for call in hanging:
+        call.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    assert work._held == work._under_way == 0
+    assert not work._of_client
+
+
 async def test_wait_without_end_is_refused_and_costs_no_place():
     work = EngineWork(Policy(calls_at_once=1, engine_seconds=0.05), 60)
     async with work.place():

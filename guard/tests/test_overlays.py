@@ -15,6 +15,7 @@ from docker_guard.bodies import CreateNetwork, parse_body
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
+from docker_guard.engine_work import EngineWork
 from docker_guard.network_rules import VXLAN_IDS, judge_network
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
@@ -246,6 +247,30 @@ async def test_addresses_bound_targets_and_collectors_on_all_hosts_together(
     words = Words()
     lay(manager, words)
     assert (await worker.create(at(words, image, number))).status == status
+
+
+async def test_creations_and_starts_that_hang_with_the_manager_hold_up_none_on_a_bridge(
+    worker, manager, monkeypatch
+):
+    monkeypatch.setattr(worker.door._gate, "_making", EngineWork(Policy(calls_at_once=1), 0.02))
+    words, spread = Words(), Words()
+    assert (await worker.ask("POST", "/v1.45/networks/create", words.network())).status == 201
+    lay(manager, spread)
+    identity = await worker.make_container(at(spread, WEB, 2))
+    worker.engine.create_seconds = worker.engine.change_seconds = 30
+    calls = [
+        asyncio.create_task(worker.ask("POST", f"/v1.45/containers/{identity}/start")),
+        asyncio.create_task(worker.create(at(spread, WEB, 3))),
+    ]
+    while worker.engine.under_way < len(calls):
+        await asyncio.sleep(0.01)
+    worker.engine.create_seconds = worker.engine.change_seconds = 0
+    async with asyncio.timeout(3):
+        own = await worker.make_container(words.container())
+        assert (await worker.ask("POST", f"/v1.45/containers/{own}/start")).status == 204
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_a_manager_that_hangs_holds_up_no_session_of_the_workers_own(worker, manager):

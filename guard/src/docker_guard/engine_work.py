@@ -48,22 +48,25 @@ class EngineWork:
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
+    async def place(self, *, on_overlay: bool = False) -> AsyncGenerator[None]:
         """Hold a place for a call. Raises Refusal, see `take`."""
-        end = await self.take()
+        end = await self.take(on_overlay=on_overlay)
         try:
             yield
         finally:
             end()
 
-    async def take(self) -> Callable[[], None]:
+    async def take(self, *, on_overlay: bool = False) -> Callable[[], None]:
         """Take a place for a call, and return what ends it; to end it again does nothing.
 
         Raises Refusal after `engine_seconds` without one, and when the client leaves before the call is made:
         it may have cleaned up already, and what is created after that stays until its deadline.
+
+        `on_overlay`: such calls may hang with a fleet's manager. They count as another client's, so that they
+        keep none of this client's other calls from the engine.
         """
         client = ON_BEHALF_OF.get()
-        key = client.key if client is not None else ""
+        key = f"{client.key if client is not None else ''}{' on an overlay' if on_overlay else ''}"
         await self._enter(key, None if client is None or self._for_who_left else client.left)
         held = under_way = True
 

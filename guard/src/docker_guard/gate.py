@@ -113,7 +113,7 @@ class Gate:
         name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
         async with self._places.for_container(draft, name) as network:
             body = container_rules.body_in_session(draft, network)
-            async with self._making.place():
+            async with self._making.place(on_overlay=network.is_overlay):
                 # Again: meanwhile the deadline may have passed, or the image been revoked.
                 self._networks.check_in_time(network)
                 if (current := self._changed_since(judged_at, allowlist)) is not None:
@@ -132,7 +132,7 @@ class Gate:
         body = judge_network(asked.body, self._policy, self._deadlines.now())
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
         async with self._places.for_network(session_id, expires_at):
-            async with self._making.place():
+            async with self._making.place(on_overlay=body["Driver"] == "overlay"):
                 # Again: meanwhile its deadline may have passed, or another one been observed.
                 judge_network(asked.body, self._policy, self._deadlines.now())
                 self._deadlines.check_unmoved(session_id, expires_at)
@@ -182,7 +182,7 @@ class Gate:
         role = found["Config"]["Labels"][labels.ROLE]
         async with (
             self._places.for_start(owned.id, owned.session_id, role),
-            self._making.place(),
+            self._making.place(on_overlay=network.is_overlay),
         ):
             # Again, as for a creation.
             self._networks.check_in_time(network)
