@@ -84,10 +84,10 @@ def test_knows_where_todays_software_listens(software, port):
 @needs_nmaps_data
 def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_more():
     documented = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
-    assert 1500 <= len(documented) <= 1700
+    assert 1500 <= len(documented) <= 1750
     digits = {row.port for row in ROWS if row.role != "metrics"}
     everything = documented | moved_ports() | beside((row.port for row in ROWS), digits)
-    assert len(everything) < 3300  # each costs a host 24 µs of processor
+    assert len(everything) < 3400  # each costs a host 24 µs of processor
     rarer = rarer_ports(tcp_ports())
     assert rarer | most_common_ports(MOST_COMMON) == everything
     assert not rarer & most_common_ports(MOST_COMMON)

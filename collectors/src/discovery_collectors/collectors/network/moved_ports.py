@@ -69,12 +69,12 @@ def moved_ports() -> frozenset[int]:
 
 
 def beside(documented: Iterable[int], digits: Iterable[int]) -> frozenset[int]:
-    """Return where any server is moved to first: the next port; of four `digits` also that with a 1 in front.
+    """Return where any server is moved to first: the next port; of three or four `digits` also a 1 in front.
 
-    >>> sorted(beside({2947, 22, 9187}, {2947, 22}))
-    [23, 2948, 9188, 12947]
+    >>> sorted(beside({2947, 179, 22, 9187}, {2947, 179, 22}))
+    [23, 180, 1179, 2948, 9188, 12947]
     """
-    places = {port + 1 for port in documented} | {port + 10000 for port in digits if 1000 <= port <= 9999}
+    places = {port + 1 for port in documented} | {int(f"1{port}") for port in digits if 100 <= port <= 9999}
     return frozenset(place for place in places if place <= _HIGHEST)
 
 
