@@ -109,6 +109,24 @@ async def test_a_check_of_a_killed_process_is_begun_again_within_seconds(engine,
     assert (await check_of(engine, added)).answer == "HTTP 403"
 
 
+async def test_a_check_goes_on_when_its_lease_cannot_be_renewed(engine, delivering, monkeypatch):
+    monkeypatch.setattr(checks, "LEASE", timedelta(seconds=0.4))
+    # Fails as a database does that is away: by an error of SQLAlchemy.
+    monkeypatch.setattr(checks, "_RENEW", text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    asked = []
+
+    async def slow(seen):
+        asked.append(seen)
+        await asyncio.sleep(0.5)
+        return answer(403)
+
+    async with receiving(slow) as receiver:
+        added = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="token")
+        await delivering(receiver, token=TOKEN).checker.work_once()
+    assert (await check_of(engine, added)).answer == "HTTP 403"
+    assert len(asked) == 1
+
+
 async def test_a_destination_that_asked_to_be_left_alone_is_asked_nothing_until_then(engine, delivering):
     def busy(_):
         return answer(429, Retry_After="120")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.database.storable import storable_text
 from approval_api.deliveries.sending.sender import BusyError, RefusedError
@@ -96,8 +98,10 @@ class Checker:
         kept = {"id": claimed.id, "requested_at": claimed.requested_at, "lease": LEASE}
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            async with self._engine.begin() as connection:
-                await connection.execute(_RENEW, kept)
+            # While the database is away, no other process can begin the check either.
+            with suppress(*DATABASE_ERRORS):
+                async with self._engine.begin() as connection:
+                    await connection.execute(_RENEW, kept)
 
     async def _ask(self, claimed: _Claimed) -> tuple[str, bool, timedelta | None]:
         """Return what was seen, whether that passes, and for how long the destination is to be left alone."""
