@@ -115,6 +115,8 @@ async def wired(empty_cluster: Path, operator_files: Path) -> AsyncIterator[Wire
         open_quick_stack(empty_cluster, settings, TEMPLATES) as (stack, proxy),
         AsyncExitStack() as exits,
     ):
+        # The check at the start has its verdict a moment before its network is gone.
+        await until_no_network_is_left(stack)
         yield Wired(stack, proxy, pool, exits)
         # A test that failed may have left it cut.
         await proxy.mend()
@@ -313,7 +315,7 @@ async def readiness_without(stack: Stack, what: str, seconds: float = 60) -> dic
 
 
 async def until_no_network_is_left(stack: Stack, seconds: float = 60) -> None:
-    """Wait for checks of the host, which have networks of their own, since the engine was last away."""
+    """Wait for checks of the host, which have networks of their own."""
     await stack.orchestrator.until_ready()
     async with asyncio.timeout(seconds):
         while await stack.owned_things():
