@@ -26,6 +26,9 @@ class Leaving:
         """Return whether the client left, behind whatever it sent."""
         if self.noticed.done() or self._connection is None:
             return self.noticed.done()
+        descriptor = self._connection.fileno()
+        if descriptor < 0:
+            return True  # TLS closes it a moment before it says so
         poll = select.poll()
-        poll.register(self._connection, select.POLLRDHUP)
+        poll.register(descriptor, select.POLLRDHUP)
         return bool(poll.poll(0))
