@@ -49,6 +49,7 @@ async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, d
         "%2Fservices%2Fs3cr3t?key%3D1%26sig%3Da%252Fb%3D",
         "/services/s3cr3t?key=1&sig=a/b=",
         "/Services/S3cr3t?Key=1&#38;Sig=A&#x2f;B&#x3D;",
+        "'\\x2Fservices\\x2fs3cr3t?key\\x3d1\\x26sig=a%2Fb='",  # scripts within pages
     ],
 )
 def test_what_is_hidden_is_hidden_in_any_spelling(spelled: str):

@@ -69,7 +69,9 @@ def _in_words(error: ValidationError) -> str:
     place = str(fault["loc"][0]) if fault["loc"] else "url" if fault["type"].startswith("url_") else ""
     if not place:
         return in_words(fault)
-    given = "" if place == "url" else f", not {printable(str(fault['input']), limit=64)!r}"
+    # Whoever gives the credential itself in place of its name does not want to see it in a log.
+    is_shown = place not in {"url", "credential"}
+    given = f", not {printable(str(fault['input']), limit=64)!r}" if is_shown else ""
     return f"{_DECLARED[place]}: {in_words(fault)}{given}"
 
 

@@ -63,6 +63,7 @@ def _spellings(character: str) -> str:
         character,
         f"\\{character}",
         f"\\u{code:04x}",
+        f"\\x{code:02x}",
         quote(character, safe=""),
         html.escape(character),
     ]
