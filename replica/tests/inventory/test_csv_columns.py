@@ -52,6 +52,12 @@ def test_a_name_beside_the_hosts_own_joins_no_hosts(column):
     assert f"'{column}'" in inventory.unread[0]
 
 
+@pytest.mark.parametrize("name", ["[n/a]", "[n/s]", "*", "(none)", "<unknown>", "NaN", "N/A"])
+def test_what_stands_where_a_host_has_no_name_joins_no_hosts(name):
+    inventory = read(f"IP,Hostname,Ports\n10.0.0.5,{name},22\n10.0.0.6,{name},[n/s]\n")
+    assert [len(host.services) for host in inventory.hosts] == [1, 0]
+
+
 def test_a_name_is_the_hosts_where_no_other_column_has_one():
     inventory = read("name,ip,port\ndb01,10.0.0.5,22\n", "name,port\ndb01,5432\n")
     assert len(inventory.hosts) == 1

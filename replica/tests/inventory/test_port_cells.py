@@ -35,7 +35,9 @@ def test_a_cell_says_ports_with_what_is_spoken_there(cell, services):
     assert [*services_of(inventory).values()] == [services]
 
 
-@pytest.mark.parametrize("cell", ["0", "-", "--", "none", "None", "N/A", "n/a", "unknown", "?", "general"])
+@pytest.mark.parametrize(
+    "cell", ["0", "0.0", "-", "--", "none", "None", "N/A", "n/a", "NaN", "unknown", "?", "general"]
+)
 def test_a_cell_that_says_there_is_no_port_is_read_as_empty_and_counted(cell):
     inventory = read(f"host,ports\na,{cell}\nb,22\n")
     assert [len(host.services) for host in inventory.hosts] == [0, 1]

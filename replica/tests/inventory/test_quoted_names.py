@@ -54,6 +54,8 @@ def test_a_product_of_a_discovery_is_believed_no_more():
         ("1.26 10.0.0.77", None),
         ("v10.0.0.77", None),
         ("1.26p10.0.0.77", None),
+        ("10.0.0.77.", None),
+        ("1.10.0.0.77", None),
         ("10.2.0.4", "10.2.0.4"),
     ],
 )
@@ -74,7 +76,9 @@ def test_the_plan_says_that_versions_were_cut():
     assert notes(read(row))["versions cut at what could be a name"] == 1
 
 
-@pytest.mark.parametrize("title", ["HP 0171 2345678", "HP", "Welcome 20231131", "Login PH"])
+@pytest.mark.parametrize(
+    "title", ["HP 0171 2345678", "HP", "Welcome 20231131", "Login PH", "Server 203.0.113.77."]
+)
 def test_a_title_with_a_short_name_or_a_long_number_is_replaced(title: str):
     assert titled(title) == "Page-1"
 
@@ -100,6 +104,10 @@ def test_a_cpe_names_what_its_product_may_and_no_more():
         ("1.26phl2", "1.26"),
         ("1.26_PH", "1.26"),
         ("1.26 203.0.113.77", "1.26"),
+        ("1.26 203.0.113.77.", "1.26"),
+        ("1.26 (203.0.113.77)", "1.26"),
+        ("1.26 203.0.113.77:443", "1.26"),
+        ("1.26 203.0.113.0/24", "1.26"),
         ("1.26 442079460123", "1.26"),
         ("10.0p2 Debian 7", "10.0p2 Debian 7"),
         ("9.6rc1", "9.6rc1"),

@@ -25,9 +25,9 @@ from dryrun_replica.inventory.well_known import (
     words_of,
 )
 
-_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])|(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:]*")
-_FOUR_NUMBERS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-"""An IPv4 address, also behind letters: `v10.0.0.7`."""
+_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)|(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:]*")
+_THREE_OF_FOUR = re.compile(r"(?<!\d)(?=((?:\d{1,3}\.){2}\d{1,3})\.\d)")
+"""The first three of any four numbers, also behind letters or another number: `v10.0.0.7`, `1.10.0.0.7`."""
 _DOMAIN = re.compile(
     r"\b[A-Za-z][\w-]{0,62}(?:\.[A-Za-z][\w-]{0,62}){0,8}\.(?!(?i:js|io|py|net)\b)[A-Za-z]{2,24}\b"
 )
@@ -187,7 +187,7 @@ class Anonymity:
             or _DOMAIN.search(text)
             or not self._identifying.isdisjoint(words_of(text))
             or not self._addresses.isdisjoint(text.split())
-            or any(each[0].rpartition(".")[0] in self._networks for each in _FOUR_NUMBERS.finditer(text))
+            or not self._networks.isdisjoint(_THREE_OF_FOUR.findall(text))
         )
 
 

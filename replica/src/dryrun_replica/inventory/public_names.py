@@ -43,7 +43,7 @@ def public_version(text: str) -> str | None:
     kept = [first]
     for word in more:
         is_public = _NUMBER.fullmatch(word) or all(map(is_listed, words_of(word) or [word]))
-        if _FOUR_NUMBERS.fullmatch(word) or not is_public:
+        if _FOUR_NUMBERS.search(word) or not is_public:
             break
         kept.append(word)
     return " ".join(kept)

@@ -33,8 +33,10 @@ _TWICE = "services that the table lists twice, merged"
 _OF_NOTHING = "versions of which the table names no product"
 _WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
 _OTHER_STATES = "states in the table that are none of a port, ignored"
-_NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
-"""What people and programs write where a host has no name."""
+_NO_NAMES = frozenset(
+    {"", "-", "--", "?", "n/a", "n/s", "na", "nan", "nil", "none", "null", "unknown", "localhost"}
+)
+"""What people and programs write where a host has no name; Angry IP Scanner in brackets."""
 _NEARLY_AN_ADDRESS = re.compile(
     r"\d+(?:\.\d+){3}(?:[-/:][\d.]*)?|\[[0-9a-f:.]+\]:\d*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*/\d*",
     re.IGNORECASE,
@@ -65,7 +67,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     for row in rows.rows():
         cells = [each for column in columns.addresses for each in _addresses_in(row.cells.get(column, ""))]
         cells += [text for column in columns.names if (text := row.cells.get(column))]
-        texts = [text for text in cells if text.casefold() not in _NO_NAMES]
+        texts = [text for text in cells if text.casefold().strip("[](){}<>*") not in _NO_NAMES]
         if not texts:
             findings.faults.add(
                 row.where, "names no host; write it in each row, also where cells were merged"

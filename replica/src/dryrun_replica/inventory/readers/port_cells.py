@@ -12,8 +12,11 @@ MAX_PORTS_OF_A_CELL = 200
 NO_PORT = "cells of ports that name none (0, none, - or n/a), read as empty"
 NOT_OPEN = "ports that the table does not call open, left out"
 OTHER_TRANSPORTS = "ports of other protocols than TCP and UDP, left out"
-NO_PORTS = frozenset({"0", "-", "--", "?", "n/a", "na", "nil", "no", "none", "null", "unknown", "general"})
-"""What people and programs write where there is no port: Nessus 0, OpenVAS `general`."""
+NO_PORTS = frozenset(
+    {"0", "-", "--", "?", "n/a", "n/s", "na", "nan", "nil", "no", "none", "null", "unknown", "general"}
+)
+"""What people and programs write where there is no port: Nessus 0, OpenVAS `general`,
+Angry IP Scanner `[n/s]`."""
 CLOSED = frozenset(
     {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "rst", "unreachable"}
 )
@@ -24,6 +27,8 @@ _WORD_BESIDE = re.compile(r"(?<=\d)[ \t]{1,3}(?=[A-Za-z][\w.-]{0,40}(?:[\s,;|]|$
 """What stands between a port and the word after it, as in `443 https`; `T:22 U:53` has none such."""
 _LIST = re.compile(r"[\s,;{}\[\]]+")
 _STATE = re.compile(r"(?:open|closed)\|filtered")
+_WHOLE = re.compile(r"\.0$")
+"""How spreadsheets end whole numbers: `443.0`."""
 _EXPECTED = "expected 443, 443/tcp or 443/https"
 
 
@@ -49,7 +54,7 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings, column: str
         return []
     found: list[Place] = []
     for part in parts:
-        if part.casefold() in NO_PORTS:
+        if _WHOLE.sub("", part).casefold() in NO_PORTS:
             findings.notes[NO_PORT] += 1
             continue
         place = _place(part, stated, where, findings, column)
@@ -78,8 +83,7 @@ def _place(part: str, stated: str, where: str, findings: Findings, column: str) 
     if transport in {"sctp", "dccp"}:
         findings.notes[OTHER_TRANSPORTS] += 1
         return None
-    # Spreadsheets write whole numbers as 443.0.
-    number = findings.port(re.sub(r"\.0$", "", first), where, of=of)
+    number = findings.port(_WHOLE.sub("", first), where, of=of)
     if number is not None and not is_open:
         findings.notes[NOT_OPEN] += 1
         number = None
