@@ -103,6 +103,13 @@ def test_no_help_cuts_the_summary_of_a_command():
         assert "..." not in shown.replace("ID:REVISION...", "").replace("[ARGS]...", ""), name
 
 
+def test_no_help_has_types_or_ranges_as_programs_write_them():
+    for name, group in groups_in("dryrun", get_command(app)):
+        for each in (group, *group.commands.values()):
+            shown = each.get_help(Context(each, info_name=name, terminal_width=200))
+            assert not re.search(r"<(?:list\[)?\w+\]?>|[<>]=|\{[A-Z]", shown), (name, each.name)
+
+
 def groups_in(name, command):
     if isinstance(command, TyperGroup):
         yield name, command

@@ -68,7 +68,7 @@ def test_what_changes_counts_can_be_listed_in_any_state(run, api):
 def test_a_wrong_choice_is_refused_in_words_of_this_command(run, api, chosen, words):
     code, _, err = run("production", "list", *chosen)
     assert (code, api.questions) == (2, [])
-    assert f"Error: Invalid value for {words}" in err or words in err
+    assert words in err
     assert "Value error" not in err
     assert "Input should" not in err
 

@@ -67,6 +67,8 @@ TAGGED = Annotated[Tagged | OtherTagged, Field(discriminator="type")]
             "a\x1b",
             "must not be empty or have control characters",
         ),
+        (Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")], "a\x1b", "must not have control characters"),
+        (Annotated[str, Field(pattern=r"^[^\x00]*$")], "a\x00", "must not have the character U+0000"),
         (Annotated[str, Field(pattern="^a|b$")], "c", "must match the pattern ^a|b$"),
         (UtcTime, "yesterday", A_TIME),
         (UtcTime, "2026-13-01", A_TIME),

@@ -1,5 +1,7 @@
 """Help of `dryrun-local` as a terminal of 80 columns shows it."""
 
+import re
+
 from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -17,6 +19,13 @@ def test_the_help_of_reset_names_what_takes_long_to_have_again():
     reset = dict(groups_in("dryrun-local", get_command(app)))["dryrun-local"].commands["reset"]
     for lost in ("allowlist", "imported networks", "scanners"):
         assert lost in (reset.help or "")
+
+
+def test_no_help_has_types_or_ranges_as_programs_write_them():
+    for name, group in groups_in("dryrun-local", get_command(app)):
+        for each in (group, *group.commands.values()):
+            shown = each.get_help(Context(each, info_name=name, terminal_width=200))
+            assert not re.search(r"<(?:list\[)?\w+\]?>|[<>]=|\{[A-Z]", shown), (name, each.name)
 
 
 def groups_in(name, command):

@@ -107,8 +107,9 @@ def test_a_pool_of_subnets_that_cannot_be_is_refused_with_its_value_and_the_reas
 
 
 def test_a_count_or_seed_outside_its_range_is_refused_with_the_part_that_has_it():
-    for part, word in (("*=0", "count"), ("*=99", "count"), ("small:10000=1", "seed")):
-        with pytest.raises(SettingsError, match=f"^ORCHESTRATOR_POOL: {re.escape(repr(part))}: {word}: "):
+    least, most, seed = "count: must be at least 1", "count: must be at most 50", "seed: must be at most 9999"
+    for part, said in (("*=0", least), ("*=99", most), ("small:10000=1", seed)):
+        with pytest.raises(SettingsError, match=f"^ORCHESTRATOR_POOL: {re.escape(repr(part))}: {said}$"):
             Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": f"small=1,{part}"})
 
 

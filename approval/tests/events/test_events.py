@@ -1,6 +1,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import httpx2
@@ -229,3 +230,16 @@ async def test_a_strange_last_event_id_is_a_fault(api):
         answer = await api.get(f"/sessions/{session_id}/events", headers=headers)
         assert answer.status_code == 422
         assert answer.json()["faults"][0]["where"] == "header.Last-Event-ID"
+
+
+def test_an_event_that_another_version_stored_is_one_that_was_refused_in_words_of_people():
+    given = {
+        "journal": uuid4(),
+        "seq": 1,
+        "session_id": uuid4(),
+        "at": datetime.now(UTC),
+        "type": "session_ended",
+    }
+    read = repository._event({**given, "data": {"type": "session_ended", "outcome": "splendid"}}).data
+    assert (read.type, read.claimed_type) == ("event_refused", "session_ended")
+    assert read.reason.startswith("must be 'completed', 'failed', ")

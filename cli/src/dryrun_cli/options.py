@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from dryrun_cli import completion
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
-from dryrun_cli.whole_help import WholeHelpCommand, WholeHelpGroup
+from dryrun_cli.whole_help import WholeHelp
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON (ASCII only) instead of text.")]
 ApiUrlOption = Annotated[
@@ -46,15 +45,12 @@ CriteriaOption = Annotated[
 type Running = Coroutine[Any, Any, ExitCode]
 
 
-class CommandGroup(typer.Typer):
+class CommandGroup(WholeHelp):
     """Commands, each of them with the options that every command has."""
 
-    def __init__(
-        self, help_text: str | None = None, *, cls: type[TyperGroup] = WholeHelpGroup, **more: Any
-    ) -> None:
+    def __init__(self, help_text: str | None = None, **more: Any) -> None:
         """Describe the commands by `help_text`; `more` is Typer's."""
-        # Plain help starts in half the time of drawn help, and a server's text in an error is never markup.
-        super().__init__(cls=cls, help=help_text, rich_markup_mode=None, **more)
+        super().__init__(help=help_text, **more)
 
     def command(  # type: ignore[override]  # of functions that Typer alone could not call
         self, *named: str, offline: bool = False, **more: Any
@@ -63,7 +59,7 @@ class CommandGroup(typer.Typer):
 
         The help of one that works `offline` lists no address of the API.
         """
-        register = super().command(*named, cls=WholeHelpCommand, **more)
+        register = super().command(*named, **more)
         api_url = UnusedApiUrlOption if offline else ApiUrlOption
         return lambda function: register(_with_common_options(function, api_url))
 

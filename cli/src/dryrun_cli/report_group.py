@@ -82,7 +82,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE: *.json, *.html, *.csv, *.zip (signed) in that format, others as Markdown.",
+            help="Write to FILE, in the format of its name: *.json, *.html, *.csv, *.zip (signed), *.md.",
         ),
     ] = None,
     forecast_hosts: Annotated[

@@ -57,6 +57,12 @@ def test_counts_only_discoveries_in_the_end_line():
     assert "65536 are the most: 10.0.0.2" in written[4]["message"]
 
 
+def test_a_discovery_that_does_not_fit_is_told_in_words_of_people():
+    out = io.BytesIO()
+    LineWriter(out).discovery("Host", "10.0.0.1", {})
+    assert "characters of a-z" in lines_of(out)[0]["message"]
+
+
 def test_makes_control_characters_of_a_message_visible():
     out = io.BytesIO()
     LineWriter(out).warning("\x1b[31mred\u202e" + "\x07" * 600)

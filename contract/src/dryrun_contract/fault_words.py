@@ -99,7 +99,7 @@ _SET: Final = r"\[((?:\\.|[^\]\\^])(?:\\.|[^\]\\])*)\]"
 _NAME: Final = re.compile(rf"\^{_SET}{_SET}\{{0,([0-9]+)\}}\$")
 _OF_ONE_SET: Final = re.compile(rf"\^{_SET}\{{([0-9]+)\}}\$")
 _RANGE: Final = re.compile(r"\\?(.)-\\?(.)|\\?(.)")
-_CONTROLS: Final = re.compile(r"\^\[\^\\x00(?:-\\x1f(?:\\x7f(?:-\\x9f)?)?)?\][*+]\$")
+_CONTROLS: Final = re.compile(r"\^\[\^\\x00(-\\x1f(?:\\x7f(?:-\\x9f)?)?)?\]([*+])\$")
 
 
 def in_words(fault: Mapping[str, Any]) -> str:
@@ -134,8 +134,9 @@ def _of_pattern(pattern: str) -> str:
         )
     if one := _OF_ONE_SET.fullmatch(pattern):
         return f"must be {one[2]} characters of {_characters(one[1])}"
-    if _CONTROLS.fullmatch(pattern):
-        return "must not be empty or have control characters"
+    if controls := _CONTROLS.fullmatch(pattern):
+        refused = "control characters" if controls[1] else "the character U+0000"
+        return f"must not {'be empty or ' if controls[2] == '+' else ''}have {refused}"
     return f"must match the pattern {pattern}"
 
 

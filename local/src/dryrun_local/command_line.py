@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.whole_help import WholeHelp
 
 if TYPE_CHECKING:
     from dryrun_local.machine.installation import Installation
@@ -31,7 +31,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of 
 
 def group(help_text: str) -> typer.Typer:
     """Return a group of commands, empty so far."""
-    return typer.Typer(cls=WholeHelpGroup, help=help_text, no_args_is_help=True, rich_markup_mode=None)
+    return WholeHelp(help=help_text, no_args_is_help=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,16 @@ from typing import Annotated
 import typer
 
 from dryrun_cli.full_output import FULL, end_without_output, escape_what_is_lacking
-from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_cli.whole_help import WholeHelp
 from dryrun_local import collector_group, fleet_group, image_group, network_group
 from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
 
-app = typer.Typer(
-    cls=WholeHelpGroup,
+app = WholeHelp(
     help="Run dry-runs on this machine: starts everything that they need, and stops it again.",
     epilog="Exit codes: 0 done, 1 failed or refused, with the reason, 2 the command line is wrong, "
     "129 SIGHUP, 130 Ctrl-C, 143 SIGTERM; what a signal ends is removed first. A command's own help names "
     "what else it ends with.",
     no_args_is_help=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from dryrun_contract.environment import ListenAddress, SettingsError, checked_settings, read_environment
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.network import exact_network
 from dryrun_contract.pool import ANY_TEMPLATE, MAX_PREPARED, PREPARED_FOR
 from dryrun_contract.session import MAX_SEED
@@ -68,7 +69,7 @@ class Stock(BaseModel):
                 stock = cls.model_validate({"template": template, "seed": seed, "count": count})
             except ValidationError as error:
                 fault = error.errors(include_url=False, include_input=False)[0]
-                raise ValueError(f"{part!r}: {fault['loc'][0]}: {fault['msg']}") from None
+                raise ValueError(f"{part!r}: {fault['loc'][0]}: {in_words(fault)}") from None
             if found.setdefault((stock.template, str(stock.seed)), stock) is not stock:
                 raise ValueError(f"{part!r}: its template and seed stand there twice")
         return tuple(found.values())

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_events as table
 from dryrun_contract.event import AddressesMapped, Event, EventRefused
+from dryrun_contract.fault_words import in_words
 
 _COLUMNS = (table.c.journal, table.c.seq, table.c.session_id, table.c.at, table.c.type, table.c.data)
 
@@ -38,7 +39,7 @@ def _event(row: RowMapping) -> Event:
     except ValidationError as error:
         # Stored by another version, with other event types or bounds.
         first = error.errors(include_url=False, include_input=False)[0]
-        refused = EventRefused(claimed_type=row["type"][:100], size=0, reason=first["msg"][:500])
+        refused = EventRefused(claimed_type=row["type"][:100], size=0, reason=in_words(first)[:500])
         return Event.model_validate({**columns, "data": refused})
 
 

@@ -17,9 +17,10 @@ def why_no_connection(error: BaseException) -> str:
         if isinstance(each, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {each.verify_message}"
         if isinstance(each, ssl.SSLError):
-            if each.reason == "WRONG_VERSION_NUMBER":
+            reason = getattr(each, "reason", None) or "it failed"
+            if reason == "WRONG_VERSION_NUMBER":
                 return "it does not speak TLS; is its address http://?"
-            return f"TLS: {(each.reason or 'it failed').replace('_', ' ').lower()}"
+            return f"TLS: {reason.replace('_', ' ').lower()}"
         if isinstance(each, socket.gaierror):
             return "there is no host of this name" if each.errno == socket.EAI_NONAME else str(each.strerror)
     for each in reversed(chain):

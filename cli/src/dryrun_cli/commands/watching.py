@@ -23,6 +23,7 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.session import Outcome, StartRequest
 
 
@@ -82,7 +83,7 @@ def _why_not(error: ValidationError) -> str:
         return f"{given!r} names no criteria (small letters, digits, hyphens); see: dryrun criteria list"
     if fault["type"] == "string_pattern_mismatch":
         return f"{given!r} is not a collector's name (small letters, digits, hyphens)"
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}"
 
 
 @command

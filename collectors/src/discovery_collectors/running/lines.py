@@ -11,6 +11,7 @@ from dryrun_contract.discovery import (
     ProgressLine,
     WarningLine,
 )
+from dryrun_contract.fault_words import in_words
 from dryrun_contract.text import printable
 
 _MESSAGE_CHARACTERS = 500
@@ -30,7 +31,7 @@ class LineWriter:
             line = DiscoveryLine(kind=kind, key=key, data=data, confidence=confidence)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-            self.warning(f"left out a {kind}: {problem['msg']}")
+            self.warning(f"left out a {kind}: {in_words(problem)}")
             return
         text = _encode(line)
         if len(text) > MAX_LINE_BYTES:

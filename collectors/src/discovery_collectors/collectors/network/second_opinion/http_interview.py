@@ -1,4 +1,4 @@
-"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most four more."""
+"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most five more."""
 
 import re
 
