@@ -29,6 +29,7 @@ from dryrun_contract.bounded_json import read_json, read_model
 
 _SECONDS = 10
 _KNOWN_FOR_SECONDS = 3600.0
+_CERTIFICATES_SECONDS = 60.0
 _LEEWAY_SECONDS = 30
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signed by the provider's own keys only: neither `none` nor a shared secret."""
@@ -119,7 +120,8 @@ class Identity:
 class OpenIdProvider:
     """The provider of the settings; its configuration and keys are fetched once an hour.
 
-    So long trusted certificates are kept, too: to read them takes 10 ms, and anybody may begin a sign-in.
+    So are trusted certificates, at most once a minute while the provider does not answer: to read them takes
+    10 ms, and anybody may begin a sign-in.
     """
 
     settings: OpenIdSettings
@@ -127,6 +129,7 @@ class OpenIdProvider:
     _discovery: _Discovery | None = field(default=None, init=False)
     _keys: KeySet | None = field(default=None, init=False)
     _trusted: ssl.SSLContext | None = field(default=None, init=False)
+    _trusted_at: float = field(default=0.0, init=False)
     _asked_at: float = field(default=0.0, init=False)
 
     def _client(self, redirect_uri: str) -> Any:
@@ -138,7 +141,7 @@ class OpenIdProvider:
             code_challenge_method="S256",
             timeout=_SECONDS,
             follow_redirects=False,
-            verify=True if self._trusted is None else self._trusted,
+            verify=self._trusted or True,
             transport=self.transport,
             headers=HEADERS,
             event_hooks=HOOKS,
@@ -223,11 +226,10 @@ class OpenIdProvider:
             return self._discovery, self._keys
         issuer = self.settings.issuer
         try:
-            # A transport of tests has its own.
-            trusted = httpx2.create_ssl_context() if self.transport is None else None
+            self._read_certificates()
             async with httpx2.AsyncClient(
                 timeout=_SECONDS,
-                verify=True if trusted is None else trusted,
+                verify=self._trusted or True,
                 transport=self.transport,
                 headers=HEADERS,
                 event_hooks=HOOKS,
@@ -244,6 +246,13 @@ class OpenIdProvider:
             ) from error
         if discovery.issuer != issuer:
             raise OpenIdError("the provider's issuer differs from APPROVAL_OIDC_ISSUER")
-        self._discovery, self._trusted = discovery, trusted
+        self._discovery = discovery
         self._asked_at = time.monotonic()
         return discovery, self._keys
+
+    def _read_certificates(self) -> None:
+        now = time.monotonic()
+        # A transport of tests has its own.
+        is_due = self._trusted is None or now - self._trusted_at >= _CERTIFICATES_SECONDS
+        if self.transport is None and is_due:
+            self._trusted, self._trusted_at = httpx2.create_ssl_context(), now

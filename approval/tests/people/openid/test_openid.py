@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from approval_api.identity.roles import Role
-from approval_api.people import bootstrap, repository
+from approval_api.people import bootstrap, openid, repository
 
 
 async def test_who_the_provider_names_is_signed_in_with_the_roles_of_their_groups(browser, engine):
@@ -157,6 +157,21 @@ async def test_certificates_are_read_once_for_all_sign_ins(browser, monkeypatch)
     for _ in range(2):
         await arrive(browser)
     assert len(read) == 1
+
+
+async def test_nor_are_they_read_for_each_sign_in_while_the_provider_does_not_answer(browser, monkeypatch):
+    def no_provider(*_):
+        raise ValueError
+
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: read.append(1))
+    monkeypatch.setattr(openid._Discovery, "require_sound", no_provider)
+    for _ in range(3):
+        assert (await browser.get("/sign-in/openid")).status_code == 503
+    assert len(read) == 1
+    monkeypatch.setattr(openid, "_CERTIFICATES_SECONDS", 0.0)
+    await browser.get("/sign-in/openid")
+    assert len(read) == 2
 
 
 async def test_a_provider_with_another_issuer_is_refused(api, browser, provider):
