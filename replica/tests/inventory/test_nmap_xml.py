@@ -304,12 +304,15 @@ MASSCAN = (
         (7777, "", None, 0.3, 0),
         (25, '<service name="unknown" banner="ready"/>', "smtp", 0.3, 1),
         (25, '<service name="ssh" banner="SSH-2.0-x"/>', "ssh", 0.8, 0),
+        (8443, '<service name="ssl" banner="TLS/1.2 cipher:0xc02f"/>', "http", 0.3, 1),
+        (7777, '<service name="ssl" banner="TLS/1.2 cipher:0xc02f"/>', None, 0.3, 0),
     ],
 )
 def test_a_port_that_masscan_does_not_name_is_guessed_by_its_number(port, answer, name, confidence, guessed):
     inventory = read(MASSCAN.format(port, answer))
     [service] = inventory.hosts[0].services
     assert (service.name, service.confidence) == (name, confidence)
+    assert (service.tls is not None) == ("ssl" in answer)
     assert (
         notes(inventory).get("services that nobody names, guessed by the number of their port", 0) == guessed
     )

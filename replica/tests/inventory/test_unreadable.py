@@ -17,7 +17,7 @@ FOREIGN = {
     "[web]\nweb1 ansible_host=10.0.0.6\n": f"is an inventory of Ansible, which lists no ports; {NEXT}",
     "web1 ansible_host=10.0.0.6 ansible_port=22\n": "is an inventory of Ansible",
     "# ours\n[all:vars]\nuser = x\n": "is an INI file, which lists no ports",
-    "all:\n  hosts:\n    web1:\n      ansible_host: 10.0.0.6\n": "is an inventory of Ansible",
+    "# ours, all\nall:\n  hosts:\n    web1:\n      ansible_host: 10.0.0.6\n": "is an inventory of Ansible",
     '{"_meta": {"hostvars": {"web1": {}}}}': "is an inventory of Ansible",
     '{"version": 4, "terraform_version": "1.9.0"}': "is a state of Terraform, which lists no ports",
     '{"apiVersion": "v1", "kind": "List", "items": []}': "is an object of Kubernetes, which is not read",
@@ -67,6 +67,8 @@ def test_a_file_whose_format_somebody_names_is_read_as_that():
     [
         "host,port\n10.0.0.5,22\n",
         "ip;port;note\n10.0.0.5;22;[web]\n",
+        'ip\tport\tbanner\n10.0.0.5\t6443\t{"kind":"Status","apiVersion":"v1"}\n',
+        'ip,port,banner\n10.0.0.5,80,"x\nhosts:\napiVersion: v1\n"\n',
         '{"devices": [{"name": "a", "device_type": {}, "apiVersion": "1"}]}',
         '{"services": {"web": {"image": "nginx", "labels": {"Service": "x"}}}}',
     ],

@@ -43,6 +43,8 @@ _ADDRESSES = (
 )
 _INSIDE = rb"\A\s{0,50}[\[{][^\0]{0,4000}"
 """In the first object of JSON."""
+_BEFORE_A_CELL = rb"\A(?:#[^\n]{0,4000}\n|[^#,;|\t\0]){0,4000}?^"
+"""A line before which only comments have separators of tables: in a table's cells, banners quote anything."""
 _FOREIGN = tuple(
     (re.compile(begins, re.MULTILINE), what)
     for begins, what in (
@@ -60,9 +62,10 @@ _FOREIGN = tuple(
         (_INSIDE + rb"\"(?:ip_str|_shodan)\"\s{0,5}:", _OF_SHODAN),
         (_INSIDE + rb"\"terraform_version\"", f"is a state of Terraform, {_NO_PORTS}"),
         (_INSIDE + rb"\"(?:_meta|hostvars|ansible_host)\"\s{0,5}:", _OF_ANSIBLE),
-        (rb"\"apiVersion\"\s{0,5}:|^apiVersion:", _OF_KUBERNETES),
+        (_INSIDE + rb"\"apiVersion\"\s{0,5}:", _OF_KUBERNETES),
+        (_BEFORE_A_CELL + rb"apiVersion:", _OF_KUBERNETES),
         (_INSIDE + rb"\"(?:ServiceName|ServicePort|Service)\"\s{0,5}:", _OF_CONSUL),
-        (rb"^\s{0,50}ansible_\w{1,50}:|^\s{0,50}hosts:\s*$", _OF_ANSIBLE),
+        (_BEFORE_A_CELL + rb"[ \t]{0,50}(?:ansible_\w{1,50}:|hosts:[ \t]{0,50}$)", _OF_ANSIBLE),
         (rb"^[^\s,;]{1,300}[ \t][^\n]{0,500}\bansible_\w{1,50}=", _OF_ANSIBLE),
         (rb"\A(?:\s*[#;][^\n]*\n)*\s*\[[\w:. -]{1,100}\]\s*$", f"is an INI file, {_NO_PORTS}"),
         (rb"^- ?targets:|^\s{0,50}static_configs:", f"is a list of Prometheus' targets; {_NEXT}"),

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from dryrun_replica.inventory.faults import TooLargeError, quoted
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
-from dryrun_replica.inventory.found_service import SURE, FoundTls
+from dryrun_replica.inventory.found_service import SURE, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.readers.scanned_port import VERSION_RANGE, ScannedPort, service_of
-from dryrun_replica.inventory.well_known import protocol_of
+from dryrun_replica.inventory.well_known import INSIDE_TLS, protocol_of
 
 MAX_DEPTH = 24
 MAX_ELEMENTS = 4_000_000
@@ -252,12 +252,21 @@ class _Reader:
         service = service_of(port, asked=self._asked)
         self._open += 1
         self._heard += port.banner is not None or port.service.get("method") == "probed"
-        if self._by_masscan and service.name not in {None, "unknown"}:
-            service.confidence = SURE
-        elif self._by_masscan:
-            # As nmap does without -sV, which masscan leaves to its readers.
-            known = protocol_of(None, None, number, transport)
-            service.name, service.is_by_number = known.name if known else None, known is not None
+        if self._by_masscan:
+            _name_as_masscan(service, number, transport)
         if VERSION_RANGE.search(port.service.get("version") or ""):
             self._findings.notes[_RANGES] += 1
         self._findings.add_service(host, number, transport, service, again=_TWICE, where=port.where)
+
+
+def _name_as_masscan(service: FoundService, port: int, transport: Transport) -> None:
+    """Believe what masscan calls an answer; guess the rest by number, as nmap does without -sV."""
+    inside = INSIDE_TLS.get(service.name, service.name) if service.name else None
+    if service.name and inside is None:
+        # It heard TLS, and does not ask what is inside.
+        service.tls = service.tls or FoundTls()
+    if inside not in {None, "unknown"}:
+        service.confidence = SURE
+        return
+    known = protocol_of(None, None, port, transport)
+    service.name, service.is_by_number = known.name if known else None, known is not None
