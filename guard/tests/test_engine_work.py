@@ -297,14 +297,19 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: Guard):
+async def _creations_and_one_too_many(guard: Guard) -> tuple[list[asyncio.Task[Any]], asyncio.StreamWriter]:
+    """Take every place by a creation; return these, and the client of a further one called dryrun-late."""
     words = Words()
     await guard.make_session(words)
     guard.engine.create_seconds = 0.3
     body = words.container(NetworkingConfig=None)
     calls = [asyncio.create_task(guard.create(body)) for _ in range(_AT_ONCE)]
     await _until(lambda: guard.engine.under_way == _AT_ONCE)
-    leaving = await _leaving(guard, "POST", "/containers/create?name=dryrun-late", body)
+    return calls, await _leaving(guard, "POST", "/containers/create?name=dryrun-late", body)
+
+
+async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: Guard):
+    calls, leaving = await _creations_and_one_too_many(guard)
     await _until(lambda: bool(guard.door._gate._making._lines))
     leaving.close()
     # At once, not when there is a place: what it holds is free for its client's next try.
@@ -317,13 +322,7 @@ async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: G
 
 
 async def test_creation_is_not_made_for_who_left_behind_more_than_is_read_ahead(guard: Guard):
-    words = Words()
-    await guard.make_session(words)
-    guard.engine.create_seconds = 0.3
-    body = words.container(NetworkingConfig=None)
-    calls = [asyncio.create_task(guard.create(body)) for _ in range(_AT_ONCE)]
-    await _until(lambda: guard.engine.under_way == _AT_ONCE)
-    leaving = await _leaving(guard, "POST", "/containers/create?name=dryrun-late", body)
+    calls, leaving = await _creations_and_one_too_many(guard)
     leaving.write(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n" * 3000)
     await _until(lambda: bool(guard.door._gate._making._lines))
     leaving.close()
