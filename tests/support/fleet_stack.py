@@ -1,12 +1,13 @@
 """A whole system on a fleet, with templates that fit on one host and that are spread over several."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fleet_lab import POOL, FleetLab
-from local_stack import ROOT, Stack, open_stack
+from local_stack import PATIENCE, ROOT, Stack, open_stack
 from quick_stack import QUICK
 
 SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
@@ -35,4 +36,13 @@ async def stack_of(fleet: FleetLab, cluster: Path, fleet_file: str, **settings: 
             "DOCKER_HOST": fleet.manager.docker_host,
             "APPROVAL_SESSIONS_AT_ONCE": "10",
         }
-        yield await exits.enter_async_context(open_stack(state, cluster, own | settings))
+        stack = await exits.enter_async_context(open_stack(state, cluster, own | settings))
+        await _until_every_host_may_take_sessions(stack)
+        yield stack
+
+
+async def _until_every_host_may_take_sessions(stack: Stack) -> None:
+    """Wait for the first check of each host: the orchestrator is ready as soon as one of them is."""
+    async with asyncio.timeout(60 * PATIENCE):
+        while any(each["obstacle"] for each in (await stack.orchestrator_get("/hosts")).json()["hosts"]):
+            await asyncio.sleep(0.1)
