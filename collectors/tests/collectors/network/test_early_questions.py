@@ -61,14 +61,10 @@ fi
 """
 
 
-@pytest.mark.parametrize(
-    ("last", "open_too", "asked_early"),
-    [("TLSSessionReq", (), True), ("", (), False), ("TLSSessionReq", (502,), False)],
-    ids=["silent", "nmap has understood it", "a controller"],
-)
-async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
-    fake_nmap, asked_again, emit, tmp_path, monkeypatch, last, open_too, asked_early
-):
+@pytest.fixture
+def tells_nmap(asked_again, tmp_path, monkeypatch):
+    """Have the script above learn when a port was asked."""
+
     class Asking(network.SecondOpinion):
         async def ask(self, address, ports, on_port, **_):
             await super().ask(address, ports, on_port)
@@ -76,6 +72,16 @@ async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
                 (tmp_path / "asked").touch()
 
     monkeypatch.setattr(network, "SecondOpinion", Asking)
+
+
+@pytest.mark.parametrize(
+    ("last", "open_too", "asked_early"),
+    [("TLSSessionReq", (), True), ("", (), False), ("TLSSessionReq", (502,), False)],
+    ids=["silent", "nmap has understood it", "a controller"],
+)
+async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
+    tells_nmap, fake_nmap, asked_again, emit, tmp_path, monkeypatch, last, open_too, asked_early
+):
     monkeypatch.setenv("LAST", last)
     ports = [port(number) for number in (*open_too, 7070)]
     fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, script=ASKED_WHILE_NMAP_ASKS)
@@ -101,15 +107,8 @@ async def test_certificates_are_read_early_in_full_only(fake_nmap, emit, monkeyp
 
 
 async def test_what_nmap_names_after_all_stands_before_what_was_learned_early(
-    fake_nmap, asked_again, emit, tmp_path, monkeypatch
+    tells_nmap, fake_nmap, asked_again, emit, monkeypatch
 ):
-    class Asking(network.SecondOpinion):
-        async def ask(self, address, ports, on_port, **_):
-            await super().ask(address, ports, on_port)
-            if ports:
-                (tmp_path / "asked").touch()
-
-    monkeypatch.setattr(network, "SecondOpinion", Asking)
     monkeypatch.setenv("LAST", "TLSSessionReq")
     SECOND_OPINIONS["10.0.0.3", 7070] = {"name": "microsoft-ds", "probed": True}
     samba = "<service name='netbios-ssn' method='probed' conf='10' product='Samba smbd' version='4.6.2'/>"

@@ -33,7 +33,8 @@ WHERE excluded.confidence > known.confidence
 
 async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
     """Store the discoveries in `events`; of duplicates the more confident or the first is kept."""
-    rows: dict[tuple[UUID, str, str, str], dict[str, object]] = {}
+    # Each with its confidence.
+    rows: dict[tuple[UUID, str, str, str], tuple[float, dict[str, object]]] = {}
     for event in events:
         report = event.data
         if not isinstance(report, DiscoveryReported):
@@ -42,9 +43,9 @@ async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
         key = storable_text(found.key)
         identity = (event.session_id, storable_text(report.collector), found.kind, key)
         known = rows.get(identity)
-        if known is not None and found.confidence <= known["confidence"]:  # type: ignore[operator]  # a float
+        if known is not None and found.confidence <= known[0]:
             continue
-        rows[identity] = {
+        row: dict[str, object] = {
             "dryrun_session_id": str(event.session_id),
             "collector": identity[1],
             "run": storable_text(report.run),
@@ -55,8 +56,9 @@ async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
             "confidence": found.confidence,
             "found_at": event.at.isoformat(),
         }
+        rows[identity] = (found.confidence, row)
     if rows:
-        await connection.execute(_UPSERT, {"rows": json.dumps(list(rows.values()))})
+        await connection.execute(_UPSERT, {"rows": json.dumps([row for _, row in rows.values()])})
 
 
 async def page(

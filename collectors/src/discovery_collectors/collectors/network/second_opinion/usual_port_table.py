@@ -14,6 +14,8 @@ from discovery_collectors.collectors.network.second_opinion.protocol_question im
 )
 
 _CAPABILITY = rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]"
+_ACCEPTED = rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"
+"""A call of ONC RPC that was carried out and returned nothing (RFC 5531, section 9)."""
 
 USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
     usual_port_question(
@@ -127,7 +129,7 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
     usual_port_question(
         "rpcbind",
         (protocol_bytes.RPCBIND,),
-        (Reading("rpcbind", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),),
+        (Reading("rpcbind", _ACCEPTED),),
         ports(111),
     ),
     usual_port_question(
@@ -135,7 +137,7 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (protocol_bytes.NFS,),
         # Accepted; or the program is there, in versions 2 or 3 only.
         (
-            Reading("", rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"),
+            Reading("", _ACCEPTED),
             Reading("", rb"^\x80\0\0\x20disc\0\0\0\x01\0{15}\x02\0\0\0[\x02\x03]\0\0\0[\x02\x03]$"),
         ),
         ports(2049),
