@@ -30,15 +30,20 @@ async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
     assert other.connections == 0
 
 
+async def answer_shown(engine, delivering, receiver, path):
+    """Deliver one discovery to a hook at `path`; return what everybody sees of its answer."""
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="webhook", url=receiver.url(path), credential="hook")
+    delivery = await approve(engine, (await preview(engine, destination)).id)
+    await delivering(receiver).work()
+    (item,) = await items_of(engine, delivery.id)
+    return item.answer
+
+
 async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, delivering):
     async with receiving(lambda seen: answer(404, f"{seen.target} is unknown: /".encode())) as receiver:
-        await approve_discoveries(engine, HOST)
-        hook = receiver.url("/services/s3cr3t?key=s3cr3t")
-        destination = await add_destination(engine, kind="webhook", url=hook, credential="hook")
-        delivery = await approve(engine, (await preview(engine, destination)).id)
-        await delivering(receiver).work()
-    (item,) = await items_of(engine, delivery.id)
-    assert item.answer == "HTTP 404: …?… is unknown: /"
+        shown = await answer_shown(engine, delivering, receiver, "/services/s3cr3t?key=s3cr3t")
+    assert shown == "HTTP 404: …?… is unknown: /"
 
 
 @pytest.mark.parametrize(
@@ -61,14 +66,8 @@ def test_what_is_hidden_is_hidden_in_any_spelling(spelled: str):
 @pytest.mark.parametrize("before", [b"", b"HTTP/1.1 400 No\r\n> "])
 async def test_who_answers_with_the_request_instead_of_http_shows_nothing_of_it(engine, delivering, before):
     async with receiving(lambda seen: before + f"POST {seen.target} HTTP/1.1\r\n\r\n".encode()) as receiver:
-        await approve_discoveries(engine, HOST)
-        hook = receiver.url("/services/s3cr3t")
-        destination = await add_destination(engine, kind="webhook", url=hook, credential="hook")
-        delivery = await approve(engine, (await preview(engine, destination)).id)
-        await delivering(receiver).work()
-    (item,) = await items_of(engine, delivery.id)
-    line = "header" if before else "status"
-    assert item.answer == f"the connection broke: illegal {line} line"
+        shown = await answer_shown(engine, delivering, receiver, "/services/s3cr3t")
+    assert shown == f"the connection broke: illegal {'header' if before else 'status'} line"
 
 
 @pytest.mark.parametrize(("kind", "credential"), [("netbox", "hook"), ("webhook", "token")])
