@@ -1,5 +1,6 @@
 """Deliveries: approved production discoveries on their way to systems of record."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,8 +14,12 @@ MOST_ITEMS = 20_000
 
 type DestinationKind = Literal["webhook", "netbox", "diode", "ndjson", "csv", "servicenow"]
 type FileFormat = Literal["ndjson", "csv", "servicenow"]
-FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow"})
-"""Somebody fetches these; to the others the service sends by itself."""
+FILE_KINDS: Mapping[DestinationKind, FileFormat] = {
+    "ndjson": "ndjson",
+    "csv": "csv",
+    "servicenow": "servicenow",
+}
+"""Somebody fetches these, in this format by default; to the others the service sends by itself."""
 TAKE_NO_REMOVALS: frozenset[DestinationKind] = frozenset({"servicenow", "diode"})
 """Neither the payload of ServiceNow's identification nor Diode's has a place for what is gone."""
 ONE_OBJECT_FOR_ALL: frozenset[DestinationKind] = frozenset({"netbox"})

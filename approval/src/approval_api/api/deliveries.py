@@ -165,14 +165,15 @@ async def fetch_file(
 ) -> Response:
     """Return what an approved delivery to a file contains; by default in the destination's own format."""
     delivery = await service.show(transaction, delivery_id)
-    if delivery.kind not in FILE_KINDS or delivery.approved_at is None:
+    own = FILE_KINDS.get(delivery.kind)
+    if own is None or delivery.approved_at is None:
         raise ProblemError(
             "no-file",
             409,
             f"this delivery is {delivery.state} and goes to a {delivery.kind}; there is no file of it",
             title="There is no file",
         )
-    chosen: FileFormat = file_format or delivery.kind  # type: ignore[assignment]  # a kind of FILE_KINDS
+    chosen = file_format or own
     return StreamingResponse(
         _pieces(request, delivery_id, WRITERS[chosen]()),
         media_type=MEDIA[chosen],
