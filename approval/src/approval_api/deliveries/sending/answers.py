@@ -14,6 +14,9 @@ from dryrun_contract.text import printable
 _MAY_HEAL = frozenset({408, 409, 423, 425, 429})
 _LONGEST_WAIT = 3600.0
 _SAID = 200
+_MOST_BACKSLASHES = 8
+"""In what is hidden. Each may stand for itself or begin a spelling: the search takes up to twice as long for
+each, so that nothing is shown of an answer where there are more."""
 
 
 def require_success(answer: Answer, *hidden: str) -> None:
@@ -43,19 +46,32 @@ def paths_of(url: str) -> list[str]:
 
 
 def without(text: str, hidden: Iterable[str]) -> str:
-    """Return a text without each of `hidden`, in whatever spelling a page, JSON or a form repeats it.
+    """Return the beginning of a text without each of `hidden`, however a page, JSON or a form spells it.
+
+    It is as long as what is shown of an answer; more of the text, which may be long, is not searched.
 
     >>> without("<i>/a%2fb?k=1&amp;t=2</i>", ["/a/b", "k=1&t=2"])
     '<i>…?…</i>'
     """
     words = {spelled for each in hidden for spelled in (each, unquote(each)) if spelled}
+    if any(word.count("\\") > _MOST_BACKSLASHES for word in words):
+        return "…"
     longest_first = sorted(words, key=len, reverse=True)
-    pattern = "|".join("".join(map(_spellings, word)) for word in longest_first)
-    return re.sub(pattern, "…", text, flags=re.IGNORECASE) if words else text
+    pattern = re.compile("|".join("".join(map(_spellings, word)) for word in longest_first), re.IGNORECASE)
+    shown: list[str] = []
+    place = 0
+    while place < len(text) and len(shown) <= _SAID:
+        found = pattern.match(text, place) if words else None
+        shown.append(text[place] if found is None else "…")
+        place = place + 1 if found is None else found.end()
+    return "".join(shown)
 
 
 def _spellings(character: str) -> str:
-    """Return an expression for a character as itself, or as URLs, HTML, JavaScript or JSON write it."""
+    """Return an expression for a character as itself, or as URLs, HTML, JavaScript or JSON write it.
+
+    But for a backslash, no text fits two of its forms: of a row of such, every choice would be tried.
+    """
     if character.isascii() and character.isalnum():
         return character
     code = ord(character)
@@ -65,8 +81,9 @@ def _spellings(character: str) -> str:
         f"\\u{code:04x}",
         f"\\x{code:02x}",
         quote(character, safe=""),
-        html.escape(character),
     ]
+    if character != "'":  # HTML writes this one by its number
+        literal.append(html.escape(character))
     if character == " ":
         literal.append("+")
     forms = [*map(re.escape, dict.fromkeys(literal)), f"&#0*{code};", f"&#x0*{code:x};"]
