@@ -119,6 +119,14 @@ def test_each_option_of_a_destination_is_told_what_it_may_be(run, api, words, sa
     assert "secret" not in err.lower()
 
 
+def test_a_preview_that_looks_up_first_says_that_it_cannot_be_approved_yet(run, api, destination):
+    first = "Before it can be approved, cmdb is asked what it has: dryrun delivery show "
+    assert first not in run("delivery", "preview", "cmdb")[2]
+    api.previews = "checking"
+    err = run("delivery", "preview", "cmdb")[2]
+    assert (err.count(first), "\nTo send it: dryrun delivery approve " in err) == (1, True)
+
+
 def test_a_delivery_is_previewed_approved_and_shown(run, api, destination):
     code, out, err = run("delivery", "preview", "cmdb")
     assert (code, "Nothing is sent yet" in err) == (0, True)

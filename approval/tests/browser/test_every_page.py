@@ -27,6 +27,7 @@ from site_map import DOORS, EVERYBODY, PLACES
 from stored_check import store_check
 
 from approval_api.identity.roles import Role
+from approval_api.people.bootstrap import invite
 from dryrun_contract.fleet import Fleet, FleetHost
 from dryrun_serving.rate_limit import RateLimit
 
@@ -78,6 +79,8 @@ async def faults_in_each_look(page, name):
             if device == "phone":
                 found += [f"hides {cut} beyond its edge" for cut in await cut_off(page)]
                 found += [f"has a table of many screens, {table}" for table in await many_screens(page)]
+                found += [f"has the label {label} without a value" for label in await bare_labels(page)]
+                found += [f"hides rows of {table}" for table in await hidden_criteria(page)]
             faults += [f"{name}, {scheme}, {device}: {fault}" for fault in found]
     return faults
 
@@ -105,6 +108,25 @@ async def many_screens(page):
     return await page.evaluate(
         """() => [...document.querySelectorAll(".dr-scroll")]
             .filter(table => table.getBoundingClientRect().height > window.innerHeight)
+            .map(table => table.getAttribute("aria-label"))"""
+    )
+
+
+async def bare_labels(page):
+    """Return the labels of a folded table's row that say nothing."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll(".folded td[data-label]")]
+            .filter(cell => cell.checkVisibility() && cell.childElementCount && !cell.innerText.trim()
+                && !cell.querySelector("progress, svg, img, input, button"))
+            .map(cell => cell.dataset.label)"""
+    )
+
+
+async def hidden_criteria(page):
+    """Return the tables of a verdict that show some of their criteria only to who scrolls inside of them."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll("#report-decision .dr-scroll")]
+            .filter(table => table.scrollHeight > table.clientHeight)
             .map(table => table.getAttribute("aria-label"))"""
     )
 
@@ -182,6 +204,8 @@ async def filled(site):
     for _ in range(3):
         await site.scan_production("192.0.2.8")
     await site.scan_production("192.0.2.0/24", "198.51.100.0/24", complete=False)
+    async with site.api.app.state.engine.begin() as connection:
+        await invite(connection, "ivy", {Role.VIEWER}, only_first=False)  # from a shell: without an address
     return {
         "production": changed["id"],
         "rule": await site.make_rule(),

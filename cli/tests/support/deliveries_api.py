@@ -34,7 +34,7 @@ async def _destinations(api, request, path):
             del api.destinations[destination_id]
             await request.json({})
         case "POST", [destination_id, "deliveries"]:
-            made = delivery(api.destinations[destination_id])
+            made = delivery(api.destinations[destination_id]) | {"state": api.previews}
             api.deliveries[made["id"]] = made
             await request.json(made, status=201)
 

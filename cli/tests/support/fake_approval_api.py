@@ -86,6 +86,8 @@ class FakeApi:
         self.destinations = {}
         self.check = {"passed": True, "answer": "NetBox 4.3 lists addresses to this token"}
         """The answer to a check of a destination; None while nobody gives one."""
+        self.previews = "planned"
+        """The state of a delivery that was just previewed."""
         self.deliveries = {}
         self.ends = {}
         self.reads = {}

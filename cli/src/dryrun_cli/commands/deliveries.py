@@ -143,7 +143,10 @@ async def preview(client: ApiClient, common: Common, name: str) -> None:
     if wrote_json(common, answer):
         return
     await _draw(client, view, None)
-    sys.stderr.write(f"Nothing is sent yet. To send it: dryrun delivery approve {view.id}\n")
+    first = ""
+    if view.state == "checking":
+        first = f"Before it can be approved, {name} is asked what it has: dryrun delivery show {view.id}\n"
+    sys.stderr.write(f"Nothing is sent yet. {first}To send it: dryrun delivery approve {view.id}\n")
 
 
 @command
