@@ -1,6 +1,7 @@
 """Answers that last, and how few of them the engine has to work for at a time."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 
 import pytest
@@ -78,3 +79,15 @@ async def test_a_client_has_few_readers_of_events(guard: Guard):
             await asyncio.sleep(0.02)
     async with AsyncExitStack() as exits:
         assert await _statuses(guard, exits, ["/events"]) == [b"200"]
+
+
+async def test_who_holds_all_its_bytes_loses_no_place_for_reading_logs(guard: Guard, policy: Policy):
+    guard.engine.log_seconds = 0.5
+    [made] = _own_containers(guard, 1)
+    path = f"/containers/{made}/logs?stdout=1&follow=0"
+    async with AsyncExitStack() as exits:
+        readers = [await _open(guard, exits, path) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        guard.door.crowd._bytes.charge(f"uid {os.geteuid()}", policy.held_bytes)
+        async with asyncio.timeout(4):
+            assert [(await reader.readline())[9:12] for reader in readers] == [b"200"] * 2

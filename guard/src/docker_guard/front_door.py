@@ -171,7 +171,9 @@ class FrontDoor:
                 await self._announce(peer, route)
             answer = await route.handler(self._gate, asked)
             # What has been done is recorded as done, even if there is no room for its answer.
-            (share.charge if route.changes else share.take)(len(answer.body))
+            # One that lasts has no bytes yet, and holds places that it gives back at its end.
+            if answer.body:
+                (share.charge if route.changes else share.take)(len(answer.body))
             verdict = Verdict(answer)
         except (Refusal, EngineDownError, *FAULTS) as error:
             verdict = Verdict.of(error)
