@@ -156,11 +156,11 @@ def _validated(raw: bytes, where: str, problems: list[str]) -> Manifest | None:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             place = ".".join(map(str, problem["loc"])) or "the document"
-            problems.append(f"{where}: {place}: {_told(problem)}")
+            problems.append(f"{where}: {place}: {_reason(problem)}")
         return None
 
 
-def _told(problem: Mapping[str, Any]) -> str:
+def _reason(problem: Mapping[str, Any]) -> str:
     """Return what pydantic found, without the names of classes, and an example where the shape is wrong."""
     kind = str(problem["type"])
     if kind == "extra_forbidden":
