@@ -162,7 +162,7 @@ def test_all_faults_are_found_at_once_each_with_its_line():
         "the inventory has 8 problems; nothing was imported",
         "  file1:2: '070' in the column 'port' is not a port; write it without zeros before it",
         "  file1:3: '70000' in the column 'port' is not a port; ports are 1 to 65535",
-        "  file1:5: names no host; write it in each row, also where cells were merged",
+        "  file1:5: names no host in 'host'; write it in each row, also where cells were merged",
         "  file1:6: '80-90' in the column 'port' is not a port; list ports one by one, without ranges",
         "  file1:7: 'http' in the column 'port' is not a port; ports are 1 to 65535",
         "  file1:8: has 3 cells; the heading has 2",
@@ -252,7 +252,9 @@ def test_one_name_at_two_addresses_is_one_host_and_is_said():
 def test_what_stands_for_no_name_makes_no_two_hosts_one(name):
     inventory = read(f"host,ip,port\n{name},10.0.0.1,80\n{name},10.0.0.2,80\n")
     assert len(inventory.hosts) == 2
-    assert "file1:2: names no host" in refused(f"host,port\n{name},80\n")
+    # An address in a column that means nothing here is none: the fault says where it was looked for.
+    row = f"Host,IP-Adresse,port\n{name},192.0.2.42,80\n"
+    assert "file1:2: names no host in 'Host'; write it" in refused(row)
 
 
 @pytest.mark.parametrize(

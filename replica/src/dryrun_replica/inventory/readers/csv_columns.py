@@ -61,8 +61,13 @@ class Columns:
         )
 
     @property
+    def of_hosts(self) -> frozenset[str]:
+        """Those that name the host of a row."""
+        return frozenset((*self.addresses, *self.names))
+
+    @property
     def read(self) -> frozenset[str]:
         """All columns that mean something in such a table."""
-        own = (*self.addresses, *self.names, *self.ports, *self.banners)
+        own = (*self.of_hosts, *self.ports, *self.banners)
         others = (*TRANSPORT, *SERVICE, *PRODUCT, *VERSION, *PURPOSE, *TLS, *TITLE, *STATE)
         return frozenset((*own, *others, "cpe"))

@@ -55,22 +55,27 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     if rows is None:
         return
     columns = Columns.of(rows.columns)
-    if not {*columns.addresses, *columns.names} & {*rows.columns}:
+    if not columns.of_hosts & {*rows.columns}:
         known = ", ".join((*columns.names[:3], *columns.addresses[:3]))
         findings.faults.add(
             f"{file}:1",
             f"has no column that names the host; known are {known}. The first line has to be the heading",
         )
         return
-    headings = zip(rows.columns, rows.headings, strict=True)
-    findings.note_unread(file, (heading for column, heading in headings if column not in columns.read))
+    headings = dict(zip(rows.columns, rows.headings, strict=True))
+    findings.note_unread(
+        file, (heading for column, heading in headings.items() if column not in columns.read)
+    )
+    of_hosts = [heading for column, heading in headings.items() if column in columns.of_hosts]
     for row in rows.rows():
         cells = [each for column in columns.addresses for each in _addresses_in(row.cells.get(column, ""))]
         cells += [text for column in columns.names if (text := row.cells.get(column))]
         texts = [text for text in cells if text.casefold().strip("[](){}<>*") not in _NO_NAMES]
         if not texts:
             findings.faults.add(
-                row.where, "names no host; write it in each row, also where cells were merged"
+                row.where,
+                f"names no host in {' or '.join(map(quoted, of_hosts[:4]))}; "
+                "write it in each row, also where cells were merged",
             )
             continue
         if wrong := [
