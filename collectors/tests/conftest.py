@@ -10,6 +10,7 @@ class RecordingEmit:
     def __init__(self) -> None:
         self.reported: list[tuple[str, str, dict[str, JsonValue], float]] = []
         self.warnings: list[str] = []
+        self.skipped: list[str] = []
         self.progressed: list[tuple[int, int | None, str]] = []
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
@@ -20,6 +21,9 @@ class RecordingEmit:
 
     def warning(self, message: str) -> None:
         self.warnings.append(message)
+
+    def not_covered(self, network: str) -> None:
+        self.skipped.append(network)
 
     def keys(self, kind: str) -> list[str]:
         """Return the keys of that kind, in the order of their reports."""

@@ -23,6 +23,7 @@ async def production(api, request, path):
             await request.json({"scans": api.scans[::-1]})
         case "POST", ["scans", _, "end"]:
             ended = {"ended_at": "2026-11-27T00:01:00Z", "complete": sent["complete"]}
+            ended["not_covered"] = sent["not_covered"]
             api.scans[-1] |= ended | {"missed": 3 if sent["complete"] else 0, "gone": 0}
             await request.json(api.scans[-1])
         case _, ["rules", *rest]:

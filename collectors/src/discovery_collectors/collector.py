@@ -80,6 +80,9 @@ class Emit(Protocol):
     def warning(self, message: str) -> None:
         """Report something that could not be inspected."""
 
+    def not_covered(self, network: str) -> None:
+        """Report what of the scope is not looked at on purpose: the scan is complete without it."""
+
 
 type Collect = Callable[[Assignment, Emit], Awaitable[None]]
 """`collect` in a collector's `collector.py`: inspect what `assignment.scope` admits, and nothing else.

@@ -31,6 +31,8 @@ def main() -> None:
     for note in command.notes:
         _say(note)
     writer = LineWriter(sys.stdout.buffer)
+    for network in command.not_covered:
+        writer.not_covered(network)
     try:
         collect = load_collector(command.collector)
         code = asyncio.run(_run(collect, command, writer))

@@ -146,6 +146,14 @@ def test_nothing_to_look_at_is_a_complete_run(tmp_path):
     assert json.loads(run.stdout.splitlines()[-1]) == {"type": "end", "discoveries": 0}
 
 
+def test_what_the_earlier_scan_did_not_look_at_this_one_does_not_cover_either(tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_text('{"type":"end","discoveries":0,"not_covered":["127.0.0.9"]}\n')
+    run = collect("database", "--targets", "127.0.0.0/24", "--from", str(path))
+    end = {"type": "end", "discoveries": 0, "not_covered": ["127.0.0.9/32"]}
+    assert (run.returncode, json.loads(run.stdout.splitlines()[-1])) == (0, end)
+
+
 def test_a_credential_in_the_clear_without_addresses_is_reported_before_the_run(tmp_path):
     found, logins = tmp_path / "found.ndjson", tmp_path / "logins.json"
     found.write_text("")

@@ -57,6 +57,18 @@ def test_counts_only_discoveries_in_the_end_line():
     assert "65536 are the most: 10.0.0.2" in written[4]["message"]
 
 
+def test_names_what_was_not_looked_at_in_the_end_line_as_far_as_it_has_room(monkeypatch):
+    monkeypatch.setattr("discovery_collectors.running.lines.MAX_NETWORKS", 2)
+    out = io.BytesIO()
+    writer = LineWriter(out)
+    for last in (9, 9, 8, 10, 12, 11, 14):
+        writer.not_covered(f"10.0.0.{last}")
+    writer.end()
+    warning, end = lines_of(out)
+    assert "10.0.0.12 is not looked at; the end line has room for 2 such" in warning["message"]
+    assert end["not_covered"] == ["10.0.0.8/30", "10.0.0.14/32"]
+
+
 def test_a_discovery_that_does_not_fit_is_told_in_words_of_people():
     out = io.BytesIO()
     LineWriter(out).discovery("Host", "10.0.0.1", {})

@@ -1,11 +1,13 @@
 """The output of a collector: one JSON object per line, the last one an end line."""
 
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter, field_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.bounded_json import JsonBounds
+from dryrun_contract.network import MAX_NETWORKS, Network
 from dryrun_contract.resource_key import ResourceKey
 
 MAX_LINE_BYTES = 64 * 1024
@@ -62,6 +64,9 @@ class EndLine(Word):
 
     type: Literal["end"] = "end"
     discoveries: int = Field(ge=0)
+    not_covered: Annotated[tuple[Network, ...], Field(max_length=MAX_NETWORKS, exclude_if=not_)] = ()
+    """What of its targets it did not look at, such as the machine that it ran on. Readers of an older
+    contract refuse it, so it is written only when there is something."""
 
 
 type CollectorLine = Annotated[

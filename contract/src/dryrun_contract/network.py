@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+type AnyNetwork = IPv4Network | IPv6Network
+
+MAX_NETWORKS = 256
+"""Networks of one list; a scan of more is reported as several."""
 
 
-def exact_network(text: str) -> IPv4Network | IPv6Network:
+def exact_network(text: str) -> AnyNetwork:
     """Return a network, or an address as a network of its own.
 
     Raises ValueError, also for one with bits of the host: `10.0.0.5/24` may be meant either way.
@@ -30,7 +38,7 @@ _MAPPED_BITS = 96
 """Bits before the IPv4 address in an IPv6 address that stands for one."""
 
 
-def plain_network(text: str) -> IPv4Network | IPv6Network:
+def plain_network(text: str) -> AnyNetwork:
     """Return a network; of IPv4 addresses that are written as IPv6, the IPv4 network, as in resources' keys.
 
     Raises ValueError as `exact_network` does.
@@ -46,7 +54,21 @@ def plain_network(text: str) -> IPv4Network | IPv6Network:
     return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
-def joined(networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network | IPv6Network]:
+def _network(text: str) -> str:
+    return str(plain_network(text))
+
+
+type Network = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=r"^[0-9a-fA-F.:/]+$"),
+    AfterValidator(_network),
+    Field(examples=["192.0.2.0/24"]),
+]
+"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are refused. IPv4 addresses written as IPv6
+(`::ffff:192.0.2.0/120`) are kept as IPv4."""
+
+
+def joined(networks: Iterable[AnyNetwork]) -> list[AnyNetwork]:
     """Return the fewest networks that cover the same addresses, IPv4 first."""
     given = tuple(networks)
     four = collapse_addresses(each for each in given if isinstance(each, IPv4Network))
@@ -54,9 +76,7 @@ def joined(networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network | 
     return [*four, *six]
 
 
-def all_within(
-    networks: Iterable[IPv4Network | IPv6Network], others: Iterable[IPv4Network | IPv6Network]
-) -> bool:
+def all_within(networks: Iterable[AnyNetwork], others: Iterable[AnyNetwork]) -> bool:
     """Return whether each address of `networks` is in one of `others`.
 
     >>> halves = [ip_network("10.0.0.0/25"), ip_network("10.0.0.128/25")]

@@ -4,29 +4,11 @@ from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue, StrictBool, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StrictBool, model_validator
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.kinds import KINDS
-from dryrun_contract.network import all_within, plain_network
-
-MAX_NETWORKS = 256
-"""Networks of one list; a scan of more is reported as several."""
-
-
-def _network(text: str) -> str:
-    return str(plain_network(text))
-
-
-type Network = Annotated[
-    str,
-    StringConstraints(max_length=64, pattern=r"^[0-9a-fA-F.:/]+$"),
-    AfterValidator(_network),
-    Field(examples=["192.0.2.0/24"]),
-]
-"""A network or an address, e.g. `192.0.2.0/24`; bits of the host are refused. IPv4 addresses written as IPv6
-(`::ffff:192.0.2.0/120`) are kept as IPv4."""
-
+from dryrun_contract.network import MAX_NETWORKS, Network, all_within
 
 REPORTING_COLLECTOR = r"^[a-z][a-z0-9_-]{0,63}$"
 """Names in tokens and in reports to production: wider than those of installed collectors

@@ -16,7 +16,7 @@ from dryrun_cli.api.reading import JsonObject, read_object, read_word
 from dryrun_cli.commands.command import command, wrote_json
 from dryrun_cli.commands.production_output import input_name, interruptible, may_be_read_again
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
-from dryrun_cli.commands.scan_scope import ScanScope
+from dryrun_cli.commands.scan_scope import ScanScope, some
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
@@ -145,7 +145,9 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
                 counts[name] += _number(received.get(name))
     warned = output.warnings and not scan.despite_warnings
     # What came through a pipe is gone if it is refused, as a file would be; it proves nothing instead.
-    ended = ScanEnd(complete=output.whole and not warned and not scope.is_elsewhere)
+    ended = ScanEnd(
+        complete=output.whole and not warned and not scope.is_elsewhere, not_covered=output.not_covered
+    )
     answer = await client.ask(
         "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
@@ -161,6 +163,8 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, sc
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
     if view.complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
+        if view.not_covered:
+            sys.stdout.write(f"Not looked at, so that nothing there is missed: {some(view.not_covered)}.\n")
     elif not output.whole:
         why = (
             "The collector did not finish"

@@ -37,6 +37,8 @@ class ScanOutput:
         self.warnings = 0
         self.promised: int | None = None
         """How many discoveries the end line counts; None without one."""
+        self.not_covered: tuple[str, ...] = ()
+        """What of its targets the collector did not look at."""
         self.count = 0
         last: dict[bytes, int] = {}
         line: CollectorLine | None = None
@@ -46,7 +48,7 @@ class ScanOutput:
                     f"{input_name(path)} goes on after its end line; report each collector's output by itself"
                 )
             if isinstance(line, EndLine):
-                self.promised = line.discoveries
+                self.promised, self.not_covered = line.discoveries, line.not_covered
             elif isinstance(line, WarningLine):
                 self.warnings += 1
             elif isinstance(line, DiscoveryLine):

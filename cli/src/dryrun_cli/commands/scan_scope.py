@@ -30,8 +30,8 @@ class ScanScope:
     def __str__(self) -> str:
         """Return the networks, as many as a message has room for."""
         start = self._start
-        without = f" without {_some(start.exclude)}" if start.exclude else ""
-        return _some(start.targets) + without
+        without = f" without {some(start.exclude)}" if start.exclude else ""
+        return some(start.targets) + without
 
     def elsewhere(self, found: Iterable[DiscoveryLine]) -> str:
         """Return the first address if all lie elsewhere, or else nothing."""
@@ -64,7 +64,8 @@ class ScanScope:
         )
 
 
-def _some(networks: Sequence[str]) -> str:
+def some(networks: Sequence[str]) -> str:
+    """Return as many networks as a message has room for, and how many more there are."""
     more = len(networks) - SHOWN
     return ", ".join(networks[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 

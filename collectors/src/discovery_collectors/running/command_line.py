@@ -18,7 +18,7 @@ from dryrun_contract.collector_config import (
     ConfigError,
     from_environment,
 )
-from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine
+from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine, EndLine
 from dryrun_contract.faults import first_fault
 
 
@@ -32,6 +32,8 @@ class Command:
     """Whether its discoveries are still to come on standard input, see `handed_over.py`."""
     notes: tuple[str, ...] = ()
     """What the user should know before it runs."""
+    not_covered: tuple[str, ...] = ()
+    """What the scan that found its discoveries did not look at, so that this one cannot either."""
 
 
 def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Command:
@@ -69,14 +71,15 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
         if login.engine in collector.in_clear and not login.at
     )
     notes = (*unused, *nowhere, *_rehearsal(words, words.collector, config, environ))
+    discoveries, not_covered = _read_output(getattr(words, "discoveries", None))
     assignment = Assignment(
         scope,
         profile=config.profile,
         max_rate=config.max_rate,
         credentials=config.credentials,
-        discoveries=_read_discoveries(getattr(words, "discoveries", None)),
+        discoveries=discoveries,
     )
-    return Command(words.collector, assignment, notes=notes)
+    return Command(words.collector, assignment, notes=notes, not_covered=not_covered)
 
 
 def _rehearsal(
@@ -186,16 +189,18 @@ def _positive(text: str) -> int:
     return number
 
 
-def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
+def _read_output(source: str | None) -> tuple[tuple[Discovery, ...], tuple[str, ...]]:
+    """Return what a collector's output has found, and what it did not look at."""
     if source is None:
-        return ()
+        return (), ()
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read discoveries from {source}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read discoveries from {source}: {error}") from None
-    found = []
+    found: list[Discovery] = []
+    not_covered: tuple[str, ...] = ()
     for number, content in enumerate(text.splitlines(), start=1):
         if not content.strip():
             continue
@@ -206,4 +211,6 @@ def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
             raise ConfigError(f"{source}: line {number} is not a collector's line: {fault}") from None
         if isinstance(line, DiscoveryLine):
             found.append(line.discovery())
-    return tuple(found)
+        elif isinstance(line, EndLine):
+            not_covered += line.not_covered
+    return tuple(found), not_covered

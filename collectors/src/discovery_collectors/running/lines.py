@@ -12,6 +12,7 @@ from dryrun_contract.discovery import (
     WarningLine,
 )
 from dryrun_contract.fault_words import in_words
+from dryrun_contract.network import MAX_NETWORKS, AnyNetwork, joined, plain_network
 from dryrun_contract.text import printable
 
 _MESSAGE_CHARACTERS = 500
@@ -19,11 +20,12 @@ _MESSAGE_CHARACTERS = 500
 
 
 class LineWriter:
-    """Writes the contract's lines. Nothing is kept: memory stays flat at any length."""
+    """Writes the contract's lines. None is kept: memory stays flat at any length."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._discoveries = 0
+        self._not_covered: list[AnyNetwork] = []
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
         """Report one thing found. What does not fit the contract becomes a warning, not a broken line."""
@@ -48,9 +50,22 @@ class LineWriter:
         """Report something that could not be inspected."""
         self._write(_encode(WarningLine(message=_shown(message))))
 
+    def not_covered(self, network: str) -> None:
+        """Keep an address or network for the end line. What it has no room for is a warning each."""
+        together = [*self._not_covered, plain_network(network)]
+        if len(together) > MAX_NETWORKS:
+            together = joined(together)
+        if len(together) <= MAX_NETWORKS:
+            self._not_covered = together
+        else:
+            self.warning(
+                f"{network} is not looked at; the end line has room for {MAX_NETWORKS} such networks"
+            )
+
     def end(self) -> None:
-        """Write the last line, with the number of discovery lines before it."""
-        self._write(_encode(EndLine(discoveries=self._discoveries)))
+        """Write the last line, with the number of discovery lines before it and what was not looked at."""
+        networks = tuple(map(str, joined(self._not_covered)))
+        self._write(_encode(EndLine(discoveries=self._discoveries, not_covered=networks)))
 
     def _write(self, text: bytes) -> None:
         self._out.write(text + b"\n")

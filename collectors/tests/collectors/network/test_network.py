@@ -191,10 +191,10 @@ async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_p
     assert calls.read_text().splitlines()[3].split() == ["10.0.0.3"]
 
 
-async def test_the_scanning_machine_is_no_discovery(fake_nmap, emit):
+async def test_the_scanning_machine_is_no_discovery_and_not_covered(fake_nmap, emit):
     fake_nmap(HEAD + host("10.0.0.9", reason="localhost-response") + FOOT)
     await collect(assignment(), emit)
-    assert emit.reported == []
+    assert (emit.reported, emit.skipped, emit.warnings) == ([], ["10.0.0.9"], [])
 
 
 async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):

@@ -134,9 +134,10 @@ class PortSearch:
     def _take_host(self, host: Host) -> ScopedAddress | None:
         if host.address in self._itself or host.address in self._refused:
             return None
-        # The machine that scans is no discovery.
+        # The machine that scans is no discovery, nor is what others found there missed.
         if host.reason == _ITSELF:
             self._itself.add(host.address)
+            self._reports.not_covered(host.address)
             return None
         try:
             address = self._assignment.scope.admit(host.address)

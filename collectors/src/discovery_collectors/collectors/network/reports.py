@@ -44,6 +44,10 @@ class Reports:
         """Report what is not inspected."""
         self._emit.warning(message)
 
+    def not_covered(self, address: str) -> None:
+        """Report an address that is not looked at on purpose."""
+        self._emit.not_covered(address)
+
     def host(self, address: ScopedAddress, host: Host) -> None:
         """Report a host that answers."""
         texts = {"reason": host.reason, "mac": host.mac, "vendor": host.vendor}
