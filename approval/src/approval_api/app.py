@@ -4,52 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import httpx2
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.routing import BaseRoute
 
 from approval_api.access.credentials import ProgramTokens, RecentlyProven
 from approval_api.access.door import admitting
 from approval_api.access.large_answers import bytes_on_their_way, ceilings
 from approval_api.access.open_streams import OpenStreams
-from approval_api.access.permission import OPEN, admit_sender
+from approval_api.access.permission import admit_sender
 from approval_api.access.standing import Standing
 from approval_api.access.turns import Turns
-from approval_api.api.audit import router as audit_router
-from approval_api.api.badges import open_router as open_badges_router
-from approval_api.api.badges import router as badges_router
-from approval_api.api.channels import router as channels_router
-from approval_api.api.checks import router as checks_router
-from approval_api.api.criteria import router as criteria_router
-from approval_api.api.deliveries import destinations_router
-from approval_api.api.deliveries import router as deliveries_router
-from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
-from approval_api.api.dryrun_off import router as dryrun_off_router
-from approval_api.api.events import router as events_router
-from approval_api.api.experiments import router as experiments_router
-from approval_api.api.health import metrics_page, metrics_router
-from approval_api.api.health import router as health_router
-from approval_api.api.hosts import router as hosts_router
-from approval_api.api.people import router as people_router
-from approval_api.api.pool import router as pool_router
-from approval_api.api.production import router as production_router
-from approval_api.api.reports import router as reports_router
-from approval_api.api.retention import router as retention_router
-from approval_api.api.rules import router as rules_router
-from approval_api.api.scans import router as scans_router
-from approval_api.api.schedules import router as schedules_router
-from approval_api.api.session_discoveries import router as discoveries_router
-from approval_api.api.sessions import router as sessions_router
-from approval_api.api.templates import router as templates_router
-from approval_api.api.trends import router as trends_router
+from approval_api.api.health import metrics_page
 from approval_api.audit.log import AuditLog
-from approval_api.buttons import dryrun_router as dryrun_buttons_router
-from approval_api.buttons import router as buttons_router
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
@@ -62,12 +31,13 @@ from approval_api.experiments.service import Experiments
 from approval_api.follower.follower import Follower
 from approval_api.notifications.noticing import Noticing
 from approval_api.orchestrator.client import OrchestratorClient
-from approval_api.pages.routes import install_pages, page_routers
+from approval_api.pages.routes import install_pages
 from approval_api.people import purge
 from approval_api.people.openid import OpenIdProvider
 from approval_api.people.passwords import Passwords
 from approval_api.reports.service import Reports
 from approval_api.retention import pruning
+from approval_api.routes import DESCRIPTION, TITLE, VERSION, document, routes
 from approval_api.schedules.service import Schedules
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
@@ -86,11 +56,6 @@ from dryrun_serving.rate_limit import RateLimit
 from dryrun_serving.telemetry import Telemetry
 from dryrun_serving.working import working
 
-_TITLE = "Approval API"
-_VERSION = "1"
-_DESCRIPTION = "Dry-runs of infrastructure discovery: sessions, events, discoveries, reports."
-API_PATH = "/api/v1"
-DRYRUN_PATH = f"{API_PATH}/dryrun"
 _BODIES = 256
 """Bodies of up to 64 KiB that arrive at the same time, at most an eighth of them from one sender. Reports of
 up to 4 MiB need ten times their size while they are stored: 4 at the same time, 2 from one sender."""
@@ -108,9 +73,9 @@ def create_app(
     """
     metrics = Metrics(dryrun=settings.dryrun != "off")
     app = FastAPI(
-        title=_TITLE,
-        description=_DESCRIPTION,
-        version=_VERSION,
+        title=TITLE,
+        description=DESCRIPTION,
+        version=VERSION,
         docs_url=None,
         redoc_url=None,
         responses=problem_answers(),
@@ -146,8 +111,8 @@ def create_app(
     install_problem_handlers(app)
     _install_doors(app, settings)
     has = {"dryrun": settings.dryrun != "off", "metrics": settings.metrics_listen is None}
-    app.router.routes.extend(_routes(**has))
-    app.openapi = partial(_document, **has)  # type: ignore[method-assign]  # how FastAPI's documentation says
+    app.router.routes.extend(routes(**has))
+    app.openapi = partial(document, **has)  # type: ignore[method-assign]  # how FastAPI's documentation says
     install_pages(app, settings)
     if settings.dryrun != "off":
         _compose_dryrun(app, settings, orchestrator_transport)
@@ -197,63 +162,6 @@ def _compose_dryrun(
     app.state.checks = Checks(app.state.engine, app.state.reports)
     app.state.schedules = Schedules(app.state.engine, app.state.experiments)
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, app.state.metrics)
-
-
-@cache
-def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
-    """Return every route of the service; what they serve is in the application's state.
-
-    Made once in a process: FastAPI takes 0.15 s to analyse them, which tests of 1,500 applications would pay.
-    """
-    table = FastAPI(responses=problem_answers(), openapi_url=None, docs_url=None, redoc_url=None)
-    table.include_router(health_router)
-    if metrics:
-        table.include_router(metrics_router)
-    for router in (
-        people_router,
-        audit_router,
-        retention_router,
-        production_router,
-        scans_router,
-        rules_router,
-        destinations_router,
-        deliveries_router,
-        channels_router,
-    ):
-        table.include_router(router, prefix=API_PATH)
-    for router in (*page_routers(dryrun=dryrun), buttons_router):
-        table.include_router(router)
-    if not dryrun:
-        for prefix in (DRYRUN_PATH, "/dryrun"):
-            table.include_router(dryrun_off_router, prefix=prefix, dependencies=[OPEN])
-        return tuple(table.routes)
-    for router in (
-        templates_router,
-        sessions_router,
-        pool_router,
-        hosts_router,
-        events_router,
-        discoveries_router,
-        dryrun_discoveries_router,
-        reports_router,
-        criteria_router,
-        experiments_router,
-        checks_router,
-        schedules_router,
-        trends_router,
-        badges_router,
-    ):
-        table.include_router(router, prefix=DRYRUN_PATH)
-    table.include_router(open_badges_router)
-    table.include_router(dryrun_buttons_router)
-    return tuple(table.routes)
-
-
-@cache
-def _document(*, dryrun: bool, metrics: bool) -> dict[str, Any]:
-    """Return the OpenAPI document of `_routes`; made once in a process, since it takes a second."""
-    routes = _routes(dryrun=dryrun, metrics=metrics)
-    return get_openapi(title=_TITLE, version=_VERSION, description=_DESCRIPTION, routes=routes)
 
 
 def begin_stop(app: FastAPI) -> None:

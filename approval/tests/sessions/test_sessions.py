@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from approval_api.follower.repository import store_events
-from approval_api.orchestrator.client import OrchestratorRefusedError
+from approval_api.orchestrator.errors import OrchestratorRefusedError
 from approval_api.sessions import outbox
 from approval_api.sessions.outbox import Outbox
 from dryrun_contract.event import PhaseChanged, SessionEnded

@@ -22,13 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.follower import position as positions
 from approval_api.follower import repository
-from approval_api.orchestrator.client import (
-    PAGE_EVENTS,
-    OrchestratorError,
-    PageRefusedError,
-    Position,
-    ReadPage,
-)
+from approval_api.orchestrator.client import PAGE_EVENTS, Position, ReadPage
+from approval_api.orchestrator.errors import OrchestratorError, PageRefusedError
 from approval_api.orchestrator.page_head import PageHead
 from approval_api.telemetry.metrics import Metrics
 from dryrun_contract.event import PAGE_BYTES, Event, EventPage, EventRefused, Snapshot

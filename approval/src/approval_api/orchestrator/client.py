@@ -13,8 +13,13 @@ from uuid import UUID
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from approval_api.orchestrator.page_head import PageHead, read_head
-from approval_api.web.problems import ProblemError
+from approval_api.orchestrator.errors import (
+    OrchestratorError,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+    PageRefusedError,
+)
+from approval_api.orchestrator.page_head import read_head
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
 from dryrun_contract.faults import first_fault
@@ -43,65 +48,10 @@ _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
 
 
-class OrchestratorError(ProblemError):
-    """The orchestrator did not do what was asked; whoever does not catch it answers it as a problem."""
-
-    reason: str
-
-    def __str__(self) -> str:
-        """Return the reason alone, without what a client is told to do."""
-        return self.reason
-
-
-class OrchestratorUnavailableError(OrchestratorError):
-    """It does not answer, or not by the contract; this may heal. A client gets a 503 problem."""
-
-    def __init__(self, reason: str) -> None:
-        """Keep the `reason`."""
-        super().__init__(
-            "orchestrator-unavailable",
-            503,
-            f"{reason}. Stored sessions and reports stay readable; try again in a moment",
-            title="The orchestrator is not available",
-            headers={"Retry-After": "5"},
-        )
-        self.reason = reason
-
-
-class OrchestratorRefusedError(OrchestratorError):
-    """It refused the request; repeating it does not help. A client gets the orchestrator's own problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        """Pass `problem` on."""
-        super().__init__("passed-on", problem.status, problem.detail, title=problem.title)
-        self.problem = problem
-        self.reason = problem.detail
-
-
-async def at_once[T](answer: Awaitable[T], what: str) -> T | None:
-    """Return an answer of the orchestrator; None if it takes longer than PATIENCE_SECONDS, or is an error.
-
-    Then `what` was asked is logged as unknown.
-    """
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await answer
-    except (OrchestratorError, TimeoutError) as error:
-        logger.info("%s: unknown", what, extra={"reason": str(error) or type(error).__name__})
-        return None
-
-
-class PageRefusedError(Exception):
-    """A page of events that cannot be stored; the text says why."""
-
-    def __init__(self, reason: str, head: PageHead | None) -> None:
-        """Keep the head of the page's first event; None when not even that can be read."""
-        super().__init__(reason)
-        self.head = head
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    request: str
+    """Its method and path."""
     status: int
     body: bytes
     """The bytes that were read: at most one more than the ceiling."""
@@ -138,6 +88,19 @@ class Asker:
         return {"X-Actor": self.actor, "X-Request-Id": self.request_id}
 
 
+async def at_once[T](answer: Awaitable[T], what: str) -> T | None:
+    """Return an answer of the orchestrator; None if it takes longer than PATIENCE_SECONDS, or is an error.
+
+    Then `what` was asked is logged as unknown.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except (OrchestratorError, TimeoutError) as error:
+        logger.info("%s: unknown", what, extra={"reason": str(error) or type(error).__name__})
+        return None
+
+
 class OrchestratorClient:
     """One pooled connection to the orchestrator; every call has a deadline."""
 
@@ -170,8 +133,7 @@ class OrchestratorClient:
 
     async def templates(self) -> tuple[TemplateSummary, ...]:
         """Return the templates that may be started."""
-        body = await self._ask("GET", "/templates")
-        return _parse(_SUMMARIES, body)
+        return _parse(_SUMMARIES, _checked(await self._send("GET", "/templates")))
 
     async def template_ids(self) -> list[str]:
         """Return the ids of the templates that may be started, small ones first; none without an answer."""
@@ -186,33 +148,30 @@ class OrchestratorClient:
         Raises OrchestratorRefusedError for an unknown one, and for a choice that cannot be made.
         """
         params: dict[str, str | int] = {"seed": seed, "scan": scan.model_dump_json()}
-        body = await self._ask("GET", f"/templates/{template_id}", params=params)
-        return _parse(Template, body)
+        return _parse(Template, _checked(await self._send("GET", f"/templates/{template_id}", params=params)))
 
     async def pool(self) -> Pool:
         """Return what is prepared; requesting the id of a prepared session claims it."""
-        return _parse(Pool, await self._ask("GET", "/pool"))
+        return _parse(Pool, _checked(await self._send("GET", "/pool")))
 
     async def fleet(self) -> Fleet:
         """Return the hosts of the fleet; none where there is no fleet."""
-        return _parse(Fleet, await self._ask("GET", "/hosts"))
+        return _parse(Fleet, _checked(await self._send("GET", "/hosts")))
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""
         with self._traced(session_id, "PUT", "/sessions/{id}") as trace:
-            body = await self._ask(
-                "PUT",
-                f"/sessions/{session_id}",
-                json=request.model_dump(mode="json"),
-                headers={**asker.headers(), **trace},
-            )
+            headers, json = {**asker.headers(), **trace}, request.model_dump(mode="json")
+            answer = await self._send("PUT", f"/sessions/{session_id}", json=json, headers=headers)
+            body = _checked(answer)
         return _parse(Session, body)
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
         """Request a session's end; it has ended only when its last event says so."""
         with self._traced(session_id, "POST", "/sessions/{id}/stop") as trace:
             headers = {**asker.headers(), **trace}
-            body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=headers)
+            answer = await self._send("POST", f"/sessions/{session_id}/stop", headers=headers)
+            body = _checked(answer)
         return _parse(Session, body)
 
     def trace_request(self, session: SessionView) -> None:
@@ -258,7 +217,7 @@ class OrchestratorClient:
         )
         if answer.status == httpx2.codes.GONE:
             return _parse(Snapshot, answer.body, SNAPSHOT_BOUNDS)
-        body = _checked("GET", "/events", answer)
+        body = _checked(answer)
         try:
             begun = time.monotonic()
             page = read_model(EventPage, body, PAGE_BOUNDS)
@@ -267,18 +226,6 @@ class OrchestratorClient:
             raise PageRefusedError(str(error), read_head(body)) from error
         except ValidationError as error:
             raise PageRefusedError(first_fault(error), read_head(body)) from error
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        json: object = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> bytes:
-        answer = await self._send(method, path, params=params, json=json, headers=headers)
-        return _checked(method, path, answer)
 
     async def _send(
         self,
@@ -291,7 +238,7 @@ class OrchestratorClient:
         timeout: httpx2.Timeout = _DEADLINE,  # noqa: ASYNC109  # the client's own deadlines per step
         ceiling: int = _BOUNDS.size,
     ) -> _Answer:
-        """Return status and body; reading stops at the first byte beyond `ceiling`."""
+        """Ask, and return what came; reading stops at the first byte beyond `ceiling`."""
         body = bytearray()
         try:
             async with self._http.stream(
@@ -307,10 +254,10 @@ class OrchestratorClient:
             raise OrchestratorUnavailableError(
                 f"the orchestrator does not answer ({str(error) or type(error).__name__})"
             ) from error
-        return _Answer(response.status_code, bytes(body))
+        return _Answer(f"{method} {path}", response.status_code, bytes(body))
 
 
-def _checked(method: str, path: str, answer: _Answer) -> bytes:
+def _checked(answer: _Answer) -> bytes:
     """Return the body of a success.
 
     Raises OrchestratorRefusedError for a refusal with a problem, OrchestratorUnavailableError otherwise.
@@ -331,7 +278,7 @@ def _checked(method: str, path: str, answer: _Answer) -> bytes:
     if problem is not None and refused:
         raise OrchestratorRefusedError(problem)
     raise OrchestratorUnavailableError(
-        f"the orchestrator answered {method} {path} with {status}"
+        f"the orchestrator answered {answer.request} with {status}"
         + (f": {problem.detail}" if problem else " and no problem details")
     )
 

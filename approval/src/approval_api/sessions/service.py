@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.orchestrator.client import (
-    Asker,
+from approval_api.orchestrator.client import Asker
+from approval_api.orchestrator.errors import (
     OrchestratorError,
     OrchestratorRefusedError,
     OrchestratorUnavailableError,
