@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -29,5 +28,5 @@ async def test_what_somebody_began_while_the_reaper_listed_is_left_to_him():
 
     # Removing anything would need more of the engine.
     engine = SimpleNamespace(list_containers=list_containers, list_networks=list_networks)
-    reaper = Reaper(engine, Journal(), lambda: datetime.now(UTC))
+    reaper = Reaper(engine, Journal())
     assert await reaper.round(lambda: set(busy)) == []

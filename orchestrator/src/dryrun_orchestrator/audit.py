@@ -10,10 +10,10 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError, reserve
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class AuditLog:
         """Append one line. `actor` is the name the caller asserted; None without one or the token."""
         line = json.dumps(
             {
-                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "at": utc_now().isoformat(timespec="milliseconds"),
                 "actor": actor,
                 "command": command,
                 "arguments": dict(arguments or {}),

@@ -1,8 +1,6 @@
 """Makes the context of a session from its row: with the template that it was requested with."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
@@ -28,14 +26,12 @@ class Contexts:
         journal: Journal,
         files: OperatorFiles,
         settings: Settings,
-        now: Callable[[], datetime],
         record: Record | None = None,
     ) -> None:
         self._hosts = hosts
         self._journal = journal
         self._files = files
         self._settings = settings
-        self.now = now
         self._record = record
 
     async def of(self, record: SessionRecord) -> SessionContext:
@@ -50,7 +46,6 @@ class Contexts:
             settings=self._settings,
             isolation=ground.isolation,
             preflight=ground.preflight,
-            now=self.now,
             placement=placement,
             lost_host=ground.lost_host,
             silent_host=ground.silent_host,

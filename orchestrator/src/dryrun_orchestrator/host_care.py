@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from dryrun_orchestrator import metrics
@@ -23,14 +22,11 @@ log = logging.getLogger(__name__)
 class HostCare:
     """The tasks of one host. One that hangs delays no other host."""
 
-    def __init__(
-        self, host: Host, hosts: Hosts, journal: Journal, settings: Settings, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, host: Host, hosts: Hosts, journal: Journal, settings: Settings) -> None:
         self._host = host
         self._hosts = hosts
         self._settings = settings
-        self._now = now
-        self._reaper = Reaper(host.engine, journal, now)
+        self._reaper = Reaper(host.engine, journal)
 
     def begin(
         self,
@@ -40,7 +36,7 @@ class HostCare:
         users: Callable[[], set[UUID]],
     ) -> None:
         """Start the tasks. `users` returns the running sessions that stand on this host."""
-        check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated, self._now)
+        check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated)
         group.create_task(check.check_forever())
         group.create_task(follow_engine_events(self._host.engine, wake, wake_all, self._tell_up))
         group.create_task(self._reap_forever(users))

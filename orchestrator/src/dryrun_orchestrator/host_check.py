@@ -5,9 +5,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dryrun_orchestrator import metrics
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.session.failure import SessionFailedError
@@ -32,12 +33,10 @@ class HostCheck:
         settings: Settings,
         is_needed: Callable[[], bool],
         tell_isolated: Callable[[bool], None] = metrics.ISOLATED.set,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._host = host
         self._settings = settings
         self._is_needed = is_needed
-        self._now = now
         self._tell_isolated = tell_isolated
 
     async def check_forever(self) -> None:
@@ -66,7 +65,7 @@ class HostCheck:
         try:
             if self._host.fault is not None or not self._host.preflight.is_recent:
                 await self._host.preflight.check()
-            begun = self._now()
+            begun = utc_now()
             await self._host.isolation.check_host()
             fault = self._clock_fault(begun)
         except (EngineError, LeftoverError, SessionFailedError, SubnetPoolExhaustedError) as error:
@@ -89,7 +88,7 @@ class HostCheck:
         started = self._host.isolation.probe_started_at
         if not self._host.name or started is None:
             return None
-        early, late = (begun - started).total_seconds(), (started - self._now()).total_seconds()
+        early, late = (begun - started).total_seconds(), (started - utc_now()).total_seconds()
         if max(early, late) <= CLOCK_SECONDS:
             return None
         return f"its clock is {max(early, late):.0f} s {'slow' if early > late else 'fast'}"

@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 from dryrun_contract.session import Phase
@@ -45,7 +44,6 @@ class Hosts:
         hosts: Iterable[Host],
         images: ApprovedImages,
         settings: Settings,
-        now: Callable[[], datetime],
         fleet: FleetFile | None = None,
     ) -> None:
         self.all = tuple(hosts)
@@ -53,7 +51,6 @@ class Hosts:
         self._by_name = {host.name: host for host in self.all}
         self._images = images
         self._settings = settings
-        self._now = now
         self._file_fault: str | None = None
         self.last_crossing: Verdict | None = None
         """The last proof that hosts reach each other, of any session of this process."""
@@ -103,7 +100,6 @@ class Hosts:
                 {host.name: (host.engine, host.isolation) for host in hosts},
                 self._images,
                 self._settings,
-                self._now,
                 self._note_crossing,
             ),
             Preflight(*(host.engine for host in hosts)),
@@ -250,10 +246,9 @@ def one_host(
     isolation: Isolation,
     images: ApprovedImages,
     settings: Settings,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Hosts:
     """Return the one host at `docker_host`."""
-    return Hosts([Host("", engine, engine, isolation, Preflight(engine))], images, settings, now)
+    return Hosts([Host("", engine, engine, isolation, Preflight(engine))], images, settings)
 
 
 def hosts_of_fleet(
@@ -261,14 +256,13 @@ def hosts_of_fleet(
     images: ApprovedImages,
     settings: Settings,
     owner: UUID,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Hosts:
     """Return the hosts of a fleet file, each behind its guard. Raises ValueError for bad certificates."""
     hosts = []
     for entry in fleet.hosts.values():
         own_engine = DockerEngine(entry.guard, cert_path=entry.certificates)
         engine = one_of_fleet(entry.name, own_engine, fleet.managers)
-        isolation = Isolation(engine, images, settings, owner, now)
+        isolation = Isolation(engine, images, settings, owner)
         is_manager = entry.name in fleet.managers
         hosts.append(Host(entry.name, own_engine, engine, isolation, Preflight(engine), is_manager))
-    return Hosts(hosts, images, settings, now, fleet)
+    return Hosts(hosts, images, settings, fleet)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from dryrun_contract.event import PhaseChanged
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet.placement import Needs, as_good
 from dryrun_orchestrator.hosts import Hosts
@@ -97,7 +98,7 @@ class Placing:
         return await self._journal.update_session(
             record.id,
             phase=Phase.CLEANING_UP,
-            phase_since=self._contexts.now(),
+            phase_since=utc_now(),
             outcome=Outcome.FAILED,
             reason=reason,
         )

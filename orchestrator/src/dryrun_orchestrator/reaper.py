@@ -6,11 +6,11 @@ session label is not an id, or when another owner's deadline has not passed or c
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from uuid import UUID
 
 from dryrun_contract.session import Phase
 from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.removal import LeftoverError, remove_everything
@@ -21,10 +21,9 @@ log = logging.getLogger(__name__)
 class Reaper:
     """Each round lists everything with the session label and removes what is due."""
 
-    def __init__(self, engine: Engine, journal: Journal, now: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine = engine
         self._journal = journal
-        self._now = now
 
     async def round(self, busy: Callable[[], set[UUID]]) -> list[UUID]:
         """Remove what is due and return the ids of its sessions. Raises EngineError.
@@ -67,7 +66,7 @@ class Reaper:
         if found.get(labels.OWNER) == str(self._journal.id):
             return True
         try:
-            return labels.parse_rfc3339(found.get(labels.EXPIRES_AT, "")) < self._now()
+            return labels.parse_rfc3339(found.get(labels.EXPIRES_AT, "")) < utc_now()
         except ValueError:
             return False
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet_view import fleet_view, measure
 from dryrun_orchestrator.held_overlays import HeldOverlays
@@ -56,18 +56,16 @@ class Supervisor:
         journal: Journal,
         files: OperatorFiles,
         settings: Settings,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         record: Record | None = None,
     ) -> None:
         """`record` takes spans, where they are exported."""
         self._hosts = hosts
         self._journal = journal
-        self._contexts = Contexts(hosts, journal, files, settings, now, record)
+        self._contexts = Contexts(hosts, journal, files, settings, record)
         self._placing = Placing(hosts, self._contexts, journal, settings)
-        self._pool = Pool(journal, files, hosts, settings, now)
+        self._pool = Pool(journal, files, hosts, settings)
         self._files = files
         self._settings = settings
-        self._now = now
         self._queue_changed = asyncio.Event()
         self._running = RunningSessions(self._contexts, on_end=self._queue_changed.set)
         self._waiting = 0
@@ -78,7 +76,7 @@ class Supervisor:
         self._pool.warn_of_what_is_missing()
         async with asyncio.TaskGroup() as group:
             for host in self._hosts.all:
-                care = HostCare(host, self._hosts, self._journal, self._settings, self._now)
+                care = HostCare(host, self._hosts, self._journal, self._settings)
                 care.begin(group, self._running.stir, self._running.stir_all, partial(self._running.on, host))
             group.create_task(self._prune_forever())
             group.create_task(self._run_sessions(group))
@@ -121,7 +119,7 @@ class Supervisor:
         template = installed.templates.get(request.template, request.seed, request.scan)
         await asyncio.to_thread(self._files.keep, installed)
         known = {record.id for record in await self._journal.sessions()}
-        now = self._now()
+        now = utc_now()
         wanted = SessionRecord(
             id=session_id,
             template=template.id,
@@ -162,7 +160,7 @@ class Supervisor:
         record = await self._record(session_id)
         if record.phase is not Phase.ENDED and record.stop_requested_at is None:
             try:
-                await self._journal.update_session(session_id, stop_requested_at=self._now())
+                await self._journal.update_session(session_id, stop_requested_at=utc_now())
             except NotStoredError as error:
                 if session_id not in self._running:
                     raise

@@ -1,6 +1,5 @@
 """The fleet file: every fault at once, and nothing is guessed."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,7 @@ async def test_a_host_is_drained_without_a_new_start(tmp_path: Path, certificate
     path.write_text(f"managers: [alpha]\noverlay: plain\nhosts:\n{rows}")
     values = dict.fromkeys(("state_dir", "templates_dir", "collectors_dir", "allowlist"), tmp_path)
     settings = Settings.model_validate({"token": "a-token-of-sixteen", "fleet": path, **values})
-    hosts = Hosts((), NoImages(), settings, lambda: datetime.now(UTC), read_fleet_file(path))
+    hosts = Hosts((), NoImages(), settings, read_fleet_file(path))
     assert hosts.fleet is not None
     assert hosts.fleet.drained == set()
     path.write_text(path.read_text() + "drained: [beta]\n")

@@ -12,6 +12,8 @@ from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator import supervisor as supervisor_module
+from dryrun_orchestrator.clock import utc_now
+from dryrun_orchestrator.pool import pool as pool_module
 from dryrun_orchestrator.session.isolation import Verdict
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
 
@@ -122,12 +124,11 @@ async def test_a_claim_by_files_that_changed_starts_cold_with_the_new_ones(poole
         assert queued.prepared_at is None
 
 
-async def test_one_with_too_little_time_left_is_not_claimed_as_it_is(pooled):
+async def test_one_with_too_little_time_left_is_not_claimed_as_it_is(pooled, monkeypatch):
     pooled.changes |= {"session_seconds": 60, "pool_least_seconds": 30}
-    async with pooled.running() as supervisor:
+    async with pooled.running():
         (session_id,) = await ready(pooled)
-        now = supervisor._now
-        supervisor._pool._now = lambda: now() + timedelta(seconds=31)
+        monkeypatch.setattr(pool_module, "utc_now", lambda: utc_now() + timedelta(seconds=31))
         session, _ = await claim(pooled, session_id)
         assert session.phase is not Phase.SCANNING
 

@@ -10,7 +10,9 @@ from stage import DB, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.journal.records import DropCause, PoolState
+from dryrun_orchestrator.pool import pool as pool_module
 from dryrun_orchestrator.settings import Settings
 
 
@@ -142,14 +144,13 @@ async def test_it_is_dropped_when_the_files_change(networked):
         assert not networked.left(session_id)
 
 
-async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networked):
-    async with networked.running() as supervisor:
+async def test_it_is_renewed_while_a_session_still_has_most_of_its_time(networked, monkeypatch):
+    async with networked.running():
         (session_id,) = await ready(networked)
-        now = supervisor._now
-        supervisor._pool._now = lambda: now() + timedelta(minutes=4)
+        monkeypatch.setattr(pool_module, "utc_now", lambda: utc_now() + timedelta(minutes=4))
         await asyncio.sleep(0.2)
         assert await ready(networked) == [session_id]
-        supervisor._pool._now = lambda: now() + timedelta(minutes=6)
+        monkeypatch.setattr(pool_module, "utc_now", lambda: utc_now() + timedelta(minutes=6))
         session, _ = await claim(networked, session_id)
         assert session.phase is Phase.QUEUED
     settings = Settings.model_validate(networked.settings.model_dump() | {"pool_least_seconds": 1600})

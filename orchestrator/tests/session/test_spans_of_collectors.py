@@ -29,7 +29,6 @@ async def spans_between(handed, ended, *, placement=None, known=True):
     first = SimpleNamespace(name="network")
     context = SimpleNamespace(
         record=record,
-        now=lambda: after(60),
         engine=SimpleNamespace(inspect_container=inspect_container),
         placement=placement,
         template=SimpleNamespace(collectors=(first,)),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -198,7 +197,7 @@ class Stage:
             now = host_module.time.monotonic()
             hosts.append(Host(name, engine, named, isolation, Preflight(named), name in managers, now, now))
         file = FleetFile(rows, managers, encrypted=False, drained=frozenset(self.drained))
-        return Hosts(hosts, files, settings, lambda: datetime.now(UTC), file)
+        return Hosts(hosts, files, settings, file)
 
     async def start(self, session_id=None, **request):
         session_id = session_id or uuid4()

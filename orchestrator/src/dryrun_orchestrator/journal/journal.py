@@ -11,13 +11,14 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 from uuid import UUID, uuid4
 
 from dryrun_contract.event import EventData
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.journal import readiness
 from dryrun_orchestrator.journal.errors import (
     JournalError,
@@ -57,7 +58,7 @@ class Journal:
         self.pool = PreparedSessions(connection, self._transaction, self.events.publish, self.events.wake)
 
     @classmethod
-    def open(cls, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+    def open(cls, folder: Path, now: Callable[[], datetime] = utc_now) -> Self:
         """Open or create the journal in `folder`.
 
         Raises JournalError when another process has it, or when it cannot be used.

@@ -1,9 +1,10 @@
 """When the pool leaves a host to others, and how long it rests after a failure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from dryrun_contract.session import Phase
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.pool.grounds import Grounds, stands_on
 from dryrun_orchestrator.settings import Stock
@@ -21,9 +22,8 @@ _MEASURED = frozenset({Phase.SCANNING, Phase.CLEANING_UP})
 class Patience:
     """What has to be over on each host before the next session is prepared there."""
 
-    def __init__(self, grounds: Grounds, now: Callable[[], datetime]) -> None:
+    def __init__(self, grounds: Grounds) -> None:
         self._grounds = grounds
-        self._now = now
         self._measured_since: dict[str, datetime] = {}
         """Host → since when, without a pause, some session or other is being scanned or removed there."""
 
@@ -38,7 +38,7 @@ class Patience:
             if not found & (_MEASURED | _STARTING):
                 self._measured_since.pop(name, None)
             elif found & _MEASURED:
-                self._measured_since.setdefault(name, self._now())
+                self._measured_since.setdefault(name, utc_now())
 
     def work_of_others(self, name: str, records: Iterable[SessionRecord]) -> str | None:
         """Return which work on a host comes first; None when the pool may use it."""
@@ -47,7 +47,7 @@ class Patience:
             return "a session is starting, or waits for a place"
         since = self._measured_since.get(name) if phases & _MEASURED else None
         # A clock that was set back must not stop the pool.
-        if since is not None and timedelta(0) <= self._now() - since < PATIENCE:
+        if since is not None and timedelta(0) <= utc_now() - since < PATIENCE:
             return "a session is being scanned or removed"
         return None
 
@@ -58,7 +58,7 @@ class Patience:
             return None
         last = max(failed, key=lambda each: each.ended_at or each.created_at)
         pause = min(FIRST_PAUSE * 2 ** min(len(failed) - 1, 10), LONGEST_PAUSE)
-        left = ((last.ended_at or last.created_at) + pause - self._now()).total_seconds()
+        left = ((last.ended_at or last.created_at) + pause - utc_now()).total_seconds()
         # A clock that was set back must not stop the pool.
         if 0 < left <= pause.total_seconds():
             return f"the last one was dropped, next try in {left:.0f} s: {last.reason}"

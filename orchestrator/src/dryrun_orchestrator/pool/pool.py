@@ -8,7 +8,7 @@ sessions hold only places that nobody needs: a session that waits for a place ge
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import Installed, OperatorFiles
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
@@ -57,7 +58,6 @@ class Pool:
         files: OperatorFiles,
         hosts: Hosts,
         settings: Settings,
-        now: Callable[[], datetime],
     ) -> None:
         self._journal = journal
         self._files = files
@@ -67,8 +67,7 @@ class Pool:
             else EachHost(hosts, settings)
         )
         self._settings = settings
-        self._now = now
-        self._patience = Patience(self._grounds, now)
+        self._patience = Patience(self._grounds)
 
     def warn_of_what_is_missing(self) -> None:
         """Log the templates of the settings that cannot be prepared, as the files are now."""
@@ -109,7 +108,7 @@ class Pool:
         self, stock: Stock, name: str, installed: Installed
     ) -> tuple[SessionRecord, tuple[SessionPlaced, ...]]:
         """Return the row of a session to prepare, and in a fleet the event of where it stands."""
-        now = self._now()
+        now = utc_now()
         template = installed.planned(stock.template, stock.seed)
         placement = self._grounds.placement(name, template)
         record = SessionRecord(
@@ -204,7 +203,7 @@ class Pool:
     def _is_aging(self, record: SessionRecord) -> bool:
         settings = self._settings
         lead = settings.least_left_of(record.template) + settings.replacement_lead
-        return record.expires_at is not None and record.expires_at - self._now() < lead
+        return record.expires_at is not None and record.expires_at - utc_now() < lead
 
     # claims
 
@@ -250,7 +249,7 @@ class Pool:
             and names <= set(self._grounds.names)
             and all(self._grounds.distrust(name) is None for name in names)
             and record.expires_at is not None
-            and record.expires_at - self._now() >= self._settings.least_left_of(record.template)
+            and record.expires_at - utc_now() >= self._settings.least_left_of(record.template)
         )
 
     # what is shown

@@ -13,6 +13,7 @@ from dryrun_contract.event import EventData, PhaseChanged
 from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.session.cleaning_up import AFTER_DEADLINE, why_not_removed
@@ -95,7 +96,7 @@ class PreparedSession:
                         raise _DroppedError(DropCause.FAILED, "it was not healthy in time") from failure
                     case _:
                         raise
-            await self._context.journal.pool.mark_ready(self._context.id, self._context.now())
+            await self._context.journal.pool.mark_ready(self._context.id, utc_now())
         while True:
             with suppress(TransientEngineError):
                 if trouble := await trouble_of(self._context):
@@ -120,12 +121,12 @@ class PreparedSession:
             *summary,
             PhaseChanged(phase=phase),
             phase=phase,
-            phase_since=self._context.now(),
+            phase_since=utc_now(),
         )
 
     async def _decision(self) -> None:
         """Return once the journal says that it was claimed or dropped; raise _DroppedError on a reason to."""
-        deadline = Deadline(self._context.now)
+        deadline = Deadline()
         while (record := await self._context.record()).pool in _WAITING_IN:
             if (gone := self._context.lost_host()) is not None:
                 raise _DroppedError(DropCause.HOST, gone)
@@ -155,7 +156,7 @@ class PreparedSession:
                 or await why_not_removed(self._context) is None
                 or self._is_left_to_the_guard(record)
             ):
-                await self._context.journal.pool.mark_dropped(self._context.id, self._context.now())
+                await self._context.journal.pool.mark_dropped(self._context.id, utc_now())
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
@@ -165,7 +166,7 @@ class PreparedSession:
         if self._context.lost_host() is None:
             return False
         latest = record.created_at + self._context.settings.session_duration
-        return self._context.now() > (record.expires_at or latest) + AFTER_DEADLINE
+        return utc_now() > (record.expires_at or latest) + AFTER_DEADLINE
 
 
 async def drop(context: SessionContext, cause: DropCause, reason: str) -> None:
@@ -242,7 +243,7 @@ async def clear_for_cold_start(context: SessionContext) -> bool:
             context.id,
             PhaseChanged(phase=Phase.CLEANING_UP, reason=reason),
             phase=Phase.CLEANING_UP,
-            phase_since=context.now(),
+            phase_since=utc_now(),
             outcome=Outcome.FAILED,
             reason=reason,
         )

@@ -92,7 +92,6 @@ class SessionContext:
     settings: Settings
     isolation: IsolationProof
     preflight: Preflight
-    now: Callable[[], datetime]
     placement: Placement | None = None
     """None where there is no fleet."""
     lost_host: Callable[[], str | None] = lambda: None

@@ -8,12 +8,12 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from dryrun_contract.collector_config import VARIABLE
 from dryrun_orchestrator.catalog.allowlist import ImageNotApprovedError
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import Container, ContainerSpec, Engine, NotFoundError
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.isolation import (
@@ -47,14 +47,12 @@ class CrossingIsolation:
         hosts: Mapping[str, tuple[Engine, Isolation]],
         images: ApprovedImages,
         settings: Settings,
-        now: Callable[[], datetime],
         tell: Callable[[Verdict], None] = lambda _: None,
     ) -> None:
         """Take the hosts that take part, by name; `tell` gets each verdict, and what refutes one."""
         self._hosts = hosts
         self._images = images
         self._settings = settings
-        self._now = now
         self._tell = tell
         self._stands = True
         """Whether the last verdict was not that it failed: a probe that failed does not end well either."""
@@ -99,9 +97,9 @@ class CrossingIsolation:
         try:
             image = self._images.image(self._settings.probe_image)
         except ImageNotApprovedError as error:
-            return Verdict(isolated=False, detail=str(error), at=self._now())
+            return Verdict(isolated=False, detail=str(error), at=utc_now())
         if not self._hosts:
-            return Verdict(isolated=False, detail="there is no host to prove it on", at=self._now())
+            return Verdict(isolated=False, detail="there is no host to prove it on", at=utc_now())
         addresses = {host: probe_address(subnet, number) for number, host in enumerate(self._hosts)}
         specs = {
             host: container_spec(
@@ -121,13 +119,13 @@ class CrossingIsolation:
                     reports = await self._run(session_id, specs)
         except TimeoutError:
             detail = f"the probes on {', '.join(self._hosts)} did not end within {PROOF_SECONDS:.0f} s"
-            return Verdict(isolated=False, detail=detail, at=self._now(), undecided=True)
+            return Verdict(isolated=False, detail=detail, at=utc_now(), undecided=True)
         failed = {host: report for host, report in reports.items() if not report.isolated}
         said = "; ".join(f"{host}: {report.reason}" for host, report in (failed or reports).items())
         return Verdict(
             isolated=not failed,
             detail=said,
-            at=self._now(),
+            at=utc_now(),
             undecided=all(report.undecided for report in failed.values()) and bool(failed),
             reached=any(report.reached for report in failed.values()),
         )
@@ -157,7 +155,7 @@ class CrossingIsolation:
         if detail.exit_code in (None, 0):
             return None
         what = f"host {host}: the probe reported success and ended with {detail.exit_code}"
-        refuted = Verdict(isolated=False, detail=what, at=self._now())
+        refuted = Verdict(isolated=False, detail=what, at=utc_now())
         if self._stands:
             self._tell(refuted)
         return refuted

@@ -4,11 +4,15 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from dryrun_orchestrator.clock import utc_now
+
 
 class Deadline:
     """Passes by wall clock or by monotonic clock, whichever is first, and never moves away."""
 
-    def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._now = now
         self._monotonic = monotonic
         self._ends_at = float("inf")

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Protocol
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import (
     Container,
     Engine,
@@ -91,13 +92,11 @@ class Isolation:
         allowlist: ApprovedImages,
         settings: Settings,
         owner: UUID,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._allowlist = allowlist
         self._settings = settings
         self._owner = owner
-        self._now = now
         self.last: Verdict | None = None
         self._lost: Verdict | None = None
         self._judged_at = -math.inf
@@ -269,9 +268,7 @@ class Isolation:
         """
         session_id = self.checking = uuid4()
         self.probe_started_at = None
-        common = session_labels(
-            session_id, self._owner, "isolation-check", self._now() + timedelta(minutes=5)
-        )
+        common = session_labels(session_id, self._owner, "isolation-check", utc_now() + timedelta(minutes=5))
         try:
             subnet = await self._make_network(session_id, common)
             verdict = await self.probe(session_id, subnet, common)
@@ -305,4 +302,4 @@ class Isolation:
     def _verdict(
         self, *, isolated: bool, detail: str, undecided: bool = False, reached: bool = False
     ) -> Verdict:
-        return Verdict(isolated, detail, self._now(), undecided, reached)
+        return Verdict(isolated, detail, utc_now(), undecided, reached)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import metrics
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.cleaning_up import clean_up, why_not_removed
@@ -94,7 +95,7 @@ class SessionLoop:
                     *verdict.summary,
                     PhaseChanged(phase=verdict.phase, reason=verdict.reason),
                     phase=verdict.phase,
-                    phase_since=self._context.now(),
+                    phase_since=utc_now(),
                     **changes,
                 )
             except NotStoredError as error:
@@ -167,7 +168,7 @@ class SessionLoop:
 
     async def _interruption(self) -> _Verdict:
         """Return when a stop was requested, isolation is lost, or the deadline requires cleanup."""
-        deadline = Deadline(self._context.now)
+        deadline = Deadline()
         settings = self._context.settings
         while True:
             record = await self._context.record()
@@ -230,7 +231,7 @@ class SessionLoop:
         if held_overlay is not None:
             what = f"{HELD.format(held_overlay)}; it is removed once the swarm lets go of it"
             reason = what if reason is None else f"{reason}; {what}"
-        now = self._context.now()
+        now = utc_now()
         await self._context.journal.update_session(
             self._context.id,
             *removed,

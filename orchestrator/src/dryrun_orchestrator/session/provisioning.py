@@ -11,6 +11,7 @@ from dryrun_contract.event import AddressesMapped, EventData, NetworkCreated
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import who_builds
 from dryrun_orchestrator.catalog.template import LoadedService, LoadedTemplate
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Container,
@@ -38,7 +39,7 @@ async def provision(context: SessionContext) -> Sequence[EventData]:
     A network that was prepared is there already, and proved.
     """
     trace = context.trace
-    trace.begin((await context.record()).created_at, context.now())
+    trace.begin((await context.record()).created_at, utc_now())
     known = context.preflight.is_recent
     with trace.span("checks"):
         await wait_for_engine(context)
@@ -137,7 +138,7 @@ async def _create_network(context: SessionContext) -> SessionRecord:
     # and the same in each call, because a guard may remember it of a network that did not come about.
     # Nothing prolongs the deadline of an id, not even the loss of its first network.
     deadline = (await context.record()).expires_at
-    expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
+    expires_at = deadline or utc_now().replace(microsecond=0) + settings.session_duration
     taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
     tried = 0
     pool, prefix, spaced = settings.subnet_pool, settings.subnet_prefix, context.placement is not None

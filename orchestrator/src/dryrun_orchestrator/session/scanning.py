@@ -10,6 +10,7 @@ from dryrun_contract.collector_config import ConfigError, configuration_digest
 from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
 from dryrun_orchestrator.catalog.arguments import arguments_digest
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.session.collector_container import (
@@ -99,7 +100,7 @@ async def _run_collector(
     """Run a collector to its end. `ended` is set once all that it found is stored: others may begin."""
     known = (await context.journal.runs(context.id)).get(manifest.name)
     run = known or RunRecord(
-        collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=context.now()
+        collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=utc_now()
     )
     context.collecting.add(manifest.name)
     try:
@@ -139,7 +140,7 @@ async def _followed(
     context: SessionContext, manifest: CollectorManifest, reader: CollectorRun, slot: int, *, stands_by: bool
 ) -> tuple[CollectorRun, CollectorEnded]:
     """Follow a run to its end, or until its time is up; return its last reader, and how it ended."""
-    remaining = manifest.timeout_seconds - (context.now() - reader.record.started_at).total_seconds()
+    remaining = manifest.timeout_seconds - (utc_now() - reader.record.started_at).total_seconds()
     try:
         async with asyncio.timeout(max(remaining, 1.0)):
             ended = await hand_over(context, manifest, reader) if stands_by else await reader.follow()
@@ -180,7 +181,7 @@ async def _span(
     """Return when a run took place, by the engine's clock where it reports it."""
     record = await context.record()
     span = CollectorSpan(
-        run.collector, collector_address(str(record.subnet), slot), run.started_at, context.now()
+        run.collector, collector_address(str(record.subnet), slot), run.started_at, utc_now()
     )
     try:
         detail = await context.engine.inspect_container(container_id)
@@ -237,7 +238,7 @@ async def _start(
         running = replace(run, state="running")
         await context.journal.put_run(context.id, running)
         return running, detail.takes_input
-    running = replace(run, state="running", started_at=context.now())
+    running = replace(run, state="running", started_at=utc_now())
     if manifest.arguments:
         digest = arguments_digest(manifest.arguments, rate=manifest.max_rate)
     else:
