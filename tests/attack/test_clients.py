@@ -15,14 +15,8 @@ from guard_lab import Lab
 from sessions_lab import LabSession, lab_session
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
-    ContainerSpec,
-    ForbiddenError,
-    ImageMissingError,
-    NetworkSpec,
-    NotFoundError,
-    Tmpfs,
-)
+from dryrun_orchestrator.engine.errors import ForbiddenError, ImageMissingError, NotFoundError
+from dryrun_orchestrator.engine.protocol import ContainerSpec, NetworkSpec, Tmpfs
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.engine.protocol import Engine, EngineError, EngineEvent
+from dryrun_orchestrator.engine.errors import EngineError
+from dryrun_orchestrator.engine.protocol import Engine, EngineEvent
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
 from dryrun_orchestrator import metrics
-from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.parts import Parts, parts_of
 from dryrun_orchestrator.storage import NotStoredError

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal

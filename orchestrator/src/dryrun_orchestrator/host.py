@@ -9,7 +9,8 @@ from functools import partial
 from typing import Final
 
 from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.engine.errors import EngineError
+from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.preflight import Preflight
 

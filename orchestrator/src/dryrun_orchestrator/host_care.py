@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from dryrun_orchestrator import metrics
-from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.engine_watch import follow_engine_events
 from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.host_check import HostCheck

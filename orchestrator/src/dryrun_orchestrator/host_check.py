@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.removal import LeftoverError

@@ -16,16 +16,8 @@ import pytest
 from engine_in_memory.engine import FakeContainer, FakeEngine, FakeImage, stdout
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    ContainerDetail,
-    ContainerSpec,
-    Engine,
-    LogChunk,
-    NetworkSpec,
-    NotFoundError,
-    SubnetTakenError,
-)
+from dryrun_orchestrator.engine.errors import ConflictError, NotFoundError, SubnetTakenError
+from dryrun_orchestrator.engine.protocol import ContainerDetail, ContainerSpec, Engine, LogChunk, NetworkSpec
 
 DOCKER_HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 POOL = IPv4Network("10.213.192.0/18")

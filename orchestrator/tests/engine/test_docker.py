@@ -9,19 +9,19 @@ from played_engine import CONTAINER, SPEC, Played, playing, said, speaking
 
 from dryrun_orchestrator.engine import docker as docker_module
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
     EngineDownError,
     ForbiddenError,
     ImageMissingError,
     ImageNotAllowedError,
     InUseByTaskError,
-    NetworkSpec,
     NotFoundError,
     RejectedError,
     SubnetTakenError,
     TransientEngineError,
 )
+from dryrun_orchestrator.engine.protocol import NetworkSpec
 
 NETWORK = NetworkSpec("dryrun-a", "dr-a", "10.213.192.0/27", {})
 

@@ -5,7 +5,7 @@ import pytest
 from dryrun_orchestrator.engine import docker_http
 from dryrun_orchestrator.engine.docker_answers import container_detail_from, network_from, shape_checked
 from dryrun_orchestrator.engine.docker_errors import Call
-from dryrun_orchestrator.engine.protocol import RejectedError
+from dryrun_orchestrator.engine.errors import RejectedError
 
 
 def inspected(health):

@@ -9,7 +9,7 @@ from played_engine import CONTAINER, SPEC, VERSION, Played, playing, said, speak
 from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator.engine import docker_http
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
     GuardDownError,

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, Limits, Tmpfs
+from dryrun_orchestrator.engine.errors import EngineUnreachableError
+from dryrun_orchestrator.engine.protocol import Limits, Tmpfs
 
 pytestmark = pytest.mark.engine
 

@@ -8,7 +8,7 @@ import pytest
 from haproxy import RECORD, open_haproxy
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, ForbiddenError, NotFoundError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError, ForbiddenError, NotFoundError
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, LogChunk, RejectedError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError, RejectedError
+from dryrun_orchestrator.engine.protocol import LogChunk
 
 VERSION = '{"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}'
 CONTAINER = "c" * 64

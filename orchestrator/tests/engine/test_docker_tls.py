@@ -9,7 +9,7 @@ from certificates import Authority
 
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError
 from dryrun_orchestrator.settings import Settings
 
 ENVIRON = {

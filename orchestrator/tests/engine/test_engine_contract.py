@@ -7,14 +7,14 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
-    Engine,
     ImageMissingError,
     NotFoundError,
     RejectedError,
     SubnetTakenError,
 )
+from dryrun_orchestrator.engine.protocol import Engine
 
 NOWHERE = "0" * 64
 SECOND = timedelta(seconds=1)

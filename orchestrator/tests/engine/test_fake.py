@@ -5,15 +5,8 @@ import asyncio
 import pytest
 from engine_in_memory.engine import FakeContainer, FakeEngine, FakeImage, stdout
 
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    ContainerSpec,
-    EngineUnreachableError,
-    ForbiddenError,
-    Limits,
-    LogChunk,
-    NetworkSpec,
-)
+from dryrun_orchestrator.engine.errors import ConflictError, EngineUnreachableError, ForbiddenError
+from dryrun_orchestrator.engine.protocol import ContainerSpec, Limits, LogChunk, NetworkSpec
 
 NETWORK = NetworkSpec("dryrun-a", "dr-a", "10.213.192.0/27", {"session": "a"})
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dryrun_orchestrator.engine.errors import TransientEngineError
 from dryrun_orchestrator.engine.log_frames import LogFrameError, LogFrames
-from dryrun_orchestrator.engine.protocol import LogChunk, TransientEngineError
+from dryrun_orchestrator.engine.protocol import LogChunk
 
 NUMBERS = {"stdout": 1, "stderr": 2}
 frames = st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.binary(max_size=40)), max_size=20)

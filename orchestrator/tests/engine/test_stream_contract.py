@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dryrun_orchestrator.engine.protocol import EngineEvent, EngineUnreachableError, LogChunk, NotFoundError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError, NotFoundError
+from dryrun_orchestrator.engine.protocol import EngineEvent, LogChunk
 
 NOWHERE = "0" * 64
 

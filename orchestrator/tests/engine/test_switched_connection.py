@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     EngineUnreachableError,
     ForbiddenError,
     NotFoundError,

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.audit import AuditLog
-from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError, InUseByTaskError
+from dryrun_orchestrator.engine.errors import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
 from dryrun_orchestrator.health import check_readiness
 from dryrun_orchestrator.held_overlays import HeldOverlays

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError
 from dryrun_orchestrator.fleet_view import overlay_state, show_fleet
 
 

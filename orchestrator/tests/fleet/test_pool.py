@@ -11,7 +11,7 @@ from prepared_sessions import claim, dropped, rows
 from stage import TEMPLATE, WEB
 
 from dryrun_contract.session import Outcome, Phase, SessionRequest
-from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.engine.errors import ForbiddenError
 from dryrun_orchestrator.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import prepared_session

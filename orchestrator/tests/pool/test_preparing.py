@@ -12,7 +12,7 @@ from stage import DB, NETWORK, PROBE, WEB, verdict
 from dryrun_contract.session import Phase
 from dryrun_orchestrator import running_sessions
 from dryrun_orchestrator import supervisor as supervisor_module
-from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.engine.errors import ForbiddenError
 from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import patience

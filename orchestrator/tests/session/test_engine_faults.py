@@ -7,14 +7,14 @@ from stage import WEB
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
     ForbiddenError,
     GuardDownError,
     ImageNotAllowedError,
-    NetworkSpec,
 )
+from dryrun_orchestrator.engine.protocol import NetworkSpec
 from dryrun_orchestrator.session import cleaning_up
 
 

@@ -9,7 +9,7 @@ from engine_in_memory.engine import FakeImage
 from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.engine.errors import ForbiddenError
 from dryrun_orchestrator.host_check import HostCheck
 from dryrun_orchestrator.session import isolation
 from dryrun_orchestrator.session.container_specs import session_labels

@@ -9,9 +9,7 @@ from stage import ALLOWLIST, DATABASE, DB, NETWORK, PROBE, TEMPLATE, WEB, Stage,
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import (
-    LogChunk,
-)
+from dryrun_orchestrator.engine.protocol import LogChunk
 from dryrun_orchestrator.session import isolation, waiting
 
 

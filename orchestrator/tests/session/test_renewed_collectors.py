@@ -8,7 +8,7 @@ from stage import DATABASE
 from standing_by import stood_by
 
 from dryrun_contract.session import Outcome
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, ForbiddenError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError, ForbiddenError
 from dryrun_orchestrator.session import standby
 
 STEPS = ["remove_container", "create_container", "start_container"]

@@ -11,11 +11,7 @@ from standing_by import stood_by
 from dryrun_contract.collector_config import from_input
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    EngineUnreachableError,
-    ForbiddenError,
-)
+from dryrun_orchestrator.engine.errors import ConflictError, EngineUnreachableError, ForbiddenError
 from dryrun_orchestrator.session import standby
 
 

@@ -8,7 +8,7 @@ from stage import ALLOWLIST, NETWORK, WEB, Stage, hosts
 
 from dryrun_contract.event import LogPattern, SideEffect
 from dryrun_contract.log_patterns import LOG_PATTERNS, SIDE_EFFECTS
-from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.engine.errors import ForbiddenError
 from dryrun_orchestrator.session import target_logs
 
 PATTERNS = {"errors": "ERROR", "connections": "connection from", "pages_printed": "^page printed"}

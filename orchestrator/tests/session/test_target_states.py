@@ -8,7 +8,7 @@ from engine_in_memory.engine import FakeImage, stdout
 from stage import DATABASE, DB, NETWORK, WEB, images
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineUnreachableError
 from dryrun_orchestrator.session import scanning, target_states
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import (
-    ContainerSpec,
-)
+from dryrun_orchestrator.engine.protocol import ContainerSpec
 
 VERSION = '{"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}'
 CONTAINER = "c" * 64

@@ -27,15 +27,14 @@ from dryrun_orchestrator.engine.docker_http import (
     checked_id,
 )
 from dryrun_orchestrator.engine.docker_requests import container_body, network_body
+from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.log_frames import LogFrameError, LogFrames
 from dryrun_orchestrator.engine.protocol import (
     Container,
     ContainerDetail,
     ContainerSpec,
-    EngineError,
     EngineEvent,
-    EngineUnreachableError,
     LogChunk,
     Network,
     NetworkSpec,

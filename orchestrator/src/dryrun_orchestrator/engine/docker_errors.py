@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
     EngineDownError,
     EngineError,

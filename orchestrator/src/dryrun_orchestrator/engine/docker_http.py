@@ -15,7 +15,7 @@ from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.trace_context import HEADER, TraceContext
 from dryrun_orchestrator.engine.call_spans import traced
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
     GuardDownError,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from dryrun_orchestrator.engine.protocol import LogChunk, TransientEngineError
+from dryrun_orchestrator.engine.errors import TransientEngineError
+from dryrun_orchestrator.engine.protocol import LogChunk
 
 _HEADER_BYTES = 8
 _STDIN, _STDOUT, _STDERR, _ENGINE_ERROR = 0, 1, 2, 3

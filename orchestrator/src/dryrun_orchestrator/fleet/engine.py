@@ -13,21 +13,23 @@ from functools import partial
 from ipaddress import IPv4Network
 
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.engine.errors import (
+    EngineError,
+    EngineUnreachableError,
+    NotFoundError,
+    TransientEngineError,
+)
 from dryrun_orchestrator.engine.host_ids import joined, split
 from dryrun_orchestrator.engine.protocol import (
     Container,
     ContainerDetail,
     ContainerSpec,
     Engine,
-    EngineError,
     EngineEvent,
-    EngineUnreachableError,
     LogChunk,
     Network,
     NetworkSpec,
-    NotFoundError,
     Traffic,
-    TransientEngineError,
 )
 from dryrun_orchestrator.fleet.placement import Placement
 

@@ -14,7 +14,7 @@ from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.errors import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.session.cleaning_up import AFTER_DEADLINE, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext

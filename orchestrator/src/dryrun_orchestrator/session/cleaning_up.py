@@ -11,7 +11,7 @@ from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import EngineError, EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.removal import LeftoverError, OverlayHeldError, remove_everything

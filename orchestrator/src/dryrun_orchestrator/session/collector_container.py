@@ -5,13 +5,13 @@ from dryrun_contract.discovery import Discovery
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.arguments import fill_in
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
     ImageMissingError,
     ImageNotAllowedError,
-    Limits,
     NotFoundError,
 )
+from dryrun_orchestrator.engine.protocol import Limits
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError

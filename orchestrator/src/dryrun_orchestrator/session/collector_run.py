@@ -18,7 +18,7 @@ from dryrun_contract.event import (
     DiscoveryReported,
     EventData,
 )
-from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.errors import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.readers.process import ReaderFailedError, ReaderProcess
 from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said, said

@@ -14,7 +14,8 @@ from uuid import UUID
 from dryrun_contract.collector_config import VARIABLE
 from dryrun_orchestrator.catalog.allowlist import ImageNotApprovedError
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import Container, ContainerSpec, Engine, NotFoundError
+from dryrun_orchestrator.engine.errors import NotFoundError
+from dryrun_orchestrator.engine.protocol import Container, ContainerSpec, Engine
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.isolation import (
     NO_TARGETS,

@@ -21,12 +21,8 @@ from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import (
-    Container,
-    Engine,
-    NotFoundError,
-    SubnetTakenError,
-)
+from dryrun_orchestrator.engine.errors import NotFoundError, SubnetTakenError
+from dryrun_orchestrator.engine.protocol import Container, Engine
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
 from dryrun_orchestrator.session.probe import (
     PROBE_SERVICE,

@@ -14,7 +14,7 @@ from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, Sess
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
+from dryrun_orchestrator.engine.errors import EngineError, TransientEngineError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.cleaning_up import clean_up, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext

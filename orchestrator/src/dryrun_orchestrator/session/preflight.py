@@ -11,7 +11,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
-from dryrun_orchestrator.engine.protocol import Engine, ForbiddenError, NotFoundError
+from dryrun_orchestrator.engine.errors import ForbiddenError, NotFoundError
+from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.session.failure import SessionFailedError
 
 RECENT_SECONDS = 3600.0

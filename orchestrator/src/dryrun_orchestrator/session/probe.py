@@ -9,13 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    Container,
-    ContainerSpec,
-    Engine,
-    NotFoundError,
-)
+from dryrun_orchestrator.engine.errors import ConflictError, NotFoundError
+from dryrun_orchestrator.engine.protocol import Container, ContainerSpec, Engine
 
 PROBE_SERVICE = "isolation-probe"
 _OUTPUT_BYTES = 64 * 1024

@@ -12,18 +12,17 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import who_builds
 from dryrun_orchestrator.catalog.template import LoadedService, LoadedTemplate
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
-    Container,
     EngineDownError,
     EngineUnreachableError,
     GuardDownError,
     ImageMissingError,
     ImageNotAllowedError,
-    Network,
     SubnetTakenError,
     TransientEngineError,
 )
+from dryrun_orchestrator.engine.protocol import Container, Network
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
 from dryrun_orchestrator.session.container_specs import TARGET_LIMITS, container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext

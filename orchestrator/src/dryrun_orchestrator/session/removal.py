@@ -2,16 +2,14 @@
 
 import asyncio
 
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
-    Container,
-    Engine,
     EngineError,
     InUseByTaskError,
-    Network,
     NotFoundError,
     TransientEngineError,
 )
+from dryrun_orchestrator.engine.protocol import Container, Engine, Network
 
 IN_FLIGHT = 8
 

@@ -11,7 +11,7 @@ from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
 from dryrun_orchestrator.catalog.arguments import arguments_digest
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.clock import utc_now
-from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.session.collector_container import (
     COLLECTORS_AT_ONCE,

@@ -13,7 +13,7 @@ from dryrun_contract.collector_config import ConfigError, to_input
 from dryrun_contract.event import CollectorEnded
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
     EngineError,
     ForbiddenError,

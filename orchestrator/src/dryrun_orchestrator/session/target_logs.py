@@ -10,7 +10,7 @@ from dryrun_contract.event import LogPattern, SideEffect, TargetLogs, TargetLogs
 from dryrun_contract.log_patterns import LOG_PATTERNS
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.template import LoadedService
-from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError
+from dryrun_orchestrator.engine.errors import EngineError, NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.readers.line_splitter import LineSplitter
 from dryrun_orchestrator.session.container_specs import TARGET_LIMITS

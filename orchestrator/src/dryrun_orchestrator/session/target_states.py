@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dryrun_contract.event import TargetHarmed, TargetState
-from dryrun_orchestrator.engine.protocol import ContainerDetail, NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.errors import NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import ContainerDetail
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, last_words
 from dryrun_orchestrator.session.failure import SessionFailedError

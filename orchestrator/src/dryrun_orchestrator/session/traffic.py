@@ -6,7 +6,8 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from dryrun_contract.event import TargetTraffic, TrafficMeasured, TrafficOfCollectors
-from dryrun_orchestrator.engine.protocol import NotFoundError, Traffic, TransientEngineError
+from dryrun_orchestrator.engine.errors import NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import Traffic
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from dryrun_contract.event import EventData
 from dryrun_orchestrator.catalog.template import LoadedService
-from dryrun_orchestrator.engine.protocol import NotFoundError
+from dryrun_orchestrator.engine.errors import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError

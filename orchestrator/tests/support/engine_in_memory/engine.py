@@ -12,14 +12,13 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast
 
+from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.protocol import (
     Container,
     ContainerDetail,
     ContainerSpec,
-    EngineError,
     EngineEvent,
-    EngineUnreachableError,
     LogChunk,
     Network,
     NetworkSpec,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dryrun_orchestrator.engine.protocol import EngineError, EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
 
 type CallName = Literal[
     "ping",

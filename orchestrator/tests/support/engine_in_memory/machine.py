@@ -7,21 +7,23 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address
 
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.label_match import carries
-from dryrun_orchestrator.engine.protocol import (
+from dryrun_orchestrator.engine.errors import (
     ConflictError,
-    Container,
-    ContainerSpec,
-    EngineEvent,
     ImageMissingError,
     InUseByTaskError,
-    Network,
-    NetworkSpec,
     NotFoundError,
     RejectedError,
     SubnetTakenError,
-    Traffic,
     TransientEngineError,
+)
+from dryrun_orchestrator.engine.label_match import carries
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerSpec,
+    EngineEvent,
+    Network,
+    NetworkSpec,
+    Traffic,
 )
 from engine_in_memory.container import KILLED, FakeContainer, FakeImage
 
