@@ -5,7 +5,8 @@ import os
 
 from guard_stage import Guard, Log, Words
 
-from docker_guard.audit_log import REGISTRY, AuditLog, writing_to
+from docker_guard.audit_log import AuditLog, writing_to
+from docker_guard.metrics import REGISTRY
 
 
 def number(name: str) -> float:

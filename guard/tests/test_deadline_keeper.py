@@ -8,10 +8,11 @@ import pytest
 from guard_stage import Log, Words, in_seconds
 
 from docker_guard import deadline_keeper, labels
-from docker_guard.audit_log import REGISTRY, AuditLog
+from docker_guard.audit_log import AuditLog
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
+from docker_guard.metrics import REGISTRY
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError
 

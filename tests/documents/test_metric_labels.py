@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from approval_api.deliveries.sending.figures import Figures
 from approval_api.telemetry.metrics import Metrics
-from docker_guard import audit_log
+from docker_guard import metrics as guard_metrics
 from docker_guard.routes import ROUTES
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import door as orchestrator_door
@@ -74,7 +74,7 @@ def metrics_of(*holders):
     return {each._name: each for each in held if isinstance(each, MetricWrapperBase)}
 
 
-METRICS = metrics_of(Metrics(), Figures(None), orchestrator_metrics, audit_log)
+METRICS = metrics_of(Metrics(), Figures(None), orchestrator_metrics, guard_metrics)
 
 
 def test_every_label_comes_from_a_closed_set():
@@ -107,9 +107,9 @@ GROWS_FROM_NOTHING = {
 }
 NEW_PROCESS = """
 from prometheus_client import REGISTRY, generate_latest
-import approval_api.telemetry.metrics, docker_guard.audit_log, dryrun_orchestrator.metrics
+import approval_api.telemetry.metrics, docker_guard.metrics, dryrun_orchestrator.metrics
 api = approval_api.telemetry.metrics.Metrics()
-for registry in (REGISTRY, docker_guard.audit_log.REGISTRY, api.registry):
+for registry in (REGISTRY, docker_guard.metrics.REGISTRY, api.registry):
     print(generate_latest(registry).decode())
 """
 

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from docker_guard import labels
-from docker_guard.audit_log import (
+from docker_guard.audit_log import AuditLog
+from docker_guard.deadlines import Deadlines
+from docker_guard.engine import Engine
+from docker_guard.metrics import (
     ENGINE_UP,
     EXPIRED_REMOVED,
     OVERDUE_SECONDS,
@@ -16,10 +19,7 @@ from docker_guard.audit_log import (
     SESSIONS,
     SWEEP_AGE,
     SWEEP_LATE_SECONDS,
-    AuditLog,
 )
-from docker_guard.deadlines import Deadlines
-from docker_guard.engine import Engine
 from docker_guard.network_rules import latest_end
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown

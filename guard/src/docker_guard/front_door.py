@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from docker_guard import audit_log, request_head
+from docker_guard import metrics, request_head
 from docker_guard.answers import Answer
 from docker_guard.audit_log import AuditLog
 from docker_guard.engine import ON_BEHALF_OF
@@ -103,7 +103,7 @@ class FrontDoor:
             peer = peer_of(writer.get_extra_info("socket"), self._policy, certificate)
             try:
                 with self._crowd.admitted(peer):
-                    audit_log.CONNECTIONS.set(self._crowd.size)
+                    metrics.CONNECTIONS.set(self._crowd.size)
                     with suppress(asyncio.IncompleteReadError):  # no more requests
                         while await self._answer_next(reader, replies, left, peer):
                             pass
@@ -118,7 +118,7 @@ class FrontDoor:
         finally:
             self._conversations.discard(task)
             self._idle.discard(task)
-            audit_log.CONNECTIONS.set(self._crowd.size)
+            metrics.CONNECTIONS.set(self._crowd.size)
             writer.transport.abort()  # the time for what is still unsent is over
 
     async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, answer: Answer) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from docker_guard.audit_log import REGISTRY
+from docker_guard.metrics import REGISTRY
 
 MOST_CONNECTIONS = 8
 MAX_HEAD_BYTES = 8 * 1024

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docker_guard import audit_log
+from docker_guard import metrics
 from docker_guard.audit_log import AuditLog
 from docker_guard.front_door import FrontDoor
 from docker_guard.listeners import take_connections
@@ -44,7 +44,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED
     _load(context, files, "served")
-    audit_log.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
+    metrics.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
     return context
 
 

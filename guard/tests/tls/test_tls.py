@@ -11,9 +11,9 @@ from certificates import Authority
 from guard_stage import LISTEN_ID, Guard, Words, read_reply
 
 from docker_guard import labels
-from docker_guard.audit_log import CERTIFICATE_EXPIRES
 from docker_guard.listeners import open_listener
 from docker_guard.main import main
+from docker_guard.metrics import CERTIFICATE_EXPIRES
 from docker_guard.peers import Peer
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.tls import TlsDoor, TlsFiles, server_context
