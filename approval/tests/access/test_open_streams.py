@@ -118,9 +118,9 @@ async def test_a_stream_ends_with_the_token_it_began_with(api, browsers, engine,
         assert b"your login or token has ended" in await rest_of(answer)
 
 
-async def test_a_removed_token_ends_its_stream_by_itself(api, browsers):
+async def test_a_removed_token_ends_its_stream_by_itself(api, browsers, monkeypatch):
     path = EVENTS.format(await api.start())
-    api.app.state.open_streams._every_seconds = 0.1
+    monkeypatch.setattr(open_streams, "RECHECK_SECONDS", 0.1)
     ada = await browsers("eve", Role.OPERATOR)
     made = await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})
     headers = {"Authorization": f"Bearer {made.json()['secret']}"}

@@ -42,11 +42,10 @@ class _OpenStream:
 class OpenStreams:
     """All streams of a process."""
 
-    def __init__(self, ceiling: Ceiling, metrics: Metrics, every_seconds: float = RECHECK_SECONDS) -> None:
+    def __init__(self, ceiling: Ceiling, metrics: Metrics) -> None:
         """Allow as many as `ceiling` says, in all and per person."""
         self._ceiling = ceiling
         self._metrics = metrics
-        self._every_seconds = every_seconds
         self._open: set[_OpenStream] = set()
 
     @contextmanager
@@ -78,7 +77,7 @@ class OpenStreams:
     async def run(self) -> None:
         """Check all readers again every few seconds, until cancelled."""
         while True:
-            await asyncio.sleep(self._every_seconds)
+            await asyncio.sleep(RECHECK_SECONDS)
             await self.end_unproven()
 
     async def end_unproven(self) -> None:

@@ -3,14 +3,13 @@
 Every process does so; rows that another process is deleting are skipped.
 """
 
-import asyncio
 import logging
 from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.database.errors import DATABASE_ERRORS
+from approval_api.database.rounds import work_in_rounds
 from approval_api.people import known_browsers, throttle
 from approval_api.settings import LoginLimits
 
@@ -57,13 +56,10 @@ async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, 
 
 async def run(engine: AsyncEngine, limits: LoginLimits) -> None:
     """Delete expired rows now and every `EVERY`, until cancelled."""
-    while True:
-        try:
-            removed = await remove_expired(engine, limits)
-            if any(removed.values()):
-                logger.info("deleted expired rows", extra={"rows": removed})
-        except DATABASE_ERRORS as error:
-            logger.warning(
-                "expired rows could not be deleted; trying again later", extra={"reason": str(error)}
-            )
-        await asyncio.sleep(EVERY.total_seconds())
+
+    async def work_once() -> None:
+        removed = await remove_expired(engine, limits)
+        if any(removed.values()):
+            logger.info("deleted expired rows", extra={"rows": removed})
+
+    await work_in_rounds(work_once, "expired rows", every=EVERY.total_seconds())

@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
-from approval_api.database.errors import DATABASE_ERRORS
+from approval_api.database.rounds import work_in_rounds
 from approval_api.settings import RetentionPolicy
 from dryrun_contract.delivery import TAKE_NO_REMOVALS
 
@@ -231,13 +231,10 @@ async def _ids(engine: AsyncEngine, statement: TextClause, keep: timedelta) -> l
 
 async def run(engine: AsyncEngine, policy: RetentionPolicy) -> None:
     """Remove what is old now and every `EVERY`, until cancelled."""
-    while True:
-        try:
-            removed = await prune(engine, policy)
-            if any(removed.values()):
-                logger.info("removed by policy", extra={"rows": removed})
-        except DATABASE_ERRORS as error:
-            logger.warning(
-                "what is old could not be removed; trying again later", extra={"reason": str(error)}
-            )
-        await asyncio.sleep(EVERY.total_seconds())
+
+    async def work_once() -> None:
+        removed = await prune(engine, policy)
+        if any(removed.values()):
+            logger.info("removed by policy", extra={"rows": removed})
+
+    await work_in_rounds(work_once, "removals by policy", every=EVERY.total_seconds())

@@ -9,7 +9,6 @@ from approval_api.access.open_streams import EventStream
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.criteria.service import choose
-from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, validated
 from approval_api.pages.rendering import page, see_other
@@ -53,7 +52,7 @@ async def start_session(request: Request, visitor: Runner, form: SentForm) -> Re
         "This cannot be started",
     )
     state = request.app.state
-    asker = _asker(request, visitor)
+    asker = Asker(visitor.name, str(request.scope["request_id"]))
     async with state.engine.connect() as connection:
         judged_by = await choose(connection, wanted.criteria)
     session = await service.start(
@@ -104,7 +103,3 @@ async def follow_session(
         state.settings.heartbeat_seconds,
     )
     return EventStream(request, visitor, changes)
-
-
-def _asker(request: Request, visitor: Person) -> Asker:
-    return Asker(visitor.name, str(request.scope["request_id"]))
