@@ -60,24 +60,27 @@ class EndedWithoutEvent:
 type StreamItem = Received | ConnectionLost | ConnectionMade | EndedWithoutEvent
 
 
-async def follow_events(client: ApiClient, session_id: UUID) -> AsyncGenerator[StreamItem]:
+async def follow_events(
+    client: ApiClient, session_id: UUID, *, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncGenerator[StreamItem]:
     """Yield each event of the session once, in order, until it has ended.
 
     After a broken connection it continues from the last event id (`Last-Event-ID` of the HTML standard's
     event streams); an event that is sent twice is yielded once. Without an event between, the pauses before
     attempts grow to LONGEST_PAUSE_SECONDS. Raises ApiRefusedError at once, and ApiUnreachableError when no
-    stream opens for PATIENCE_SECONDS.
+    stream opens for `patience_seconds`.
     """
-    follower = _Follower(client, session_id)
+    follower = _Follower(client, session_id, patience_seconds)
     async with aclosing(follower.follow()) as items:
         async for item in items:
             yield item
 
 
 class _Follower:
-    def __init__(self, client: ApiClient, session_id: UUID) -> None:
+    def __init__(self, client: ApiClient, session_id: UUID, patience_seconds: float) -> None:
         self._client = client
         self._session_id = session_id
+        self._patience = patience_seconds
         self._last_event_id = ""
         self._seen: set[tuple[str, JsonValue]] = set()
         self._attempt = 0
@@ -128,10 +131,10 @@ class _Follower:
     def _lost(self, reason: str) -> ConnectionLost:
         now = time.monotonic()
         if self._give_up_at is None:
-            self._give_up_at = now + PATIENCE_SECONDS
+            self._give_up_at = now + self._patience
         if now >= self._give_up_at:
             raise ApiUnreachableError(
-                f"gave up following session {self._session_id} after {PATIENCE_SECONDS:.0f} s: {reason} "
+                f"gave up following session {self._session_id} after {self._patience:.0f} s: {reason} "
                 "The session continues and ends by itself at its deadline."
             )
         self._attempt += 1
