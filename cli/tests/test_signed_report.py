@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -129,6 +130,45 @@ def test_bytes_that_the_directory_does_not_list_are_refused(verify):
     forged = archive({"report.html": b"<!doctype html>forged"})
     code, _, stderr = verify(forged[: forged.index(b"PK\x01\x02")] + archive(files()))
     assert (code, "beside its files" in stderr) == (6, True)
+
+
+def unicode_path(name, other):
+    """Return the extra field by which unpackers give a file another name (0x7075 of the specification)."""
+    said = struct.pack("<BL", 1, zlib.crc32(name.encode())) + other.encode()
+    return struct.pack("<HH", 0x7075, len(said)) + said
+
+
+def archive_with_extras(members, local, listed):
+    """Write an archive with extra fields, by name of the file, in its local heads and in its directory."""
+    written, directory = io.BytesIO(), b""
+    for name, content in members.items():
+        raw = content.encode() if isinstance(content, str) else content
+        here, there = local.get(name, b""), listed.get(name, b"")
+        told = (20, 0, 0, 0, 33, zlib.crc32(raw), len(raw), len(raw), len(name))
+        at = written.tell()
+        written.write(struct.pack("<4s5H3L2H", b"PK\x03\x04", *told, len(here)) + name.encode() + here + raw)
+        directory += struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, *told, len(there), 0, 0, 0, 0, at)
+        directory += name.encode() + there
+    end = (0, 0, len(members), len(members), len(directory), written.tell(), 0)
+    return written.getvalue() + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", *end)
+
+
+SWAPPED = {
+    "report.html": unicode_path("report.html", "VERIFY.txt"),
+    "VERIFY.txt": unicode_path("VERIFY.txt", "report.html"),
+}
+
+
+@pytest.mark.parametrize(
+    ("local", "listed"),
+    [(SWAPPED, {}), ({}, SWAPPED), (SWAPPED, SWAPPED), ({"VERIFY.txt": b"any"}, {})],
+    ids=["local", "listed", "both", "anything else"],
+)
+def test_what_unpackers_may_take_for_other_names_is_refused(verify, local, listed):
+    forged = changed("VERIFY.txt", "<!doctype html>forged")
+    assert verify(archive_with_extras(forged, {}, {}))[0] == 0
+    code, stdout, _ = verify(archive_with_extras(forged, local, listed))
+    assert (code, stdout) == (6, "")
 
 
 def test_two_files_of_one_name_are_refused(verify):

@@ -151,9 +151,12 @@ def _refuse_hidden_bytes(archive: zipfile.ZipFile, file: IO[bytes], path: Path) 
             raise NotGenuineError(f"{path} has bytes beside its files")
         magic, flags, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
         name = file.read(name_bytes)
+        if extra_bytes or entry.extra or entry.comment:
+            # An unpacker may take another name from there (0x7075, Unicode path), and swap two files.
+            raise NotGenuineError(f"{path} says more of its files than their names")
         if magic != b"PK\x03\x04" or flags & _DESCRIPTOR or name != entry.filename.encode():
             raise NotGenuineError(f"{path} describes its files in two ways")
-        at += _LOCAL_HEADER.size + name_bytes + extra_bytes + entry.compress_size
+        at += _LOCAL_HEADER.size + name_bytes + entry.compress_size
     if at != archive.start_dir:
         raise NotGenuineError(f"{path} has bytes beside its files")
 
