@@ -1,5 +1,6 @@
 """Permissions of routes: each declares the one it needs, or that it is open to all."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,11 +9,11 @@ from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from approval_api.access.authentication import current_person
+from approval_api.access.authentication import current_person, find_person
 from approval_api.access.turns import turn_of
 from approval_api.identity.person import Person, Proof
 from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
-from approval_api.web.origin import require_csrf_field
+from approval_api.web.origin import SAFE_METHODS, require_csrf_field
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds
@@ -30,6 +31,8 @@ REPORT_BODY = JsonBounds(
 """One report from a collector; at most 500 discoveries, each as deep and with keys as long as a line may."""
 MAX_FIELDS = 1_000
 """The most fields of a form."""
+ADMITTED_SECONDS = 1.0
+"""How long a sender counts as admitted while their request is read and waits for its turn."""
 
 # These only describe the credentials in OpenAPI; `find_person` reads them.
 _bearer = HTTPBearer(auto_error=False, description="A personal token, or one of APPROVAL_TOKENS.")
@@ -56,20 +59,46 @@ class Requires:
     ) -> AsyncIterator[Person]:
         """Yield who sends the request. Raises ProblemError: 401, 403 without the permission, or 429."""
         person = await self.admit(request)
+        if request.method not in SAFE_METHODS:
+            await request.body()  # before the sender is looked up again: it may take half a minute
         if person.csrf is not None and request.scope.pop("csrf_in_form", False):
             await require_csrf_field(request, person.csrf)
         async with turn_of(request, person):
-            yield person
+            yield await self._still_admitted(request, person)
 
     async def admit(self, request: Request) -> Person:
         """Return who sends the request, judged by its head alone, once per request."""
         if request.scope.get("admitted") is None:
             request.scope["permission"] = self.permission
+            request.scope["admitted_at"] = time.monotonic()
             person = await current_person(request)
             require(person, self.permission)
             request.scope["admitted"] = person
         admitted: Person = request.scope["admitted"]
         return admitted
+
+    async def _still_admitted(self, request: Request, person: Person) -> Person:
+        """Return the sender, looked up again if their body or their turn was waited for.
+
+        Who sends a body slowly would otherwise go on for half a minute with a right, a login or a token that
+        was withdrawn. Raises ProblemError: 401, or 403.
+        """
+        if time.monotonic() - request.scope["admitted_at"] < ADMITTED_SECONDS:
+            return person
+        request.scope["admitted_at"] = time.monotonic()
+        del request.scope["person"]
+        again = await find_person(request)
+        if again is None:
+            request.scope["person"] = person  # whose refusal the audit log states
+            raise ProblemError(
+                "unauthenticated",
+                401,
+                "this login or token ended while the request was read; nothing was done",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        require(again, self.permission)
+        request.scope["admitted"] = again
+        return again
 
 
 async def admit_sender(request: Request) -> Sender:
