@@ -1,14 +1,21 @@
-"""Mail through the administrator's server, connected to at a judged address like everything else."""
+"""Mail through the administrator's server, connected to at a judged address like everything else.
+
+What the server says is bounded, like every answer: in bytes, and by one deadline however slowly it says it.
+"""
 
 import asyncio
+import io
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Any, override
 
 from approval_api.egress.addresses import judge
 from approval_api.egress.client import NotAnsweredError
@@ -16,8 +23,37 @@ from approval_api.egress.connection import Resolve, resolve
 from approval_api.egress.hosts import HostList, Network, NotAllowedError, Place
 
 _SECONDS = 10.0
-"""Longest time of each step; the whole has the caller's deadline."""
+"""Longest time of each step."""
+MAX_ANSWERS = 64 * 1024
+"""Bytes of all that a server says; one that takes a mail says less than 1 KiB."""
+WHOLE_SECONDS = 45.0
+"""Longest conversation: a thread cannot be cancelled, so it ends by itself before its caller has given up."""
+_AT_ONCE = 4
 _IMPLICIT_TLS = 465
+
+
+class _Answers(io.RawIOBase):
+    """What a server says. Raises OSError beyond MAX_ANSWERS, or past the deadline."""
+
+    def __init__(self, connected: socket.socket, deadline: float, spent: int) -> None:
+        super().__init__()
+        self._connected = connected
+        self._deadline = deadline
+        self.spent = spent
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0 or self.spent >= MAX_ANSWERS:
+            raise OSError("the mail server says too much, or too slowly")
+        self._connected.settimeout(min(seconds, _SECONDS))
+        got = self._connected.recv_into(buffer)
+        self.spent += got
+        return got
 
 
 class _JudgedSmtp(smtplib.SMTP):
@@ -26,6 +62,8 @@ class _JudgedSmtp(smtplib.SMTP):
     def __init__(self, address: str, place: Place, tls: ssl.SSLContext | None) -> None:
         self._judged = address
         self._implicit = tls if place.port == _IMPLICIT_TLS else None
+        self._deadline = time.monotonic() + WHOLE_SECONDS
+        self._answers: _Answers | None = None
         super().__init__(place.host, place.port, local_hostname="discovery", timeout=_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
@@ -33,6 +71,15 @@ class _JudgedSmtp(smtplib.SMTP):
         if self._implicit is None:
             return connected
         return self._implicit.wrap_socket(connected, server_hostname=host)
+
+    @override
+    def getreply(self) -> tuple[int, bytes]:
+        # After the connection, and after STARTTLS, smtplib would make a file that is not bounded.
+        if self.file is None and self.sock is not None:
+            spent = 0 if self._answers is None else self._answers.spent
+            self._answers = _Answers(self.sock, self._deadline, spent)
+            self.file = io.BufferedReader(self._answers)
+        return super().getreply()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +96,10 @@ class MailServer:
     tls: ssl.SSLContext
     own_networks: Sequence[Network] = ()
     resolve: Resolve = resolve
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mail")
+    )
+    """Its own: names are resolved in the loop's, and would wait for a slow server."""
 
     @staticmethod
     def parse(entry: str) -> tuple[Place, tuple[Network, ...]]:
@@ -77,7 +128,10 @@ class MailServer:
         judged = [str(judge(answer, self.networks, self.own_networks)) for answer in answers]
         if not judged:
             raise NotAnsweredError("the mail server's name has no address")
-        return await asyncio.to_thread(self._converse, judged[0], mail, to)
+        talking = asyncio.get_running_loop().run_in_executor(
+            self.threads, self._converse, judged[0], mail, to
+        )
+        return await talking
 
     def _converse(self, address: str, mail: EmailMessage, to: str) -> str:
         plain = self.place.scheme == "http"
