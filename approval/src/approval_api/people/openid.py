@@ -4,6 +4,7 @@ Authlib implements the protocol. The provider's claims decide a person's roles a
 for accounts made at a sign-in there, never for another account of the same name.
 """
 
+import asyncio
 import re
 import ssl
 import time
@@ -26,13 +27,18 @@ from approval_api.identity.roles import Role
 from approval_api.people.provider_answers import BOUNDS, HEADERS, HOOKS
 from approval_api.people.schemas import NAME
 from dryrun_contract.bounded_json import read_json, read_model
+from dryrun_contract.text import printable
 
 _SECONDS = 10
+WHOLE_SECONDS = 20.0
+"""Longest time of all that a page waits for, however slowly the provider sends it."""
 _KNOWN_FOR_SECONDS = 3600.0
 _CERTIFICATES_SECONDS = 60.0
 _LEEWAY_SECONDS = 30
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signed by the provider's own keys only: neither `none` nor a shared secret."""
+_ODD_VALUES = (ValueError, TypeError, OverflowError, RecursionError)
+"""What libraries raise for values of the wrong kind, out of range, or nested without end."""
 _AGAIN = "sign in again, and if it stays so ask an administrator"
 
 
@@ -166,14 +172,15 @@ class OpenIdProvider:
             raise OpenIdError("the provider signed nobody in; try again, or ask an administrator")
         discovery, keys = await self._published()
         try:
-            async with self._client(redirect_uri) as client:
+            async with asyncio.timeout(WHOLE_SECONDS), self._client(redirect_uri) as client:
                 token = await client.fetch_token(
                     str(discovery.token_endpoint), code=code, code_verifier=attempt.verifier
                 )
         except OAuthError as error:
-            raise OpenIdError(f"the provider refused the sign-in: {error.error}; {_AGAIN}") from error
-        except (httpx2.HTTPError, OSError, ValueError) as error:
-            # OSError: a CA bundle that cannot be read.
+            why = printable(str(error.error))
+            raise OpenIdError(f"the provider refused the sign-in: {why}; {_AGAIN}") from error
+        except (httpx2.HTTPError, OSError, *_ODD_VALUES) as error:
+            # OSError: a CA bundle that cannot be read, or no whole answer in time.
             raise ProviderUnavailableError("the provider did not return a token") from error
         return self._identity(self._claims(token, keys, attempt))
 
@@ -194,12 +201,11 @@ class OpenIdProvider:
                 },
             )
             claims.validate(leeway=_LEEWAY_SECONDS)
-        except (JoseError, ValueError) as error:
+        except (JoseError, *_ODD_VALUES) as error:
             # Keys may have been renewed within the hour.
             self._discovery = None
-            raise OpenIdError(
-                f"the provider's token does not prove who signs in: {error}; {_AGAIN}"
-            ) from error
+            why = printable(str(error))
+            raise OpenIdError(f"the provider's token does not prove who signs in: {why}; {_AGAIN}") from error
         return dict(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
@@ -212,8 +218,11 @@ class OpenIdProvider:
         # OpenID Connect Core 1.0, section 2: ASCII, at most 255 characters.
         if not isinstance(subject, str) or not re.fullmatch(r"[ -~]{1,255}", subject):
             raise OpenIdError("the provider gives no subject that names a person; ask an administrator")
-        candidates = [claims.get("preferred_username"), claims.get("email"), subject]
-        names = [str(each).lower() for each in candidates if each]
+        # An address that the provider says it has not verified may be anybody's. Some say so by a text.
+        verified = str(claims.get("email_verified", True)).lower() == "true"
+        candidates = [claims.get("preferred_username"), claims.get("email") if verified else None, subject]
+        # Beyond ASCII, another person's letters may become these: the Kelvin sign's lower case is a k.
+        names = [each.lower() for each in map(str, filter(None, candidates)) if each.isascii()]
         name = next((each for each in names if re.fullmatch(NAME, each)), None)
         if name is None:
             raise OpenIdError("the provider gives no name that can be used here; ask an administrator")
@@ -227,13 +236,14 @@ class OpenIdProvider:
         issuer = self.settings.issuer
         try:
             self._read_certificates()
-            async with httpx2.AsyncClient(
+            http = httpx2.AsyncClient(
                 timeout=_SECONDS,
                 verify=self._trusted or True,
                 transport=self.transport,
                 headers=HEADERS,
                 event_hooks=HOOKS,
-            ) as http:
+            )
+            async with asyncio.timeout(WHOLE_SECONDS), http:
                 answer = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 discovery = read_model(_Discovery, answer.raise_for_status().content, BOUNDS)
                 discovery.require_sound(issuer)

@@ -5,7 +5,7 @@ from typing import Any, override
 
 import httpx2
 
-from dryrun_contract.bounded_json import JsonBounds
+from dryrun_contract.bounded_json import JsonBounds, check_bounds
 
 BOUNDS = JsonBounds(size=256 * 1024, values=20_000)
 """Bounds of a discovery document, key set or token answer; large providers' have 10 KiB."""
@@ -35,7 +35,10 @@ async def _measure(response: httpx2.Response) -> None:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise httpx2.DecodingError("the answer is compressed, although identity was requested")
     response.stream = _Measured(response.stream)
+    await response.aread()
+    # Authlib parses the answer with a token itself.
+    check_bounds(response.content, BOUNDS)
 
 
 HOOKS: dict[str, list[Any]] = {"response": [_measure]}
-"""For `event_hooks` of a client: each answer is cut off beyond BOUNDS.size. Raises httpx2.HTTPError."""
+"""For `event_hooks` of a client: each answer is within BOUNDS. Raises httpx2.HTTPError, OutOfBoundsError."""
