@@ -72,7 +72,7 @@ async def faults_in_each_look(page, name):
             found = await violations(page, RULES_OF_COLOUR if seen == in_light else ALL_RULES)
             in_light = seen
             # On a phone a table of figures scrolls by itself; a list is folded.
-            lists = "html, .table-wrap:has(> :is(.folded, .stacked, .discoveries))"
+            lists = "html, .dr-list, .table-wrap:has(> :is(.folded, .stacked, .discoveries))"
             if await scrolls_sideways(page, lists if device == "phone" else "html, .table-wrap, .dr-scroll"):
                 found.append("it is wider than the screen")
             found += [f"breaks the word {word}" for word in await broken_words(page)]
@@ -97,7 +97,7 @@ async def broken_words(page):
 async def cut_off(page):
     """Return the cells beyond the edge of a table that is a list of blocks on a phone."""
     return await page.evaluate(
-        """() => [...document.querySelectorAll("table:is(.discoveries, .stacked, .folded) :is(td, th)")]
+        """() => [...document.querySelectorAll("table:is(.discoveries, .stacked, .folded, .dr-list > *) :is(td, th)")]
             .filter(cell => cell.getBoundingClientRect().right > window.innerWidth)
             .map(cell => cell.textContent)"""
     )

@@ -381,3 +381,13 @@ async def test_a_report_on_a_replica_says_what_to_expect_of_the_network_and_of_n
 def test_shares_have_one_form(everybody):
     assert re.search(r"\d %", everybody.markdown)
     assert not re.search(r"\d%", everybody.markdown)
+
+
+def test_each_value_of_a_list_has_its_columns_head_for_phones_and_figures_stay_in_columns(report):
+    html = render_html_file(report)
+    lists, figures = html.split('id="report-scores"')
+    assert 'class="dr-scroll dr-list"' in lists
+    assert '<td data-label="Where"' in lists
+    scores = figures.partition("<table>")[2].partition("</table>")[0]
+    assert "data-label" not in scores
+    assert 'class="dr-number ' in scores

@@ -20,6 +20,10 @@ from dryrun_contract.report import PlaceState, Report
 from dryrun_contract.text import printable
 
 _CHART_WIDTH = 1000
+_SHORT_TEXT = 14
+"""Characters."""
+_LONG_TEXT = 40
+"""Characters."""
 
 
 def render_html_fragment(report: Report, *, level: int = 2) -> Markup:
@@ -52,7 +56,14 @@ def report_css() -> str:
 def _environment() -> Environment:
     made = environment(escapes=True)
     made.filters.update(
-        words=_words, said=_quoted, tone=_tone, parts=_parts, sign=_sign, kind=kind_of, counted=_counted
+        words=_words,
+        said=_quoted,
+        tone=_tone,
+        width=_width,
+        parts=_parts,
+        sign=_sign,
+        kind=kind_of,
+        counted=_counted,
     )
     return made
 
@@ -73,6 +84,12 @@ def _words(text: Text) -> Markup:
 
 def _tone(one: Text | Tile) -> str:
     return f"dr-tone-{one.tone}" if one.tone else ""
+
+
+def _width(cell: Text) -> str:
+    """Return the class that keeps a short text on one line, and a long one from many lines of few words."""
+    length = sum(len(piece if isinstance(piece, str) else piece.text) for piece in cell.pieces)
+    return "dr-short" if length <= _SHORT_TEXT else "dr-long" if length > _LONG_TEXT else ""
 
 
 def _sign(state: PlaceState) -> Markup:

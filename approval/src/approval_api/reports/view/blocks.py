@@ -80,6 +80,11 @@ class Table:
     counted: bool = False
     """The number of rows is shown."""
 
+    @property
+    def is_list(self) -> bool:
+        """Return whether its rows are read one by one; where all but the names are figures, columns are."""
+        return sum(not column.numeric for column in self.columns) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
