@@ -213,3 +213,12 @@ async def test_what_the_allowlist_grants_no_longer_after_a_wait_is_not_done(
     is_done = state in {each["State"] for each in guard.engine.containers.values()}
     assert is_done == (change == "of no concern")
     assert reply.status in ({201, 204} if is_done else {403, 503})
+
+
+async def test_crowd_that_asks_for_the_version_costs_the_engine_one_answer_a_second(guard: Guard):
+    """It starts two programs for each."""
+    await guard.ask("GET", "/_ping")
+    before = guard.engine.times_asked("/version")
+    replies = await asyncio.gather(*(guard.ask("GET", "/v1.45/version") for _ in range(50)))
+    assert {(reply.status, reply.json()["ApiVersion"]) for reply in replies} == {(200, "1.45")}
+    assert guard.engine.times_asked("/version") <= before + 2

@@ -1,11 +1,13 @@
 """What carries no session's label does not exist for a client; everything else is resolved to its id."""
 
+import asyncio
 import json
 
 import pytest
 from guard_stage import Guard, Words
 
 from docker_guard import labels
+from docker_guard.policy import Policy
 
 CALLS = [
     ("GET", "containers/{}/json"),
@@ -72,3 +74,30 @@ async def test_what_was_removed_is_asked_for_anew(guard: Guard):
     assert (await guard.ask("GET", f"/v1.45/containers/{identity}/json")).status == 404
     # By the guard itself: the engine could say 404 of what is only remembered.
     assert guard.lines[-1]["verdict"] == "absent"
+
+
+@pytest.mark.parametrize(
+    ("path", "listing"), [("containers/{}/json", "/containers/json"), ("networks/{}", "/networks")]
+)
+async def test_many_references_cost_the_engine_one_list_at_a_time(guard: Guard, path, listing):
+    own = {labels.SESSION_ID: Words().session_id}
+    guard.engine.add_container(own, "mine", Config={"Labels": own})
+    guard.engine.add_network(own, "mine")
+    guard.engine.list_seconds = 0.05
+    references = ["mine", "nobody"] * 20
+    replies = await asyncio.gather(
+        *(guard.ask("GET", f"/v1.45/{path.format(reference)}") for reference in references)
+    )
+    assert [reply.status for reply in replies] == [200, 404] * 20
+    # One that the first of them began, one for all that came meanwhile; connections may come in two waves.
+    assert guard.engine.times_asked(listing) <= 3
+
+
+@pytest.mark.parametrize("policy", [Policy(held_bytes=20_000)])
+async def test_list_for_a_reference_counts_for_no_client(guard: Guard):
+    """Its answer serves others too: one client's full share would have it asked for again and again."""
+    own = {labels.SESSION_ID: Words().session_id}
+    for number in range(40):
+        guard.engine.add_container(own, f"c{number}", Config={"Labels": own}, Padding="x" * 1000)
+    assert (await guard.ask("GET", "/v1.45/containers/json")).status == 503
+    assert (await guard.ask("GET", "/v1.45/containers/c3/json")).status == 200

@@ -35,6 +35,8 @@ REQUESTS = {
     "long": _posting(b'{"a":"' + b"x" * 2_000_000 + b'"}'),
     "escapes": _posting(b'{"Env":["' + b"\\u4e00" * 340_000 + b'"]}'),
     "lists": b"GET /v1.45/containers/json?all=1 HTTP/1.1\r\nHost: d\r\n\r\n",
+    "references": b"GET /v1.45/containers/dryrun-nobody/json HTTP/1.1\r\nHost: d\r\n\r\n",
+    "versions": b"GET /v1.45/version HTTP/1.1\r\nHost: d\r\n\r\n",
 }
 KINDS = (*REQUESTS, "mixed")
 

@@ -196,6 +196,22 @@ def test_lists_of_many_containers_reach_the_engine_a_few_at_a_time(lab: Lab) -> 
     assert _is_prompt(lab)
 
 
+@pytest.mark.parametrize(
+    ("kind", "watched"),
+    [("references", b"GET /v1.45/containers/json?filters="), ("versions", b"GET /v1.45/version")],
+)
+def test_what_a_crowd_asks_alike_reaches_the_engine_once(lab: Lab, kind: str, watched: bytes) -> None:
+    lab.tap.watched, lab.tap.most_watched = watched, 0
+    try:
+        words = [sys.executable, flooder.__file__, str(lab.guard.address), kind, "190", "2"]
+        subprocess.run(words, check=True, timeout=30)
+    finally:
+        lab.tap.watched = b""
+    # Beside it, the guard lists for itself what is due.
+    assert 1 <= lab.tap.most_watched <= 2
+    assert _is_prompt(lab)
+
+
 def test_crowd_at_the_metrics_does_not_keep_clients_out(lab: Lab) -> None:
     with ExitStack() as exits:
         for _ in range(300):

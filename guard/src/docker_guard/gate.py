@@ -6,14 +6,17 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from docker_guard import answers, container_rules, host_memory, labels
 from docker_guard.allowlist import Allowlist, AllowlistReader
 from docker_guard.answers import Answer, Shown
+from docker_guard.asked_once import AskedOnce
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
 from docker_guard.engine_work import ENDING_SECONDS, MAKING_SECONDS, EngineWork
+from docker_guard.listing import Listing
 from docker_guard.network_rules import judge_network
 from docker_guard.ownership import Owned, OwnedObjects
 from docker_guard.pinned_images import PinnedImages, missing
@@ -29,6 +32,9 @@ _JUDGED_SECONDS = 1.0
 
 Reading the file again for each creation and start would add 2 % to the guard's work for a session.
 """
+
+_VERSION_SECONDS = 1.0
+"""How long the engine's version is remembered: it starts two programs to find out the versions of its own."""
 
 
 @dataclass(slots=True)
@@ -64,8 +70,11 @@ class Gate:
         self._making = EngineWork(policy, MAKING_SECONDS)
         self._ending = EngineWork(policy, ENDING_SECONDS, ending=True)
         self._listing = EngineWork(policy, ENDING_SECONDS)
-        self._objects = OwnedObjects(engine)
+        self._objects = OwnedObjects(engine, policy)
         self._images = PinnedImages(engine, policy)
+        self._version = AskedOnce(
+            partial(engine.call, "GET"), policy.engine_seconds, keeps_seconds=_VERSION_SECONDS
+        )
 
     async def ping(self, _: Asked) -> Answer:
         """Return whether the engine answers, the API version to use, and what memory the host can give."""
@@ -83,25 +92,24 @@ class Gate:
 
     async def version(self, asked: Asked) -> Answer:
         """Return the engine's version."""
-        return answers.answer_from(await self._engine.call("GET", "/version"), asked.shows)
+        return answers.answer_from(await self._version.of("/version"), asked.shows)
 
     async def list_containers(self, asked: Asked) -> Answer:
         """List the containers of sessions that also match the client's filters."""
-        query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
-        query["filters"] = _own_filters(asked.query)
-        return answers.answer_from(await self._listed("/containers/json", query), asked.shows)
+        query = {key: asked.query[key] for key in ("all", "limit", "filters") if key in asked.query}
+        return await self._list("/containers/json", Listing.of(query), asked)
 
     async def list_networks(self, asked: Asked) -> Answer:
         """List the networks of sessions that also match the client's filters.
 
         Whoever asks for overlays alone gets an empty list only of an engine whose swarm has a leader.
         """
-        query = {"filters": _own_filters(asked.query)}
-        answer = answers.answer_from(await self._listed("/networks", query), asked.shows)
+        listing = Listing.of(asked.query)
+        answer = await self._list("/networks", listing, asked)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
             async with self._engine.under_a_leader():
-                answer = answers.answer_from(await self._listed("/networks", query), asked.shows)
+                answer = await self._list("/networks", listing, asked)
         return answer
 
     async def create_container(self, asked: Asked) -> Answer:
@@ -261,9 +269,10 @@ class Gate:
         """Follow the events of the sessions' containers."""
         return await self._streams.events(asked.query)
 
-    async def _listed(self, path: str, query: Mapping[str, str]) -> Reply:
+    async def _list(self, path: str, listing: Listing, asked: Asked) -> Answer:
         async with self._listing.place():
-            return await self._engine.call("GET", path, query)
+            reply = await self._engine.call("GET", path, listing.query)
+        return answers.answer_from(reply, lambda listed: listing.chosen(asked.shows(listed)))
 
     def _changed_since(self, judged_at: float, allowlist: Allowlist) -> Allowlist | None:
         """Return what the allowlist is now, if a request was judged a while ago and by another one."""
@@ -292,8 +301,3 @@ def _made(reply: Reply) -> list[str]:
     if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
         raise EngineDownError("the engine created something and did not return its id")
     return [found["Id"]]
-
-
-def _own_filters(query: Mapping[str, str]) -> str:
-    theirs = json.loads(query.get("filters", "{}"))
-    return json.dumps({**theirs, "label": [labels.SESSION_ID, *theirs.get("label", ())]})

@@ -1,11 +1,15 @@
 """Which container or network a reference means: only those that carry a session's label can be meant."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import answers, labels
-from docker_guard.engine import Engine
+from docker_guard.asked_once import AskedOnce
+from docker_guard.engine import ON_BEHALF_OF, Engine
+from docker_guard.listing import names_of
+from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
 _CONTAINERS, _NETWORKS = "/containers/json", "/networks"
@@ -22,12 +26,29 @@ class Owned:
     session_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The containers, or the networks, of all sessions."""
+
+    by_name: Mapping[str, list[Owned]]
+    owned: list[Owned]
+
+    def meant(self, reference: str) -> Owned | None:
+        """Return the object with this name, else the one whose id begins with it; None if ambiguous."""
+        found = self.by_name.get(reference) or [each for each in self.owned if each.id.startswith(reference)]
+        return found[0] if len(found) == 1 else None
+
+
 class OwnedObjects:
     """The containers and networks of sessions; one that was found once is remembered by its id."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, policy: Policy) -> None:
         """Ask this engine."""
         self._engine = engine
+        # A list costs the engine as much for one name as for all of them.
+        self._listed = {
+            listing: AskedOnce(self._list, policy.engine_seconds) for listing in (_CONTAINERS, _NETWORKS)
+        }
         self._known: dict[tuple[str, str], Owned] = {}
 
     async def container(self, reference: str) -> Owned:
@@ -54,8 +75,7 @@ class OwnedObjects:
             owned = _owned(found) if found.get("Id") == reference else None
             met_foreign = owned is None and reply.status == 200
         else:
-            listed = await self._engine.listed(listing, labels.SESSION_ID)
-            owned = _meant(reference, answers.own_only(listed))
+            owned = (await self._listed[listing].of(listing)).meant(reference)
         if owned is None:
             # Foreign or absent: only the audit log distinguishes them.
             raise Refusal("ownership" if met_foreign else "absent", absent.format(reference), 404)
@@ -64,20 +84,23 @@ class OwnedObjects:
         self._known[listing, owned.id] = owned
         return owned
 
+    async def _list(self, listing: str) -> _Listed:
+        # For every client that waits: none of them can have it refused by what it holds already.
+        asker = ON_BEHALF_OF.set(None)
+        try:
+            listed = await self._engine.listed(listing, labels.SESSION_ID)
+        finally:
+            ON_BEHALF_OF.reset(asker)
+        by_name, everything = defaultdict[str, list[Owned]](list), list[Owned]()
+        for each in answers.own_only(listed):
+            if (owned := _owned(each)) is not None:
+                everything.append(owned)
+                for name in names_of(each):
+                    by_name[name.removeprefix("/")].append(owned)
+        return _Listed(by_name, everything)
+
 
 def _owned(found: Mapping[str, Any]) -> Owned | None:
     found_labels = found["Labels"] if "Labels" in found else (found.get("Config") or {}).get("Labels")
     session_id = labels.session_of(found_labels)
     return Owned(found["Id"], session_id) if session_id else None
-
-
-def _meant(reference: str, own: list[dict[str, Any]]) -> Owned | None:
-    """Return the object with this name, else the one whose id begins with it; None if ambiguous."""
-    named = [each for each in own if reference in _names(each)]
-    found = named or [each for each in own if each["Id"].startswith(reference)]
-    return _owned(found[0]) if len(found) == 1 else None
-
-
-def _names(listed: Mapping[str, Any]) -> list[str]:
-    names = listed.get("Names") or [listed.get("Name", "")]
-    return [name.removeprefix("/") for name in names]

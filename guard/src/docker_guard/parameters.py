@@ -13,7 +13,7 @@ type Filters = dict[str, list[str]]
 
 MAX_FILTER_VALUES = 32
 _LITERAL = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-"""Filters that the engine treats as regular expressions (`name`, `id`); nothing costly can be expressed."""
+"""Filters that the engine treats as regular expressions (`id`); nothing costly can be expressed."""
 _LABEL = re.compile(r"[A-Za-z0-9_./:@=-]{1,256}")
 _TRUE = frozenset({"1", "true", "True"})
 _FALSE = frozenset({"0", "false", "False", ""})

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import labels
+from docker_guard.asked_once import in_turn
 from docker_guard.container_rules import ContainerDraft
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
-from docker_guard.session_networks import SessionNetworks, check_limits, in_turn
+from docker_guard.session_networks import SessionNetworks, check_limits
 
 type _Place = tuple[str, str, labels.Role]
 """A container's name (its id, for a start), its session, its role."""

@@ -6,13 +6,12 @@ managers, gets the network's id with its labels, and creates containers on that 
 """
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from docker_guard import labels
+from docker_guard.asked_once import AskedOnce
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
 from docker_guard.network_rules import SessionNetwork, session_network
@@ -23,27 +22,6 @@ _ALLOCATION_SECONDS = 4.0
 _MANAGERS_SECONDS = 5.0
 _NO_ANSWER = (ValueError, TypeError, AttributeError, LookupError)
 """Raised for an answer in another form than an engine's."""
-
-
-class _Lookup:
-    """Looks up the network of a session, once for all requests that wait for the same one."""
-
-    def __init__(self, look: Callable[[str], Awaitable[SessionNetwork | None]], seconds: float) -> None:
-        self._look = look
-        self._seconds = seconds
-        self._turn = asyncio.Lock()
-        self._last: tuple[float, str, SessionNetwork | None] = (-math.inf, "", None)
-
-    async def of(self, session_id: str) -> SessionNetwork | None:
-        """Return a session's network, None if nobody there knows one. Raises Refusal."""
-        arrived = time.monotonic()
-        async with in_turn(self._turn, self._seconds):
-            began, looked_up, network = self._last
-            if looked_up != session_id or began <= arrived:
-                began = time.monotonic()
-                network = await self._look(session_id)
-                self._last = began, session_id, network
-        return network
 
 
 class SessionNetworks:
@@ -57,9 +35,9 @@ class SessionNetworks:
         self._policy = policy
         self._deadlines = deadlines
         self._managers = tuple(managers)
-        self._here = _Lookup(self._look_here, policy.engine_seconds)
+        self._here = AskedOnce(self._look_here, policy.engine_seconds)
         # Apart: managers that hang hold up nobody whose network this engine knows.
-        self._there = _Lookup(self._look_there, policy.engine_seconds)
+        self._there = AskedOnce(self._look_there, policy.engine_seconds)
 
     async def of(self, session_id: str) -> SessionNetwork:
         """Return a session's network if its deadline has not passed. Raises Refusal."""
@@ -152,17 +130,3 @@ async def check_limits(engine: Engine) -> None:
             f"this engine does not enforce limits of {', '.join(unenforced)} (docker info shows it); "
             "a rootless engine needs cgroup v2 with delegation",
         )
-
-
-@asynccontextmanager
-async def in_turn(lock: asyncio.Lock, seconds: float) -> AsyncGenerator[None]:
-    """Hold a lock. Raises Refusal when the wait for it takes longer than `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await lock.acquire()
-    except TimeoutError:
-        raise Refusal("crowd", "too many requests wait for a place; try again", 503) from None
-    try:
-        yield
-    finally:
-        lock.release()

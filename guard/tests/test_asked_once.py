@@ -1,0 +1,83 @@
+"""What many want at the same moment is asked for once, and nobody gets what is older than their request."""
+
+import asyncio
+import time
+
+import pytest
+
+from docker_guard.asked_once import AskedOnce
+from docker_guard.refusal import EngineDownError, Refusal
+
+
+class _Source:
+    """Answers each question with its number, after a moment."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.most_under_way = self._under_way = 0
+        self.fails = False
+        self.seconds = 0.05
+
+    async def ask(self, key: str) -> tuple[str, int]:
+        self.asked.append(key)
+        number = len(self.asked)
+        self._under_way += 1
+        self.most_under_way = max(self.most_under_way, self._under_way)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self._under_way -= 1
+        if self.fails:
+            raise EngineDownError("gone")
+        return key, number
+
+
+async def test_one_answer_serves_all_that_came_before_it_was_asked_for():
+    source = _Source()
+    shared = AskedOnce(source.ask, 5)
+    first = asyncio.create_task(shared.of("a"))
+    await asyncio.sleep(source.seconds / 2)
+    # They came while it was asked: what they asked about may have changed after it was looked at.
+    later = await asyncio.gather(*(shared.of("a") for _ in range(100)))
+    assert await first == ("a", 1)
+    assert set(later) == {("a", 2)}
+    assert source.most_under_way == 1
+    assert await shared.of("a") == ("a", 3)
+
+
+async def test_another_key_is_another_question():
+    source = _Source()
+    shared = AskedOnce(source.ask, 5, keeps_seconds=60)
+    assert [await shared.of(key) for key in ("a", "b", "b")] == [("a", 1), ("b", 2), ("b", 2)]
+
+
+async def test_an_answer_serves_later_requests_for_as_long_as_it_is_kept():
+    source = _Source()
+    shared = AskedOnce(source.ask, 5, keeps_seconds=0.3)
+    begun = time.monotonic()
+    numbers = []
+    while time.monotonic() < begun + 0.5:
+        numbers.append((await shared.of("a"))[1])
+        await asyncio.sleep(0.01)
+    assert set(numbers) == {1, 2}
+
+
+async def test_question_that_fails_is_asked_again_for_the_next():
+    source = _Source()
+    shared = AskedOnce(source.ask, 5, keeps_seconds=60)
+    source.fails = True
+    with pytest.raises(EngineDownError):
+        await shared.of("a")
+    source.fails = False
+    assert await shared.of("a") == ("a", 2)
+
+
+async def test_wait_for_a_question_that_hangs_is_refused():
+    source = _Source()
+    source.seconds = 60
+    shared = AskedOnce(source.ask, 0.1)
+    first = asyncio.create_task(shared.of("a"))
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal, match="too many requests wait"):
+        await shared.of("a")
+    first.cancel()
