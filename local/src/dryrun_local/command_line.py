@@ -44,7 +44,7 @@ class Here:
 
 
 def run_work(
-    work: Callable[[Here], Coroutine[Any, Any, int]],
+    work: Callable[[Here], Coroutine[Any, Any, int | None]],
     *,
     add: Sequence[Path] | None = None,
     to_error: bool = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dryrun_local.command_line import AddOption, Here, JsonOption, group, run_work
+from dryrun_local.command_line import AddOption, JsonOption, group, run_work
 
 app = group("Build and list the images that sessions run.")
 
@@ -51,18 +51,9 @@ def export_images(
     add: AddOption = None,
 ) -> None:
     """Write built images to a file, to cache them or to carry them to another machine."""
-    from dryrun_cli.commands.experiments import read_request
     from dryrun_local.images.commands import export
-    from dryrun_local.images.needed import for_experiment, images_of
 
-    async def work(here: Here) -> int:
-        needed = None
-        if experiment is not None:
-            request = read_request(experiment)
-            needed = images_of(for_experiment(here.installation, request), request.templates, request.seeds)
-        return await export(here.installation, here.screen, file, needed)
-
-    run_work(work, add=add)
+    run_work(lambda here: export(here.installation, here.screen, file, experiment), add=add)
 
 
 @app.command("import")

@@ -68,7 +68,7 @@ def acme(tmp_path: Path, docker: Path) -> Installation:
 def bundle(acme: Installation, docker: Path, tmp_path: Path) -> Path:
     """A bundle of acme, and an engine that has nothing."""
     path = tmp_path / "acme.tar"
-    assert asyncio.run(moving.export_network(acme, Screen(), "acme", path, None)) == 0
+    asyncio.run(moving.export_network(acme, Screen(), "acme", path, None))
     (docker / "images.json").unlink()
     (docker / "calls").unlink()
     return path

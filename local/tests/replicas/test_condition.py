@@ -59,13 +59,13 @@ def installation(tmp_path: Path) -> Installation:
 
 async def said(installation: Installation, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What the list says after its rows, as its JSON and the network's own screens say it too."""
-    assert await list_replicas(installation, Screen(), as_json=False) == 0
+    await list_replicas(installation, Screen(), as_json=False)
     listed = [line[2:] for line in capsys.readouterr().out.splitlines() if line[:2] == "✗ "]
-    assert await list_replicas(installation, Screen(to_error=True), as_json=True) == 0
+    await list_replicas(installation, Screen(to_error=True), as_json=True)
     [row] = json.loads(capsys.readouterr().out)
-    assert await show_replica(installation, Screen(to_error=True), "acme", as_json=True) == 0
+    await show_replica(installation, Screen(to_error=True), "acme", as_json=True)
     assert row["lacks"] == json.loads(capsys.readouterr().out)["lacks"] == listed
-    assert await show_replica(installation, Screen(), "acme", as_json=False) == 0
+    await show_replica(installation, Screen(), "acme", as_json=False)
     assert [line[2:] for line in capsys.readouterr().out.splitlines() if line[:2] == "✗ "] == listed
     return listed
 
@@ -133,7 +133,7 @@ async def test_without_an_engine_the_list_says_that_it_does_not_know(
         raise ProgramError("the engine does not list images: nobody there")
 
     monkeypatch.setattr(condition, "inspect_images", inspect)
-    assert await list_replicas(installation, Screen(), as_json=False) == 0
+    await list_replicas(installation, Screen(), as_json=False)
     shown = capsys.readouterr().out
     assert ("The engine does not answer" in shown, "✗" in shown) == (True, False)
 

@@ -41,7 +41,7 @@ async def test_a_network_for_which_nothing_is_made_stands_only_on_images_that_th
     table.write_text("host,ip,port,protocol,product\nprinter,10.20.0.71,,,\n")
     options = ImportOptions((table,), "acme")
     if imported:
-        assert await import_network(installation, options, Screen()) == 0
+        await import_network(installation, options, Screen())
     else:
         with pytest.raises(ProgramError, match=f"{NOTHING_ANSWERS}.*images build"):
             await import_network(installation, options, Screen())

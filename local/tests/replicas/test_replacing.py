@@ -43,7 +43,7 @@ def table(folder: Path, *hosts: str) -> ImportOptions:
 
 
 def imported(installation: Installation, options: ImportOptions) -> None:
-    assert asyncio.run(import_network(installation, options, Screen())) == 0
+    asyncio.run(import_network(installation, options, Screen()))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_what_is_replaced_is_told_and_how_it_comes_back(
     installation: Installation, office: ImportOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = replace(table(tmp_path, "camera", "door"), replace=True)
-    assert asyncio.run(plan_only(installation, other, Screen(), as_json=False)) == 0
+    asyncio.run(plan_only(installation, other, Screen(), as_json=False))
     assert "It would replace 1 host, 0 services, from a table, imported 20" in capsys.readouterr().out
     imported(installation, other)
     said = capsys.readouterr().out

@@ -9,8 +9,8 @@ from dryrun_local.fleet.drained_hosts import read, set_drained
 from dryrun_local.terminal.screen import Screen
 
 
-async def show(file: Path, screen: Screen) -> int:
-    """List the hosts of a fleet file. Returns 0."""
+async def show(file: Path, screen: Screen) -> None:
+    """List the hosts of a fleet file."""
     fleet = read(file)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("HOST", "GUARD", "CONTAINERS", "SESSIONS", "STATE", "LABELS"):
@@ -26,15 +26,14 @@ async def show(file: Path, screen: Screen) -> int:
             Text(" ".join(f"{key}={value}" for key, value in host.labels.items())),
         )
     screen.console.print(table)
-    return 0
 
 
-async def drain(file: Path, host: str, screen: Screen) -> int:
-    """Let a host take no new session. Returns 0."""
+async def drain(file: Path, host: str, screen: Screen) -> None:
+    """Let a host take no new session."""
     fleet, changed = set_drained(file, host, drained=True)
     if not changed:
         screen.note(f"{host} is already drained")
-        return 0
+        return
     screen.done(f"{host} is drained:", "in a few seconds it gets no new session")
     screen.note("Its sessions run to their end, 30 minutes at most. Those that remain are in")
     screen.say(f'  the overview, /readyz and dryrun_host_sessions{{host="{host}"}}')
@@ -44,14 +43,12 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
         screen.note(f"{host} is a manager:", "the swarm needs more than half of them to answer")
     if fleet.drained >= fleet.hosts.keys():
         screen.warn("Every host is drained:", "sessions wait until one is not")
-    return 0
 
 
-async def undrain(file: Path, host: str, screen: Screen) -> int:
-    """Let a host take sessions again. Returns 0."""
+async def undrain(file: Path, host: str, screen: Screen) -> None:
+    """Let a host take sessions again."""
     _, changed = set_drained(file, host, drained=False)
     if changed:
         screen.done(f"{host} takes sessions again", "within seconds")
     else:
         screen.note(f"{host} is not drained")
-    return 0

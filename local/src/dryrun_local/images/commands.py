@@ -10,11 +10,13 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.commands.experiments import read_request
 from dryrun_contract.text import counted, printable
 from dryrun_local.images.building import based_on, build_images, list_images
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images
 from dryrun_local.images.folders import load_folders
+from dryrun_local.images.needed import for_experiment, images_of
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
 from dryrun_local.machine.added_folders import added_by_running, gather
@@ -51,39 +53,37 @@ async def prepare(
     gather(installation)
 
 
-async def build(installation: Installation, screen: Screen, *, force: bool) -> int:
-    """Build what changed, also while services run; they read the allowlist again. Returns 0."""
+async def build(installation: Installation, screen: Screen, *, force: bool) -> None:
+    """Build what changed, also while services run; they read the allowlist again."""
     running = added_by_running(installation)
     if running - set(installation.added):
         # Their images would lose their rows.
         screen.note("Also the folders of the services that run:", ", ".join(map(str, sorted(running))))
     everything = dict.fromkeys((*installation.added, *sorted(running)))
     await prepare(replace(installation, added=tuple(everything)), screen, force=force)
-    return 0
 
 
-async def build_services(installation: Installation, screen: Screen) -> int:
-    """Build the services' own images. Returns 0."""
+async def build_services(installation: Installation, screen: Screen) -> None:
+    """Build the services' own images."""
     shown = ImageScreen(screen)
     with shown.opened():
         await build_service_images(installation.root, installation.logs, on_event=shown.show)
-    return 0
 
 
-async def export(
-    installation: Installation, screen: Screen, path: Path, needed: Collection[str] | None
-) -> int:
-    """Write images to a file: those of these names with what they are based on, or all. Returns 0."""
-    folders = load_folders(installation.root, added=installation.added)
-    chosen = folders if needed is None else based_on(folders, needed)
+async def export(installation: Installation, screen: Screen, path: Path, experiment: Path | None) -> None:
+    """Write images to a file: those that an experiment needs, with what they are based on, or all."""
+    chosen = folders = load_folders(installation.root, added=installation.added)
+    if experiment is not None:
+        request = read_request(experiment)
+        needed = images_of(for_experiment(installation, request), request.templates, request.seeds)
+        chosen = based_on(folders, needed)
     with screen.busy(f"The engine writes {counted(len(chosen), 'image')}"):
         done = await export_images(path, chosen, installation.root, installation.allowlist)
     screen.done(f"{path} has {counted(len(done.taken), 'image')}", _megabytes(done.size))
-    return 0
 
 
-async def take(installation: Installation, screen: Screen, path: Path) -> int:
-    """Load the images of a file that this machine lacks, and pin them. Returns 0."""
+async def take(installation: Installation, screen: Screen, path: Path) -> None:
+    """Load the images of a file that this machine lacks, and pin them."""
     folders = load_folders(installation.root, added=installation.added)
     begun = time.monotonic()
     installation.prepare()
@@ -98,11 +98,10 @@ async def take(installation: Installation, screen: Screen, path: Path) -> int:
             f"left out of {path}, because their folders have changed since:",
             ", ".join(printable(image) for image in sorted(done.outdated)),
         )
-    return 0
 
 
-async def spread(installation: Installation, screen: Screen, hosts: Collection[str]) -> int:
-    """Copy images to other hosts' engines, one after the other. Returns 0."""
+async def spread(installation: Installation, screen: Screen, hosts: Collection[str]) -> None:
+    """Copy images to other hosts' engines, one after the other."""
     installation.prepare()
     for host in hosts:
         with screen.busy(f"Comparing and copying images to {printable(host)}"):
@@ -110,7 +109,6 @@ async def spread(installation: Installation, screen: Screen, hosts: Collection[s
         screen.done(
             f"{printable(host)}: copied {counted(len(done.copied), 'image')}", f"{done.here} there before"
         )
-    return 0
 
 
 async def show(installation: Installation, screen: Screen, *, as_json: bool) -> int:

@@ -32,8 +32,8 @@ from dryrun_local.terminal.screen import Screen
 from dryrun_replica.planning.plan import WITHOUT_PASSWORDS
 
 
-async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
-    """List the installed replicas, what they lack, and name those that are damaged. Returns 0."""
+async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> None:
+    """List the installed replicas, what they lack, and name those that are damaged."""
     found, unread = [], damaged(installation)
     for replica in installed(installation):
         try:
@@ -46,13 +46,13 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
     if as_json:
         rows = [row | {"lacks": list(map(str, lacks.get(replica.name, [])))} for replica, row in found]
         sys.stdout.write(json.dumps(rows, ensure_ascii=True) + "\n")
-        return 0
+        return
     if not found and unread:
-        return 0
+        return
     if not found:
         screen.say("No replica is installed; to make one:")
         screen.say("dryrun-local network import FILE --name NAME")
-        return 0
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("NAME", no_wrap=True)
     table.add_column("HOSTS", justify="right")
@@ -72,28 +72,26 @@ async def list_replicas(installation: Installation, screen: Screen, *, as_json: 
     screen.console.print(table)
     for lack in chain.from_iterable(lacks.values()):
         screen.warn(str(lack))
-    return 0
 
 
-async def show_replica(installation: Installation, screen: Screen, name: str, *, as_json: bool) -> int:
-    """Show what a replica was made from, when, its plan, and what it lacks. Returns 0."""
+async def show_replica(installation: Installation, screen: Screen, name: str, *, as_json: bool) -> None:
+    """Show what a replica was made from, when, its plan, and what it lacks."""
     replica = find(installation, name)
     lacks = (await _lacks(installation, screen, [replica])).get(name, [])
     if as_json:
         plan = plan_of(replica).model_dump(mode="json", exclude=WITHOUT_PASSWORDS)
         shown = {**replica.card, "plan": plan, "lacks": list(map(str, lacks))}
         sys.stdout.write(json.dumps(shown, ensure_ascii=True) + "\n")
-        return 0
+        return
     PlanScreen(screen, plan_of(replica), is_installed=True).show()
     screen.say("")
     screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {named(replica.templates)}", "bold")
     for lack in lacks:
         screen.warn(str(lack))
-    return 0
 
 
-async def remove_replica(installation: Installation, screen: Screen, name: str) -> int:
-    """Uninstall a replica: template, rows of the allowlist, card. Images stay. Returns 0."""
+async def remove_replica(installation: Installation, screen: Screen, name: str) -> None:
+    """Uninstall a replica: template, rows of the allowlist, card. Images stay."""
     with held(installation, IMAGES):
         images = remove(installation, name)
     screen.done(f"Replica {printable(name)}", "removed")
@@ -104,21 +102,19 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
             "uses them: docker image rm",
             " ".join(images),
         )
-    return 0
 
 
-async def verify_replica(installation: Installation, screen: Screen, name: str) -> int:
+async def verify_replica(installation: Installation, screen: Screen, name: str) -> None:
     """Check from inside that every fact of a replica's stand-ins is true.
 
-    Returns 0. Raises UntrueError, ReplicaError if the allowlist lacks an image that it stands on, and
-    ProgramError if the engine does.
-    AlreadyRunningError while another command builds or verifies images.
+    Raises UntrueError, AlreadyRunningError while another command builds or verifies images, ReplicaError if
+    the allowlist lacks an image that it stands on, and ProgramError if the engine does.
     """
     with held(installation, IMAGES):
-        return await _verify(installation, screen, find(installation, name))
+        await _verify(installation, screen, find(installation, name))
 
 
-async def _verify(installation: Installation, screen: Screen, replica: Replica) -> int:
+async def _verify(installation: Installation, screen: Screen, replica: Replica) -> None:
     known = require_rows(installation.allowlist)
     require_files(installation, replica)
     if not replica.images:
@@ -126,13 +122,12 @@ async def _verify(installation: Installation, screen: Screen, replica: Replica) 
             f"{printable(replica.name)} has no stand-in of its own: its hosts stand on images of the "
             "project, whose ground truth the project's tests verify"
         )
-        return 0
+        return
     rows = {image: known[image] for image in replica.images}
     await pinned_images(rows)
     name = printable(replica.name)
     stays = f"{name} stays installed; import the network again, or `dryrun-local network remove {name}`"
     await verify_rows(installation, screen, rows, otherwise=stays)
-    return 0
 
 
 async def _lacks(

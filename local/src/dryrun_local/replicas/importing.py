@@ -22,8 +22,8 @@ from dryrun_replica.planning.summary import sentence_on_versions
 from dryrun_replica.planning.template import template_text
 
 
-async def import_network(installation: Installation, options: ImportOptions, screen: Screen) -> int:
-    """Plan, build, verify and install the replica that `options` describe. Returns 0.
+async def import_network(installation: Installation, options: ImportOptions, screen: Screen) -> None:
+    """Plan, build, verify and install the replica that `options` describe.
 
     Nothing is installed before every fact of every new stand-in is true; one that is installed already is
     the same image, and is neither built nor verified again. Raises ImportRefusedError, ProgramError,
@@ -47,7 +47,6 @@ async def import_network(installation: Installation, options: ImportOptions, scr
             planned = plan_replica(installation, options)
             screen.note(sentence_on_versions(planned.plan.coverage))
         await _make(installation, screen, planned, root, replace=options.replace)
-    return 0
 
 
 async def _make(

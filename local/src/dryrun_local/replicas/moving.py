@@ -60,8 +60,8 @@ def is_bundle(files: tuple[Path, ...]) -> bool:
     return first is not None and (first in {CARD, INDEX} or first.startswith(BLOBS))
 
 
-async def list_layers(screen: Screen) -> int:
-    """Print the layers of this engine's images of dryrun-local, for `export --present`. Returns 0."""
+async def list_layers(screen: Screen) -> None:
+    """Print the layers of this engine's images of dryrun-local, for `export --present`."""
     code, output, errors = await programs.capture(
         ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=discovery/*"]
     )
@@ -71,13 +71,12 @@ async def list_layers(screen: Screen) -> int:
     found = await inspect_images(names) if names else {}
     for layer in sorted({layer for image in found.values() for layer in image.layers}):
         screen.say(layer)
-    return 0
 
 
 async def export_network(
     installation: Installation, screen: Screen, name: str, path: Path, present: Path | None
-) -> int:
-    """Write a replica's bundle to `path`. Returns 0. Raises ReplicaError, ProgramError, ArchiveError.
+) -> None:
+    """Write a replica's bundle to `path`. Raises ReplicaError, ProgramError, ArchiveError.
 
     Layers that the file `present` lists (from `network layers` over there) are left out.
     """
@@ -102,7 +101,6 @@ async def export_network(
     left_out = f", {len(_present(present)):,} layers left out, which the other machine has" if present else ""
     screen.done(f"Replica {printable(name)}", f"{path}, {size / 1e6:,.0f} MB of images{left_out}")
     screen.say(f"sha256 {digest}")
-    return 0
 
 
 def _add_texts(
@@ -149,8 +147,8 @@ def _present(path: Path | None) -> frozenset[str]:
 
 async def import_bundle(
     installation: Installation, screen: Screen, path: Path, *, sha256: str | None, replace: bool = False
-) -> int:
-    """Load, verify and install the network in a bundle. Returns 0.
+) -> None:
+    """Load, verify and install the network in a bundle.
 
     `replace`: also where its name is another network's.
 
@@ -189,7 +187,6 @@ async def import_bundle(
     screen.done(f"Replica {printable(bundle.name)}", installed_as(tuple(bundle.templates)))
     note_replaced(screen, before)
     note_deployment(screen, installation)
-    return 0
 
 
 async def _choose(

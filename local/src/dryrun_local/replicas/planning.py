@@ -150,8 +150,8 @@ def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicN
 
 async def plan_only(
     installation: Installation, options: ImportOptions, screen: Screen, *, as_json: bool
-) -> int:
-    """Show the plan and build nothing. Returns 0. Refuses what an import would for its name."""
+) -> None:
+    """Show the plan and build nothing. Refuses what an import would for its name."""
     require_free_name(installation, options.name)
     planned = plan_replica(installation, options)
     require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
@@ -159,7 +159,6 @@ async def plan_only(
     await show_plan(installation, planned, screen, as_json=as_json)
     if (before := replaced(installation, planned.plan)) is not None:
         screen.note(f"It would replace {before}")
-    return 0
 
 
 async def show_plan(installation: Installation, planned: Planned, screen: Screen, *, as_json: bool) -> None:

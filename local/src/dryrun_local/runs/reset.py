@@ -8,11 +8,11 @@ from dryrun_local.system.processes import end_leftovers
 from dryrun_local.terminal.screen import Screen
 
 
-async def reset(installation: Installation, screen: Screen) -> int:
-    """Remove the state. Returns 0. Raises AlreadyRunningError while services run."""
+async def reset(installation: Installation, screen: Screen) -> None:
+    """Remove the state. Raises AlreadyRunningError while services run."""
     if not installation.state.exists():
         screen.done("Nothing to remove")
-        return 0
+        return
     with held(installation):
         for name in await end_leftovers(installation):
             screen.note("Ended a process of an earlier run:", name)
@@ -22,4 +22,3 @@ async def reset(installation: Installation, screen: Screen) -> int:
             else:
                 path.unlink()
     screen.done(f"Removed the contents of {installation.state}")
-    return 0

@@ -59,12 +59,11 @@ def criteria_of_a_trial(name: str) -> JsonObject:
     }
 
 
-async def remove(installation: Installation, screen: Screen, name: str) -> int:
-    """Uninstall a scanner. Returns 0."""
+async def remove(installation: Installation, screen: Screen, name: str) -> None:
+    """Uninstall a scanner."""
     image = uninstall(installation, name)
     gather(Installation.here(installation.added))
     screen.done(f"Removed {name}; its image stays in the engine: docker image rm {image}")
-    return 0
 
 
 def _conclude(report: JsonValue, added: Added, screen: Screen) -> int:

@@ -19,8 +19,10 @@ from dryrun_local.terminal.screen import Screen
 from dryrun_local.terminal.timings import Timings
 
 
-async def up(installation: Installation, screen: Screen, timings: Timings, interruption: Interruption) -> int:
-    """Serve until a signal arrives; then end running sessions, clean up, stop the services. Returns 0."""
+async def up(
+    installation: Installation, screen: Screen, timings: Timings, interruption: Interruption
+) -> None:
+    """Serve until a signal arrives; then end running sessions, clean up, stop the services."""
     async with sole_run(installation, screen):
         if names := not_taken(os.environ):
             screen.note("Ignored, since this command sets them itself:", ", ".join(names))
@@ -43,7 +45,6 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
         screen.done("All services have stopped")
         # Ctrl-C is the usual end of this command, not a failure.
         interruption.number = None
-        return 0
 
 
 def _destinations(environ: Mapping[str, str]) -> str:

@@ -86,14 +86,19 @@ class Interruption:
         self.number = self.number or number
 
 
-def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], report: Callable[[str], None]) -> int:
-    """Return the exit code of `work`, or 128 plus the signal's number when a signal ended it."""
+def run(
+    work: Callable[[Interruption], Coroutine[Any, Any, int | None]], report: Callable[[str], None]
+) -> int:
+    """Return the exit code of `work`, or 128 plus the signal's number when a signal ended it.
+
+    Work that returns None has done what was asked for.
+    """
     interruption = Interruption(report)
 
     async def main() -> int:
         interruption.listen()
         try:
-            code = await work(interruption)
+            code = await work(interruption) or 0
         except SignalledError as error:
             interruption.note(error.number)
             return 128 + error.number
