@@ -21,8 +21,9 @@ def import_network(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="What you know of the network: a scan by nmap -oX or masscan -oX, exports of NetBox, "
-            "a table, a Compose file, Diode entities, discoveries, a report. Several files are one network.",
+            help="What you know of the network: a scan by nmap, masscan, naabu, httpx or zgrab2, exports of "
+            "NetBox, a table, a Compose file, Diode entities, discoveries, a report. Several files are one "
+            "network.",
         ),
     ],
     name: Annotated[

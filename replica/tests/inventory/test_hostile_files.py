@@ -22,8 +22,8 @@ from dryrun_replica.inventory.reading import (
     InventoryFile,
     load_files,
     read_inventory,
-    recognise,
 )
+from dryrun_replica.inventory.recognition import recognise
 
 FILES = Path(__file__).parent / "files"
 REAL = {
@@ -37,6 +37,13 @@ REAL = {
     "diode": b'{"entities":[{"service":{"device":{"name":"a"},"name":"SSH","ports":[22]}}]}',
     "discoveries": b'{"kind":"service","key":"10.0.0.1:80/tcp","data":{"product":"nginx"}}\n',
     "report": b'{"version":2,"final":true,"scan_over":true,"scores":{"found":[],"rows":[]},"network":null}',
+    "naabu": b'{"host":"a","ip":"10.0.0.5","timestamp":"x","port":22,"protocol":"tcp","tls":false}\n',
+    "httpx": b'{"timestamp":"x","port":"443","url":"https://10.0.0.5/api/","input":"10.0.0.5","scheme":"https",'
+    b'"webserver":"nginx/1.26.3","host":"10.0.0.5","title":"Own","tls":{"subject_dn":"CN=a"}}\n',
+    "zgrab2": b'{"ip":"10.0.0.5","data":{"http":{"status":"success","protocol":"http","port":80,"result":'
+    b'{"response":{"headers":{"server":["nginx/1.26.3"]}}}}}}\n',
+    "port-list": b"# Nmap 7.95 scan initiated as: nmap -sV -oG - 10.0.0.5\n"
+    b"Host: 10.0.0.5 (a)\tPorts: 22/open/tcp//ssh//OpenSSH 9.2p1/, 443/open/tcp//ssl|http//nginx/\n",
 }
 HOSTILE = (
     "$(reboot)",
@@ -166,6 +173,17 @@ json_values = st.recursive(
                     "tls",
                     "cpe",
                     "discoveries",
+                    "ip",
+                    "host",
+                    "port",
+                    "a",
+                    "webserver",
+                    "title",
+                    "status",
+                    "result",
+                    "response",
+                    "headers",
+                    "server",
                 )
             ),
             inner,
@@ -176,7 +194,9 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["netbox", "diode", "discoveries", "compose", "report"])
+@pytest.mark.parametrize(
+    "name", ["netbox", "diode", "discoveries", "compose", "report", "naabu", "httpx", "zgrab2"]
+)
 @settings(max_examples=100)
 @given(value=json_values)
 def test_any_value_in_any_place_is_read_or_refused(name, value):
@@ -234,6 +254,22 @@ def documents(text: str) -> dict[str, bytes]:
             f'<state state="open"/><service name="{xml}" product="{xml}" version="{xml}" method="probed" '
             f'conf="10"><cpe>{xml}</cpe></service></port></ports></host></nmaprun>'
         ).encode(),
+        "naabu": json.dumps(
+            {"ip": "10.0.0.1", "host": text, "port": 80, "name": text, "product": text, "version": text}
+        ).encode(),
+        "httpx": json.dumps(
+            {"host": "10.0.0.1", "url": f"http://{text}", "port": 80, "webserver": text, "title": text}
+        ).encode(),
+        "zgrab2": json.dumps(
+            {
+                "ip": "10.0.0.1",
+                "domain": text,
+                "data": {"ssh": {"status": "success", "port": 22, "result": {"server_id": {"raw": text}}}},
+            }
+        ).encode(),
+        "port-list": f"Host: 10.0.0.1 ({text})\tPorts: 80/open/tcp//http//{text}/\n".encode(
+            "utf-8", "surrogatepass"
+        ),
         "masscan-xml": (
             '<nmaprun scanner="masscan"><host><address addr="10.0.0.1" addrtype="ipv4"/><ports>'
             '<port protocol="tcp" portid="80"><state state="open"/>'
@@ -301,6 +337,12 @@ def test_faults_of_all_files_are_reported_at_once():
         ("nmap-xml", b"<nmaprun>" + b"<host/>" * 1_000_000),
         ("nmap-xml", b'<nmaprun a="' + b"x" * 16_000_000 + b'"/>'),
         ("discoveries", b"{}\n" * 400_000),
+        ("naabu", b'{"ip":"10.0.0.1","port":1}\n' * 400_000),
+        ("httpx", b"{}\n" * 400_000),
+        ("zgrab2", b'{"ip":"10.0.0.1","data":{"a":{}}}\n' * 200_000),
+        ("port-list", b"Host: 10.0.0.1 ()\tPorts: " + b"1/open/tcp//a///, " * 400_000),
+        ("port-list", b"a -> [" + b"1," * 4_000_000 + b"]"),
+        ("port-list", b"a:1\n" * 600_000),
         ("netbox", b"[" + b"{}," * 600_000 + b"{}]"),
         ("compose", b"services: {" + b"a: {ports: [80-90]}," * 20_000 + b"}"),
     ],

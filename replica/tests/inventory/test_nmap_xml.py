@@ -290,6 +290,13 @@ def test_masscan_writes_nmaps_format_with_one_element_for_each_answer():
     assert inventory.hosts[0].services[-1].tls is not None
 
 
+def test_masscans_part_that_names_the_web_server_is_enough_to_know_it():
+    inventory = read(MASSCAN.format(8081, '<service name="http.server" banner="nginx/1.26.3"/>'))
+    [service] = inventory.hosts[0].services
+    assert (service.name, service.label, service.confidence) == ("http", "nginx 1.26.3", 0.8)
+    assert not any("asked no service" in each for each in inventory.unread)
+
+
 MASSCAN = (
     '<nmaprun scanner="masscan" start="1"><host><address addr="10.0.0.5" addrtype="ipv4"/><ports>'
     '<port protocol="tcp" portid="{}"><state state="open"/>{}</port></ports></host><runstats><finished/>'

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,14 +25,15 @@ from dryrun_replica.inventory.readers import (
     discoveries,
     netbox,
     nmap_xml,
+    port_lists,
     report,
+    scan_lines,
 )
-from dryrun_replica.inventory.table import encoding_of, plain
+from dryrun_replica.inventory.recognition import recognise
 from dryrun_replica.inventory.unreadable import why_foreign, why_packed, why_unknown
 
 MAX_BYTES = 64 * 1024 * 1024
 """Size of all files together."""
-_HEAD = 4096
 _NO_PORTS = "no file names an open port"
 _WHERE_PORTS = MappingProxyType(
     {
@@ -68,6 +69,10 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format("diode", "Diode entities as JSON", diode.read),
             Format("discoveries", "this system's discoveries as JSON, NDJSON or CSV", discoveries.read),
             Format("report", "an earlier report as JSON", report.read),
+            Format("naabu", "naabu's JSON lines (naabu -json)", scan_lines.read_naabu),
+            Format("httpx", "httpx' JSON lines (httpx -json)", scan_lines.read_httpx),
+            Format("zgrab2", "zgrab2's JSON lines", scan_lines.read_zgrab2),
+            Format("port-list", "open ports: nmap -oG, RustScan -g, host:port", port_lists.read),
         )
     }
 )
@@ -156,7 +161,8 @@ def read_inventory(
     except TooLargeError as error:
         findings.faults.add("the inventory", str(error))
     if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
-        said = "; ".join(f"{what}: {count:,}" for what, count in sorted(findings.notes.items())[:3])
+        why = findings.notes + Counter(host.absent for host in findings.hosts if host.absent is not None)
+        said = "; ".join(f"{what}: {count:,}" for what, count in sorted(why.items())[:3])
         findings.faults.add("the inventory", "describes no host that runs" + (f" ({said})" if said else ""))
     findings.faults.raise_any()
     if not any(host.services for host in findings.hosts):
@@ -164,57 +170,3 @@ def read_inventory(
         hints = [hint for each, hint in _WHERE_PORTS.items() if each in formats]
         findings.unread.append("; ".join([_NO_PORTS, *hints]))
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
-
-
-def recognise(raw: bytes) -> str | None:
-    """Return the format of a file by how it begins; None when it could be anything."""
-    head = raw[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
-    utf16 = raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in raw[:4]
-    if head[:1] == b"<" or (utf16 and b"<" in raw[:4]):
-        return "masscan-xml" if b'scanner="masscan"' in head else "nmap-xml"
-    if head[:1] in {b"{", b"["}:
-        return _json_format(raw[: 64 * 1024])
-    if not utf16 and re.search(
-        rb"^(?:services|version|name|x-[\w-]+|networks|volumes):", raw[: 64 * 1024], re.MULTILINE
-    ):
-        return "compose" if re.search(rb"^[\"']?services[\"']?\s*:", raw, re.MULTILINE) else None
-    return _table_format(raw)
-
-
-def _json_format(head: bytes) -> str | None:
-    if re.search(rb'"entities"\s*:', head):
-        return "diode"
-    if re.search(rb'"scan_over"\s*:', head) and re.search(rb'"version"\s*:', head):
-        return "report"
-    if re.search(rb'"kind"\s*:\s*"[a-z]', head) and re.search(rb'"key"\s*:', head):
-        return "discoveries"
-    if re.search(rb'"services"\s*:\s*\{', head) and not re.search(rb'"results"\s*:', head):
-        return "compose"
-    of_netbox = (
-        rb'"(?:results|devices|virtual_machines|ip_addresses|services)"\s*:|"url"\s*:\s*"[^"]{0,500}/api/'
-    )
-    if re.search(of_netbox, head):
-        return "netbox"
-    return None
-
-
-def _table_format(raw: bytes) -> str | None:
-    text = raw[:_HEAD].decode(encoding_of(raw), "ignore")
-    heading = next((line for line in text.splitlines() if not re.match(r'"?sep=', line)), "")
-    columns = {plain(cell.strip('" ')) for cell in re.split(r"[,;\t|]", heading)}
-    if len(columns) < 2:
-        return None
-    if {"kind", "key"} <= columns:
-        return "discoveries"
-    if columns & {
-        "virtual_machine",
-        "parent",
-        "device_type",
-        "device_role",
-        "tenant",
-        "vrf",
-        "assigned",
-        "cluster",
-    }:
-        return "netbox"
-    return "csv"

@@ -7,10 +7,13 @@ import yaml
 from pydantic import JsonValue
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.text import printable
 from dryrun_replica.inventory.faults import FaultList, TooLargeError
 
 JSON_BOUNDS = JsonBounds(size=64 * 1024 * 1024, values=2_000_000, depth=32, key_length=4096)
+MAX_LINES = 500_000
+"""Of files with a value or a host on each line."""
 MAX_YAML_BYTES = 1024 * 1024
 MAX_YAML_VALUES = 50_000
 """Counted with aliases expanded: a few nested aliases can stand for billions of values."""
@@ -100,6 +103,25 @@ def json_item(raw: bytes, file: str, faults: FaultList) -> Item | None:
     except (ValueError, RecursionError) as error:
         faults.add(file, f"is not JSON: {error}")
     return None
+
+
+def json_lines(raw: bytes, file: str, faults: FaultList) -> Iterator[Item]:
+    """Yield the JSON value of each line that is not empty; a line that has none is a fault."""
+    for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        where = f"{file}:{number}"
+        if number > MAX_LINES:
+            faults.add(where, f"is beyond {MAX_LINES:,} lines, the most that is read")
+            return
+        if not line.strip():
+            continue
+        try:
+            yield Item(read_json(line, LINE_BOUNDS), where, faults)
+        except OutOfBoundsError as error:
+            faults.add(where, f"is refused: {error}")
+        except UnicodeDecodeError as error:
+            faults.add(where, f"is not UTF-8 at byte {error.start}")
+        except (ValueError, RecursionError) as error:
+            faults.add(where, f"is not JSON: {error}")
 
 
 def yaml_item(raw: bytes, file: str, faults: FaultList) -> Item | None:

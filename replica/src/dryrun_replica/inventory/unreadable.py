@@ -24,6 +24,21 @@ _FOR_PEOPLE = "is what nmap prints for people; scan with -oX FILE and import tha
 _OF_MASSCAN = "is masscan's list or JSON; scan with -oX FILE and import that file"
 _OF_SHODAN = "is Shodan's JSON; `shodan convert FILE csv` writes a table that is read"
 _OF_KUBERNETES = f"is an object of Kubernetes, which is not read; import a scan of its addresses, or {_TABLE}"
+_BY_KUBECTL = (
+    "is what `kubectl get` prints for people; for its services make a table: the heading host,port,service, "
+    "then `kubectl get svc -A -o json | jq -r '.items[] | .metadata.name as $name | .spec.ports[]? | "
+    "[$name, .port, .name] | @csv'`"
+)
+_DRAWN = (
+    "is a table drawn with lines for people; let its program write CSV or JSON, and make a table of that "
+    "with the heading host,port"
+)
+_ALIGNED = (
+    "is a table that blanks align for people; let its program write CSV or JSON, or put tabs between the "
+    "columns: `sed -E 's/ {2,}/\\t/g' FILE`"
+)
+_BY_DOCKER = "is what `docker ps` prints; import the Compose file of the containers"
+_OF_A_CLOUD = f"is a cloud's list of machines (AWS, Azure, Google), {_NO_PORTS}"
 _OF_CONSUL = (
     "is Consul's catalog, which is not read; make a table of it: the heading host,port,service, then "
     "`jq -r '.[] | [.Address, .ServicePort, .ServiceName] | @csv'`"
@@ -32,10 +47,6 @@ _OF_ANSIBLE = f"is an inventory of Ansible, {_NO_PORTS}"
 _OF_SOCKETS = (
     "is what ss or netstat prints on one host; make a table of it with the heading host,port,protocol, or "
     "scan the host with nmap -oX FILE"
-)
-_PAIRS = (
-    "is a list of addresses and ports without a heading; write host,port above it and a comma for each "
-    "colon: `sed -e 's/:\\([0-9]*\\)$/,\\1/' -e '1i host,port' FILE`"
 )
 _ADDRESSES = (
     "is a list of addresses without ports; scan them with nmap -sV -iL FILE -oX scan.xml and import that, or "
@@ -61,13 +72,14 @@ _FOREIGN = tuple(
         (rb"\A\s{0,50}<(?i:!doctype html|html)", "is a web page; export its data as CSV or JSON"),
         (_INSIDE + rb"\"(?:ip_str|_shodan)\"\s{0,5}:", _OF_SHODAN),
         (_INSIDE + rb"\"terraform_version\"", f"is a state of Terraform, {_NO_PORTS}"),
-        (_INSIDE + rb"\"(?:_meta|hostvars|ansible_host)\"\s{0,5}:", _OF_ANSIBLE),
+        (_INSIDE + rb"\"(?:_meta|hostvars|ansible_host|ansible_facts)\"\s{0,5}:", _OF_ANSIBLE),
         (_INSIDE + rb"\"apiVersion\"\s{0,5}:", _OF_KUBERNETES),
         (_BEFORE_A_CELL + rb"apiVersion:", _OF_KUBERNETES),
         (_INSIDE + rb"\"(?:ServiceName|ServicePort|Service)\"\s{0,5}:", _OF_CONSUL),
         (_BEFORE_A_CELL + rb"[ \t]{0,50}(?:ansible_\w{1,50}:|hosts:[ \t]{0,50}$)", _OF_ANSIBLE),
         (rb"^[^\s,;]{1,300}[ \t][^\n]{0,500}\bansible_\w{1,50}=", _OF_ANSIBLE),
         (rb"\A(?:\s*[#;][^\n]*\n)*\s*\[[\w:. -]{1,100}\]\s*$", f"is an INI file, {_NO_PORTS}"),
+        (rb"\A(?:[\w.-]{0,255}[ \t\r]{0,9}\n)+\[[\w:. -]{1,100}\]\s*$", _OF_ANSIBLE),
         (rb"^- ?targets:|^\s{0,50}static_configs:", f"is a list of Prometheus' targets; {_NEXT}"),
         (
             rb"^\$(?:ORIGIN|TTL)\b|^\S{0,255}[ \t]+(?:\d{1,10}[ \t]+)?IN[ \t]+SOA\b",
@@ -75,18 +87,31 @@ _FOREIGN = tuple(
         ),
         (rb"^Host[ \t]+\S[^\n]*\n[ \t]+(?i:hostname|port|user)\b", f"is SSH's configuration; {_NEXT}"),
         (rb"\A(?:Active Internet connections|Netid +State|Proto +Recv-Q|State +Recv-Q)", _OF_SOCKETS),
-        (rb"\ACONTAINER ID\s", "is what `docker ps` prints; import the Compose file of the containers"),
         (
-            rb"\A\S{1,255} -> \[[\d,]*\]\s*$",
-            "is RustScan's list; run `rustscan … -- -sV -oX FILE` and import that file",
+            _INSIDE + rb"\"(?:Reservations|PrivateIpAddress|powerState|machineType|networkIP)\"\s{0,5}:",
+            _OF_A_CLOUD,
         ),
-        (rb"\A(?:[\w.-]{1,255}|\[[0-9A-Fa-f:]{2,45}\]):\d{1,5}\s*$", _PAIRS),
+        (_INSIDE + rb"\"Ports\"\s{0,5}:\s{0,5}\"[^\"]{0,300}->\d", _BY_DOCKER),
+        (rb"\ACONTAINER ID\s", _BY_DOCKER),
+        (rb"\A(?:NAMESPACE +)?NAME +(?:TYPE|READY|STATUS) ", _BY_KUBECTL),
         (
             rb"\A(?:\s*#[^\n]*\n)*\s*(?:\d{1,3}\.){3}\d{1,3}[ \t]+[A-Za-z]",
             f"is a list of addresses and names such as /etc/hosts, {_NO_PORTS}",
         ),
         (rb"\A(?:saddr\s+)?(?:\d{1,3}\.){3}\d{1,3}\s*$", _ADDRESSES),
-        (rb"\A\s*\|[^\n]*\|\s*\n\s*\|[\s:|-]{3,}\|\s*$", "is a table of Markdown; save it as CSV"),
+        (
+            rb"\A[^\n,;|\t]{1,300}\n[^\0]{0,3000}?^[ \t]{0,9}\|[^\n]{1,1000}\n[ \t]{0,9}\|[ \t:|-]{3,999}$",
+            "is a page with a table of Markdown in it; save the table alone, beginning with its heading",
+        ),
+        (rb"\A\s{0,50}\{\|", "is a table of MediaWiki; save it as CSV"),
+        (
+            rb"\A[-+=]{5,1000}\s{0,20}\n\s{0,20}\|",
+            _DRAWN,
+        ),
+        (
+            rb"\A[A-Z][\w()-]{0,50}(?: {2,50}[A-Z][\w()-]{0,50}){2,30}\s{0,20}$",
+            _ALIGNED,
+        ),
     )
 )
 """How files begin that people have and that are no inventory here, and what to do with each."""

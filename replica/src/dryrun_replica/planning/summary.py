@@ -26,6 +26,10 @@ _FORMATS: Final[Mapping[str, str]] = {
     "diode": "entities of Diode",
     "discoveries": "discoveries of production",
     "report": "the report of a rehearsal",
+    "naabu": "a scan by naabu",
+    "httpx": "a scan by httpx",
+    "zgrab2": "a scan by zgrab2",
+    "port-list": "a list of open ports",
 }
 MAX_NAMED = 4
 """Products that the sentence on coverage names."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from dryrun_contract.bounded_json import OutOfBoundsError, read_json
+from dryrun_contract.bounded_json import read_json
 from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_replica.inventory.faults import quoted
@@ -19,9 +19,8 @@ from dryrun_replica.inventory.found_host import FoundHost, identities_of
 from dryrun_replica.inventory.found_service import FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.table import table
-from dryrun_replica.inventory.tree import Item, json_item
+from dryrun_replica.inventory.tree import Item, json_item, json_lines
 
-MAX_LINES = 500_000
 _READ = frozenset({"host", "service", "certificate", "web_app"})
 _OF_LINES = frozenset({"progress", "warning", "end"})
 _OTHER_KINDS = "discoveries of other kinds than hosts, services, certificates and sites, left out"
@@ -43,31 +42,13 @@ def _items(raw: bytes, file: str, findings: Findings) -> Iterator[Item]:
         if document is not None:
             yield from (document.member("discoveries") or document).items()
     elif head[:1] == b"{":
-        yield from _lines(raw, file, findings)
+        yield from json_lines(raw, file, findings.faults)
     else:
         yield from _rows(raw, file, findings)
 
 
 def _is_page(head: bytes) -> bool:
     return b'"discoveries"' in head[:200] and b'"end"' not in head.partition(b"\n")[0]
-
-
-def _lines(raw: bytes, file: str, findings: Findings) -> Iterator[Item]:
-    for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        where = f"{file}:{number}"
-        if number > MAX_LINES:
-            findings.faults.add(where, f"is beyond {MAX_LINES:,} lines, the most that is read")
-            return
-        if not line.strip():
-            continue
-        try:
-            yield Item(read_json(line, LINE_BOUNDS), where, findings.faults)
-        except OutOfBoundsError as error:
-            findings.faults.add(where, f"is refused: {error}")
-        except UnicodeDecodeError as error:
-            findings.faults.add(where, f"is not UTF-8 at byte {error.start}")
-        except (ValueError, RecursionError) as error:
-            findings.faults.add(where, f"is not JSON: {error}")
 
 
 def _rows(raw: bytes, file: str, findings: Findings) -> Iterator[Item]:

@@ -13,23 +13,29 @@ from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
 from dryrun_replica.inventory.found_service import SURE, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
-from dryrun_replica.inventory.readers.scanned_port import VERSION_RANGE, ScannedPort, service_of
-from dryrun_replica.inventory.well_known import INSIDE_TLS, protocol_of
+from dryrun_replica.inventory.readers.scanned_port import (
+    ALL_PORTS,
+    ASKS,
+    DOWN,
+    INTERRUPTED,
+    NOT_ASKED,
+    TWICE,
+    VERSION_RANGE,
+    ScannedPort,
+    name_by_number,
+    named_by_server,
+    service_of,
+)
+from dryrun_replica.inventory.well_known import INSIDE_TLS
 
 MAX_DEPTH = 24
 MAX_ELEMENTS = 4_000_000
 MAX_PORTS_OF_A_HOST = 2 * 65536
 _PORT = ["host", "ports", "port"]
 _CHUNK = 1024 * 1024
-_PARTS_OF_ANSWERS = frozenset(
-    {"http.server", "html-full", "X509", "X509CA", "vuln", "heartbleed", "ticketbleed"}
-)
+_PARTS_OF_ANSWERS = frozenset({"html-full", "X509", "X509CA", "vuln", "heartbleed", "ticketbleed"})
 """masscan's names of what it takes out of an answer (`masscan_app_to_string`)."""
-_TWICE = "services that the scan lists twice, merged"
-ALL_PORTS = 65535
-_NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
 _RANGES = "services of which the scan knows only a range of versions: theirs is taken as unknown"
-_ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
 _BY_MASSCAN = b'scanner="masscan"'
 _WHAT_NEXT = {False: "`nmap --resume FILE` ends one", True: "scan again; masscan ends its file when it ends"}
@@ -110,7 +116,7 @@ class _Reader:
                 raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
             args = attributes.get("args", "")[:MAX_TEXT]
             self._by_masscan = attributes.get("scanner") == "masscan"
-            self._asked = _ASKS.search(args) is not None
+            self._asked = ASKS.search(args) is not None
             # Other programs write this format without saying how they asked.
             self._is_silent_on = "--banners" if self._by_masscan else "-sV" if args else ""
         if self._path[1:] == _PORT:
@@ -141,7 +147,7 @@ class _Reader:
         if number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) < ALL_PORTS:
             notes = self._findings.notes
             # Of several scans, the one that leaves the most open.
-            notes[_NOT_ASKED] = max(notes[_NOT_ASKED], ALL_PORTS - int(number))
+            notes[NOT_ASKED] = max(notes[NOT_ASKED], ALL_PORTS - int(number))
 
     def _read_port(self, port: ScannedPort, inside: list[str], name: str, attributes: dict[str, str]) -> None:
         match inside:
@@ -163,6 +169,10 @@ class _Reader:
         """Take what masscan heard: one element for each answer, and for some parts of one."""
         if name == "title":
             port.title = text
+        elif name == "http.server":
+            product, version = named_by_server(text)
+            named = {"product": product, "version": version}
+            port.service = {"name": "http", **{key: value for key, value in named.items() if value}}
         elif name not in _PARTS_OF_ANSWERS:
             port.service, port.banner = {"name": "pop3" if name == "pop" else name}, text
 
@@ -219,11 +229,11 @@ class _Reader:
                 "their products and versions"
             )
         if not self._finished:
-            self._findings.notes["scans that were interrupted, without the hosts that come after"] += 1
+            self._findings.notes[INTERRUPTED] += 1
 
     def _add(self) -> None:
         if not self._up:
-            self._findings.notes["hosts that the scan found down, left out"] += 1
+            self._findings.notes[DOWN] += 1
             return
         addresses = [address for address in map(as_address, self._addresses) if address is not None]
         faulty = len(self._addresses) - len(addresses)
@@ -251,12 +261,13 @@ class _Reader:
         transport: Transport = "tcp" if protocol == "tcp" else "udp"
         service = service_of(port, asked=self._asked)
         self._open += 1
-        self._heard += port.banner is not None or port.service.get("method") == "probed"
+        is_probed = port.service.get("method") == "probed" or (self._by_masscan and bool(port.service))
+        self._heard += port.banner is not None or is_probed
         if self._by_masscan:
             _name_as_masscan(service, number, transport)
         if VERSION_RANGE.search(port.service.get("version") or ""):
             self._findings.notes[_RANGES] += 1
-        self._findings.add_service(host, number, transport, service, again=_TWICE, where=port.where)
+        self._findings.add_service(host, number, transport, service, again=TWICE, where=port.where)
 
 
 def _name_as_masscan(service: FoundService, port: int, transport: Transport) -> None:
@@ -268,5 +279,4 @@ def _name_as_masscan(service: FoundService, port: int, transport: Transport) -> 
     if inside not in {None, "unknown"}:
         service.confidence = SURE
         return
-    known = protocol_of(None, None, port, transport)
-    service.name, service.is_by_number = known.name if known else None, known is not None
+    name_by_number(service, port, transport)

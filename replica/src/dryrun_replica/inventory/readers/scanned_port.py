@@ -1,15 +1,25 @@
-"""What a scan in nmap's XML says of one port, and the service that it describes."""
+"""What a scan says of one port, and the service that it describes."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dryrun_replica.inventory.found_service import GUESSED, FoundService, FoundTls
+from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.well_known import protocol_of
 
+ALL_PORTS = 65535
+ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
+"""Options of nmap's that ask services what they are."""
+DOWN = "hosts that the scan found down, left out"
+INTERRUPTED = "scans that were interrupted, without the hosts that come after"
+NOT_ASKED = "TCP ports of each host that the scan did not try (no -p-), of which nothing is known"
+TWICE = "services that the scan lists twice, merged"
 VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """Of some services nmap knows only from when to when their version is; none of them is the version."""
 _COINCIDENCES = frozenset({"LANDesk remote management"})
 """What nmap calls any answer of 264 bytes, which names nothing."""
+_SERVER = re.compile(r"([A-Za-z][^/(\r\n]{0,59})(?:[/(]v?(\d[^\s()]{0,40}))?")
 _CONFIDENCES = frozenset(map(str, range(11)))
 
 
@@ -51,3 +61,21 @@ def service_of(port: ScannedPort, *, asked: bool) -> FoundService:
         # What it heard and does not know, it writes as a fingerprint. Of some ports it says nothing at all.
         is_mute=known.get("method") == "table" and "servicefp" not in known if asked and known else None,
     )
+
+
+def name_by_number(service: FoundService, port: int, transport: Transport) -> None:
+    """Call a service that nobody names what the number of its port is for."""
+    known = protocol_of(None, None, port, transport)
+    service.name, service.is_by_number = known.name if known else None, known is not None
+
+
+def named_by_server(header: str | None) -> tuple[str | None, str | None]:
+    """Return product and version by what a web server calls itself in the header `Server`.
+
+    >>> named_by_server("nginx/1.26.3"), named_by_server("Apache/2.4.57 (Debian) PHP/8.2")
+    (('nginx', '1.26.3'), ('Apache', '2.4.57'))
+    >>> named_by_server("Oracle HTTP Server"), named_by_server(None), named_by_server("/")
+    (('Oracle HTTP Server', None), (None, None), (None, None))
+    """
+    found = _SERVER.match((header or "").strip())
+    return (found[1].strip(), found[2]) if found is not None else (None, None)
