@@ -28,6 +28,11 @@ from dryrun_replica.inventory.readers.port_cells import MAX_PORTS_OF_A_CELL, NO_
         ("22.0", ["22/tcp ssh"]),
         ("2222/ssh", ["2222/tcp ssh"]),
         ("161/open|filtered/udp, 22", ["22/tcp ssh"]),
+        ("22 none", ["22/tcp ssh"]),
+        ("22, none", ["22/tcp ssh"]),
+        ("22/tcp unknown, 4711 (n/a)", ["22/tcp ssh", "4711/tcp unknown"]),
+        ("22,443", ["22/tcp ssh", "443/tcp http"]),
+        ("80 443", ["80/tcp http", "443/tcp http"]),
     ],
 )
 def test_a_cell_says_ports_with_what_is_spoken_there(cell, services):
@@ -54,6 +59,9 @@ def test_a_cell_that_says_there_is_no_port_is_read_as_empty_and_counted(cell):
         ("65536", "'65536' in the column 'open_ports' is not a port; ports are 1 to 65535"),
         ("8000-8100", "'8000-8100' in the column 'open_ports' is not a port; list ports one by one"),
         ('"8,080"', "'080' in the column 'open_ports' is not a port; write it without zeros before it"),
+        ('"8,443"', "'8,443' in the column 'open_ports' is one port or two; write 8443, or '8;443'"),
+        ("8 443", "'8 443' in the column 'open_ports' is one port or two; write 8443, or '8;443'"),
+        ('"15,672"', "'15,672' in the column 'open_ports' is one port or two; write 15672, or '15;672'"),
         ("22/closed/tpc", "'22/closed/tpc' in the column 'open_ports' is not a port"),
         (":22", "':22' in the column 'open_ports' is not a port"),
     ],
@@ -69,12 +77,6 @@ def test_ports_that_a_cell_or_a_row_calls_closed_are_left_out_and_counted():
     inventory = read("host,port,state\n" + "".join(f"a,{row}\n" for row in rows))
     assert services_of(inventory) == {"database-1": ["22/tcp ssh", "3306/tcp mysql"]}
     assert notes(inventory)[NOT_OPEN] == 4
-
-
-def test_a_state_that_is_none_of_a_port_changes_nothing_and_is_counted():
-    inventory = read("host,port,status\na,22,Active\nb,22,Retired\n")
-    assert [len(host.services) for host in inventory.hosts] == [1, 1]
-    assert notes(inventory)["states in the table that are none of a port, ignored"] == 2
 
 
 def test_ports_of_a_cell_are_counted_after_its_notes_were_read():

@@ -182,7 +182,10 @@ def test_of_many_faults_the_first_are_shown_and_all_are_counted():
     ("text", "fault"),
     [
         ("host,port\na\x00,80\n", "file1: holds the character NUL"),
-        (b"host,port\n\xe4,80\n", "file1: is not UTF-8 at byte 10"),
+        (
+            b"host,port\n\xe4,80\n",
+            "file1: is not UTF-8 at byte 10, in line 2; save it as UTF-8 (a spreadsheet's",
+        ),
         (codecs.BOM_UTF16_LE + b"h", "file1: is not UTF-16 at byte"),
         ("port,product\n80,nginx\n", "file1:1: has no column that names the host"),
         ("host,port,host\na,1,b\n", "file1:1: has the column 'host' twice"),
@@ -253,7 +256,7 @@ def test_what_stands_for_no_name_makes_no_two_hosts_one(name):
     inventory = read(f"host,ip,port\n{name},10.0.0.1,80\n{name},10.0.0.2,80\n")
     assert len(inventory.hosts) == 2
     # An address in a column that means nothing here is none: the fault says where it was looked for.
-    row = f"Host,IP-Adresse,port\n{name},192.0.2.42,80\n"
+    row = f"Host,IP of it,port\n{name},192.0.2.42,80\n"
     assert "file1:2: names no host in 'Host'; write it" in refused(row)
 
 
@@ -284,6 +287,13 @@ def test_an_address_with_zeros_before_its_numbers_is_a_fault_that_writes_it_with
     assert f"file1:2: '010.000.000.001' {said} 10.0.0.1\n" in str(refused.value)
     assert f"file1:3: '10.0.0.01/24' {said} 10.0.0.1/24\n" in str(refused.value)
     assert "file1:4: '10.0.0.0999' is not the address of a host" in str(refused.value)
+
+
+def test_a_row_that_names_a_product_and_no_port_is_counted():
+    inventory = read("host,port,product,service\na,22,,\na,,nginx,\na,,,https\na,,,\n")
+    assert services_of(inventory) == {"remote-1": ["22/tcp ssh"]}
+    said = "rows that name a service or a product and no port, of which only the host is read"
+    assert notes(inventory)[said] == 2
 
 
 def test_a_version_without_a_product_is_noted_and_shown_with_the_service():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from dryrun_replica.inventory.contradictions import named_alike
 from dryrun_replica.inventory.well_known import is_listed, is_protocol, is_software, words_of
@@ -11,6 +12,12 @@ _FIRST_OF_A_VERSION = re.compile(r"v?\d[\w.+~-]{0,40}", re.ASCII)
 """As long as Ubuntu's: `8.0.36-0ubuntu0.22.04.1`."""
 _FOUR_NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 """An address rather than a second version."""
+_FOUR_OR_MORE = re.compile(
+    r"(?<![\d.])(?:\d{1,3}(?:\.\d{1,3}){3,}|\d{1,3}(?:-\d{1,3}){3,}|\d{1,3}(?:_\d{1,3}){3,})(?!\d)"
+)
+"""Of one separator: `2.4.62-1` is a version of Debian's."""
+_HIGHEST_OF_A_VERSION = 25
+"""Higher first numbers of four are those of addresses; lower ones are Oracle's and Microsoft's too."""
 _NUMBER = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,8}){0,2}|[0-9]{1,4}(?:\+deb[0-9]{1,2}u[0-9]{1,3})?")
 """As long as a date, and with fewer parts than an address; the last with Debian's own revision."""
 _LETTERS = re.compile(r"[A-Za-z]{2,}")
@@ -32,21 +39,46 @@ def public_version(text: str) -> str | None:
     ('1.26', '8.0.36-0ubuntu0.1', None)
     >>> public_version("1.26-phl2"), public_version("1.26phl"), public_version("9.6rc1-2+b1")
     ('1.26', '1.26', '9.6rc1-2+b1')
+    >>> public_version("192.168.4.9"), public_version("11.2.0.4"), public_version("10.0.17763.1")
+    (None, '11.2', '10.0.17763.1')
     """
     first, *more = text.split()
     if not _FIRST_OF_A_VERSION.fullmatch(first):
         return None
+    if (shorter := _without_address(first)) != first:
+        first, more = shorter, []
     for run in _LETTERS.finditer(first):
         if run[0].casefold() not in _OF_VERSIONS and not is_listed(run[0].casefold()):
             first = first[: run.start()].rstrip(".+~-_")
             return first or None
-    kept = [first]
+    kept = [first] if first else []
     for word in more:
         is_public = _NUMBER.fullmatch(word) or all(map(is_listed, words_of(word) or [word]))
         if _FOUR_NUMBERS.search(word) or not is_public:
             break
         kept.append(word)
-    return " ".join(kept)
+    return " ".join(kept) or None
+
+
+def _without_address(word: str) -> str:
+    """Return the first word of a version up to what is an address, or could be one.
+
+    >>> _without_address("1.26p172.16.4.9"), _without_address("8.0.36-0ubuntu0.22.04.1")
+    ('1.26p', '8.0.36-0ubuntu0.22.04.1')
+    """
+    for found in _FOUR_OR_MORE.finditer(word):
+        numbers = re.split(r"[._-]", found[0])
+        try:
+            address = IPv4Address(".".join(numbers[:4]))
+        except ValueError:
+            continue
+        first = int(numbers[0])
+        if first and (not address.is_global or first > _HIGHEST_OF_A_VERSION):
+            return word[: found.start()].rstrip("v.+~-_")
+        if found.start() <= 1:
+            # Such a version's first two numbers are nobody's network.
+            return word[: found.start() + len(f"{numbers[0]}.{numbers[1]}")]
+    return word
 
 
 def public_cpe(name: str) -> str:

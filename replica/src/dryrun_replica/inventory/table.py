@@ -4,12 +4,14 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from dryrun_replica.inventory.faults import FaultList, quoted
+from dryrun_replica.inventory.wiki_table import without_drawing
 
 MAX_ROWS = 200_000
 MAX_COLUMNS = 200
@@ -23,7 +25,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_YES = re.compile(r"1|y|yes|true|x|on|enabled|(?:tls|ssl)(?:[ _]?v?\d(?:[._]\d)?)?")
+_OLD_ENCODING = (
+    "save it as UTF-8 (a spreadsheet's `CSV UTF-8`), or convert it: `iconv -f WINDOWS-1252 -t UTF-8 FILE`"
+)
+_YES = re.compile(r"1|y|yes|true|x|on|enabled|over ssl|(?:tls|ssl)(?:[ _]?v?\d(?:[._]\d)?)?")
 _NO = frozenset({"0", "n", "no", "false", "off", "disabled", "none", "plain"})
 _NOBODY_KNOWS = frozenset({"-", "--", "?", "n/a", "na", "null", "unknown"})
 _WORDS = "write yes, true or 1, or no, false or 0, or leave the cell empty"
@@ -102,10 +107,20 @@ class Table:
 def plain(column: str) -> str:
     """Return a column's name as readers know it.
 
-    >>> plain(" IP Address "), plain("Virtual-Machine")
-    ('ip_address', 'virtual_machine')
+    >>> plain(" IP Address "), plain("Virtual-Machine"), plain("Nom d'hôte")
+    ('ip_address', 'virtual_machine', 'nom_d_hote')
     """
-    return re.sub(r"[^a-z0-9]+", "_", column.casefold()[:100]).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", folded(column)).strip("_")
+
+
+def folded(text: str) -> str:
+    """Return the beginning of a text as words are compared: in lower case, without accents.
+
+    >>> folded("Außer Betrieb"), folded("Arrêté")
+    ('ausser betrieb', 'arrete')
+    """
+    apart = unicodedata.normalize("NFKD", text[:100].casefold())
+    return "".join(each for each in apart if not unicodedata.combining(each))[:200]
 
 
 def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
@@ -113,14 +128,14 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
     text = decode(raw, file, faults)
     if text is None:
         return None
-    text, separator = _separator(text)
+    text, separator = _separator(without_drawing(text, file, faults))
     if separator is None:
         faults.add(f"{file}:1", "has one column; expected a heading such as host,port,product,version")
         return None
     # Without strict, a quote that is never closed would swallow the rest of the file silently.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        heading = next(reader, [])
+        heading = next(filter(None, reader), [])
     except csv.Error as error:
         faults.add(f"{file}:1", f"is not CSV: {error}")
         return None
@@ -144,7 +159,9 @@ def decode(raw: bytes, file: str, faults: FaultList) -> str | None:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        faults.add(file, f"is not {encoding.upper()} at byte {error.start}; save it as UTF-8")
+        what_next = _OLD_ENCODING if encoding.startswith("utf-8") else "save it as UTF-8"
+        line = raw.count(b"\n", 0, error.start) + 1
+        faults.add(file, f"is not {encoding.upper()} at byte {error.start}, in line {line:,}; {what_next}")
         return None
     if "\x00" in text:
         faults.add(file, "holds the character NUL; it is not text, or in an encoding that is not known")
@@ -173,6 +190,7 @@ def _separator(text: str) -> tuple[str, str | None]:
     named = re.fullmatch(r"\"?sep=(.)\"?\r?", heading)
     if named is not None:
         return rest, named[1] if named[1] in _SEPARATORS else None
+    heading = heading if heading.strip() else next(filter(str.strip, text.splitlines()), "")
     counts = {separator: heading[:10_000].count(separator) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda separator: counts[separator])
     return text, best if counts[best] else None

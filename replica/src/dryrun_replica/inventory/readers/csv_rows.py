@@ -11,14 +11,13 @@ from dryrun_replica.inventory.readers.csv_columns import (
     PRODUCT,
     PURPOSE,
     SERVICE,
-    STATE,
-    TITLE,
     TLS,
     TRANSPORT,
     VERSION,
     Columns,
 )
-from dryrun_replica.inventory.readers.port_cells import CLOSED, NOT_OPEN, Place, ports_of
+from dryrun_replica.inventory.readers.port_cells import NOT_OPEN, Place, ports_of
+from dryrun_replica.inventory.readers.states import is_open
 from dryrun_replica.inventory.table import Row, table
 from dryrun_replica.inventory.well_known import (
     INSIDE_TLS,
@@ -31,8 +30,8 @@ from dryrun_replica.inventory.well_known import (
 
 _TWICE = "services that the table lists twice, merged"
 _OF_NOTHING = "versions of which the table names no product"
+_WITHOUT_PORT = "rows that name a service or a product and no port, of which only the host is read"
 _WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
-_OTHER_STATES = "states in the table that are none of a port, ignored"
 _NO_NAMES = frozenset(
     {"", "-", "--", "?", "n/a", "n/s", "na", "nan", "nil", "none", "null", "unknown", "localhost"}
 )
@@ -45,8 +44,6 @@ _NEARLY_AN_ADDRESS = re.compile(
 _ZEROS = re.compile(r"(?<![\d:])0+(?=\d)")
 _NUMBER = re.compile(r"[1-9][0-9]{7,9}")
 """An IPv4 address as one number, as Shodan writes it in `ip`."""
-_OPEN = frozenset({"open", "up", "listening", "listen", "synack", "1", "true", "yes"})
-_SHUT = CLOSED | {"0", "false", "no"}
 
 
 def read(raw: bytes, file: str, findings: Findings) -> None:
@@ -134,12 +131,14 @@ def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) 
     speaks_tls = row.yes_or_no(TLS, findings.faults)
     column = next((each for each in columns.ports if each in row.cells), None)
     if column is None:
+        is_open(row, host, 0, findings)
+        findings.notes[_WITHOUT_PORT] += row.first(*SERVICE, *PRODUCT) is not None
         return
     stated = (row.first(*TRANSPORT) or "tcp").lower()
     # Some tables call the protocol what the service speaks, others what carries it.
     name = row.first(*SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
     places = ports_of(row.cells[column], stated, row.where, findings, column)
-    if not _is_open(row, findings):
+    if not is_open(row, host, len(places), findings):
         findings.notes[NOT_OPEN] += len(places)
         return
     banner = row.first(*columns.banners)
@@ -152,27 +151,16 @@ def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) 
         spoken = name or place.name
         # Whoever writes only TLS says nothing of what is inside.
         is_only_tls = spoken is not None and INSIDE_TLS.get(spoken.casefold(), spoken) is None
-        service = _service(row, place, None if is_only_tls else spoken, is_alone=len(places) == 1)
+        service = _service(row, columns, place, None if is_only_tls else spoken, is_alone=len(places) == 1)
         service.banner = banner
         service.tls = FoundTls() if speaks_tls or is_only_tls else None
         service.is_plain = speaks_tls is False
         findings.add_service(host, place.number, place.transport, service, again=_TWICE, where=row.where)
 
 
-def _is_open(row: Row, findings: Findings) -> bool:
-    """Whether a scanner's table calls the row's port open, or says nothing of it."""
-    for column in STATE:
-        state = row.cells.get(column, "").casefold()
-        if state in _SHUT:
-            return False
-        if state and state not in _OPEN:
-            findings.notes[_OTHER_STATES] += 1
-    return True
-
-
-def _service(row: Row, place: Place, name: str | None, *, is_alone: bool) -> FoundService:
+def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_alone: bool) -> FoundService:
     """Return what a row says of one of its ports, besides its banner and TLS."""
-    product, title, cpe = row.first(*PRODUCT), row.first(*TITLE), row.first("cpe")
+    product, title, cpe = row.first(*PRODUCT), row.first(*columns.titles), row.first("cpe")
     by_number = protocol_of(None, None, place.number, place.transport)
     if product and by_number is not None and not is_alone and _is_of_another(by_number, product):
         # A row for a host names what the host is for; SSH beside it is no database.

@@ -9,6 +9,7 @@ from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.well_known import is_protocol, protocol_of
 
 MAX_PORTS_OF_A_CELL = 200
+MAX_PORT = 65535
 NO_PORT = "cells of ports that name none (0, none, - or n/a), read as empty"
 NOT_OPEN = "ports that the table does not call open, left out"
 OTHER_TRANSPORTS = "ports of other protocols than TCP and UDP, left out"
@@ -17,6 +18,8 @@ NO_PORTS = frozenset(
 )
 """What people and programs write where there is no port: Nessus 0, OpenVAS `general`,
 Angry IP Scanner `[n/s]`."""
+_NO_NAME = NO_PORTS - {"0"}
+"""Beside a port, they say that nobody knows what is spoken there: nmap writes `22/tcp unknown`."""
 CLOSED = frozenset(
     {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "rst", "unreachable"}
 )
@@ -27,6 +30,8 @@ _WORD_BESIDE = re.compile(r"(?<=\d)[ \t]{1,3}(?=[A-Za-z][\w.-]{0,40}(?:[\s,;|]|$
 """What stands between a port and the word after it, as in `443 https`; `T:22 U:53` has none such."""
 _LIST = re.compile(r"[\s,;{}\[\]]+")
 _STATE = re.compile(r"(?:open|closed)\|filtered")
+_ONE_OR_TWO = re.compile(r"([1-9][0-9]?)[,\s]([0-9]{3})")
+"""A cell that is one number with a separator of thousands, or two ports: `8,443`."""
 _WHOLE = re.compile(r"\.0$")
 """How spreadsheets end whole numbers: `443.0`."""
 _EXPECTED = "expected 443, 443/tcp or 443/https"
@@ -45,9 +50,12 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings, column: str
 
     Where it says nothing of the transport, `stated` counts. Faults name `where` and `column`.
     """
+    if (either := _either(cell.strip())) is not None:
+        findings.faults.add(where, f"{quoted(cell.strip())} in the column {quoted(column)} {either}")
+        return []
     # The bar stands between ports, and within the states of scanners.
     marked = _STATE.sub(lambda state: state[0].replace("|", "\x00"), cell).replace("|", " , ")
-    joined = _WORD_BESIDE.sub("/", _NOTE.sub(r"/\1", marked))
+    joined = _WORD_BESIDE.sub("/", _NOTE.sub(_beside, marked))
     parts = [part.replace("\x00", "|") for part in _LIST.split(joined) if part]
     if len(parts) > MAX_PORTS_OF_A_CELL:
         findings.faults.add(where, f"lists {len(parts)} ports; at most {MAX_PORTS_OF_A_CELL} are allowed")
@@ -61,6 +69,28 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings, column: str
         if place is not None:
             found.append(place)
     return found
+
+
+def _beside(note: re.Match[str]) -> str:
+    return "" if note[1].strip().casefold() in _NO_NAME else f"/{note[1]}"
+
+
+def _either(cell: str) -> str | None:
+    """Return what to write for a cell that could be one port or two; None for one that is clear.
+
+    A list begins with a port that is in use: `22,443` is one, and 80,443 could be no single port.
+
+    >>> _either("8,443")
+    "is one port or two; write 8443, or '8;443'"
+    >>> _either("22,443"), _either("80,443"), _either("8,080"), _either("8,443,9")
+    (None, None, None, None)
+    """
+    parts = _ONE_OR_TWO.fullmatch(cell)
+    if parts is None or parts[2].startswith("0") or int(parts[1] + parts[2]) > MAX_PORT:
+        return None
+    if protocol_of(None, None, int(parts[1]), "tcp") is not None:
+        return None
+    return f"is one port or two; write {parts[1]}{parts[2]}, or '{parts[1]};{parts[2]}'"
 
 
 def _place(part: str, stated: str, where: str, findings: Findings, column: str) -> Place | None:
@@ -95,6 +125,8 @@ def _said_of(words: list[str]) -> tuple[str | None, str | None, bool] | None:
 
     >>> _said_of(["open", "tcp", "", "ssh"]), _said_of(["tpc"]), _said_of(["tcp", "udp"])
     (('tcp', 'ssh', True), None, None)
+    >>> _said_of(["tcp", "unknown"]), _said_of(["none"])
+    (('tcp', None, True), (None, None, True))
     """
     transport: str | None = None
     name: str | None = None
@@ -105,7 +137,7 @@ def _said_of(words: list[str]) -> tuple[str | None, str | None, bool] | None:
             transport = _TRANSPORTS[text]
         elif text in CLOSED:
             is_open = False
-        elif text and text != "open":
+        elif text and text != "open" and text not in _NO_NAME:
             if name is not None or not (is_protocol(text) or protocol_of(text, None, 0, "tcp")):
                 return None
             name = text
