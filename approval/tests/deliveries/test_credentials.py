@@ -11,7 +11,7 @@ from made_deliveries import (
 )
 from receiver import answer, receiving
 
-from approval_api.deliveries.sending.answers import without
+from approval_api.deliveries.sending.answers import shown
 
 HOST = ("host", "192.0.2.1", "{}")
 
@@ -42,8 +42,8 @@ async def answer_shown(engine, delivering, receiver, path):
 
 async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, delivering):
     async with receiving(lambda seen: answer(404, f"{seen.target} is unknown: /".encode())) as receiver:
-        shown = await answer_shown(engine, delivering, receiver, "/services/s3cr3t?key=s3cr3t")
-    assert shown == "HTTP 404: …?… is unknown: /"
+        seen = await answer_shown(engine, delivering, receiver, "/services/s3cr3t?key=s3cr3t")
+    assert seen == "HTTP 404: it repeats what was sent, and is not shown"
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,15 @@ async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, d
     ],
 )
 def test_what_is_hidden_is_hidden_in_any_spelling(spelled: str):
-    left = without(spelled, ["whsec_", "/services/s3cr3t", "key=1&sig=a%2Fb="])
-    assert left.count("…") == 2
-    assert not any(part in left.lower() for part in ("services", "s3cr3t", "sig", "key"))
+    for hidden in ("/services/s3cr3t", "key=1&sig=a%2Fb="):
+        assert shown(spelled, ["whsec_", hidden]) == "it repeats what was sent, and is not shown"
 
 
 @pytest.mark.parametrize("before", [b"", b"HTTP/1.1 400 No\r\n> "])
 async def test_who_answers_with_the_request_instead_of_http_shows_nothing_of_it(engine, delivering, before):
     async with receiving(lambda seen: before + f"POST {seen.target} HTTP/1.1\r\n\r\n".encode()) as receiver:
-        shown = await answer_shown(engine, delivering, receiver, "/services/s3cr3t")
-    assert shown == f"the connection broke: illegal {'header' if before else 'status'} line"
+        seen = await answer_shown(engine, delivering, receiver, "/services/s3cr3t")
+    assert seen == f"the connection broke: illegal {'header' if before else 'status'} line"
 
 
 @pytest.mark.parametrize(("kind", "credential"), [("netbox", "hook"), ("webhook", "token")])
@@ -94,5 +93,5 @@ async def test_an_answer_that_repeats_the_credential_shows_nothing(engine, deliv
         delivery = (await preview(engine, netbox)).id
         await delivering(receiver, netbox="0123456789abcdef-the-token-of-netbox").work()
     (item,) = await items_of(engine, delivery)
-    assert "HTTP 400" in item.answer
+    assert item.answer == "HTTP 400: it repeats what was sent, and is not shown"
     assert "0123" not in item.answer

@@ -1,12 +1,11 @@
 """Decides which answers to a request allow its repetition."""
 
-import html
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from approval_api.deliveries.sending.repeated import repeats
 from approval_api.deliveries.sending.sender import BusyError, RefusedError
 from approval_api.egress.client import Answer
 from dryrun_contract.text import printable
@@ -14,20 +13,19 @@ from dryrun_contract.text import printable
 _MAY_HEAL = frozenset({408, 409, 423, 425, 429})
 _LONGEST_WAIT = 3600.0
 _SAID = 200
-_MOST_BACKSLASHES = 8
-"""In what is hidden. Each may stand for itself or begin a spelling: the search takes up to twice as long for
-each, so that nothing is shown of an answer where there are more."""
+_EXAMINED = 1_000
+"""Characters of an answer that are compared with what was sent; a letter that is spelled has up to eight."""
 
 
-def require_success(answer: Answer, *hidden: str) -> None:
+def require_success(answer: Answer, *sent: str) -> None:
     """Raise BusyError for an answer that may be another one later, RefusedError for one that will not.
 
-    A redirect is refused: whoever moved has to be entered anew. What was said is shown to everybody, so
-    each of `hidden`, which was sent along, is taken out of it.
+    A redirect is refused: whoever moved has to be entered anew. What was said is shown to everybody, unless
+    it repeats one of `sent`.
     """
     if 200 <= answer.status < 300:
         return
-    said = f"HTTP {answer.status}{_excerpt(answer.body, hidden)}"
+    said = f"HTTP {answer.status}{_excerpt(answer.body, sent)}"
     if answer.status in _MAY_HEAL or answer.status >= 500:
         raise BusyError(said, wait_asked_for(answer))
     if 300 <= answer.status < 400:
@@ -45,49 +43,18 @@ def paths_of(url: str) -> list[str]:
     return [part for part in (parts.path.rstrip("/"), parts.query) if part]
 
 
-def without(text: str, hidden: Iterable[str]) -> str:
-    """Return the beginning of a text without each of `hidden`, however a page, JSON or a form spells it.
+def shown(text: str, sent: Iterable[str]) -> str:
+    """Return what everybody may see of a text from outside: its beginning, printable.
 
-    It is as long as what is shown of an answer; more of the text, which may be long, is not searched.
+    Nothing of it where it repeats one of `sent`.
 
-    >>> without("<i>/a%2fb?k=1&amp;t=2</i>", ["/a/b", "k=1&t=2"])
-    '<i>…?…</i>'
+    >>> shown("name: this field is required", ["/a/hook"]), shown("no /a%2fhook here", ["/a/hook"])
+    ('name: this field is required', 'it repeats what was sent, and is not shown')
     """
-    words = {spelled for each in hidden for spelled in (each, unquote(each)) if spelled}
-    if any(word.count("\\") > _MOST_BACKSLASHES for word in words):
-        return "…"
-    longest_first = sorted(words, key=len, reverse=True)
-    pattern = re.compile("|".join("".join(map(_spellings, word)) for word in longest_first), re.IGNORECASE)
-    shown: list[str] = []
-    place = 0
-    while place < len(text) and len(shown) <= _SAID:
-        found = pattern.match(text, place) if words else None
-        shown.append(text[place] if found is None else "…")
-        place = place + 1 if found is None else found.end()
-    return "".join(shown)
-
-
-def _spellings(character: str) -> str:
-    """Return an expression for a character as itself, or as URLs, HTML, JavaScript or JSON write it.
-
-    But for a backslash, no text fits two of its forms: of a row of such, every choice would be tried.
-    """
-    if character.isascii() and character.isalnum():
-        return character
-    code = ord(character)
-    literal = [
-        character,
-        f"\\{character}",
-        f"\\u{code:04x}",
-        f"\\x{code:02x}",
-        quote(character, safe=""),
-    ]
-    if character != "'":  # HTML writes this one by its number
-        literal.append(html.escape(character))
-    if character == " ":
-        literal.append("+")
-    forms = [*map(re.escape, dict.fromkeys(literal)), f"&#0*{code};", f"&#x0*{code:x};"]
-    return f"(?:{'|'.join(forms)})"
+    # Beyond what is shown, too: of what is cut there, a part must not stay.
+    if repeats(text[:_EXAMINED], sent):
+        return "it repeats what was sent, and is not shown"
+    return printable(text, limit=_SAID).strip()
 
 
 def wait_asked_for(answer: Answer) -> float | None:
@@ -107,7 +74,6 @@ def wait_asked_for(answer: Answer) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _excerpt(body: bytes, hidden: Iterable[str]) -> str:
-    # Before it is cut: a part of what is hidden must not stay.
-    text = printable(without(body.decode("utf-8", "replace"), hidden), limit=_SAID).strip()
+def _excerpt(body: bytes, sent: Iterable[str]) -> str:
+    text = shown(body[: 4 * _EXAMINED].decode("utf-8", "replace"), sent)
     return f": {text}" if text else ""

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import grpc
 import grpc.aio
 
-from approval_api.deliveries.sending.answers import paths_of, require_success, without
+from approval_api.deliveries.sending.answers import paths_of, require_success, shown
 from approval_api.deliveries.sending.diode_messages import Entity, IngestRequest, IngestResponse, IPAddress
 from approval_api.deliveries.sending.sender import BusyError, Item, RefusedError, Result
 from approval_api.egress.client import Egress, NotAnsweredError
@@ -37,9 +37,10 @@ _MAY_HEAL = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-_SAID = 200
 _MOST_TOKENS = 3
 """Tried for one item."""
+_MOST_ERRORS = 10
+"""Shown of one answer, which has one for each entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class DiodeSender:
                     raise self._translated(error, token) from None
             else:
                 if answer.errors:
-                    raise RefusedError(self._inert("; ".join(answer.errors), token))
+                    said = "; ".join(self._shown(each, token) for each in answer.errors[:_MOST_ERRORS])
+                    raise RefusedError(printable(said))
                 return
             # It expired, unless another item has a new one already.
             if self._token == token:
@@ -174,16 +176,15 @@ class DiodeSender:
         return token
 
     def _translated(self, error: grpc.aio.AioRpcError, token: str) -> Exception:
-        said = self._inert(f"{error.code().name}: {error.details() or ''}", token)
+        said = f"{error.code().name}: {self._shown(error.details() or '', token)}"
         if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
             return BusyError(said)
         if error.code() in _MAY_HEAL:
             return NotAnsweredError(said)
         return RefusedError(said)
 
-    def _inert(self, said: str, token: str) -> str:
-        # Before it is cut: a part of a secret must not stay.
-        return printable(without(said, (token, self._token, *self._hidden)), limit=_SAID)
+    def _shown(self, said: str, token: str) -> str:
+        return shown(said, (token, self._token, *self._hidden))
 
 
 def _entity(item: Item) -> Any:
