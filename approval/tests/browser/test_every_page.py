@@ -97,7 +97,7 @@ async def broken_words(page):
 async def cut_off(page):
     """Return the cells beyond the edge of a table that is a list of blocks on a phone."""
     return await page.evaluate(
-        """() => [...document.querySelectorAll("table:is(.discoveries, .stacked, .folded, .dr-list > *) :is(td, th)")]
+        """() => [...document.querySelectorAll(":is(.discoveries, .stacked, .folded, .dr-list) :is(td, th)")]
             .filter(cell => cell.getBoundingClientRect().right > window.innerWidth)
             .map(cell => cell.textContent)"""
     )
