@@ -9,16 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from guard_stage import Guard, Words, in_seconds
+from guard_stage import Guard, Words, in_seconds, on_behalf_of
 
 from docker_guard import engine_work
-from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.engine_work import EngineWork
 from docker_guard.leaving import Leaving
-from docker_guard.peers import Share, _Ceiling
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
-from docker_guard.turns import Turns
 
 _AT_ONCE = 3
 
@@ -28,16 +25,10 @@ def policy() -> Policy:
     return Policy(calls_at_once=_AT_ONCE, engine_seconds=2)
 
 
-def _by(client: str, left: Leaving | None = None) -> None:
-    """Have what this task does count as a client's."""
-    ceiling = _Ceiling(10, "")
-    ON_BEHALF_OF.set(Share(client, ceiling, ceiling, Turns(), left or Leaving()))
-
-
 async def _call(
     work: EngineWork, client: str, seconds: float, log: list[str], left: Leaving | None = None
 ) -> None:
-    _by(client, left)
+    on_behalf_of(client, left)
     async with work.place():
         log.append(client)
         await asyncio.sleep(seconds)
@@ -117,7 +108,7 @@ async def test_calls_on_overlays_that_hang_keep_none_of_their_client_from_the_en
     work = EngineWork(Policy(calls_at_once=2, engine_seconds=60), 0.02)
 
     async def on_overlay() -> None:
-        _by("a")
+        on_behalf_of("a")
         async with work.place(on_overlay=True):
             log.append("hangs")
             await asyncio.sleep(60)

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from guard_stage import SCAN, WEB, Guard, Words, in_seconds
 
-from docker_guard import labels
+from docker_guard import front_door, labels
+from docker_guard.peers import Peer
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError
 
@@ -59,6 +60,35 @@ async def test_requests_that_wait_together_are_counted_with_one_listing(guard: G
     await asyncio.gather(*(guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made))
     assert guard.engine.times_asked("/containers/json") <= 3
     assert guard.engine.times_asked("/networks") <= 2
+
+
+@pytest.mark.parametrize("call", ["network", "container", "start", "unknown"])
+async def test_crowd_of_one_client_keeps_no_other_waiting_for_its_place(guard: Guard, monkeypatch, call):
+    """What needs a look at the engine first has it one at a time, and clients take turns for that."""
+    crowd, other = (Words(), Words()), Words()
+    for words in (*crowd, other):
+        await guard.make_session(words)
+    ids = [await guard.make_container(words.container()) for words in (*crowd, other)]
+    bodies = {
+        "network": [words.network() for words in (*crowd, other)],
+        "container": [words.container() for words in (*crowd, other)],
+        "start": [None] * 3,
+        "unknown": [Words().container() for _ in range(3)],
+    }[call]
+    path = {"network": "/networks/create", "start": "/containers/{}/start"}.get(call, "/containers/create")
+    requests = [
+        ("POST", f"/v1.45{path.format(identity)}", body) for identity, body in zip(ids, bodies, strict=True)
+    ]
+    who = "crowd"
+    monkeypatch.setattr(front_door, "peer_of", lambda *_: Peer(who, who))
+    guard.engine.list_seconds = 0.05
+    # Two sessions in turn, so that no answer serves the next.
+    many = [asyncio.create_task(guard.ask(*requests[number % 2])) for number in range(30)]
+    await asyncio.sleep(0.2)
+    who = "other"
+    await guard.ask(*requests[2])
+    assert sum(each.done() for each in many) < 20
+    await asyncio.gather(*many)
 
 
 async def test_parallel_starts_stay_within_a_sessions_ceiling(guard: Guard):

@@ -1,11 +1,9 @@
 """Asks for what many requests want at the same moment once, for all of them."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
-from docker_guard.refusal import Refusal
+from docker_guard.fair_lock import FairLock
 
 
 class AskedOnce[K, T]:
@@ -20,31 +18,16 @@ class AskedOnce[K, T]:
     ) -> None:
         """Take the longest wait, and for how long an answer serves later requests too."""
         self._ask = ask
-        self._seconds = seconds
+        self._turn = FairLock(seconds)
         self._keeps_seconds = keeps_seconds
-        self._turn = asyncio.Lock()
         self._last: tuple[float, K, T] | None = None
 
     async def of(self, key: K) -> T:
         """Return the answer for a key. Raises Refusal after too long a wait, and what the question raises."""
         arrived = time.monotonic()
-        async with in_turn(self._turn, self._seconds):
+        async with self._turn.held():
             last = self._last
             if last is None or last[1] != key or last[0] <= arrived - self._keeps_seconds:
                 began = time.monotonic()
                 last = self._last = began, key, await self._ask(key)
             return last[2]
-
-
-@asynccontextmanager
-async def in_turn(lock: asyncio.Lock, seconds: float) -> AsyncGenerator[None]:
-    """Hold a lock. Raises Refusal when the wait for it takes longer than `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await lock.acquire()
-    except TimeoutError:
-        raise Refusal("crowd", "too many requests wait for a place; try again", 503) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import labels
-from docker_guard.asked_once import in_turn
 from docker_guard.container_rules import ContainerDraft
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
+from docker_guard.fair_lock import FairLock
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
@@ -104,8 +104,8 @@ class Places:
         self._engine = engine
         self._policy = policy
         self._deadlines = deadlines
-        self._creating = asyncio.Lock()
-        self._starting = asyncio.Lock()
+        self._creating = FairLock(policy.engine_seconds)
+        self._starting = FairLock(policy.engine_seconds)
         self._networks: _Taken[str] = _Taken()
         self._containers: _Taken[_Place] = _Taken()
         self._starts: _Taken[_Place] = _Taken()
@@ -116,7 +116,7 @@ class Places:
     async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
         """Hold the place of a session's one network. Raises Refusal, also for unenforced limits."""
         name = labels.network_name(session_id)
-        async with in_turn(self._creating, self._policy.engine_seconds):
+        async with self._creating.held():
             self._deadlines.check_unmoved(session_id, expires_at)
             names = self._networks.now()
             _, listed = await asyncio.gather(
@@ -150,7 +150,7 @@ class Places:
         wanted: _Place = (name, draft.session_id, draft.image.role)
         arrived = time.monotonic()
         network = await self._session_networks.of(draft.session_id)
-        async with in_turn(self._creating, self._policy.engine_seconds):
+        async with self._creating.held():
             count = self._created
             if count is None or not count.serves(draft.session_id, arrived):
                 count = self._created = await self._count_created(draft.session_id)
@@ -178,7 +178,7 @@ class Places:
         """
         wanted: _Place = (container_id, session_id, role)
         arrived = time.monotonic()
-        async with in_turn(self._starting, self._policy.engine_seconds):
+        async with self._starting.held():
             count = self._running
             if count is None or not count.serves(session_id, arrived):
                 count = self._running = await self._count_running(session_id)

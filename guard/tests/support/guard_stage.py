@@ -15,8 +15,12 @@ from uuid import uuid4
 from fake_engine import FakeEngine
 
 from docker_guard import labels
+from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.front_door import FrontDoor
+from docker_guard.leaving import Leaving
+from docker_guard.peers import Share, _Ceiling
 from docker_guard.refusal import Refusal
+from docker_guard.turns import Turns
 
 WEB, SCAN = "discovery/test-web:1", "discovery/test-collector-scan:1"
 WEB_ID, SCAN_ID = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -46,6 +50,12 @@ def judged[T](judge: Callable[[], T]) -> T | Refusal:
 
 def in_seconds(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def on_behalf_of(client: str, left: Leaving | None = None) -> None:
+    """Have what this task does count as a client's."""
+    ceiling = _Ceiling(10, "")
+    ON_BEHALF_OF.set(Share(client, ceiling, ceiling, Turns(), left or Leaving()))
 
 
 class Words:
