@@ -164,15 +164,10 @@ def _not_looked_for(report: Report) -> str:
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     scores = report.scores
-    if criteria.false_positives_max is not None:
-        measured = None if scores is None else len(scores.false_positives)
-        yield at_most("false_positives_max", criteria.false_positives_max, measured)
-    if criteria.wrong_values_max is not None:
-        measured = None if scores is None else len(scores.wrong_values)
-        yield at_most("wrong_values_max", criteria.wrong_values_max, measured)
-    if criteria.not_evaluable_max is not None:
-        measured = None if scores is None else len(scores.not_evaluable)
-        yield at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
+    for what in ("false_positives", "wrong_values", "not_evaluable"):
+        limit = getattr(criteria, f"{what}_max")
+        if limit is not None:
+            yield at_most(f"{what}_max", limit, None if scores is None else len(getattr(scores, what)))
     if criteria.targets_harmed_max is not None:
         # Harm is recorded while collectors run: without a scan nothing could have caused any.
         harmed = len(report.harmed_targets()) if report.collectors else None

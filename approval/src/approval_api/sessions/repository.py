@@ -105,7 +105,7 @@ async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
 
 
 def _view(row: RowMapping, held: Sequence[HeldPlace] = (), stuck: str | None = None) -> SessionView:
-    position = row.get("queue_position")
+    position = row["queue_position"]
     return SessionView(
         id=row["id"],
         template=row["template"],
@@ -134,11 +134,10 @@ async def insert_requested(
     template: Template,
     actor: str,
     judged_by: JudgedBy | None = None,
-) -> SessionView:
+) -> None:
     """Store a new session with template and criteria as they are now; later changes do not affect it."""
-    result = await connection.execute(
-        insert(table)
-        .values(
+    await connection.execute(
+        insert(table).values(
             id=session_id,
             template=request.template,
             digest=template.digest,
@@ -154,9 +153,7 @@ async def insert_requested(
             criteria_name=judged_by.name if judged_by else None,
             criteria=dict(judged_by.criteria) if judged_by else None,
         )
-        .returning(table)
     )
-    return _view(result.mappings().one())
 
 
 async def take_prepared(connection: AsyncConnection, session_id: UUID, prepared: Collection[UUID]) -> UUID:
@@ -247,14 +244,13 @@ async def stopped_before_they_began(connection: AsyncConnection) -> list[UUID]:
     return list(result.scalars())
 
 
-async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> bool:
-    """Stop a session that waits for a place; False when it does not wait."""
-    result = await connection.execute(
+async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
+    """Stop a session if it waits for a place."""
+    await connection.execute(
         update(table)
         .where(table.c.id == session_id, waiting)
         .values(phase="ended", outcome="stopped", reason=reason, ended_at=func.now())
     )
-    return result.rowcount == 1
 
 
 async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:

@@ -70,7 +70,7 @@ class FleetEngine:
         """
         said = await self._of_all(lambda engine: engine.ping())
         if self._is_spread:
-            await self._by_a_manager(lambda engine: engine.ping())
+            await self._ping_a_manager()
         return min((available for available in said.values() if available is not None), default=None)
 
     async def version(self) -> str:
@@ -268,14 +268,16 @@ class FleetEngine:
         host, engine, own = self._found(identity)
         return await _named(host, partial(call, engine, own))
 
-    async def _by_a_manager[T](self, call: Callable[[Engine], Awaitable[T]]) -> tuple[str, T]:
-        """Return the first manager that answers, and its answer. Raises the last one's EngineError."""
+    async def _ping_a_manager(self) -> None:
+        """Return when a manager answers. Raises the last one's EngineError when none does."""
         failure: EngineError = EngineUnreachableError("the fleet has no manager")
         for host, engine in self._in_turn().items():
             try:
-                return host, await _named(host, partial(call, engine))
+                await _named(host, engine.ping)
             except TransientEngineError as error:
                 failure = error
+            else:
+                return
         raise failure
 
     async def _of_all[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T]:

@@ -81,17 +81,17 @@ class LiveSession:
                 return
             await asyncio.sleep(max(0.0, self._read_at + QUIET_SECONDS - asked))
             began = time.monotonic()
-            if await self._read(engine, session_id):
-                self._read_at = began
+            await self._read(engine, session_id)
+            self._read_at = began
 
-    async def _read(self, engine: AsyncEngine, session_id: UUID) -> bool:
+    async def _read(self, engine: AsyncEngine, session_id: UUID) -> None:
         async with engine.connect() as connection:
             # The row first: if it says ended, every event of the session is already stored.
             stored = await sessions.find_stored(connection, session_id)
         self.stored = stored
         if stored is None:
             self.ended = True
-            return True
+            return
         if self.state is None:
             self.state = ShownSession.of(stored.template)
         state = self.state
@@ -106,7 +106,6 @@ class LiveSession:
             await asyncio.sleep(0)
         self._render(stored, state)
         self.ended = stored.view.phase == "ended"
-        return True
 
     def _render(self, stored: StoredSession, state: ShownSession) -> None:
         self.revision += 1
