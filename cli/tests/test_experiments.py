@@ -158,9 +158,9 @@ def test_a_file_that_is_no_experiment_says_why(run, api, file, text, words):
     assert words in err
 
 
-def test_an_id_that_nothing_has_is_a_wrong_use(run, api):
+def test_an_id_that_nothing_has_is_refused(run, api):
     code, _, err = run("experiment", "show", "abc")
-    assert code == 2
+    assert code == 4
     assert "no experiment has an id that begins with 'abc'" in err
 
 

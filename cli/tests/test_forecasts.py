@@ -218,10 +218,11 @@ def test_a_check_with_an_incomplete_run_is_marked_in_the_list(run, api, file):
 def test_a_check_is_removed_by_the_beginning_of_its_id(run, api, file):
     api.add_session()
     run("report", "last", "--check-against", file)
-    why = "is not the id of a check"
-    for wrong in ("ffff", "6", ""):
+    for wrong in ("6", "", "xyzw"):
         code, _, err = run("checks", "--remove", wrong)
-        assert (code, why in err) == (2, True)
+        assert (code, "is not the id of a check; give an id, or its beginning of 4" in err) == (2, True)
+    code, _, err = run("checks", "--remove", "ffff")
+    assert (code, "no check has an id that begins with 'ffff'; see: dryrun checks" in err) == (4, True)
     code, out, _ = run("checks", "--remove", "6E0E7d")
     assert (code, out) == (0, "Removed the check 6e0e7d1c.\n")
     assert "\x1b" not in out

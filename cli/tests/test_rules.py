@@ -57,4 +57,4 @@ def test_faults_of_the_file_are_named_before_anything_is_sent(run, api, file):
 
 def test_an_unknown_rule_says_where_rules_are(run, api):
     code, _, err = run("rule", "off", "abc")
-    assert (code, "see: dryrun rule list" in err) == (2, True)
+    assert (code, "see: dryrun rule list" in err) == (4, True)

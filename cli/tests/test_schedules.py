@@ -86,4 +86,4 @@ def test_programs_get_json(run, api, file):
 
 def test_an_unknown_id_says_where_ids_are(run, api):
     code, _, err = run("schedule", "show", "abc")
-    assert (code, "see: dryrun schedule list" in err) == (2, True)
+    assert (code, "see: dryrun schedule list" in err) == (4, True)

@@ -10,8 +10,10 @@ CliError
 import re
 from typing import Final
 
+from pydantic import JsonValue
+
 from dryrun_cli.exit_codes import ExitCode
-from dryrun_contract.problem import Problem
+from dryrun_contract.problem import Problem, problem_type
 
 _ROUTE: Final = re.compile(r"GET /api/v1/(?:dryrun|production)/(\w+) lists [^;]*")
 """What the API advises to a program."""
@@ -66,6 +68,34 @@ class ApiRefusedError(CliError):
     def faults(self) -> list[str]:
         """What is wrong with the request, a line each, without the part of it that the API read."""
         return [f"{_PART.sub('', fault.where)}: {fault.what}" for fault in self.problem.faults]
+
+
+def problem_of(error: CliError) -> dict[str, JsonValue]:
+    """Return an error as `--json` writes it: a problem (RFC 9457) with the exit code.
+
+    It has a status if it is the API's, or one that the API would have given.
+    """
+    refused = error.problem if isinstance(error, ApiRefusedError) else None
+    shown = refused or Problem(title=error.code.name.lower(), status=599, detail=str(error))
+    body: dict[str, JsonValue] = shown.model_dump(mode="json", exclude_none=True)
+    if refused is None:
+        del body["status"]
+    return {"exit_code": int(error.code), **body}
+
+
+def nothing_named(kind: str, detail: str, see: str) -> ApiRefusedError:
+    """Return the refusal of an id or a name that is well-formed and that no `kind` has, as the API words it.
+
+    Commands that look names up in lists thus end as those that ask the API; `see` is the command that lists.
+    """
+    return ApiRefusedError(
+        Problem(
+            type=problem_type(f"unknown-{kind}"),
+            title=f"No such {kind}",
+            status=404,
+            detail=f"{detail}; see: dryrun {see}",
+        )
+    )
 
 
 def _command(route: re.Match[str]) -> str:

@@ -15,11 +15,14 @@ class ExitCode(IntEnum):
     incomplete, or a destination did not pass its check.
     """
     USAGE = 2
-    """The command line, a setting or a criteria file is wrong."""
+    """The command line, a setting or a criteria file is wrong.
+
+    So is what can be no id or name, and the beginning of several ids.
+    """
     UNREACHABLE = 3
     """The API is unreachable, did not answer in time, or fails (5xx)."""
     REFUSED = 4
-    """The API refused (4xx): unknown session, invalid token, a limit.
+    """The API refused (4xx): invalid token, a limit; or nothing has the id or the name that was given.
 
     Or it left out some of the discoveries to decide on: changed since the named revision, or unknown.
     """

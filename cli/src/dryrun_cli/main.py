@@ -31,11 +31,11 @@ from dryrun_cli.schedule_group import schedule_app
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, one of an experiment "
     "could not be measured, a reported scan of production is incomplete, or a destination did not pass its "
-    "check, 2 usage error, 3 the API is unreachable or failing, 4 the API refused, or a discovery to decide "
-    "on has changed or is unknown, 5 criteria not met, 6 a signed report is not genuine, 7 production lies "
-    "outside its forecast, did not finish, or nothing could be judged (--require-within), 70 a defect of "
-    "dryrun, 130 Ctrl-C, 141 the reader of the output closed it, 143 SIGTERM. "
-    "A session id may be shortened to its beginning; 'last' is the newest session."
+    "check, 2 usage error, 3 the API is unreachable or failing, 4 the API refused, nothing has that id or "
+    "name, or a discovery to decide on has changed or is unknown, 5 criteria not met, 6 a signed report is "
+    "not genuine, 7 production lies outside its forecast, did not finish, or nothing could be judged "
+    "(--require-within), 70 a defect of dryrun, 130 Ctrl-C, 141 the reader of the output closed it, "
+    "143 SIGTERM. A session id may be shortened to its beginning; 'last' is the newest session."
 )
 
 app = CommandGroup(

@@ -3,7 +3,7 @@
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import typer
@@ -46,7 +46,10 @@ class WholeHelpGroup(TyperGroup):
             code = super().main(*arguments, **{**named, "standalone_mode": False})
         except TyperException as error:
             shown: Any = _in_own_words(error)
-            shown.show(_Wrapped() if sys.stderr.isatty() else sys.stderr)
+            if _is_json_wanted(named.get("args", arguments[0] if arguments else None)):
+                _write_problem(shown.format_message())
+            else:
+                shown.show(_Wrapped() if sys.stderr.isatty() else sys.stderr)
             code = error.exit_code
         sys.exit(code)
 
@@ -122,6 +125,24 @@ def _in_own_words(error: TyperException) -> TyperException:
         )
         error.message = in_words(fault) + given
     return error
+
+
+def _is_json_wanted(words: Sequence[str] | None) -> bool:
+    """Whether a command line that was not understood asks for JSON.
+
+    >>> _is_json_wanted(["--json", "show"]), _is_json_wanted(["show", "--", "--json"])
+    (True, False)
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    return "--json" in (given[: given.index("--")] if "--" in given else given)
+
+
+def _write_problem(what: str) -> None:
+    # Only an error needs them.
+    from dryrun_cli.drawing.safe_text import ascii_json
+    from dryrun_cli.errors import WrongUseError, problem_of
+
+    sys.stderr.write(ascii_json(problem_of(WrongUseError(what))) + "\n")
 
 
 class _Wrapped(io.StringIO):

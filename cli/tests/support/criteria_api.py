@@ -9,6 +9,10 @@ async def criteria(api, request, path):
     match request.method, path:
         case "GET", ["sets"]:
             await request.json({"sets": list(api.criteria.values())})
+        case "DELETE", ["sets", name] if name not in api.criteria:
+            await request.problem(404, "no criteria are stored by that name")
+        case "PUT", ["default"] if json.loads(request.body)["name"] not in api.criteria:
+            await request.problem(404, "no criteria are stored by that name")
         case "PUT", ["default"]:
             name = json.loads(request.body)["name"]
             for each in api.criteria.values():

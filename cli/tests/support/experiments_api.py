@@ -53,7 +53,8 @@ async def experiments(api, request, path):
             await request.json(recorded_experiment.results({"collectors": arms}))
         case "GET", ["facts"]:
             api.questions.append(request.query)
-            await request.json(recorded_experiment.fact_history())
+            measured = {} if request.query["template"] == ["small"] else {"versions": []}
+            await request.json(recorded_experiment.fact_history() | measured)
         case "GET", [_, "forecast"]:
             api.questions.append(request.query)
             await request.json(network_forecast(HOSTILE))

@@ -50,6 +50,8 @@ async def badges(api, request, named):
             await request.json(api.badges[-1], status=201)
         case "GET", []:
             await request.json({"badges": api.badges})
+        case "DELETE", [badge_id] if badge_id not in {each["id"] for each in api.badges}:
+            await request.problem(404, "there is no such badge")
         case "DELETE", [badge_id]:
             api.badges = [each for each in api.badges if each["id"] != badge_id]
             await request.answer(204, b"", "application/json")

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import ListedSession, read_word
-from dryrun_cli.errors import ApiRefusedError, WrongUseError
-from dryrun_contract.problem import Problem, problem_type
+from dryrun_cli.errors import WrongUseError, nothing_named
 
 LAST: Final = "last"
 SHORT_LENGTH: Final = 8
 SEARCHED: Final = 2000
 """A beginning is matched against this many of the newest sessions."""
-_BEGINNING = re.compile(r"[0-9a-f]{1,8}|[0-9a-f-]{9,36}")
+BEGINNING: Final = re.compile(r"[0-9a-f]{1,8}|[0-9a-f-]{9,36}")
+"""The beginning of an id."""
 
 
 def short(session_id: UUID) -> str:
@@ -43,7 +43,7 @@ async def find_session_id(client: ApiClient, text: str) -> UUID:
         return UUID(wanted)
     except ValueError:
         pass
-    if wanted != LAST and not _BEGINNING.fullmatch(wanted):
+    if wanted != LAST and not BEGINNING.fullmatch(wanted):
         raise WrongUseError(
             f"{text!r} is not a session id; give an id, its beginning, or {LAST!r} (see: dryrun list)"
         )
@@ -57,11 +57,5 @@ async def find_session_id(client: ApiClient, text: str) -> UUID:
         raise WrongUseError(f"{text!r} matches {len(found)} sessions ({matches}); give more of the id")
     if not found:
         detail = "there is no session yet" if wanted == LAST else f"no session's id begins with {wanted!r}"
-        problem = Problem(
-            type=problem_type("unknown-session"),
-            title="No such session",
-            status=404,
-            detail=f"{detail}; see: dryrun list",
-        )
-        raise ApiRefusedError(problem)
+        raise nothing_named("session", detail, "list")
     return found[0]

@@ -3,18 +3,19 @@
 import re
 import sys
 
+from pydantic import JsonValue
 from rich.text import Text
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
 from dryrun_cli.commands.command import command, make_console, write_removed, wrote_json
+from dryrun_cli.commands.ids import checked_template, require_template
 from dryrun_cli.commands.schedules import find_schedule
 from dryrun_cli.drawing.listing import listing
 from dryrun_cli.drawing.moments import dated, minute
 from dryrun_cli.drawing.safe_text import folded, inert, shown
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.invocation import Common
-from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
 
 
@@ -24,8 +25,8 @@ async def show(client: ApiClient, common: Common, template: str | None, schedule
     wanted = await _wanted(client, template, schedule)
     of = f"/templates/{wanted.template}" if wanted.template else f"/schedules/{wanted.schedule_id}"
     answer = await client.ask("GET", f"/dryrun{of}/badge")
+    badge = await _known(client, wanted, answer)
     if not wrote_json(common, answer):
-        badge = read_word(Badge, answer, "a badge")
         sys.stdout.write(f"{inert(badge.label)}: {inert(badge.message)}\n")
 
 
@@ -33,6 +34,8 @@ async def show(client: ApiClient, common: Common, template: str | None, schedule
 async def publish(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> None:
     """`dryrun badge publish TEMPLATE`."""
     wanted = await _wanted(client, template, schedule)
+    if wanted.template:
+        await _known(client, wanted, await client.ask("GET", f"/dryrun/templates/{wanted.template}/badge"))
     answer = await client.ask("POST", "/dryrun/badges", body=wanted.model_dump(mode="json"))
     if wrote_json(common, answer):
         return
@@ -67,6 +70,12 @@ async def withdraw(client: ApiClient, common: Common, badge: str) -> None:
 async def _wanted(client: ApiClient, template: str | None, schedule: str | None) -> PublishRequest:
     if template is None:
         return PublishRequest(schedule_id=await find_schedule(client, schedule or ""))
-    if not re.fullmatch(TEMPLATE_ID, template):
-        raise WrongUseError(f"{template!r} is not a template's id; see: dryrun templates")
-    return PublishRequest(template=template)
+    return PublishRequest(template=checked_template(template))
+
+
+async def _known(client: ApiClient, wanted: PublishRequest, answer: JsonValue) -> Badge:
+    """Return a badge. Raises ApiRefusedError for one of a template that is neither measured nor installed."""
+    badge = read_word(Badge, answer, "a badge")
+    if wanted.template and badge.at is None:
+        await require_template(client, wanted.template)
+    return badge

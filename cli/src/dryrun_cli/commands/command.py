@@ -14,10 +14,9 @@ from dryrun_cli.drawing.glyphs import Glyphs, glyphs_for
 from dryrun_cli.drawing.safe_text import ascii_json, inert
 from dryrun_cli.drawing.trailing_blanks import WithoutTrailingBlanks
 from dryrun_cli.drawing.wrapping import wrapped
-from dryrun_cli.errors import ApiRefusedError, CliError
+from dryrun_cli.errors import ApiRefusedError, CliError, problem_of
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
-from dryrun_contract.problem import Problem
 
 PIPE_WIDTH: Final = 200
 MAX_LINES: Final = 50
@@ -61,11 +60,7 @@ def complain(error: CliError, *, json_output: bool) -> None:
     refused = error if isinstance(error, ApiRefusedError) else None
     problem = refused.problem if refused is not None else None
     if json_output:
-        shown = problem or Problem(title=error.code.name.lower(), status=599, detail=str(error))
-        body = shown.model_dump(mode="json", exclude_none=True)
-        if problem is None:
-            del body["status"]
-        sys.stderr.write(ascii_json({"exit_code": int(error.code), **body}) + "\n")
+        sys.stderr.write(ascii_json(problem_of(error)) + "\n")
         return
     first, *others = (str(error) or "refused").splitlines()[:MAX_LINES] or ["refused"]
     lines = [f"error: {inert(first, 1000)}", *(f"       {inert(line.strip(), 1000)}" for line in others)]

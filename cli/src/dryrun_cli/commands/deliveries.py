@@ -13,11 +13,11 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_list, read_object, read_word
 from dryrun_cli.commands.command import command, make_console, write, write_json, write_removed, wrote_json
-from dryrun_cli.commands.ids import find_id
+from dryrun_cli.commands.ids import checked_name, find_id
 from dryrun_cli.commands.output_file import STANDARD_OUTPUT, write_output
 from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
 from dryrun_cli.drawing.safe_text import inert, inert_lines
-from dryrun_cli.errors import WrongUseError
+from dryrun_cli.errors import WrongUseError, nothing_named
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
@@ -117,7 +117,9 @@ async def _until_checked(
                 view, answer = read_word(DestinationView, each, "a destination"), each
                 break
         else:
-            raise WrongUseError(f"{view.request.name} was removed meanwhile")
+            raise nothing_named(
+                "destination", f"{view.request.name} was removed meanwhile", "destination list"
+            )
     return view, answer
 
 
@@ -212,10 +214,11 @@ def _deliveries(answer: JsonValue) -> list[DeliveryView]:
 
 
 async def _destination(client: ApiClient, name: str) -> UUID:
+    checked_name(name, "destination")
     for each in _destinations(await client.ask("GET", _DESTINATIONS)):
         if name in {each.request.name, str(each.id)}:
             return each.id
-    raise WrongUseError(f"there is no destination {name!r}; see: dryrun destination list")
+    raise nothing_named("destination", f"there is no destination {name}", "destination list")
 
 
 async def _find(client: ApiClient, text: str) -> UUID:

@@ -18,7 +18,7 @@ from dryrun_cli.api.reading import read_word
 from dryrun_cli.api.reading_results import read_experiment
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import command, write, write_json, wrote_json
-from dryrun_cli.commands.ids import find_id
+from dryrun_cli.commands.ids import checked_template, find_id, require_template
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.experiment_view import (
     draw_comparison,
@@ -27,7 +27,7 @@ from dryrun_cli.drawing.experiment_view import (
     time_left,
 )
 from dryrun_cli.drawing.fact_history_view import draw_history
-from dryrun_cli.errors import ApiUnreachableError, WrongUseError
+from dryrun_cli.errors import ApiUnreachableError, WrongUseError, nothing_named
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.experiment import ExperimentRequest, ExperimentView
@@ -127,10 +127,12 @@ async def history(
     client: ApiClient, common: Common, template: str, kind: str, key: str, attribute: str | None
 ) -> None:
     """`dryrun experiment history TEMPLATE KIND KEY`."""
-    params = {"template": template, "kind": kind, "key": key}
+    params = {"template": checked_template(template), "kind": kind, "key": key}
     if attribute is not None:
         params["attribute"] = attribute
     answer = await client.ask("GET", "/dryrun/experiments/facts", params=params)
+    if not read_word(FactHistory, answer, "a fact's history").versions:
+        await require_template(client, template)
     write(
         common,
         answer,
@@ -167,7 +169,7 @@ async def go_on(client: ApiClient, common: Common, text: str) -> None:
 
 
 async def find_experiment_id(client: ApiClient, text: str) -> UUID:
-    """Return the id of the experiment that people call `text`. Raises WrongUseError for none or several."""
+    """Return the id of the experiment that people call `text`, as `find_id` does."""
 
     async def list_ids() -> list[UUID]:
         return [each.id for each in _views(await client.experiments(LISTED))]
@@ -176,7 +178,7 @@ async def find_experiment_id(client: ApiClient, text: str) -> UUID:
         return await find_id(text, list_ids, "experiment", "experiments")
     for newest in await list_ids():
         return newest
-    raise WrongUseError("there is no experiment yet; to run one: dryrun experiment run FILE")
+    raise nothing_named("experiment", "there is no experiment yet", "experiment run --help")
 
 
 def _views(listed: list[JsonValue]) -> list[ExperimentView]:

@@ -1,6 +1,6 @@
 """Commands on forecasts of a real network: from several sessions, and beside a production run."""
 
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,10 @@ from dryrun_cli.api.reading import read_word
 from dryrun_cli.api.session_ids import find_session_id, short
 from dryrun_cli.commands.command import command, make_console, write, write_removed, wrote_json
 from dryrun_cli.commands.experiments import find_experiment_id
+from dryrun_cli.commands.ids import find_id
 from dryrun_cli.commands.production_output import read_outcome
 from dryrun_cli.drawing.check_view import draw_check, draw_checks
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
-from dryrun_cli.drawing.safe_text import inert
-from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.check import Check, CheckList, CheckRequest
@@ -94,22 +93,17 @@ def _code(made: Check) -> ExitCode:
 @command
 async def remove_check(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun checks --remove ID`."""
-    check_id = await _find_check_id(client, text.strip().lower())
+    check_id = await find_id(text, _ids_of(client), "check", "checks", see="checks", least=_BEGINNING)
     await client.ask("DELETE", f"/dryrun/checks/{check_id}")
     write_removed(common, str(check_id), f"Removed the check {short(check_id)}.")
 
 
-async def _find_check_id(client: ApiClient, wanted: str) -> UUID:
-    """Return the id that `wanted` is, or begins among those listed. Raises WrongUseError."""
-    with suppress(ValueError):
-        return UUID(wanted)
-    listed = read_word(CheckList, await client.ask("GET", "/dryrun/checks"), "the list of checks")
-    found = [check.id for check in listed.checks if str(check.id).startswith(wanted)]
-    if len(wanted) < _BEGINNING or len(found) != 1:
-        many = len(wanted) >= _BEGINNING and found
-        fault = f"matches {len(found)} checks; give more of the id" if many else "is not the id of a check"
-        raise WrongUseError(f"{inert(wanted[:80])!r} {fault}; see: dryrun checks")
-    return found[0]
+def _ids_of(client: ApiClient) -> Callable[[], Awaitable[list[UUID]]]:
+    async def list_ids() -> list[UUID]:
+        listed = read_word(CheckList, await client.ask("GET", "/dryrun/checks"), "the list of checks")
+        return [check.id for check in listed.checks]
+
+    return list_ids
 
 
 @command

@@ -8,10 +8,11 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_each, read_word
 from dryrun_cli.commands.command import command, write, write_removed, wrote_json
+from dryrun_cli.commands.ids import checked_name
 from dryrun_cli.commands.yaml_file import read_mapping
 from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
 from dryrun_cli.drawing.safe_text import inert
-from dryrun_cli.errors import WrongUseError
+from dryrun_cli.errors import WrongUseError, nothing_named
 from dryrun_cli.invocation import Common
 from dryrun_contract.faults import faults_of
 from dryrun_contract.production import RulePreview, RuleRequest, RuleView
@@ -85,12 +86,12 @@ async def remove(client: ApiClient, common: Common, text: str) -> None:
 
 
 async def _find(client: ApiClient, text: str) -> RuleView:
-    wanted = text.strip().lower()
+    wanted = checked_name(text.strip().lower(), "rule")
     views = _views(await client.ask("GET", "/production/rules"))
     for view in views:
         if wanted in {view.request.name, str(view.id)}:
             return view
-    raise WrongUseError(f"there is no rule {text!r}; see: dryrun rule list")
+    raise nothing_named("rule", f"there is no rule {wanted}", "rule list")
 
 
 def _views(answer: JsonValue) -> list[RuleView]:

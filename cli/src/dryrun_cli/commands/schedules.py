@@ -74,7 +74,7 @@ async def remove(client: ApiClient, common: Common, text: str) -> None:
 
 
 async def find_schedule(client: ApiClient, text: str) -> UUID:
-    """Return the id that `text` begins. Raises WrongUseError when none or several do."""
+    """Return the id that `text` begins, as `find_id` does."""
 
     async def list_ids() -> list[UUID]:
         return [each.id for each in _views(await client.ask("GET", "/dryrun/schedules"))]
