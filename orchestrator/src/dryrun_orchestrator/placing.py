@@ -76,14 +76,17 @@ class Placing:
             elif (reason := self._hosts.why_never(needs)) is not None:
                 starting.append(await self._end(record, reason))
             elif await self._waits_for_place(record, needs):
-                behind = queued[number + 1 : number + MOST_WANTING]
-                wanting = [needs, *[await self._contexts.needs(each) for each in behind]]
-                for each in queued[number + 1 :]:
-                    if each.reason is not None:
-                        await self._waits_for_place(each, await self._contexts.needs(each))
+                wanting = [needs, *await self._behind(queued[number + 1 :])]
                 break
         self.wanting = tuple(wanting)
         return starting
+
+    async def _behind(self, queued: Sequence[SessionRecord]) -> list[Needs]:
+        """Return what the next sessions take behind one that waits for a place; renew the reasons of all."""
+        for record in queued:
+            if record.reason is not None:
+                await self._waits_for_place(record, await self._contexts.needs(record))
+        return [await self._contexts.needs(record) for record in queued[: MOST_WANTING - 1]]
 
     async def _waits_for_place(self, record: SessionRecord, needs: Needs) -> bool:
         """Return whether a session waits for a place; report what else it waits for, and its end."""
