@@ -46,7 +46,12 @@ async def preview_rule(rule_id: UUID, _: Reader, _turn: ListTurn, transaction: T
 
 @router.post("/{rule_id}/on")
 async def switch_rule_on(
-    rule_id: UUID, request: Request, person: Decider, transaction: Transaction, switch: RuleSwitch
+    rule_id: UUID,
+    request: Request,
+    person: Decider,
+    _turn: ListTurn,
+    transaction: Transaction,
+    switch: RuleSwitch,
 ) -> RuleView:
     """Switch a rule on: what its preview showed is approved now, and what matches later when it is reported.
 

@@ -30,6 +30,25 @@ async def test_it_is_switched_on_only_as_it_was_previewed(api):
     assert await states(api) == {WEB["key"]: "pending"}
 
 
+@pytest.mark.whole_pool
+@pytest.mark.parametrize(
+    ("most", "digest", "why"), [(5, "0" * 64, "preview-outdated"), (1, None, "too-many-matches")]
+)
+async def test_what_is_refused_waits_for_no_report_and_keeps_none_waiting(api, engine, most, digest, why):
+    """Whoever repeats it in vain would lock thousands of rows, which collectors report meanwhile."""
+    rule = await make(api, most_a_day=most)
+    await report(api, WEB, HOST)
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    assert preview["matching"] == 2
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT id FROM gateway.discoveries FOR UPDATE"))
+        async with asyncio.timeout(5):
+            refused = await api.client.post(
+                f"{RULES}/{rule['id']}/on", json={"preview": digest or preview["digest"]}
+            )
+    assert (refused.status_code, refused.json()["type"]) == (409, f"urn:dryrun:problem:{why}")
+
+
 async def test_more_than_it_may_in_a_day_switches_it_off_and_approves_nothing(api, engine):
     rule = await make(api, most_a_day=3)
     await switch_on(api, rule)

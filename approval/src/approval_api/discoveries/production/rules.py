@@ -120,9 +120,22 @@ async def switch_on(connection: AsyncConnection, rule_id: UUID, previewed: str, 
     or when it would approve more than it may in a day.
     """
     rule = await require(connection, rule_id)
+    # Before anything is locked: reports of what matches would wait for whoever repeats this in vain.
+    _require_previewed(rule, await _matching(connection, rule.request), previewed, person)
     # Discoveries are locked before rules, as reports lock them, so that no two deadlock.
     found = await _matching(connection, rule.request, lock=True)
     rule = await require(connection, rule_id, lock=True)
+    _require_previewed(rule, found, previewed, person)
+    await connection.execute(
+        update(table).where(table.c.id == rule_id).values(on_since=func.now(), on_by=person, off_because=None)
+    )
+    rule = await require(connection, rule_id)
+    await _approve(connection, rule, [each for each, _ in found], None)
+    return len(found)
+
+
+def _require_previewed(rule: RuleView, found: Sequence[tuple[int, int]], previewed: str, person: str) -> None:
+    """Raise a 409 problem unless `person` may switch the rule on, and `found` is what its preview had."""
     if rule.on_since is not None:
         raise ProblemError("rule-is-on", 409, f"the rule {rule.request.name!r} is on already")
     if person in rule.request.reporters:
@@ -147,12 +160,6 @@ async def switch_on(connection: AsyncConnection, rule_id: UUID, previewed: str, 
             "in a day; make one that names less, or that may approve more",
             title="The rule matches too much",
         )
-    await connection.execute(
-        update(table).where(table.c.id == rule_id).values(on_since=func.now(), on_by=person, off_because=None)
-    )
-    rule = await require(connection, rule_id)
-    await _approve(connection, rule, [each for each, _ in found], None)
-    return len(found)
 
 
 async def switch_off(connection: AsyncConnection, rule_id: UUID, because: str) -> RuleView:

@@ -76,7 +76,12 @@ async def show_rule(
 
 @router.post("/{rule_id}/on", name="switch_rule_on")
 async def switch_rule_on(
-    rule_id: UUID, request: Request, visitor: Decider, form: SentForm, transaction: Transaction
+    rule_id: UUID,
+    request: Request,
+    visitor: Decider,
+    form: SentForm,
+    _turn: ListTurn,
+    transaction: Transaction,
 ) -> Response:
     """Approve what the preview showed, and from now on what is reported."""
     require_no_token(visitor)
