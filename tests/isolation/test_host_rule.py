@@ -14,6 +14,8 @@ import pytest
 from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, RULE, Lab
 
 OUTSIDE_6 = "fd99::5"
+RESERVED = ("0180c2000003", "0180c200000e")
+"""Addresses of IEEE 802.1D: a frame to one of them is the port's own, whatever is in it."""
 
 pytestmark = [
     pytest.mark.engine,
@@ -34,8 +36,9 @@ class Escapes:
         self.udp = lab.socket("host", socket.AF_INET6, socket.SOCK_DGRAM)
         self.udp.bind(("::", 47000))
         self.mac = self.session.getsockname()[4]
-        self.bridge_mac = bytes.fromhex(
-            lab.inside("host", "cat", f"/sys/class/net/{BRIDGE}/address").replace(":", "")
+        self.bridge_mac, self.port_mac = (
+            bytes.fromhex(lab.inside("host", "cat", f"/sys/class/net/{name}/address").replace(":", ""))
+            for name in (BRIDGE, "veth-a")
         )
 
     def udp4(self, target: str, *, source: str = PROBE_ADDRESS, ttl: int = 64, options: bytes = b"") -> bytes:
@@ -79,6 +82,27 @@ class Escapes:
                 continue
         return False
 
+    def past_the_bridge(self, to: bytes) -> dict[str, bool]:
+        """Try the port of the bridge, which is an interface of the host as well."""
+        # Another source each time: the host asks once a second who somebody is.
+        stranger = socket.inet_pton(socket.AF_INET6, f"fe80::{to[-1]:x}")
+        target = frames.link_local(self.port_mac)
+        asked = frames.arp_probe(self.mac, socket.inet_aton(HOST))[12:]
+
+        def answered(frame: bytes) -> bool:
+            return frame[6:14] == self.port_mac + b"\x08\x06"
+
+        def asked_or_answered(frame: bytes) -> bool:
+            return frame[6:14] == self.port_mac + b"\x86\xdd" and stranger in frame
+
+        return {
+            "IPv4": self.shows(self.udp, self.udp4(HOST), to=to),
+            "ARP": self.shows(self.session, asked, to=to, sign=answered),
+            "IPv6": self.shows(
+                self.session, self.ping6(target, source=stranger), to=to, sign=asked_or_answered
+            ),
+        }
+
     def attempts(self) -> dict[str, bool]:
         host6 = frames.link_local(self.bridge_mac)
         our6 = frames.link_local(self.mac)
@@ -98,6 +122,7 @@ class Escapes:
 
         return {
             "IPv4 to a host socket": self.shows(self.udp, self.udp4(HOST)),
+            "IPv4 behind a tag of VLAN 0": self.shows(self.udp, b"\x81\x00\x00\x00" + self.udp4(HOST)),
             "IPv4 by a broadcast frame": self.shows(self.udp, self.udp4(HOST), to=frames.BROADCAST),
             "ARP": self.shows(
                 self.session,
@@ -109,6 +134,11 @@ class Escapes:
             "IPv6 faulty option": self.shows(
                 self.session, self.ping6(host6, source=stranger, hop_by_hop=unknown_option), sign=answered
             ),
+            **{
+                f"{what} by a frame to {to}": is_open
+                for to in RESERVED
+                for what, is_open in self.past_the_bridge(bytes.fromhex(to)).items()
+            },
             "another network": self.shows(self.outside, self.udp4(OUTSIDE)),
             "another session": self.shows(self.other_session, self.udp4(OTHER_SESSION), sign=asked_or_marked),
             "error by TTL": self.shows(self.outside, self.udp4("10.213.201.9", source=OUTSIDE, ttl=1)),
@@ -143,6 +173,7 @@ def two_sessions(lab: Lab, *, bridged_filtering: int, rule: bool) -> Iterator[Es
     ):
         lab.plug(name, address, bridge)
     lab.wait_for_link_local(BRIDGE)
+    lab.wait_for_link_local("veth-a")
     escapes = Escapes(lab)
     try:
         yield escapes

@@ -15,6 +15,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 BROADCAST = b"\xff" * 6
+RESERVED = bytes.fromhex("0180c2000003"), bytes.fromhex("0180c200000e")
+"""What a bridge leaves to its port, which is an interface of the host."""
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 ETHERTYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 TRY_SECONDS = 1.5
@@ -160,7 +162,7 @@ def frames(plan, mark, mac, own):
         version = 6 if len(target) == 16 else 4
         source = link_local(mac) if version == 6 else own
         echo = ICMPV6 if version == 6 else ICMP
-        for to in [*macs, BROADCAST]:
+        for to in [*macs, BROADCAST, *RESERVED]:
             head = to + mac + ETHERTYPES[version]
             yield head + packet(source, target, echo, 0, mark)
             if version == 6:
