@@ -42,6 +42,8 @@ REAL = {
     b'"webserver":"nginx/1.26.3","host":"10.0.0.5","title":"Own","tls":{"subject_dn":"CN=a"}}\n',
     "zgrab2": b'{"ip":"10.0.0.5","data":{"http":{"status":"success","protocol":"http","port":80,"result":'
     b'{"response":{"headers":{"server":["nginx/1.26.3"]}}}}}}\n',
+    "masscan-json": b'[\n{"ip":"10.0.0.5","timestamp":"1","ports":[{"port":80,"proto":"tcp","service":'
+    b'{"name":"http.server","banner":"nginx/1.26.3"}}]},\n{"finished":1}\n]\n',
     "port-list": b"# Nmap 7.95 scan initiated as: nmap -sV -oG - 10.0.0.5\n"
     b"Host: 10.0.0.5 (a)\tPorts: 22/open/tcp//ssh//OpenSSH 9.2p1/, 443/open/tcp//ssl|http//nginx/\n",
 }
@@ -195,7 +197,8 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize(
-    "name", ["netbox", "diode", "discoveries", "compose", "report", "naabu", "httpx", "zgrab2"]
+    "name",
+    ["netbox", "diode", "discoveries", "compose", "report", "naabu", "httpx", "zgrab2", "masscan-json"],
 )
 @settings(max_examples=100)
 @given(value=json_values)
@@ -265,6 +268,12 @@ def documents(text: str) -> dict[str, bytes]:
                 "ip": "10.0.0.1",
                 "domain": text,
                 "data": {"ssh": {"status": "success", "port": 22, "result": {"server_id": {"raw": text}}}},
+            }
+        ).encode(),
+        "masscan-json": json.dumps(
+            {
+                "ip": "10.0.0.1",
+                "ports": [{"port": 80, "proto": "tcp", "service": {"name": text, "banner": text}}],
             }
         ).encode(),
         "port-list": f"Host: 10.0.0.1 ({text})\tPorts: 80/open/tcp//http//{text}/\n".encode(
@@ -341,6 +350,8 @@ def test_faults_of_all_files_are_reported_at_once():
         ("httpx", b"{}\n" * 400_000),
         ("zgrab2", b'{"ip":"10.0.0.1","data":{"a":{}}}\n' * 200_000),
         ("port-list", b"Host: 10.0.0.1 ()\tPorts: " + b"1/open/tcp//a///, " * 400_000),
+        ("masscan-json", b'{"ip":"10.0.0.1","port":1},\n' * 200_000),
+        ("masscan-json", b" " * 4_000_000 + b"}" * 1_000_000 + b"," * 4_000_000),
         ("port-list", b"a -> [" + b"1," * 4_000_000 + b"]"),
         ("port-list", b"a:1\n" * 600_000),
         ("netbox", b"[" + b"{}," * 600_000 + b"{}]"),

@@ -51,6 +51,10 @@ def test_a_scan_without_its_end_is_said_to_be_interrupted():
     [
         ("Timestamp: 1764570000\tHost: 10.0.0.5 ()\tPorts: 22/open/tcp//ssh//\n", ["22/tcp ssh"]),
         ("#masscan\nHost: 10.0.0.5 ()\tPorts: 80/open/tcp////\n", ["80/tcp http"]),
+        (
+            "#masscan\nopen tcp 22 10.0.0.5 1\nbanner tcp 8081 10.0.0.5 1 http.server nginx/1.26.3\n# end\n",
+            ["22/tcp ssh", "8081/tcp nginx 1.26.3"],
+        ),
         ("10.0.0.5 -> [22,5432]\n", ["22/tcp ssh", "5432/tcp postgresql"]),
         ("10.0.0.5:22\n10.0.0.5:80\n", ["22/tcp ssh", "80/tcp http"]),
         ("db01.corp.example:5432\n", ["5432/tcp postgresql"]),

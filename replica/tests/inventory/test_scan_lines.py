@@ -117,6 +117,40 @@ def test_what_zgrab2_heard_is_identified_by_its_greeting():
     assert services_of(inventory) == {"remote-1": ["22/tcp OpenSSH 9.9"]}
 
 
+MASSCAN_LIST = """[
+{   "ip": "10.0.0.5",   "timestamp": "1", "ports": [ {"port": 22, "proto": "tcp", "status": "open"} ] }
+,
+{ "ip": "10.0.0.5", "ports": [ {"port": 80, "proto": "tcp", "service": {"name": "http.server",
+"banner": "nginx/1.26.3"}} ] },
+{ "ip": "10.0.0.5", "ports": [ {"port": 81, "proto": "tcp", "status": "closed"} ] }
+]
+""".replace(',\n"banner"', ', "banner"')
+MASSCAN_LINES = lines(
+    {"ip": "10.0.0.5", "port": 22, "proto": "tcp", "rec_type": "status", "data": {"status": "open"}},
+    {
+        "ip": "10.0.0.5",
+        "port": 80,
+        "proto": "tcp",
+        "rec_type": "banner",
+        "data": {"service_name": "http.server", "banner": "nginx/1.26.3"},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "text", [MASSCAN_LIST, MASSCAN_LINES, MASSCAN_LIST.replace("\n]", ',\n{"finished": 1}\n]')]
+)
+def test_masscans_json_is_read_in_both_its_forms(text):
+    inventory = read(text)
+    assert [source.format for source in inventory.sources] == ["masscan-json"]
+    assert services_of(inventory) == {"web-1": ["22/tcp ssh", "80/tcp nginx 1.26.3"]}
+
+
+def test_a_fault_of_masscans_list_names_its_line():
+    with pytest.raises(InventoryError, match=r"file1:4: ports\[0\]\.port: '70000' is not a port"):
+        read(MASSCAN_LIST.replace('"port": 80', '"port": 70000'))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -40,6 +40,15 @@ def test_a_spreadsheets_own_line_about_the_separator_is_understood():
     assert services_of(read("sep=;\r\n" + TABLE.replace(",", ";"))) == READ
 
 
+def test_a_fault_under_a_line_about_the_separator_names_its_line():
+    assert "file1:3: '70000' in the column 'port'" in refused("sep=;\nhost;port\na;70000\n")
+
+
+def test_that_naabus_table_denies_tls_says_nothing():
+    rows = "host,ip,port,protocol,tls,cdn,cdn-name,timestamp\n,10.0.0.5,443,tcp,false,false,,x\n"
+    assert read(rows).hosts[0].services[0].tls is not None
+
+
 def test_rows_of_one_host_are_one_host_and_a_service_listed_twice_is_said():
     inventory = read(TABLE + "WEB01.corp.example,10.0.0.1/24,443,tcp,,\n")
     assert services_of(inventory) == READ

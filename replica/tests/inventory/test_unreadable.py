@@ -144,8 +144,6 @@ def test_what_nmap_prints_for_people_is_told_from_what_it_writes_for_programs(te
         (gzip.compress(b"host,port\na,80\n"), "is compressed by gzip; decompress it first"),
         (b"BZh91AY&SY,|\n\xff", "is compressed by bzip2; decompress it first"),
         (b"PK\x03\x04rest", "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
-        (b"#masscan\nopen tcp 80 10.0.0.5 1764570000\n", "is masscan's list or JSON; scan with -oX FILE"),
-        (b'[\n{   "ip": "10.0.0.5", "ports": [ {"port": 80} ] }\n]', "is masscan's list or JSON"),
     ],
 )
 def test_a_file_that_another_step_would_make_readable_says_which(raw, what):

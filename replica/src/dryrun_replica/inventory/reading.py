@@ -72,7 +72,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format("naabu", "naabu's JSON lines (naabu -json)", scan_lines.read_naabu),
             Format("httpx", "httpx' JSON lines (httpx -json)", scan_lines.read_httpx),
             Format("zgrab2", "zgrab2's JSON lines", scan_lines.read_zgrab2),
-            Format("port-list", "open ports: nmap -oG, RustScan -g, host:port", port_lists.read),
+            Format("masscan-json", "masscan's JSON (masscan -oJ or -oD)", scan_lines.read_masscan),
+            Format("port-list", "open ports: nmap -oG, masscan -oL, RustScan -g, host:port", port_lists.read),
         )
     }
 )

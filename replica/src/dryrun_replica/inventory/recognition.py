@@ -7,6 +7,9 @@ from dryrun_replica.inventory.readers.port_lists import BEGINS
 from dryrun_replica.inventory.table import encoding_of, plain
 
 _HEAD = 4096
+_BY_MASSCAN = re.compile(
+    rb"\A[\[\s]{0,50}\{\s{0,20}\"ip\":[^\0\n]{1,300}(?:\"ports\":\s{0,5}\[|\"rec_type\":)"
+)
 _MEMBERS_OF_LINES = (
     *(b"ip", b"host", b"port", b"protocol", b"TLS", b"timestamp", b"url", b"input", b"scheme"),
     *(b"status_code", b"data"),
@@ -37,6 +40,8 @@ def recognise(raw: bytes) -> str | None:
 
 
 def _json_format(head: bytes) -> str | None:
+    if _BY_MASSCAN.match(head):
+        return "masscan-json"
     written = _scanner_of(head.partition(b"\n")[0])
     if written is not None and not re.search(rb'"(?:entities|scan_over)"\s*:', head):
         return written

@@ -189,7 +189,8 @@ def _separator(text: str) -> tuple[str, str | None]:
     heading, _, rest = text.partition("\n")
     named = re.fullmatch(r"\"?sep=(.)\"?\r?", heading)
     if named is not None:
-        return rest, named[1] if named[1] in _SEPARATORS else None
+        # An empty line in its place: faults name the lines of the file.
+        return f"\n{rest}", named[1] if named[1] in _SEPARATORS else None
     heading = heading if heading.strip() else next(filter(str.strip, text.splitlines()), "")
     counts = {separator: heading[:10_000].count(separator) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda separator: counts[separator])

@@ -21,7 +21,6 @@ _TABLE = "a table with the heading host,port,product,version"
 _NEXT = f"import a scan of its hosts, or {_TABLE}"
 _NO_PORTS = f"which lists no ports; {_NEXT}"
 _FOR_PEOPLE = "is what nmap prints for people; scan with -oX FILE and import that file"
-_OF_MASSCAN = "is masscan's list or JSON; scan with -oX FILE and import that file"
 _OF_SHODAN = "is Shodan's JSON; `shodan convert FILE csv` writes a table that is read"
 _OF_KUBERNETES = f"is an object of Kubernetes, which is not read; import a scan of its addresses, or {_TABLE}"
 _BY_KUBECTL = (
@@ -63,7 +62,6 @@ _FOREIGN = tuple(
             rb"^(?:Starting Nmap |# Nmap [\d.]{1,20}\w{0,20} scan initiated|Nmap scan report for )",
             _FOR_PEOPLE,
         ),
-        (rb"\A#masscan\s|\A\W{0,5}\{\s{0,20}\"ip\":[^\0]{0,200}\"ports\":", _OF_MASSCAN),
         (rb"\A[^\0]{0,200}<NessusClientData", "is a report of Nessus; export it as CSV and import that file"),
         (
             rb"\A[^\0]{0,200}<(?:get_reports_response|report)[\s>]",

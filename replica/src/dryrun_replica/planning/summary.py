@@ -29,6 +29,7 @@ _FORMATS: Final[Mapping[str, str]] = {
     "naabu": "a scan by naabu",
     "httpx": "a scan by httpx",
     "zgrab2": "a scan by zgrab2",
+    "masscan-json": "a scan by masscan",
     "port-list": "a list of open ports",
 }
 MAX_NAMED = 4

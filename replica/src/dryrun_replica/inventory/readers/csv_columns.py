@@ -77,6 +77,8 @@ class Columns:
     ports: tuple[str, ...]
     banners: tuple[str, ...]
     titles: tuple[str, ...]
+    is_sure_without_tls: bool
+    """Whether a cell that denies TLS means it: naabu's says only that it did not ask."""
 
     @classmethod
     def of(cls, columns: Collection[str]) -> "Columns":
@@ -99,6 +101,7 @@ class Columns:
             names=_OF_MACHINES if "vm" in there else names,
             ports=(*ports, "sport") if by_zmap else ports,
             banners=("banner", "data") if "ip_str" in there else ("banner",),
+            is_sure_without_tls="cdn_name" not in there,
             titles=("http_title",) if there & _OF_FINDINGS else TITLE,
         )
 

@@ -154,7 +154,7 @@ def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) 
         service = _service(row, columns, place, None if is_only_tls else spoken, is_alone=len(places) == 1)
         service.banner = banner
         service.tls = FoundTls() if speaks_tls or is_only_tls else None
-        service.is_plain = speaks_tls is False
+        service.is_plain = speaks_tls is False and columns.is_sure_without_tls
         findings.add_service(host, place.number, place.transport, service, again=_TWICE, where=row.where)
 
 

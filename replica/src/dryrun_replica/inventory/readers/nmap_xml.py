@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from dryrun_replica.inventory.faults import TooLargeError, quoted
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
-from dryrun_replica.inventory.found_service import SURE, FoundService, FoundTls
+from dryrun_replica.inventory.found_service import FoundTls
 from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.readers.masscan_answers import name_answer, take_answer
 from dryrun_replica.inventory.readers.scanned_port import (
     ALL_PORTS,
     ASKS,
@@ -22,19 +23,14 @@ from dryrun_replica.inventory.readers.scanned_port import (
     TWICE,
     VERSION_RANGE,
     ScannedPort,
-    name_by_number,
-    named_by_server,
     service_of,
 )
-from dryrun_replica.inventory.well_known import INSIDE_TLS
 
 MAX_DEPTH = 24
 MAX_ELEMENTS = 4_000_000
 MAX_PORTS_OF_A_HOST = 2 * 65536
 _PORT = ["host", "ports", "port"]
 _CHUNK = 1024 * 1024
-_PARTS_OF_ANSWERS = frozenset({"html-full", "X509", "X509CA", "vuln", "heartbleed", "ticketbleed"})
-"""masscan's names of what it takes out of an answer (`masscan_app_to_string`)."""
 _RANGES = "services of which the scan knows only a range of versions: theirs is taken as unknown"
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
 _BY_MASSCAN = b'scanner="masscan"'
@@ -154,7 +150,7 @@ class _Reader:
             case ["state"]:
                 port.open = attributes.get("state") == "open"
             case ["service"] if "banner" in attributes:
-                self._read_answer(port, attributes.get("name", ""), attributes["banner"][:MAX_TEXT])
+                take_answer(port, attributes.get("name", ""), attributes["banner"][:MAX_TEXT])
             case ["service"]:
                 port.service = attributes
             case ["script"]:
@@ -164,17 +160,6 @@ class _Reader:
                     port.banner = attributes.get("output", "")[:MAX_TEXT]
             case ["script", *_]:
                 self._read_script(port, name, attributes)
-
-    def _read_answer(self, port: ScannedPort, name: str, text: str) -> None:
-        """Take what masscan heard: one element for each answer, and for some parts of one."""
-        if name == "title":
-            port.title = text
-        elif name == "http.server":
-            product, version = named_by_server(text)
-            named = {"product": product, "version": version}
-            port.service = {"name": "http", **{key: value for key, value in named.items() if value}}
-        elif name not in _PARTS_OF_ANSWERS:
-            port.service, port.banner = {"name": "pop3" if name == "pop" else name}, text
 
     def _read_script(self, port: ScannedPort, name: str, attributes: dict[str, str]) -> None:
         if name == "table":
@@ -264,19 +249,7 @@ class _Reader:
         is_probed = port.service.get("method") == "probed" or (self._by_masscan and bool(port.service))
         self._heard += port.banner is not None or is_probed
         if self._by_masscan:
-            _name_as_masscan(service, number, transport)
+            name_answer(service, number, transport)
         if VERSION_RANGE.search(port.service.get("version") or ""):
             self._findings.notes[_RANGES] += 1
         self._findings.add_service(host, number, transport, service, again=TWICE, where=port.where)
-
-
-def _name_as_masscan(service: FoundService, port: int, transport: Transport) -> None:
-    """Believe what masscan calls an answer; guess the rest by number, as nmap does without -sV."""
-    inside = INSIDE_TLS.get(service.name, service.name) if service.name else None
-    if service.name and inside is None:
-        # It heard TLS, and does not ask what is inside.
-        service.tls = service.tls or FoundTls()
-    if inside not in {None, "unknown"}:
-        service.confidence = SURE
-        return
-    name_by_number(service, port, transport)

@@ -1,4 +1,4 @@
-"""Reads lists of open ports, a line for each host or port: of nmap and masscan -oG, RustScan -g, or pairs."""
+"""Reads lists of open ports: nmap -oG, masscan -oG and -oL, RustScan -g, and lines `host:port`."""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address, identities_of
 from dryrun_replica.inventory.found_service import GUESSED, FoundService
 from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.readers.masscan_answers import answered
 from dryrun_replica.inventory.readers.port_cells import OTHER_TRANSPORTS
 from dryrun_replica.inventory.readers.scanned_port import (
     ALL_PORTS,
@@ -26,6 +27,7 @@ from dryrun_replica.inventory.tree import MAX_LINES
 BEGINS = re.compile(
     rb"\A(?:\s*#[^\n]*\n)*\s*"
     rb"(?:(?:Timestamp: \d{1,20}\t)?Host: \S{1,255} \([^)\n]{0,255}\)\t|\S{1,255} -> \[[\d, ]*\]\s*$|"
+    rb"(?:open|banner) (?:tcp|udp|sctp) \d{1,5} [0-9A-Fa-f.:]{2,45} \d{1,20}(?: [^\n]{1,4000})?$|"
     rb"(?:[\w.-]{1,255}|\[[0-9A-Fa-f:]{2,45}\]):\d{1,5}\s*$)",
     re.MULTILINE,
 )
@@ -33,9 +35,15 @@ BEGINS = re.compile(
 _GREPPABLE = re.compile(r"(?:Timestamp: \d{1,20}\t)?Host: (\S{1,255}) \(([^)]{0,255})\)\t(.*)", re.DOTALL)
 _RUSTSCAN = re.compile(r"(\S{1,255}) -> \[([\d, ]*)\]")
 _PAIR = re.compile(r"(?:\[([0-9A-Fa-f:.%]{2,60})\]|([^\s:,;|]{1,255})):(\d{1,6})")
+_MASSCAN = re.compile(
+    r"(open|banner) (tcp|udp|sctp|icmp|arp) (\d{1,6}) (\S{1,255}) \d{1,20}(?: (\S{1,100}) (.*))?"
+)
 _BETWEEN_PORTS = re.compile(r",\s+(?=\d{1,5}/)")
 _TRIED = re.compile(r"# Ports scanned: TCP\((\d{1,5});")
-_EXPECTED = "expected `Host: … Ports: …` of -oG, `address -> [ports]` of RustScan, or `host:port`"
+_EXPECTED = (
+    "expected `Host: … Ports: …` of -oG, `open tcp 22 …` of masscan's -oL, `address -> [ports]` of "
+    "RustScan, or `host:port`"
+)
 
 
 def read(raw: bytes, file: str, findings: Findings) -> None:
@@ -89,9 +97,24 @@ class _Scan:
         elif (found := _PAIR.fullmatch(line)) is not None:
             host = _host(found[1] or found[2], self.findings)
             _add_bare(host, found[3], where, self.findings, from_scanner=False)
+        elif (found := _MASSCAN.fullmatch(line)) is not None:
+            self._read_masscan(found, where)
         else:
             return False
         return True
+
+    def _read_masscan(self, found: re.Match[str], where: str) -> None:
+        """Add a port of -oL, or what was heard there."""
+        kind, transport, port, address, answer, text = found.groups()
+        number = self.findings.port(port, where)
+        if transport not in {"tcp", "udp"}:
+            self.findings.notes[OTHER_TRANSPORTS] += 1
+        elif number is not None:
+            self.asked = self.asked or kind == "banner"
+            place: Transport = "udp" if transport == "udp" else "tcp"
+            service = answered(answer, text, number, place)
+            host = _host(address, self.findings)
+            self.findings.add_service(host, number, place, service, again=TWICE, where=where)
 
 
 def _note_tried(line: str, findings: Findings) -> None:

@@ -1,7 +1,7 @@
-"""Reads what scanners write as JSON, a line for each result: naabu, httpx and zgrab2.
+"""Reads what scanners write as JSON, a line for each result: naabu, httpx, zgrab2 and masscan.
 
 Fields are those of naabu 2.1 to 2.3 (`pkg/runner/output.go`), httpx 1.3 to 1.7 (`runner/types.go`) and zgrab2
-of 2024 and later (`scanner.go`), whose results state their port.
+of 2024 and later (`scanner.go`), whose results state their port; of masscan, those of -oJ and of -oD.
 """
 
 import re
@@ -14,6 +14,7 @@ from dryrun_replica.inventory.found_host import FoundHost, as_address, identitie
 from dryrun_replica.inventory.found_service import GUESSED, SURE, FoundService, FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.readers.discoveries import certificate
+from dryrun_replica.inventory.readers.masscan_answers import answered
 from dryrun_replica.inventory.readers.port_cells import OTHER_TRANSPORTS
 from dryrun_replica.inventory.readers.scanned_port import TWICE, name_by_number, named_by_server
 from dryrun_replica.inventory.tree import Item, json_lines
@@ -122,6 +123,28 @@ def read_zgrab2(raw: bytes, file: str, findings: Findings) -> None:
                 module = answer.text("protocol") or str(answer.step)
                 transport: Transport = "udp" if module in _OVER_UDP else "tcp"
                 _add(host, place, transport, _zgrabbed(module, answer), line, findings)
+
+
+def read_masscan(raw: bytes, file: str, findings: Findings) -> None:
+    """Add the open ports of masscan's JSON to `findings`; every fault names its line."""
+    # -oJ is a list with an object on each line, and -oD is such lines alone.
+    lines = b"\n".join(line.strip(b" \t\r[],") for line in raw.split(b"\n"))
+    for line in _objects(lines, file, findings):
+        if "finished" in (line.value if isinstance(line.value, dict) else {}):
+            continue
+        listed = line.member("ports")
+        for port in listed.items() if listed is not None else [line]:
+            said = port.member("service", "data")
+            number = port.member("port")
+            place = findings.port(number and number.value, (number or port).where)
+            transport = _transport(port.text("proto"), findings)
+            status = port.text("status") or _text(said, "status")
+            host = _host(line, [line.text("ip")], findings)
+            if host is None or place is None or transport is None or status not in {None, "open"}:
+                continue
+            name = said.text("name", "service_name") if said is not None else None
+            service = answered(name, _text(said, "banner"), place, transport)
+            findings.add_service(host, place, transport, service, again=TWICE, where=line.where)
 
 
 def _zgrabbed(module: str, answer: Item) -> FoundService:
