@@ -75,6 +75,8 @@ def test_a_product_has_each_port_once_and_the_table_is_sorted():
         ("I2P", 4447),
         ("Unbound", 5335),
         ("Icecream", 10245),
+        ("ZeroC IceGrid", 4061),
+        ("Zabbix web service", 10053),
     ],
 )
 def test_knows_where_todays_software_listens(software, port):

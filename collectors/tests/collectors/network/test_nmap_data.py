@@ -152,6 +152,14 @@ def test_what_every_descendant_of_zebra_says_names_none_of_them():
     assert b"Quagga" not in amended
 
 
+def test_a_refusal_of_serfs_is_not_called_consuls():
+    heard = rb"consul m|^\x82\xa5Error\xb2Handshake required\xa3Seq\0|"
+    sure = b"match " + heard + rb" p/HashiCorp Consul RPC/ cpe:/a:hashicorp:consul/"
+    amended = amend_probes(PROBES + sure + b"\n", 1500, 3000)
+    assert b"softmatch " + heard in amended.splitlines()
+    assert b"HashiCorp" not in amended
+
+
 def test_no_product_is_called_an_early_version_since_later_ones_may_answer_the_same():
     row = rb"match mysql m|^.\0\0\0\xff...* not allowed$|s p/MariaDB/ v/10.3.23 or earlier/ i/unauthorized/"
     later = rb"match mysql m|^.\0\0\x01\xff..Host .* not allowed$|s p/MariaDB/ v/10.3.24 or later/"

@@ -5,6 +5,7 @@ import pytest
 from discovery_collectors.collectors.network.second_opinion import banner_signs, protocol_questions
 
 TELNET = b"\xff\xfb\3\xff\xfb\1\xff\xfd\3\xff\xfe\1"
+SER2NET = b"\xff\xfb\3\xff\xfd\3\xff\xfb\1\xff\xfe\1\xff\xfd\0\xff\xfb\0\xff\xfd\x2cconsole of rack 4\r\n"
 QMP = b'{"QMP": {"version": {"qemu": {"micro": 13, "minor": 0, "major": 10}, "package": "'
 DASK = b":" + bytes(7) + b"\1" + bytes(7) + b"*" + bytes(7) + b"\x83\xabcompression\xc0\xa6python"
 POKERTH = b"\0\0\0\x16\x08\1\x12\x12\n\4\x08\5\x10\1\x12\4\x08\1\x10\x0b\x18\0 \1(\0"
@@ -43,6 +44,11 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         ),
         (b"Unison 2.51 with OCaml >= 4.01.2\n\1\0\0\0o\x18\0\0\0\xe9rsp", "Unison", "2.51"),
         (b"do_cmd: ignoring command starting with 'GET'\n", "Pen load balancer", ""),
+        (SER2NET, "ser2net", ""),
+        (SER2NET.replace(b"\xff\xfd\x2c", b"\xff\xfd\3"), "", ""),
+        (b"-> GET / HTTP/1.0\r\nerror: Unknown command - GET\r\n-> \r\n-> ", "ser2net", ""),
+        (b"bad handshake\n", "Magic Wormhole transit relay", ""),
+        (b"Econnection refused\0\0", "pgagroal", ""),
         (b"PYRO\x01\xf6\3\2\0\0\0\0\0\0\0\x0e", "Pyro", ""),
         (b"400 load at 21.69, try later\r\n", "InterNetNews (INN)", ""),
         (DASK, "Dask distributed", ""),

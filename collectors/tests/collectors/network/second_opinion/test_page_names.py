@@ -33,6 +33,24 @@ def test_a_title_names_a_program_where_it_says_what_it_is(title, product):
     assert states(page(f"<title>{title}</title>")) == (product, "")
 
 
+@pytest.mark.parametrize(
+    ("title", "description", "product"),
+    [
+        ("SOGo", "SOGo Web Interface", "SOGo Web Interface"),
+        ("Glewlwyd admin", "Glewlwyd  SSO Authorization Server", "Glewlwyd SSO Authorization Server"),
+        # A description of something else than what the title names, or of nothing.
+        ("Pineharbour Ltd", "Acme Web Interface", ""),
+        ("SOGo", "SOGo, our groupware", ""),
+        ("SOGo", "SOGoing Web Interface", ""),
+        ("", "SOGo Web Interface", ""),
+        ("Login", "Login server", ""),
+    ],
+)
+def test_a_description_names_a_program_where_it_begins_as_the_title_does(title, description, product):
+    described_page = f'<title>{title}</title><meta name="description" content="{description}" />'
+    assert states(page(described_page)) == (product, "")
+
+
 def test_an_error_page_is_signed_by_its_server_and_its_title_names_nobody():
     signed = "<title>400 Bad Request</title><hr><p><small><i>pmproxy/6.3.8</i></small></p>"
     assert states(page(signed, 400)) == ("pmproxy", "6.3.8")
@@ -98,7 +116,9 @@ def test_an_interface_that_is_described_names_its_program(info, named):
     assert described(page(f'{{"interfaces":[{{"openapi":"3.1.0","info":{{{info}}}}}]}}')) == ("", "")
 
 
-@pytest.mark.parametrize("body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000])
+@pytest.mark.parametrize(
+    "body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000, "<meta " * 10000]
+)
 def test_a_hostile_page_is_read_at_once(body):
     began = time.process_time()
     states(page(body, 400))

@@ -44,6 +44,7 @@ def test_a_servers_own_name_becomes_the_one_that_nmap_uses(header, expected):
         "BaseHTTPServer",
         "SimpleHTTPServer",
         "Mojolicious httpd",
+        "PasteWSGIServer",
         "Portable SDK for UPnP",
     ],
 )

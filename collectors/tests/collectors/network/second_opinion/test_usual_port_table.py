@@ -25,6 +25,7 @@ ACTIVEMQ = (
     b"ERROR\ncontent-type:text/plain\nmessage:Invalid Protocol version[9.9]\n\n"
     b"org.apache.activemq.transport.stomp.ProtocolException: Invalid Protocol version[9.9]\n\0\n"
 )
+PPTP = b"\0\x9c\0\1\x1a+<M\0\2\0\0\1\0\1" + bytes(11) + b"\0\1"
 BOUND = b"\5\0\x0c\3\x10\0\0\0<\0\0\0\1\0\0\0\xb8\x10\xb8\x10\x6f\x11\0\0\6\00049152\0\1\0\0\0"
 
 
@@ -39,6 +40,9 @@ BOUND = b"\5\0\x0c\3\x10\0\0\0<\0\0\0\1\0\0\0\xb8\x10\xb8\x10\x6f\x11\0\0\6\0004
         ("rabbitmq-stream", STREAM, "RabbitMQ", "4.0.5"),
         ("stomp", RABBITMQ, "RabbitMQ", ""),
         ("stomp", ACTIVEMQ, "Apache ActiveMQ", ""),
+        ("pptp", PPTP + b"local".ljust(64, b"\0") + b"linux".ljust(64, b"\0"), "Poptop", ""),
+        ("pptp", PPTP + b"gate".ljust(64, b"\0") + b"linux".ljust(64, b"\0"), "", ""),
+        ("knxd", b"\0\2\0\0", "knxd", ""),
         ("stomp", b"ERROR\nmessage:no such version\n\nof Supported versions are none\0", "", ""),
     ],
 )
@@ -56,6 +60,8 @@ def test_an_answer_names_its_product(name, answer, product, version):
         ("lmtp", b"250-mx\r\n250 8BITMIME\r\n"),
         ("lmtp", b"500 no SESSIONID=<cyrus-1>\r\n250 Ok SESSIONID=<cyrus-1>\r\n"),
         ("pcp-pgpool", b"m\0\0\0\x08\x16\x85\x8fAB"),
+        ("pptp", PPTP.replace(b"\0\2\0\0", b"\0\1\0\0")),
+        ("knxd", b"\0\2\0\0\0"),
         ("rabbitmq-stream", STREAM[:4] + b"\0" + STREAM[5:]),
         ("msrpc", b"\5\0\r\3\x10\0\0\0\x18\0\0\0\1\0\0\0\4\0\1\5\0\0\0\0"),
     ],

@@ -74,6 +74,12 @@ async def test_a_page_that_mentions_a_product_is_not_it(body):
             "",
         ),
         (b'<title>SNMP Exporter</title><a href="/metrics">', "Prometheus exporter SNMP Exporter", ""),
+        (b'<title>Browsing /</title>\n<div id="loggerheadCont">\n<h1>', "Loggerhead", ""),
+        (
+            b'<body>\n  <a href="ola.html">Full Version</a>\n  <a href="mobile.html">Mobile Version</a>',
+            "Open Lighting Architecture",
+            "",
+        ),
         (b"<title>mtail on [::]:13903</title>\n<p>Build: mtail version 3.0.9 git revision", "mtail", "3.0.9"),
     ],
 )
@@ -184,6 +190,42 @@ async def test_what_waits_for_a_debugger_states_its_version():
     async with listening(paths({b"/": refusal, b"/json/version": version}, [])) as number:
         found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
     assert (found.product, found.version) == ("Node.js inspector", "20.19.2")
+
+
+FALCON = {
+    b"/": b'404 Not Found\r\nServer: gunicorn\r\n\r\n{"title": "404 Not Found"}',
+    b"/3.1": b'401 x\r\nServer: gunicorn\r\nWWW-Authenticate: Basic realm="mailman3-rest"\r\n\r\n{}',
+}
+
+
+async def test_an_application_of_falcons_is_asked_whether_it_is_mailman_and_nobody_else_is():
+    async with listening(paths(FALCON, [])) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert found == Finding("http", "GNU Mailman", "", "Gunicorn")
+    asked = []
+    async with listening(paths(FALCON | {b"/": b"404 Not Found\r\n\r\n{}"}, asked)) as number:
+        await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert b"/3.1" not in asked
+
+
+GO_ERROR = b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "product"),
+    [
+        (b"401 Unauthorized\r\nWww-Authenticate: Basic\r\n" + GO_ERROR + b"\r\nUnauthorized\n", "Golang"),
+        (b"405 Method Not Allowed\r\n" + GO_ERROR + b"\r\nMethod Not Allowed\n", "Golang"),
+        # Without the line feed, without the headers, or with words of its own.
+        (b"401 Unauthorized\r\n" + GO_ERROR + b"\r\nUnauthorized", ""),
+        (b"401 Unauthorized\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nUnauthorized\n", ""),
+        (b"401 Unauthorized\r\n" + GO_ERROR + b"\r\nno\n", ""),
+    ],
+)
+async def test_an_error_as_gos_library_writes_it_shows_that_library(answer, product):
+    async with listening(speaking(b"GET / ", b"HTTP/1.1 " + answer)) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=4)
+    assert found.product.partition(" ")[0] == product
 
 
 FASTAPI = {

@@ -149,6 +149,12 @@ _ROWS: tuple[BannerSign, ...] = (
         "BSD-derived telnetd",
         rb"(?:\xff[\xfb-\xfe][\x00-\x30]){0,4}?\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27",
     ),
+    # In gensio's order, with the option for serial ports (RFC 2217).
+    BannerSign(
+        "telnet",
+        "ser2net",
+        rb"\xff\xfb\x03\xff\xfd\x03\xff\xfb\x01\xff\xfe\x01\xff\xfd\0\xff\xfb\0\xff\xfd\x2c",
+    ),
     BannerSign("telnet", "", rb"\xff[\xfb-\xfe][\x00-\x30]\xff[\xfb-\xfe]"),
     BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n", "vnc"),
     BannerSign(
@@ -178,6 +184,10 @@ _ROWS: tuple[BannerSign, ...] = (
         rb' {0,10}\d{1,9}\{\n"\d{1,3}ServerToClientResponse"[\s\S]{0,500}?Server:[^\s"]{1,100} \(' + _VERSION,
     ),
     BannerSign("pen-control", "Pen load balancer", rb"do_cmd: ignoring command starting with 'GET'\n"),
+    BannerSign("ser2net-admin", "ser2net", rb"-> GET / HTTP/1\.[01]\r?\nerror: Unknown command - GET\r\n"),
+    BannerSign("wormhole-transit", "Magic Wormhole transit relay", rb"bad handshake\n$"),
+    # Of a database that it cannot reach, in the form for clients of PostgreSQL's protocol 2.
+    BannerSign("postgresql", "pgagroal", rb"Econnection refused\0\0$"),
     # Version 502 of its protocol, and the type of a refusal.
     BannerSign("pyro", "Pyro", rb"PYRO\x01[\xf6-\xff]\x03"),
     BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),

@@ -25,6 +25,9 @@ _OF_BARE = ("/adv",)
 _FASTAPI_NOT_FOUND = '{"detail":"Not Found"}'
 _DESCRIPTION = "/openapi.json"
 """Where FastAPI's applications describe their interface, unless told otherwise, and state their name."""
+_FALCON_NOT_FOUND = '{"title": "404 Not Found"}'
+_MAILMAN = "/3.1"
+"""Where the interface of GNU Mailman 3 begins, which is made with Falcon and asks for a login there."""
 _NO_REQUEST = b"\r\n\r\n"
 _SHORT_PAGE = 200
 _REDIRECTS = 3
@@ -35,6 +38,8 @@ _WANTS_TLS = re.compile(
     r"HTTPS port|HTTP request to an HTTPS server|requires TLS|SSL-enabled server port", re.IGNORECASE
 )
 _GO_NOT_FOUND = "404 page not found\n"
+_GO_ERRORS = frozenset({"Unauthorized\n", "Forbidden\n", "Not Found\n", "Method Not Allowed\n"})
+"""Usual texts that programs in Go hand to `http.Error`, which ends them with a line feed."""
 
 
 async def ask_page(questioner: Questioner, path: str = "/", *, in_a_hurry: bool = False) -> Answer:
@@ -130,7 +135,7 @@ async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] 
 
 
 def _library(page: HttpAnswer) -> tuple[str, str]:
-    """Return the library or framework that serves a program: by its headers, or by Go's words for a 404."""
+    """Return the library that serves a program: by its headers, or by Go's words for an error."""
     name, version = read_server(page.headers.get("server", ""))
     if name:
         return name, version
@@ -139,14 +144,23 @@ def _library(page: HttpAnswer) -> tuple[str, str]:
         return "Node.js Express framework", version
     if made_with.lower() == "php":
         return "PHP cli server", version
-    return ("Golang net/http server", "") if page.body == _GO_NOT_FOUND else ("", "")
+    return ("Golang net/http server", "") if _is_of_go(page) else ("", "")
+
+
+def _is_of_go(page: HttpAnswer) -> bool:
+    """Return whether Go's library wrote the page: its 404, or what `http.Error` makes of a usual text."""
+    if page.body == _GO_NOT_FOUND:
+        return True
+    plain = page.headers.get("content-type") == "text/plain; charset=utf-8"
+    return plain and page.headers.get("x-content-type-options") == "nosniff" and page.body in _GO_ERRORS
 
 
 def _elsewhere(page: HttpAnswer) -> tuple[str, ...]:
     """Return the paths at which a server whose first page says nothing may name itself."""
     if page.headers.keys() <= {"content-length"}:
         return _OF_BARE
-    return (_DESCRIPTION, *_ELSEWHERE) if page.body == _FASTAPI_NOT_FOUND else _ELSEWHERE
+    of_framework = {_FASTAPI_NOT_FOUND: (_DESCRIPTION,), _FALCON_NOT_FOUND: (_MAILMAN,)}
+    return (*of_framework.get(page.body, ()), *_ELSEWHERE)
 
 
 def _says_nothing(page: HttpAnswer) -> bool:

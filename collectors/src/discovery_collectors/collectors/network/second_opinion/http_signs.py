@@ -210,6 +210,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign(
         "klaus", "body", rf'powered by <a href="https://github\.com/jonashaag/klaus">klaus</a> {_VERSION}'
     ),
+    HttpSign("Loggerhead", "body", r"<div id=\"loggerheadCont\">"),
     HttpSign("Trac", "body", rf"Powered by <a[^>]{{0,200}}>\s{{0,20}}<strong>Trac {_VERSION}"),
     HttpSign("elfutils debuginfod", "body", rf"\Adebuginfod \(elfutils\) {_VERSION}"),
     # Queues and streams.
@@ -263,6 +264,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("StayRTR", "text", r"^# TYPE rpki_vrps gauge$"),
     HttpSign("Sipwise rtpengine", "text", r"^# TYPE rtpengine_sessions gauge$"),
     HttpSign("CFSSL", "body", r"<title>CFSSL</title>[\s\S]{0,1500}?<script src=\"/assets/cfssl\.js\""),
+    HttpSign("GNU Mailman", "www-authenticate", r'\brealm="mailman3-rest"'),
     HttpSign("Matrix Synapse", "server", rf"^Synapse/{_VERSION}"),
     HttpSign("Matrix Synapse", "title", r"^Synapse is running"),
     HttpSign("Mattermost", "x-version-id", rf"^{_VERSION}"),
@@ -287,6 +289,12 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Dell iDRAC", "title", r"\biDRAC ?\d*"),
     HttpSign("Cockpit web service", "body", r"data-cockpit|cockpit/login|<base href=\"/cockpit"),
     HttpSign("Cockpit web service", "title", r"^Cockpit"),
+    # Its first page only leads to those for screens and for telephones.
+    HttpSign(
+        "Open Lighting Architecture",
+        "body",
+        r"<a href=\"ola\.html\">Full Version</a>\s{0,20}<a href=\"mobile\.html\">Mobile Version</a>",
+    ),
     HttpSign("Apache Guacamole", "title", r"^Apache Guacamole"),
     HttpSign(
         "ocserv OpenConnect VPN server",

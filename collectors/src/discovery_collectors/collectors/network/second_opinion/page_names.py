@@ -9,6 +9,9 @@ _SIGNATURE = re.compile(
 )
 """How servers sign their error pages: `<i>pmproxy/6.3.8</i>`."""
 _SIGNED_CHARACTERS = 4000
+_DESCRIPTION = re.compile(
+    r"<meta\s{1,8}name=[\"']?description[\"']?\s{1,8}content=[\"']([^\"'<>]{1,80})[\"']", re.IGNORECASE
+)
 _PART = re.compile(r" [-|·•:\u2013\u2014] |: ")
 """What separates the parts of a title, in which words are one space apart."""
 _TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
@@ -67,17 +70,28 @@ def described(page: HttpAnswer) -> tuple[str, str]:
 
 
 def states(page: HttpAnswer) -> tuple[str, str]:
-    """Return product and version by the page's signature, title or realm; empty where none states them."""
+    """Return product and version by the page's signature, title, description or realm, or empty ones."""
     signed = _SIGNATURE.search(page.body[-_SIGNED_CHARACTERS:]) if page.status >= 400 else None
     if signed is not None:
         return signed["product"], signed["version"]
     if page.status >= 400 and page.status not in {401, 403}:
         return "", ""
     realm = _REALM.search(page.headers.get("www-authenticate", ""))
-    for part in (*_PART.split(page.title), realm["realm"] if realm is not None else ""):
+    asked_for = realm["realm"] if realm is not None else ""
+    for part in (*_PART.split(page.title), _description(page), asked_for):
         if _SOFTWARE.search(part) and _is_name(part):
             return part, ""
     return "", ""
+
+
+def _description(page: HttpAnswer) -> str:
+    """Return what a page is said to be, if that begins with a name that its title begins with, too.
+
+    `SOGo` is `SOGo Web Interface`; a description alone is that of somebody's site.
+    """
+    stated = _DESCRIPTION.search(page.body)
+    words = " ".join(stated[1].split()) if stated is not None else ""
+    return words if page.title and words.split(" ")[0] == page.title.split(" ")[0] else ""
 
 
 def _is_name(part: str) -> bool:

@@ -55,7 +55,7 @@ NAMES = {
 
 _LIBRARIES = re.compile(
     r"(?:golang net/http|node\.?js|express|jetty|werkzeug|(?:base|simple)http(?:server)?|wsgiserver|tornado|"
-    r"twisted(?:web)?|aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|"
+    r"twisted(?:web)?|aiohttp|pastewsgiserver|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|"
     r"akka|kestrel|microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|"
     r"boost\.beast|undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|"
     r"gsoap|cpp-httplib|medusa|mojolicious|plack::|libwww-perl-daemon|websockets|portable sdk for upnp|"

@@ -144,6 +144,18 @@ SIP = (
     b"From: <sip:d@discovery>;tag=d\r\nTo: <sip:d@discovery>\r\nCall-ID: discovery\r\nCSeq: 1 OPTIONS\r\n"
     b"Max-Forwards: 0\r\nContent-Length: 0\r\n\r\n"
 )
+PPTP = struct.pack("!HHIHHHHIIHH64s64s", 156, 1, 0x1A2B3C4D, 1, 0, 0x100, 0, 1, 1, 0, 1, b"discovery", b"")
+"""Start-Control-Connection-Request (RFC 2637, section 2.1): no call is placed, and no login follows."""
+KERBEROS_EXTENSION = b"\x80\0\0\0"
+"""An extension that no server knows, which it has to refuse (RFC 4120, section 7.2.2)."""
+KADMIN = _rpc_call(2112, 2)
+"""Procedure 0, which does nothing, of the administration of MIT's Kerberos."""
+QNETD = b"\0\0\0\0\0\x0d\0\x01\0\x09discovery"
+"""PREINIT with the name of a cluster (corosync-qdevice, `msg.c`): is there TLS? Nothing joins before INIT."""
+SERF = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01"
+"""The handshake (Serf, "RPC Protocol"), which comes before a login."""
+MEMBERLIST = b"\0\x82\xa5SeqNo\x07\xa4Node\xa0"
+"""A ping of no node in particular (hashicorp/memberlist, `net.go`): it is answered, and changes no list."""
 XMPP = (
     b"<?xml version='1.0'?><stream:stream to='discovery' xmlns='jabber:client' "
     b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"

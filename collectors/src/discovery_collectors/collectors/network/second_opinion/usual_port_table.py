@@ -4,6 +4,8 @@ None logs in or writes, and every one is what the protocol's own clients say fir
 """
 
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
+from discovery_collectors.collectors.network.second_opinion.cluster_questions import CLUSTER_QUESTIONS
+from discovery_collectors.collectors.network.second_opinion.kerberos_questions import KERBEROS_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.mail_questions import MAIL_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.protocol_question import (
     VERSION,
@@ -16,6 +18,8 @@ from discovery_collectors.collectors.network.second_opinion.protocol_question im
 _CAPABILITY = rb"^:\S{1,100} CAP \* LS [^\r\n]{0,2000}?[ :]"
 _ACCEPTED = rb"^\x80\0\0\x18disc\0\0\0\x01\0{16}$"
 """A call of ONC RPC that was carried out and returned nothing (RFC 5531, section 9)."""
+_PPTP_REPLY = rb"^\0\x9c\0\x01\x1a\x2b\x3c\x4d\0\x02[\s\S]{18}"
+"""Start-Control-Connection-Reply, up to the host's name (RFC 2637, section 2.2)."""
 
 USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
     usual_port_question(
@@ -41,6 +45,8 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(6667, 6697),
     ),
     *MAIL_QUESTIONS,
+    *KERBEROS_QUESTIONS,
+    *CLUSTER_QUESTIONS,
     usual_port_question(
         "msrpc",
         (protocol_bytes.MSRPC,),
@@ -143,18 +149,6 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(2049),
     ),
     usual_port_question(
-        "glusterd",
-        (protocol_bytes.GLUSTER,),
-        (Reading("GlusterFS", rb"^\x80[\s\S]{3}disc\0\0\0\x01\0{16,64}\x01\0\0\0\x07GF-DUMP\0"),),
-        ports(24007, 49152),
-    ),
-    usual_port_question(
-        "moosefs",
-        (b"\0\0\0\x0a\0\0\0\0",),
-        (Reading("MooseFS", rb"^\0\0\0\x0b\0\0\0[\x05-\x40][\s\S]{4}" + VERSION),),
-        ports(9419, 9420, 9421, 9422),
-    ),
-    usual_port_question(
         "indi",
         (b'<getProperties version="1.7"/>\n',),
         (
@@ -233,6 +227,23 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (protocol_bytes.SQL_SERVER,),
         (Reading("Microsoft SQL Server", rb"^\x04\x01\0[\s\S]{5}\0\0[\s\S]{2}\0\x06"),),
         ports(1433, 1434),
+    ),
+    usual_port_question(
+        "pptp",
+        (protocol_bytes.PPTP,),
+        (
+            # The host's name and the vendor that its source states; devices state their own.
+            Reading("Poptop", _PPTP_REPLY + rb"local\0{59}linux\0{59}"),
+            Reading("", _PPTP_REPLY),
+        ),
+        ports(1723),
+    ),
+    usual_port_question(
+        "knxd",
+        (b"\0\x02\xff\xff",),
+        # The request is invalid: nothing is opened, and nothing is sent to the bus.
+        (Reading("knxd", rb"^\0\x02\0\0$"),),
+        ports(6720),
     ),
     usual_port_question(
         "nut",
