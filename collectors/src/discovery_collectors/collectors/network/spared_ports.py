@@ -20,11 +20,11 @@ PRINTER_SIGNS = frozenset({515, 631})
 _ON_NO_PRINTER = re.compile(
     r"(?:postgresql|pgfoundry|mysql|mariadb|oracle (?:tns|database)|microsoft sql|ibm db2|informix|sybase|"
     r"firebird|mongodb|redis key-value|valkey|keydb|dragonfly|memcached|couchbase|couchdb|neo4j|clickhouse|"
-    r"cockroachdb|yugabytedb|tidb|scylladb|arangodb|tarantool|pgpool-ii|proxysql|maxscale|patroni|influxdb|"
+    r"cockroachdb|yugabytedb|tidb|scylladb|arangodb|tarantool|pgpool-ii|pgagroal|proxysql|maxscale|patroni|influxdb|"
     r"victoriametrics|elasticsearch|opensearch|(?:apache )?(?:cassandra|solr|zookeeper|kafka|activemq|hadoop)"
     r"|etcd|rabbitmq|nats server|gearman|beanstalk|prometheus|grafana|graphite|zabbix|munin|nagios|icinga|"
     r"splunk|jaeger|zipkin|hashicorp|haproxy|varnish|envoy|traefik|docker|kubernetes|proxmox|openstack|minio|"
-    r"ceph|glusterfs|moosefs|jenkins|gitlab|gitea|sonatype|jfrog|openldap|postfix|exim|dovecot)\b",
+    r"ceph|corosync|glusterfs|moosefs|jenkins|gitlab|gitea|sonatype|jfrog|openldap|postfix|exim|dovecot)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of what runs in server rooms: databases, queues, metrics, clusters, mail. Not what

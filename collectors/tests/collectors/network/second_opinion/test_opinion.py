@@ -114,6 +114,8 @@ def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
         (9100, (9100,), ("OpenSSH", "Prometheus exporter MySQL"), True),
         (9100, (9100,), ("OpenStack Nova",), True),
         (9100, (9100,), ("ProxySQL",), True),
+        (9100, (9100,), ("pgagroal",), True),
+        (9100, (9100,), ("Corosync QNet daemon",), True),
         (9100, (9100,), ("mosquitto", "rpcbind", "Samba smbd", "A site on OpenStack"), False),
         (9100, (9100, 515), ("Prometheus",), False),
         (80, (515,), (), True),
