@@ -41,10 +41,18 @@ class Escapes:
             for name in (BRIDGE, "veth-a")
         )
 
-    def udp4(self, target: str, *, source: str = PROBE_ADDRESS, ttl: int = 64, options: bytes = b"") -> bytes:
+    def udp4(
+        self,
+        target: str,
+        *,
+        source: str = PROBE_ADDRESS,
+        ttl: int = 64,
+        options: bytes = b"",
+        more: bool = False,
+    ) -> bytes:
         datagram = struct.pack("!HHHH", 5, 47000, 8 + len(self.MARK), 0) + self.MARK
-        head = 5 + len(options) // 4
-        header = struct.pack("!BBHHHBBH", 0x40 | head, 0, head * 4 + len(datagram), 0, 0, ttl, 17, 0)
+        head, flags = 5 + len(options) // 4, 0x2000 if more else 0
+        header = struct.pack("!BBHHHBBH", 0x40 | head, 0, head * 4 + len(datagram), 0, flags, ttl, 17, 0)
         header += socket.inet_aton(source) + socket.inet_aton(target) + options
         header = header[:10] + struct.pack("!H", frames.checksum(header)) + header[12:]
         return b"\x08\x00" + header + datagram
@@ -211,6 +219,12 @@ def connections(lab: Lab) -> int:
     return int(lab.inside("host", "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
 
 
+def fragments(lab: Lab) -> int:
+    """How many bytes of packets in parts the host keeps until the rest comes."""
+    used = lab.inside("host", "cat", "/proc/net/sockstat").partition("FRAG:")[2]
+    return int(used.split()[3])
+
+
 def learned(lab: Lab) -> int:
     """How many addresses the session's bridge has learned from its ports."""
     entries = json.loads(lab.inside("host", "bridge", "-json", "fdb", "show", "br", BRIDGE))
@@ -229,6 +243,31 @@ def test_a_session_takes_no_room_in_the_hosts_table_of_connections(lab, rule, re
                 speaker.sendto(b"x", (PEER, port))
         assert (connections(lab) > 900) is remembered
         assert connections(lab) == 0 or remembered
+
+
+@pytest.mark.parametrize("bridged_filtering", [0, 1])
+@pytest.mark.parametrize(("rule", "kept"), [(False, True), (True, False)])
+def test_a_session_takes_no_room_among_the_packets_that_the_host_has_in_parts(
+    lab, rule, kept, bridged_filtering
+):
+    with two_sessions(lab, bridged_filtering=bridged_filtering, rule=rule) as escapes:
+        to_host, to_all = escapes.udp4(HOST, more=True), escapes.udp4("255.255.255.255", more=True)
+        for to, packet in (
+            (escapes.bridge_mac, to_host),
+            (bytes.fromhex(RESERVED[0]), to_host),
+            (frames.BROADCAST, to_all),
+            (frames.BROADCAST, escapes.udp4(PEER, more=True)),
+        ):
+            before = fragments(lab)
+            escapes.session.send(to + escapes.mac + packet)
+            assert rule is False or fragments(lab) == before == 0
+        assert (fragments(lab) > 0) is kept
+        with lab.socket("peer", socket.AF_INET, socket.SOCK_DGRAM) as ear:
+            ear.bind((PEER, 4711))
+            ear.settimeout(2)
+            with lab.socket("a", socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+                mouth.sendto(b"x" * 5000, (PEER, 4711))
+            assert len(ear.recv(9000)) == 5000
 
 
 @pytest.mark.parametrize("bridged_filtering", [0, 1])
