@@ -241,22 +241,12 @@ def _silent_managers(managers: Sequence[Host], began: float) -> str | None:
     return silent[0] if len(silent) == len(managers) else None
 
 
-def one_host(
-    engine: Engine,
-    isolation: Isolation,
-    images: ApprovedImages,
-    settings: Settings,
-) -> Hosts:
+def one_host(engine: Engine, isolation: Isolation, images: ApprovedImages, settings: Settings) -> Hosts:
     """Return the one host at `docker_host`."""
     return Hosts([Host("", engine, engine, isolation, Preflight(engine))], images, settings)
 
 
-def hosts_of_fleet(
-    fleet: FleetFile,
-    images: ApprovedImages,
-    settings: Settings,
-    owner: UUID,
-) -> Hosts:
+def hosts_of_fleet(fleet: FleetFile, images: ApprovedImages, settings: Settings, owner: UUID) -> Hosts:
     """Return the hosts of a fleet file, each behind its guard. Raises ValueError for bad certificates."""
     hosts = []
     for entry in fleet.hosts.values():

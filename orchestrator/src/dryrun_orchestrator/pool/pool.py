@@ -52,13 +52,7 @@ _HELD = frozenset({PoolState.PREPARING, PoolState.READY})
 class Pool:
     """The warm pool of one orchestrator."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        files: OperatorFiles,
-        hosts: Hosts,
-        settings: Settings,
-    ) -> None:
+    def __init__(self, journal: Journal, files: OperatorFiles, hosts: Hosts, settings: Settings) -> None:
         self._journal = journal
         self._files = files
         self._grounds: Grounds = (

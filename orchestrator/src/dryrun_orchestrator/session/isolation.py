@@ -82,13 +82,7 @@ class ApprovedImages(Protocol):
 class Isolation:
     """Runs the probe and keeps its last verdict, for readiness and metrics."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        allowlist: ApprovedImages,
-        settings: Settings,
-        owner: UUID,
-    ) -> None:
+    def __init__(self, engine: Engine, allowlist: ApprovedImages, settings: Settings, owner: UUID) -> None:
         self._engine = engine
         self._allowlist = allowlist
         self._settings = settings
