@@ -19,6 +19,7 @@ from approval_api.access.standing import Standing
 from approval_api.access.turns import Turns
 from approval_api.api.health import metrics_page
 from approval_api.audit.log import AuditLog
+from approval_api.audit.transaction import transactions
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
@@ -95,6 +96,7 @@ def create_app(
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
     app.state.turns = Turns()
+    app.state.transactions = transactions()
     app.state.large_answers = ceilings()
     app.state.kept_badges = KeptBadges()
     app.state.bytes_on_their_way = bytes_on_their_way()

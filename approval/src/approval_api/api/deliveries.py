@@ -89,7 +89,12 @@ async def remove_destination(
 
 @destinations_router.post("/{destination_id}/deliveries", status_code=201)
 async def preview_delivery(
-    destination_id: UUID, request: Request, response: Response, person: Decider, transaction: Transaction
+    destination_id: UUID,
+    request: Request,
+    response: Response,
+    person: Decider,
+    _turn: ListTurn,
+    transaction: Transaction,
 ) -> DeliveryView:
     """Freeze what would be created and changed there. Nothing is sent before it is approved."""
     delivery = await service.preview(transaction, destination_id, person.name)

@@ -1,20 +1,48 @@
 """The transaction of a request: a command and its line of the audit log are stored together."""
 
+import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.log import write_done
+from approval_api.web.problems import ProblemError
+from approval_api.web.rate_limit import bucket_of_address
+from dryrun_serving.ceiling import Ceiling
+
+AT_ONCE = 5
+"""Transactions of one person. Those that wait for a lock hold a connection, and the process has ten;
+more than the turns that one has, so that an answer that waits holds up no other."""
+WAIT_SECONDS = 10.0
+
+
+def transactions() -> Ceiling:
+    """Return how many transactions of one person there may be."""
+    return Ceiling(sys.maxsize, AT_ONCE)
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     engine: AsyncEngine = request.app.state.engine
-    async with engine.begin() as connection:
-        yield connection
-        # The command and its line are stored together or not at all.
-        await write_done(request, connection)
+    places: Ceiling = request.app.state.transactions
+    who = str(request.scope.get("actor") or bucket_of_address(request))
+    async with AsyncExitStack() as held:
+        try:
+            await held.enter_async_context(places.place_within(WAIT_SECONDS, who))
+        except TimeoutError:
+            raise ProblemError(
+                "too-many-requests",
+                429,
+                "your other requests have to be answered first; try again in a moment",
+                title="Too many requests at once",
+                headers={"Retry-After": "2"},
+            ) from None
+        async with engine.begin() as connection:
+            yield connection
+            # The command and its line are stored together or not at all.
+            await write_done(request, connection)
 
 
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

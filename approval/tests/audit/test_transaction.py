@@ -1,0 +1,43 @@
+"""One person's transactions that wait for a lock leave the process its connections."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.audit import transaction
+from approval_api.identity.roles import Role
+
+REQUESTS = 24
+"""More than the process has connections, and few enough to have had their turns after 3 s."""
+
+
+async def a_set_of_criteria(ada, number):
+    return await ada.ask("PUT", f"/dryrun/criteria/sets/c{number}", json={"false_positives_max": 0})
+
+
+@pytest.mark.whole_pool
+async def test_who_waits_for_a_lock_many_times_keeps_nobody_else_from_working(browsers, engine):
+    ada, bob = await browsers("ada", Role.OPERATOR), await browsers("bob", Role.VIEWER)
+    # The lock ends before the group waits for its tasks.
+    async with asyncio.TaskGroup() as group, engine.begin() as connection:
+        await connection.execute(text("LOCK gateway.criteria_sets IN ACCESS EXCLUSIVE MODE"))
+        waiting = [group.create_task(a_set_of_criteria(ada, number)) for number in range(REQUESTS)]
+        await asyncio.sleep(3.5)
+        async with asyncio.timeout(2):
+            assert (await bob.ask("GET", "/production/destinations")).status_code == 200
+    assert {each.result().status_code for each in waiting} == {200}
+
+
+@pytest.mark.whole_pool
+async def test_who_waits_too_long_for_ones_own_is_told_to_come_again(browsers, engine, monkeypatch):
+    monkeypatch.setattr(transaction, "WAIT_SECONDS", 0.2)
+    ada = await browsers("ada", Role.OPERATOR)
+    async with asyncio.TaskGroup() as group, engine.begin() as connection:
+        await connection.execute(text("LOCK gateway.criteria_sets IN ACCESS EXCLUSIVE MODE"))
+        waiting = [
+            group.create_task(a_set_of_criteria(ada, number)) for number in range(transaction.AT_ONCE + 1)
+        ]
+        await asyncio.sleep(1.5)
+    answers = sorted(each.result().status_code for each in waiting)
+    assert answers == [200] * transaction.AT_ONCE + [429]
