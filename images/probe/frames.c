@@ -16,6 +16,8 @@ enum { CHANGE_TO_EXCLUDE = 4 };
 enum { ADDRESS_BYTES = 16, ETHERNET_BYTES = 14, IPV6_BYTES = 40 };
 
 static const uint8_t BROADCAST[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+/* Reserved for what bridges say to each other (IEEE 802.1D): not bridged, but taken in by the port. LLDP's. */
+static const uint8_t RESERVED[MAC_BYTES] = {0x01, 0x80, 0xc2, 0, 0, 0x0e};
 static const uint8_t ALL_NODES_MAC[MAC_BYTES] = {0x33, 0x33, 0, 0, 0, 1};
 static const uint8_t ALL_NODES[ADDRESS_BYTES] = {0xff, 0x02, [15] = 1};
 static const uint8_t ALL_SYSTEMS[4] = {224, 0, 0, 1};
@@ -56,14 +58,19 @@ static unsigned checksum(const uint8_t *data, size_t length, unsigned long sum) 
     return ~sum & 0xffff;
 }
 
-struct frame arp_probe(const uint8_t mac[MAC_BYTES], const uint8_t address[4]) {
-    struct frame made = ethernet(BROADCAST, mac, ARP);
+static struct frame arp_probe_to(const uint8_t to[MAC_BYTES], const uint8_t mac[MAC_BYTES],
+                                 const uint8_t address[4]) {
+    struct frame made = ethernet(to, mac, ARP);
     const uint8_t request[8] = {0, 1, IPV4 >> 8, IPV4 & 0xff, MAC_BYTES, 4, 0, 1}, nobody[10] = {0};
     put(&made, request, sizeof request);
     put(&made, mac, MAC_BYTES);
     put(&made, nobody, sizeof nobody);
     put(&made, address, 4);
     return made;
+}
+
+struct frame arp_probe(const uint8_t mac[MAC_BYTES], const uint8_t address[4]) {
+    return arp_probe_to(BROADCAST, mac, address);
 }
 
 /* No IP options: the rule drops those elsewhere, and this is to test its line for the input hook. The source 0.0.0.0
@@ -99,22 +106,38 @@ static struct frame icmpv6(const uint8_t to[MAC_BYTES], const uint8_t mac[MAC_BY
     return made;
 }
 
+static struct frame mld_query(const uint8_t to[MAC_BYTES], const uint8_t mac[MAC_BYTES]) {
+    uint8_t mld[28] = {MLD_QUERY, [24] = 2, [25] = 1};
+    return icmpv6(to, mac, ALL_NODES, mld, sizeof mld, true);
+}
+
+static struct frame echo(const uint8_t to[MAC_BYTES], const uint8_t mac[MAC_BYTES],
+                         const uint8_t target[ADDRESS_BYTES]) {
+    uint8_t request[8] = {ECHO_REQUEST, 0, 0, 0, 0, 1, 0, 1};
+    return icmpv6(to, mac, target, request, sizeof request, false);
+}
+
 /* A multicast query is answered as soon as the interface has joined a group, also while its link-local address is
    tentative (1 to 2 s) and answers nothing else. Sent to the host's own MAC, so that the bridge does not take us for
    the network's multicast router. */
 void questions(const uint8_t mac[MAC_BYTES], const uint8_t host[MAC_BYTES], struct frame asked[QUESTIONS]) {
     uint8_t address[ADDRESS_BYTES];
     link_local(host, address);
-    uint8_t mld[28] = {MLD_QUERY, [24] = 2, [25] = 1};
     uint8_t ask[32] = {SOLICITATION, [24] = 1, [25] = 1};
     memcpy(ask + 8, address, ADDRESS_BYTES);
     memcpy(ask + 26, mac, MAC_BYTES);
-    uint8_t echo[8] = {ECHO_REQUEST, 0, 0, 0, 0, 1, 0, 1}, echo_to_all[8] = {ECHO_REQUEST, 0, 0, 0, 0, 1, 0, 1};
     asked[0] = igmp_query(mac, host);
-    asked[1] = icmpv6(host, mac, ALL_NODES, mld, sizeof mld, true);
+    asked[1] = mld_query(host, mac);
     asked[2] = icmpv6(host, mac, address, ask, sizeof ask, false);
-    asked[3] = icmpv6(host, mac, address, echo, sizeof echo, false);
-    asked[4] = icmpv6(ALL_NODES_MAC, mac, ALL_NODES, echo_to_all, sizeof echo_to_all, false);
+    asked[3] = echo(host, mac, address);
+    asked[4] = echo(ALL_NODES_MAC, mac, ALL_NODES);
+}
+
+void port_questions(const uint8_t mac[MAC_BYTES], const uint8_t likely[2][4], struct frame asked[PORT_QUESTIONS]) {
+    asked[0] = arp_probe_to(RESERVED, mac, likely[0]);
+    asked[1] = arp_probe_to(RESERVED, mac, likely[1]);
+    asked[2] = mld_query(RESERVED, mac);
+    asked[3] = echo(RESERVED, mac, ALL_NODES);
 }
 
 /* ---- what is heard ---- */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAC_BYTES = 6, QUESTIONS = 5, MAX_FRAME_BYTES = 2048 };
+enum { MAC_BYTES = 6, QUESTIONS = 5, PORT_QUESTIONS = 4, MAX_FRAME_BYTES = 2048 };
 
 /* A frame to send. 128 bytes hold the longest question. */
 struct frame {
@@ -27,6 +27,9 @@ struct frame arp_probe(const uint8_t mac[MAC_BYTES], const uint8_t address[4]);
 
 /* What a host that receives our frames answers by itself, at once, through the bridge. */
 void questions(const uint8_t mac[MAC_BYTES], const uint8_t host[MAC_BYTES], struct frame asked[QUESTIONS]);
+
+/* What the host's end of our own link answers to frames that a bridge leaves to its ports, about these addresses too. */
+void port_questions(const uint8_t mac[MAC_BYTES], const uint8_t likely[2][4], struct frame asked[PORT_QUESTIONS]);
 
 /* What a frame of somebody else means to us, `mac`. Reads nothing outside of `length` bytes; allocates nothing. */
 struct heard meaning(const uint8_t *frame, size_t length, const uint8_t mac[MAC_BYTES]);

@@ -3,7 +3,8 @@
    Silence alone proves nothing: an interface that has just come up answers nothing for a while. So the probe waits for
    a word of the bridge itself, a multicast report that the host rule has signed: that shows that the rule stands on
    this bridge and that we hear it. From then on a host without the rule's input line would answer our queries at once,
-   and its silence counts.
+   and its silence counts. The port, by which the host takes in what a bridge does not (frames.c), is asked as well: it
+   announces nothing by which its silence would count, but an answer of its counts.
 
    Output: a progress line, a verdict line, an end line, as JSON. The end line comes from the process that waits for
    the one that judges, and holds its exit code: so whoever reads it need not wait until the engine has taken the
@@ -111,6 +112,11 @@ static bool send_frame(const struct probe *probe, struct frame frame) {
 static bool ask(const struct probe *probe) {
     for (int i = 0; i < 2; i++) {
         if (!send_frame(probe, arp_probe(probe->mac, probe->likely[i]))) return false;
+    }
+    struct frame asked_of_port[PORT_QUESTIONS];
+    port_questions(probe->mac, probe->likely, asked_of_port);
+    for (int i = 0; i < PORT_QUESTIONS; i++) {
+        if (!send_frame(probe, asked_of_port[i])) return false;
     }
     for (int i = 0; i < probe->speaker_count; i++) {
         struct frame asked[QUESTIONS];

@@ -75,6 +75,19 @@ def test_says_reached_when_the_host_answers_arp_alone(lab, address):
     assert (exit_code, verdict["isolated"], verdict["reason"]) == (1, False, "the host answers: ARP")
 
 
+@pytest.mark.parametrize("left", ["IPv4 and IPv6", "ARP"])
+def test_says_reached_when_the_port_takes_in_what_a_bridge_leaves_to_it(lab, left):
+    lab.build()
+    lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
+    inet, arp = RULE.read_text().split("table arp dryrun {")
+    line = next(line for line in inet.splitlines(keepends=True) if "01:80:c2" in line and "drop" in line)
+    changed = (inet.replace(line, ""), arp) if left != "ARP" else (inet, arp.replace(line, "", 1))
+    lab.load_rule("table arp dryrun {".join(changed))
+    exit_code, verdict, _ = lab.sure_probe()
+    assert (exit_code, verdict["isolated"]) == (1, False), verdict
+    assert ("ARP" in verdict["reason"]) == (left == "ARP")
+
+
 def test_is_inconclusive_when_the_host_is_silent_but_nothing_is_signed(lab):
     lab.build()
     lab.load_rule(without_output_lines(RULE.read_text()))

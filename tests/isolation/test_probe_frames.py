@@ -150,6 +150,7 @@ def test_questions_are_those_of_the_table() -> None:
         said = run(meanings_program(), f"ask {mac.hex()} {host.hex()}\n".encode()).splitlines()
         assert [bytes.fromhex(line) for line in said] == [
             *frames.questions(mac, host), frames.arp_probe(mac, host[:4]),
+            *frames.port_questions(mac, (host[:4], bytes([172, 17, 0, 1]))),
         ]  # fmt: skip
 
 

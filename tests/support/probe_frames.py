@@ -8,6 +8,8 @@ SIGNATURE = 0x2A
 """DSCP that the host rule writes on the bridge's multicast reports (deploy/host-rule/rule.nft)."""
 
 BROADCAST = b"\xff" * 6
+RESERVED = b"\x01\x80\xc2\x00\x00\x0e"
+"""Reserved for what bridges say to each other (IEEE 802.1D): the port takes it in, no bridge. LLDP's."""
 ALL_NODES = socket.inet_pton(socket.AF_INET6, "ff02::1")
 ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 ALL_SYSTEMS = socket.inet_aton("224.0.0.1")
@@ -53,10 +55,10 @@ def _icmpv6(source: bytes, target: bytes, message: bytes, *, router_alert: bool 
     return struct.pack("!IHBB", 6 << 28, len(payload), first_header, hop_limit) + source + target + payload
 
 
-def arp_probe(mac: bytes, address: bytes) -> bytes:
+def arp_probe(mac: bytes, address: bytes, to: bytes = BROADCAST) -> bytes:
     """Who has `address`? Without a sender address (RFC 5227), as reverse path filters do not drop that."""
     arp = struct.pack("!HHBBH", 1, IPV4, 6, 4, 1) + mac + bytes(4) + bytes(6) + address
-    return BROADCAST + mac + struct.pack("!H", ARP) + arp
+    return to + mac + struct.pack("!H", ARP) + arp
 
 
 def questions(mac: bytes, host_mac: bytes) -> list[bytes]:
@@ -85,6 +87,12 @@ def questions(mac: bytes, host_mac: bytes) -> list[bytes]:
         to_host + ipv6 + _icmpv6(me, host, echo),
         ALL_NODES_MAC + mac + ipv6 + _icmpv6(me, ALL_NODES, echo),
     ]
+
+
+def port_questions(mac: bytes, likely: tuple[bytes, bytes]) -> list[bytes]:
+    """What the host's end of our own link answers to frames that a bridge leaves to its ports."""
+    _, query, _, _, echo_to_all = questions(mac, RESERVED)
+    return [*(arp_probe(mac, each, RESERVED) for each in likely), query, RESERVED + echo_to_all[6:]]
 
 
 def meaning(frame: bytes, mac: bytes) -> Heard | None:

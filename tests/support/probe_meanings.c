@@ -52,6 +52,10 @@ int main(void) {
             questions(mac, bytes, asked);
             for (int i = 0; i < QUESTIONS; i++) print_frame(asked[i]);
             print_frame(arp_probe(mac, bytes));
+            const uint8_t likely[2][4] = {{bytes[0], bytes[1], bytes[2], bytes[3]}, {172, 17, 0, 1}};
+            struct frame asked_of_port[PORT_QUESTIONS];
+            port_questions(mac, likely, asked_of_port);
+            for (int i = 0; i < PORT_QUESTIONS; i++) print_frame(asked_of_port[i]);
             continue;
         }
         /* Exactly as large as the frame, so that one byte too many is seen. */
