@@ -4,8 +4,9 @@ import asyncio
 import time
 
 import pytest
+from guard_stage import on_behalf_of
 
-from docker_guard.asked_once import AskedOnce
+from docker_guard.asked_once import MOST_KEPT, AskedOnce
 from docker_guard.refusal import EngineDownError, Refusal
 
 
@@ -49,6 +50,28 @@ async def test_another_key_is_another_question():
     source = _Source()
     shared = AskedOnce(source.ask, 5, keeps_seconds=60)
     assert [await shared.of(key) for key in ("a", "b", "b")] == [("a", 1), ("b", 2), ("b", 2)]
+
+
+async def test_clients_that_take_turns_for_different_keys_share_the_answers_all_the_same():
+    source = _Source()
+    shared = AskedOnce(source.ask, 5)
+
+    async def ask(client: str) -> None:
+        on_behalf_of(client)
+        await shared.of(client)
+
+    await asyncio.gather(*(ask(client) for client in ("a", "b", "c") for _ in range(20)))
+    assert sorted(source.asked) == ["a", "a", "b", "c"]
+
+
+async def test_few_answers_are_kept():
+    source = _Source()
+    source.seconds = 0
+    shared = AskedOnce(source.ask, 5, keeps_seconds=60)
+    for number in range(MOST_KEPT + 1):
+        await shared.of(str(number))
+    assert await shared.of("1") == ("1", 2)
+    assert await shared.of("0") == ("0", MOST_KEPT + 2)
 
 
 async def test_an_answer_serves_later_requests_for_as_long_as_it_is_kept():

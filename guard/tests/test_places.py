@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from itertools import cycle, islice
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -73,22 +76,53 @@ async def test_crowd_of_one_client_keeps_no_other_waiting_for_its_place(guard: G
         "network": [words.network() for words in (*crowd, other)],
         "container": [words.container() for words in (*crowd, other)],
         "start": [None] * 3,
-        "unknown": [Words().container() for _ in range(3)],
+        "unknown": [Words().container() for _ in range(31)],
     }[call]
     path = {"network": "/networks/create", "start": "/containers/{}/start"}.get(call, "/containers/create")
     requests = [
-        ("POST", f"/v1.45{path.format(identity)}", body) for identity, body in zip(ids, bodies, strict=True)
+        ("POST", f"/v1.45{path.format(identity)}", body) for identity, body in zip(cycle(ids), bodies)
     ]
     who = "crowd"
     monkeypatch.setattr(front_door, "peer_of", lambda *_: Peer(who, who))
     guard.engine.list_seconds = 0.05
-    # Two sessions in turn, so that no answer serves the next.
-    many = [asyncio.create_task(guard.ask(*requests[number % 2])) for number in range(30)]
+    *crowds, others = requests
+    many = [asyncio.create_task(guard.ask(*each)) for each in islice(cycle(crowds), 30)]
     await asyncio.sleep(0.2)
     who = "other"
-    await guard.ask(*requests[2])
-    assert sum(each.done() for each in many) < 20
+    before = guard.engine.times_listed
+    await guard.ask(*others)
+    assert guard.engine.times_listed - before <= 8
     await asyncio.gather(*many)
+
+
+async def test_requests_of_clients_that_take_turns_are_counted_together_all_the_same(
+    guard: Guard, monkeypatch
+):
+    sessions = {name: Words() for name in ("a", "b", "c")}
+    for words in sessions.values():
+        await guard.make_session(words)
+    who = ""
+    monkeypatch.setattr(front_door, "peer_of", lambda *_: Peer(who, who))
+    guard.engine.list_seconds = 0.2
+
+    async def times_listed(paths: dict[str, str], body_of: Callable[[Words], Any]) -> int:
+        nonlocal who
+        before, asked = guard.engine.times_listed, []
+        for who in [*sessions] * 8:
+            asked.append(asyncio.create_task(guard.ask("POST", paths[who], body_of(sessions[who]))))
+            await asyncio.sleep(0.001)  # until it is known who asks
+        await asyncio.gather(*asked)
+        return guard.engine.times_listed - before
+
+    create = dict.fromkeys(sessions, "/v1.45/containers/create")
+    # The first asks for itself; then each session's network is looked up, and all containers are counted.
+    assert await times_listed(create, Words.container) <= 8
+    by_session = {labels.session_of(each["Labels"]): each["Id"] for each in guard.engine.containers.values()}
+    start = {
+        name: f"/v1.45/containers/{by_session[words.session_id]}/start" for name, words in sessions.items()
+    }
+    # Starts come in waves: few are under way at the engine at a time.
+    assert await times_listed(start, lambda _: None) <= 14
 
 
 async def test_parallel_starts_stay_within_a_sessions_ceiling(guard: Guard):

@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable
 
 from docker_guard.fair_lock import FairLock
 
+MOST_KEPT = 64
+"""Answers, each to another key: those that clients ask for in turn."""
+
 
 class AskedOnce[K, T]:
     """One question at a time; its answer serves every request that had come before it was asked.
 
     For them it is no older than if each asked itself, and however many they are, the engine is asked twice
-    in the time of two answers.
+    for each key in the time of two answers.
     """
 
     def __init__(
@@ -20,14 +23,17 @@ class AskedOnce[K, T]:
         self._ask = ask
         self._turn = FairLock(seconds)
         self._keeps_seconds = keeps_seconds
-        self._last: tuple[float, K, T] | None = None
+        self._answers: dict[K, tuple[float, T]] = {}
 
     async def of(self, key: K) -> T:
         """Return the answer for a key. Raises Refusal after too long a wait, and what the question raises."""
         arrived = time.monotonic()
         async with self._turn.held():
-            last = self._last
-            if last is None or last[1] != key or last[0] <= arrived - self._keeps_seconds:
+            answer = self._answers.get(key)
+            if answer is None or answer[0] <= arrived - self._keeps_seconds:
+                self._answers.pop(key, None)
                 began = time.monotonic()
-                last = self._last = began, key, await self._ask(key)
-            return last[2]
+                answer = self._answers[key] = began, await self._ask(key)
+                if len(self._answers) > MOST_KEPT:
+                    del self._answers[next(iter(self._answers))]
+            return answer[1]

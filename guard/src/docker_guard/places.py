@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import labels
+from docker_guard.asked_once import MOST_KEPT
 from docker_guard.container_rules import ContainerDraft
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
@@ -30,13 +31,12 @@ class _Count:
     be if each asked itself. A session's 20 starts come in waves of eight, and each listing takes 20 ms.
     """
 
-    session_id: str
     began: float
     places: set[_Place]
 
-    def serves(self, session_id: str, arrived: float) -> bool:
+    def serves(self, arrived: float) -> bool:
         """Return whether a request may be judged by it."""
-        return self.session_id == session_id and self.began > arrived
+        return self.began > arrived
 
 
 class _Taken[T]:
@@ -110,7 +110,8 @@ class Places:
         self._containers: _Taken[_Place] = _Taken()
         self._starts: _Taken[_Place] = _Taken()
         self._created: _Count | None = None
-        self._running: _Count | None = None
+        self._running: dict[str, _Count] = {}
+        """By session: clients take turns, and each would count anew what another's turn counted before."""
 
     @asynccontextmanager
     async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
@@ -152,8 +153,8 @@ class Places:
         network = await self._session_networks.of(draft.session_id)
         async with self._creating.held():
             count = self._created
-            if count is None or not count.serves(draft.session_id, arrived):
-                count = self._created = await self._count_created(draft.session_id)
+            if count is None or not count.serves(arrived):
+                count = self._created = await self._count_created()
             self._session_networks.check_in_time(network)
             places = count.places - {wanted}  # the engine refuses a name that is in use
             of_session = sum(place[1:] == wanted[1:] for place in places)
@@ -179,9 +180,12 @@ class Places:
         wanted: _Place = (container_id, session_id, role)
         arrived = time.monotonic()
         async with self._starting.held():
-            count = self._running
-            if count is None or not count.serves(session_id, arrived):
-                count = self._running = await self._count_running(session_id)
+            count = self._running.get(session_id)
+            if count is None or not count.serves(arrived):
+                self._running.pop(session_id, None)
+                count = self._running[session_id] = await self._count_running(session_id)
+                if len(self._running) > MOST_KEPT:
+                    del self._running[next(iter(self._running))]
             others = sum(place[1:] == wanted[1:] for place in count.places - {wanted})
             ceiling = self._policy.targets if role == "target" else self._policy.running_collectors
             if others >= ceiling:
@@ -191,12 +195,12 @@ class Places:
         async with self._starts.held(key, lambda: self._deadlines.seconds_left(session_id)):
             yield
 
-    async def _count_created(self, session_id: str) -> _Count:
+    async def _count_created(self) -> _Count:
         began, taken = time.monotonic(), self._containers.now()
         listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
         present = {place for place in map(_place_of, listed) if place is not None}
         self._containers.settle(present.__contains__)
-        return _Count(session_id, began, taken | present)
+        return _Count(began, taken | present)
 
     async def _count_running(self, session_id: str) -> _Count:
         began, starting = time.monotonic(), self._starts.now()
@@ -209,7 +213,7 @@ class Places:
             place = _place_of(each)
             if each.get("State") in _RUNNING and place is not None and place[1] == session_id:
                 running.add((each["Id"], *place[1:]))
-        return _Count(session_id, began, running)
+        return _Count(began, running)
 
 
 def _place_of(listed: Mapping[str, Any]) -> _Place | None:

@@ -79,6 +79,10 @@ class FakeEngine:
     def times_asked(self, path: str) -> int:
         return [asked for _, asked, _, _ in self.asked].count(path)
 
+    @property
+    def times_listed(self) -> int:
+        return self.times_asked("/networks") + self.times_asked("/containers/json")
+
     def add_container(self, labels: dict[str, str], name: str = "foreign", **more: Any) -> str:
         identity = secrets.token_hex(32)
         self.containers[identity] = {
