@@ -34,17 +34,19 @@ PAGE = b"<!doctype html>"
 DATA = json.dumps(REPORT).encode()
 
 
-def files(key=KEY, page=PAGE, data=DATA):
-    digests = "".join(
-        f"{hashlib.sha512(content).hexdigest()}  {name}\n"
-        for name, content in (("report.html", page), ("report.json", data))
-    )
+NOTE = b"how to check this"
+
+
+def files(key=KEY, page=PAGE, data=DATA, note=NOTE):
+    """What an archive holds; without a note, one of before it was signed too."""
+    signed = {"report.html": page, "report.json": data} | ({"VERIFY.txt": note} if note else {})
+    digests = "".join(f"{hashlib.sha512(content).hexdigest()}  {name}\n" for name, content in signed.items())
     return {
         "report.html": page,
         "report.json": data,
         "SHA512SUMS": digests,
         "SHA512SUMS.sig": signature(key, digests.encode()),
-        "VERIFY.txt": "anything",
+        "VERIFY.txt": note or "anything",
     }
 
 
@@ -73,8 +75,13 @@ def verify(run, tmp_path):
 def test_a_genuine_report_says_who_signed_it_and_what_it_says(verify):
     code, stdout, _ = verify(archive(files()))
     assert code == 0
-    assert "report.html, report.json: signed by SHA256:" in stdout
+    assert "report.html, report.json, VERIFY.txt: signed by SHA256:" in stdout
     assert "template small" in stdout
+
+
+def test_a_report_of_before_its_note_was_signed_is_genuine_without_it(verify):
+    code, stdout, _ = verify(archive(files(note=None)))
+    assert (code, "report.html, report.json: signed by SHA256:" in stdout) == (0, True)
 
 
 def test_its_help_lists_no_address_of_an_api_that_it_never_calls(run):
@@ -105,6 +112,7 @@ def changed(name, content):
     [
         (changed("report.html", PAGE + b" "), "report.html of"),
         (changed("report.json", DATA + b" "), "report.json of"),
+        (changed("VERIFY.txt", "check it by running this"), "VERIFY.txt of"),
         (changed("report.html", files(page=b"another, signed as well")["report.html"]), "report.html of"),
         (changed("SHA512SUMS", files(page=b"another")["SHA512SUMS"]), "SHA512SUMS was changed"),
         (changed("SHA512SUMS.sig", ""), "cannot be read"),
@@ -165,7 +173,7 @@ SWAPPED = {
     ids=["local", "listed", "both", "anything else"],
 )
 def test_what_unpackers_may_take_for_other_names_is_refused(verify, local, listed):
-    forged = changed("VERIFY.txt", "<!doctype html>forged")
+    forged = files(note=None) | {"VERIFY.txt": "<!doctype html>forged"}
     assert verify(archive_with_extras(forged, {}, {}))[0] == 0
     code, stdout, _ = verify(archive_with_extras(forged, local, listed))
     assert (code, stdout) == (6, "")

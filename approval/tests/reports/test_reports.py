@@ -340,14 +340,14 @@ async def test_a_final_report_is_signed_as_a_page_and_as_data(api, reported):
     key: ReportKey = api.app.state.report_key
     public = Ed25519PublicKey.from_public_bytes(key.public_key)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        names = ["report.html", "report.json", "SHA512SUMS", "SHA512SUMS.sig", "VERIFY.txt"]
+        names = ["report.html", "report.json", "VERIFY.txt", "SHA512SUMS", "SHA512SUMS.sig"]
         assert archive.namelist() == names
         digests = archive.read("SHA512SUMS")
         signature = read_signature(archive.read("SHA512SUMS.sig").decode())
         assert signature.public_key == key.public_key
         public.verify(signature.signature, signed_data(hashlib.sha512(digests).digest()))
         assert digests.decode() == "".join(
-            f"{hashlib.sha512(archive.read(name)).hexdigest()}  {name}\n" for name in names[:2]
+            f"{hashlib.sha512(archive.read(name)).hexdigest()}  {name}\n" for name in names[:3]
         )
         assert key.fingerprint in archive.read("VERIFY.txt").decode()
         report = Report.model_validate_json(archive.read("report.json"))

@@ -28,6 +28,7 @@ MEMBERS: Final = ("report.html", DATA)
 DIGESTS: Final = "SHA512SUMS"
 SIGNATURE: Final = "SHA512SUMS.sig"
 NOTE: Final = "VERIFY.txt"
+"""How to check the rest. Reports that were signed before it was signed too have no digest of it."""
 MAX_ARCHIVE_BYTES: Final = 64 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 MAX_DATA_BYTES: Final = 128 * 1024 * 1024
@@ -118,19 +119,20 @@ def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]
         raise NotGenuineError(f"{path} holds {held}; expected {wanted}")
     digests = _small(archive, DIGESTS)
     key = _check(hashlib.sha512(digests).digest(), _small(archive, SIGNATURE), keys)
-    listed = ""
+    signed = digests.decode("ascii", "replace")
+    files = (*MEMBERS, NOTE) if f"  {NOTE}\n" in signed else MEMBERS
+    lines: list[str] = []
     data = b""
-    for name in MEMBERS:
+    for name in files:
         with archive.open(name) as entry:
             digest, kept = _digest(entry, name, keep=name == DATA)
-        listed += f"{digest}  {name}\n"
+        lines.append(f"{digest}  {name}\n")
         data = kept or data
-    if listed.encode() != digests:
-        signed = digests.decode("ascii", "replace")
-        lines = zip(MEMBERS, listed.splitlines(), strict=True)
-        changed = " and ".join(name for name, line in lines if line not in signed) or DIGESTS
+    if "".join(lines) != signed:
+        listed = zip(files, lines, strict=True)
+        changed = " and ".join(name for name, line in listed if line not in signed) or DIGESTS
         raise NotGenuineError(f"{changed} of {path} was changed after it was signed")
-    return Genuine(MEMBERS, key, data)
+    return Genuine(files, key, data)
 
 
 def _small(archive: zipfile.ZipFile, name: str) -> bytes:

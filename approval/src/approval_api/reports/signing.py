@@ -1,6 +1,7 @@
-"""Signed reports: a ZIP with the report, its data, the digests of both, and a signature of the digests.
+"""Signed reports: a ZIP with the report, its data, how to check them, the digests of these, and a signature.
 
-One signature covers both files, so that those of two reports cannot be put together.
+One signature covers all files, so that those of two reports cannot be put together, and nobody is given
+another way to check them.
 
 The key stays in this process; the one that writes reports out of hostile text never has it. Signatures are
 OpenSSH's, so `ssh-keygen -Y verify` checks them too.
@@ -17,6 +18,7 @@ from approval_api.web.compressed import unpacked
 from dryrun_contract.ssh_signature import REPORT_NAMESPACE
 
 DIGESTS = "SHA512SUMS"
+NOTE = "VERIFY.txt"
 _ZIP_BEGINS = 1980
 
 
@@ -37,10 +39,12 @@ def _archive(key: ReportKey, documents: dict[str, bytes], made: datetime) -> byt
                     digest.update(piece)
                     entry.write(piece)
             digests += f"{digest.hexdigest()}  {name}\n"
+        note = _how(key).encode()
+        archive.writestr(_entry(NOTE, stamp), note)
+        digests += f"{hashlib.sha512(note).hexdigest()}  {NOTE}\n"
         archive.writestr(_entry(DIGESTS, stamp), digests)
         signature = key.sign(hashlib.sha512(digests.encode()).digest())
         archive.writestr(_entry(f"{DIGESTS}.sig", stamp), signature)
-        archive.writestr(_entry("VERIFY.txt", stamp), _how(key))
     return written.getvalue()
 
 
