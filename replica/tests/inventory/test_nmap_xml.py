@@ -290,6 +290,13 @@ def test_masscan_writes_nmaps_format_with_one_element_for_each_answer():
     assert inventory.hosts[0].services[-1].tls is not None
 
 
+def test_answers_to_a_ping_have_no_port_and_are_left_out():
+    ping = '</port><port protocol="icmp" portid="0"><state state="open"/>'
+    inventory = read(MASSCAN.format(22, ping))
+    assert [each.port for each in inventory.hosts[0].services] == [22]
+    assert notes(inventory)["ports of other protocols than TCP and UDP, left out"] == 1
+
+
 def test_masscans_part_that_names_the_web_server_is_enough_to_know_it():
     inventory = read(MASSCAN.format(8081, '<service name="http.server" banner="nginx/1.26.3"/>'))
     [service] = inventory.hosts[0].services

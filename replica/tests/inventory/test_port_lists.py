@@ -41,6 +41,18 @@ def test_without_sv_a_port_is_a_guess_and_the_scan_says_which_option_would_ask()
     assert "file1: the scan asked no service what it is; scan with nmap -sV -oX FILE" in inventory.unread[0]
 
 
+def test_hosts_that_nmap_only_listed_are_left_out():
+    listed = NMAP.format("-sL").replace("Status: Down", "Status: Unknown")
+    inventory = read(listed)
+    assert len(inventory.hosts) == 1
+    assert notes(inventory)["hosts that the scan found down, left out"] == 1
+
+
+def test_a_list_of_ports_longer_than_what_tells_formats_apart_is_still_one():
+    ports = ",".join(str(port) for port in (22, 80, 443) * 500)
+    assert read(f"10.0.0.5 -> [{ports}]\n").sources[0].format == "port-list"
+
+
 def test_a_scan_without_its_end_is_said_to_be_interrupted():
     cut = NMAP.format("-sV").rpartition("# Nmap done")[0]
     assert notes(read(cut))["scans that were interrupted, without the hosts that come after"] == 1
@@ -55,6 +67,8 @@ def test_a_scan_without_its_end_is_said_to_be_interrupted():
             "#masscan\nopen tcp 22 10.0.0.5 1\nbanner tcp 8081 10.0.0.5 1 http.server nginx/1.26.3\n# end\n",
             ["22/tcp ssh", "8081/tcp nginx 1.26.3"],
         ),
+        ("open icmp 0 10.0.0.5 1\nopen tcp 22 10.0.0.5 1\n", ["22/tcp ssh"]),
+        ("Host: 10.0.0.5 ()\tPorts: 0/open/icmp//unknown//, 22/open/tcp//ssh//\n", ["22/tcp ssh"]),
         ("10.0.0.5 -> [22,5432]\n", ["22/tcp ssh", "5432/tcp postgresql"]),
         ("10.0.0.5:22\n10.0.0.5:80\n", ["22/tcp ssh", "80/tcp http"]),
         ("db01.corp.example:5432\n", ["5432/tcp postgresql"]),

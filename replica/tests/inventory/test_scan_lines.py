@@ -138,7 +138,17 @@ MASSCAN_LINES = lines(
 
 
 @pytest.mark.parametrize(
-    "text", [MASSCAN_LIST, MASSCAN_LINES, MASSCAN_LIST.replace("\n]", ',\n{"finished": 1}\n]')]
+    "text",
+    [
+        MASSCAN_LIST,
+        MASSCAN_LINES,
+        MASSCAN_LIST.replace("\n]", ',\n{"finished": 1}\n]'),
+        MASSCAN_LIST.replace("\n]", ",\n{finished: 1}\n]"),
+        MASSCAN_LIST.replace(
+            '81, "proto": "tcp", "status": "closed"', '0, "proto": "icmp", "status": "open"'
+        ),
+    ],
+    ids=["list", "lines", "its end", "its end in older versions", "an answer to a ping"],
 )
 def test_masscans_json_is_read_in_both_its_forms(text):
     inventory = read(text)

@@ -33,6 +33,13 @@ def test_a_fault_of_a_row_names_its_line():
         read("| Host | Port |\n|---|---|\n| a | 70000 |\n")
 
 
+def test_bars_alone_separate_a_wikis_cells_and_a_quote_is_a_part_of_one():
+    assert services_of(read('||Port||Host||Owner, team, or site||\n|22|a|"Red" team|\n|23|b|"|\n')) == {
+        "remote-1": ["22/tcp ssh"],
+        "network-1": ["23/tcp telnet"],
+    }
+
+
 def test_a_table_that_bars_separate_and_that_begins_with_an_empty_cell_is_no_wikis():
     assert services_of(read("|host|port\n|a|22\n|b|80\n")) == {
         "remote-1": ["22/tcp ssh"],

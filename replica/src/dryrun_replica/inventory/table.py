@@ -128,12 +128,15 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
     text = decode(raw, file, faults)
     if text is None:
         return None
-    text, separator = _separator(without_drawing(text, file, faults))
+    drawn = without_drawing(text, file, faults)
+    text, separator = (drawn, "|") if drawn is not None else _separator(text)
     if separator is None:
         faults.add(f"{file}:1", "has one column; expected a heading such as host,port,product,version")
         return None
-    # Without strict, a quote that is never closed would swallow the rest of the file silently.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    # In a wiki's table, a quote is one more character of its cell. Without strict, one that is never closed
+    # would swallow the rest of the file silently.
+    quoting = csv.QUOTE_MINIMAL if drawn is None else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
     try:
         heading = next(filter(None, reader), [])
     except csv.Error as error:

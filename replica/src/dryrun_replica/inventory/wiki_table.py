@@ -9,8 +9,8 @@ _MARKS = re.compile(r"\*\*|`")
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 
 
-def without_drawing(text: str, file: str, faults: FaultList) -> str:
-    r"""Return the rows of a wiki's table, each on its own line; any other text as it is.
+def without_drawing(text: str, file: str, faults: FaultList) -> str | None:
+    r"""Return the rows of a wiki's table, each on its own line; None for any other text.
 
     Markdown draws `| Host | Port |` over a line of dashes, Confluence and Jira a heading `||Host||Port||`.
 
@@ -23,7 +23,7 @@ def without_drawing(text: str, file: str, faults: FaultList) -> str:
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     heading = lines[first].strip()
     if not (heading.startswith("|") and heading.endswith("|")):
-        return text
+        return None
     bars = "||" if heading.startswith("||") else "|"
     lines[first] = _cells(heading, bars).replace("||", "|")
     for number, line in enumerate(lines[first + 1 :], first + 1):

@@ -14,6 +14,7 @@ from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address
 from dryrun_replica.inventory.found_service import FoundTls
 from dryrun_replica.inventory.model import Transport
 from dryrun_replica.inventory.readers.masscan_answers import name_answer, take_answer
+from dryrun_replica.inventory.readers.port_cells import OTHER_TRANSPORTS
 from dryrun_replica.inventory.readers.scanned_port import (
     ALL_PORTS,
     ASKS,
@@ -236,12 +237,12 @@ class _Reader:
             raise _RefusedError(str(error)) from None
 
     def _add_port(self, host: FoundHost, port: ScannedPort) -> None:
-        number = self._findings.port(port.attributes.get("portid", ""), port.where)
         protocol = port.attributes.get("protocol", "")
-        if number is None or not port.open:
+        if port.open and protocol not in {"tcp", "udp"}:
+            self._findings.notes[OTHER_TRANSPORTS] += 1
             return
-        if protocol not in {"tcp", "udp"}:
-            self._findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
+        number = self._findings.port(port.attributes.get("portid", ""), port.where)
+        if number is None or not port.open:
             return
         transport: Transport = "tcp" if protocol == "tcp" else "udp"
         service = service_of(port, asked=self._asked)

@@ -26,12 +26,12 @@ from dryrun_replica.inventory.tree import MAX_LINES
 
 BEGINS = re.compile(
     rb"\A(?:\s*#[^\n]*\n)*\s*"
-    rb"(?:(?:Timestamp: \d{1,20}\t)?Host: \S{1,255} \([^)\n]{0,255}\)\t|\S{1,255} -> \[[\d, ]*\]\s*$|"
-    rb"(?:open|banner) (?:tcp|udp|sctp) \d{1,5} [0-9A-Fa-f.:]{2,45} \d{1,20}(?: [^\n]{1,4000})?$|"
+    rb"(?:(?:Timestamp: \d{1,20}\t)?Host: \S{1,255} \([^)\n]{0,255}\)\t|\S{1,255} -> \[[\d, ]*(?:\]\s*$|\Z)|"
+    rb"(?:open|banner) (?:tcp|udp|sctp|icmp|arp) \d{1,5} [0-9A-Fa-f.:]{2,45} \d{1,20}(?: [^\n]{1,4000})?$|"
     rb"(?:[\w.-]{1,255}|\[[0-9A-Fa-f:]{2,45}\]):\d{1,5}\s*$)",
     re.MULTILINE,
 )
-"""How such a file begins, after comments."""
+"""How such a file begins, after comments; a list of ports may be longer than what is looked at."""
 _GREPPABLE = re.compile(r"(?:Timestamp: \d{1,20}\t)?Host: (\S{1,255}) \(([^)]{0,255})\)\t(.*)", re.DOTALL)
 _RUSTSCAN = re.compile(r"(\S{1,255}) -> \[([\d, ]*)\]")
 _PAIR = re.compile(r"(?:\[([0-9A-Fa-f:.%]{2,60})\]|([^\s:,;|]{1,255})):(\d{1,6})")
@@ -106,14 +106,13 @@ class _Scan:
     def _read_masscan(self, found: re.Match[str], where: str) -> None:
         """Add a port of -oL, or what was heard there."""
         kind, transport, port, address, answer, text = found.groups()
-        number = self.findings.port(port, where)
+        host = _host(address, self.findings)
         if transport not in {"tcp", "udp"}:
             self.findings.notes[OTHER_TRANSPORTS] += 1
-        elif number is not None:
+        elif (number := self.findings.port(port, where)) is not None:
             self.asked = self.asked or kind == "banner"
             place: Transport = "udp" if transport == "udp" else "tcp"
             service = answered(answer, text, number, place)
-            host = _host(address, self.findings)
             self.findings.add_service(host, number, place, service, again=TWICE, where=where)
 
 
@@ -135,7 +134,7 @@ def _read_greppable(line: re.Match[str], where: str, findings: Findings, *, aske
         findings.faults.add(where, f"{quoted(address)} is not an address")
         return
     fields = dict(field.partition(": ")[::2] for field in rest.split("\t"))
-    if fields.get("Status", "").strip() == "Down":
+    if fields.get("Status", "Up").strip() != "Up":  # Unknown, where nmap -sL only lists them.
         findings.notes[DOWN] += 1
         return
     host = _host(address, findings)
@@ -151,11 +150,11 @@ def _add_described(host: FoundHost, text: str, where: str, findings: Findings, *
     if len(parts) < 5:
         findings.faults.add(where, f"{quoted(text)} is no port; expected port/state/protocol/owner/service/…")
         return
+    if parts[1] == "open" and parts[2] not in {"tcp", "udp"}:
+        findings.notes[OTHER_TRANSPORTS] += 1
+        return
     number = findings.port(parts[0], where)
     if number is None or parts[1] != "open":
-        return
-    if parts[2] not in {"tcp", "udp"}:
-        findings.notes[OTHER_TRANSPORTS] += 1
         return
     transport: Transport = "udp" if parts[2] == "udp" else "tcp"
     tunnel, bar, inner = parts[4].partition("|")

@@ -20,6 +20,8 @@ from dryrun_replica.inventory.readers.scanned_port import TWICE, name_by_number,
 from dryrun_replica.inventory.tree import Item, json_lines
 
 _NO_ANSWER = "targets or questions of the scan without an answer, left out"
+_FINISHED = re.compile(rb'\{\s*"?finished"?\s*:\s*1\s*\}')
+"""How older versions of masscan end a list."""
 _HOST_OF_URL = re.compile(r"[a-z]{1,10}://(\[[^\]/]{1,60}\]|[^/:?#\s]{1,255})", re.IGNORECASE)
 _NAMES: Final[Mapping[str, str | None]] = MappingProxyType(
     {
@@ -128,19 +130,20 @@ def read_zgrab2(raw: bytes, file: str, findings: Findings) -> None:
 def read_masscan(raw: bytes, file: str, findings: Findings) -> None:
     """Add the open ports of masscan's JSON to `findings`; every fault names its line."""
     # -oJ is a list with an object on each line, and -oD is such lines alone.
-    lines = b"\n".join(line.strip(b" \t\r[],") for line in raw.split(b"\n"))
-    for line in _objects(lines, file, findings):
-        if "finished" in (line.value if isinstance(line.value, dict) else {}):
-            continue
+    lines = (line.strip(b" \t\r[],") for line in raw.split(b"\n"))
+    text = b"\n".join(b"" if _FINISHED.fullmatch(line) else line for line in lines)
+    for line in _objects(text, file, findings):
         listed = line.member("ports")
         for port in listed.items() if listed is not None else [line]:
             said = port.member("service", "data")
             number = port.member("port")
-            place = findings.port(number and number.value, (number or port).where)
-            transport = _transport(port.text("proto"), findings)
-            status = port.text("status") or _text(said, "status")
             host = _host(line, [line.text("ip")], findings)
-            if host is None or place is None or transport is None or status not in {None, "open"}:
+            transport = _transport(port.text("proto"), findings)
+            if transport is None:
+                continue  # ICMP and ARP have no port.
+            place = findings.port(number and number.value, (number or port).where)
+            status = port.text("status") or _text(said, "status")
+            if host is None or place is None or status not in {None, "open"}:
                 continue
             name = said.text("name", "service_name") if said is not None else None
             service = answered(name, _text(said, "banner"), place, transport)
