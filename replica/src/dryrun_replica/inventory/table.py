@@ -135,8 +135,12 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
         return None
     # In a wiki's table, a quote is one more character of its cell. Without strict, one that is never closed
     # would swallow the rest of the file silently.
-    quoting = csv.QUOTE_MINIMAL if drawn is None else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if drawn is None else csv.QUOTE_NONE,
+        strict=True,
+    )
     try:
         heading = next(filter(None, reader), [])
     except csv.Error as error:
