@@ -103,6 +103,12 @@ def test_json_watching_keeps_the_codes(run, criteria, template):
         (("start", "Small; rm"), "not a template id"),
         (("start", "small", "--criteria", "x.yml"), "--watch"),
         (("start", "small", "--watch", "--criteria", "/nonexistent/x.yml"), "cannot read the criteria file"),
+        (("start", "small", "--watch", "--criteria", "/nonexistent/x.yml"), "(see: dryrun criteria)"),
+        (
+            ("experiment", "run", "/nonexistent/x.yml"),
+            "expected at least TEMPLATES, as in templates: [small]",
+        ),
+        (("experiment", "show", "zz"), "'zz' is not the id of an experiment"),
         (("report", "last", "--format", "pdf"), "markdown, html, csv, json"),
         (("show", "zzz"), "not a session id"),
         (("--api-url", "ftp://x", "list"), "--api-url"),

@@ -113,6 +113,25 @@ def test_beside_a_products_own_ports_a_row_for_a_host_lists_those_of_others():
     assert notes(inventory)["services that nobody names, guessed by the number of their port"] == 4
 
 
+def test_a_service_of_a_row_for_a_host_is_not_that_of_a_port_whose_number_is_for_another():
+    inventory = read(
+        "Hostname,Open Ports,Service,Version\n"
+        'db,"22, 5432",PostgreSQL,15.3\nad,"88, 389, 3389",Active Directory,2019\n'
+        'sw,"22, 161/udp",Own OS,15.2\n'
+        'web,"22/ssh, 80, 8443",https,\nown,"7777, 7778",billing,\nodd,22,PostgreSQL,15.3\n'
+    )
+    assert [[each.shown for each in host.services] for host in inventory.hosts] == [
+        ["ssh", "postgresql 15.3"],
+        ["kerberos-sec", "ldap", "ms-wbt-server"],
+        ["ssh", "snmp"],
+        ["ssh", "http", "http"],
+        ["open, not identified"] * 2,
+        ["postgresql 15.3"],
+    ]
+    guessed = [each.place for host in inventory.hosts for each in host.services if each.is_guess]
+    assert guessed == ["22/tcp", "88/tcp", "389/tcp", "3389/tcp", "22/tcp", "161/udp"]
+
+
 def test_a_heading_that_is_not_the_first_line_is_said_to_be_missing():
     with pytest.raises(InventoryError, match="The first line has to be the heading"):
         read("Inventory of servers;;\nHost;IP;Port\na;10.0.0.5;22\n")

@@ -308,7 +308,7 @@ def test_a_row_that_names_a_product_and_no_port_is_counted():
 def test_a_version_without_a_product_is_noted_and_shown_with_the_service():
     inventory = read("host,port,service,version\ndb,5432,postgresql,16\nx,9,,3\ny,80,http,\n")
     assert {each.what: each.count for each in inventory.notes}[
-        "versions of which the table names no product"
+        "versions of which the table names no product, as a column 'product' would"
     ] == 2
     assert [each.services[0].shown for each in inventory.hosts] == [
         "postgresql 16",

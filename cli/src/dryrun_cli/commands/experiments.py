@@ -58,7 +58,7 @@ async def run(client: ApiClient, common: Common, path: Path, *, watch: bool) -> 
 
 def read_request(path: Path) -> ExperimentRequest:
     """Return the experiment in a file. Raises WrongUseError with every fault and its place."""
-    loaded = read_mapping(path, "experiment", "expected at least NAME and TEMPLATES")
+    loaded = read_mapping(path, "experiment", "expected at least TEMPLATES, as in templates: [small]")
     loaded.setdefault("name", path.stem[:80])
     try:
         return ExperimentRequest.model_validate(loaded)

@@ -39,9 +39,10 @@ async def find_id(
         return UUID(wanted)
     given = repr(text[:_SHOWN])
     if not BEGINNING.fullmatch(wanted) or len(wanted) < least:
+        article = "an" if kind[0] in "aeiou" else "a"
         characters = f" of {least} characters or more" if least > 1 else ""
         raise WrongUseError(
-            f"{given} is not the id of a {kind}; give an id, or its beginning{characters} "
+            f"{given} is not the id of {article} {kind}; give an id, or its beginning{characters} "
             f"(see: dryrun {listed})"
         )
     found = [each for each in await list_ids() if str(each).startswith(wanted)]

@@ -32,7 +32,9 @@ def read_mapping(path: Path, what: str, hint: str) -> JsonObject:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise WrongUseError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
+        raise WrongUseError(
+            f"cannot read the {what} file {path}: {error.strerror or error}; {hint}"
+        ) from error
     if len(content) > MOST_BYTES:
         raise WrongUseError(f"{path} has more than {MOST_BYTES} bytes; that is not a file of {what}")
     try:

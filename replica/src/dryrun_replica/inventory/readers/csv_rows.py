@@ -29,7 +29,7 @@ from dryrun_replica.inventory.well_known import (
 )
 
 _TWICE = "services that the table lists twice, merged"
-_OF_NOTHING = "versions of which the table names no product"
+_OF_NOTHING = "versions of which the table names no product, as a column 'product' would"
 _WITHOUT_PORT = "rows that name a service or a product and no port, of which only the host is read"
 _WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
 _NO_NAMES = frozenset(
@@ -147,11 +147,12 @@ def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) 
         findings.notes[_WHOSE_BANNER] += 1
     if row.first(*VERSION) and not (row.first(*PRODUCT) or row.first("cpe")):
         findings.notes[_OF_NOTHING] += 1
+    is_alone = len(places) == 1
     for place in places:
-        spoken = name or place.name
+        spoken = name or place.name if is_alone else place.name or name
         # Whoever writes only TLS says nothing of what is inside.
         is_only_tls = spoken is not None and INSIDE_TLS.get(spoken.casefold(), spoken) is None
-        service = _service(row, columns, place, None if is_only_tls else spoken, is_alone=len(places) == 1)
+        service = _service(row, columns, place, None if is_only_tls else spoken, is_alone=is_alone)
         service.banner = banner
         service.tls = FoundTls() if speaks_tls or is_only_tls else None
         service.is_plain = speaks_tls is False and columns.is_sure_without_tls
@@ -162,7 +163,8 @@ def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_a
     """Return what a row says of one of its ports, besides its banner and TLS."""
     product, title, cpe = row.first(*PRODUCT), row.first(*columns.titles), row.first("cpe")
     by_number = protocol_of(None, None, place.number, place.transport)
-    if product and by_number is not None and not is_alone and _is_of_another(by_number, product):
+    called = None if place.name else name
+    if by_number is not None and not is_alone and _is_called_another(by_number, product, called):
         # A row for a host names what the host is for; SSH beside it is no database.
         return FoundService(name=by_number.name, confidence=GUESSED, is_by_number=True)
     if product is None and name is not None and _is_reached_by_http(name):
@@ -181,6 +183,14 @@ def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_a
         confidence=STATED if guess is None else GUESSED,
         is_by_number=guess is not None,
     )
+
+
+def _is_called_another(by_number: Protocol, product: str | None, name: str | None) -> bool:
+    """Whether a row for several ports does not mean this one by its product or, without one, its service."""
+    if product or name is None:
+        return product is not None and _is_of_another(by_number, product)
+    # A service that nobody knows (`Active Directory`) says less than the number.
+    return protocol_of(name, None, 0, "tcp") is None or _is_of_another(by_number, name)
 
 
 def _is_of_another(by_number: Protocol, product: str) -> bool:
