@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from guard_stage import on_behalf_of
 
+from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.fair_lock import FairLock
 from docker_guard.refusal import Refusal
 
@@ -32,6 +33,18 @@ async def test_clients_take_turns():
         for client in ("many", "many", "many", "many", "few", "few", "one"):
             group.create_task(_hold(lock, client, log))
     assert log == ["many", "many", "few", "one", "many", "few", "many"]
+
+
+async def test_whoever_holds_it_asks_the_engine_for_nobodys_account():
+    on_behalf_of("one")
+    client = ON_BEHALF_OF.get()
+    lock = FairLock(5)
+    for _ in range(2):
+        with suppress(LookupError):
+            async with lock.held():
+                assert ON_BEHALF_OF.get() is None
+                raise LookupError
+        assert ON_BEHALF_OF.get() is client
 
 
 async def test_wait_that_takes_too_long_is_refused_and_costs_its_client_no_turn():

@@ -12,7 +12,9 @@ from docker_guard.refusal import Refusal
 class FairLock:
     """Held by one request at a time; the others wait in one queue for each client, served round-robin.
 
-    In a single queue, 190 requests of one client would keep another's waiting for all of them.
+    In a single queue, 190 requests of one client would keep another's waiting for all of them. Whoever holds
+    it asks the engine for nobody's account: others wait for that, too, and neither what their client holds
+    already nor its own queue for long answers (`turns.py`) is to delay them.
     """
 
     def __init__(self, wait_seconds: float) -> None:
@@ -27,10 +29,12 @@ class FairLock:
         if self._is_held:
             await self._wait()
         self._is_held = True
+        client = ON_BEHALF_OF.set(None)
         try:
             yield
         finally:
             self._pass_on()
+            ON_BEHALF_OF.reset(client)
 
     async def _wait(self) -> None:
         client = ON_BEHALF_OF.get()

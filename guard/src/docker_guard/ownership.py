@@ -7,7 +7,7 @@ from typing import Any
 
 from docker_guard import answers, labels
 from docker_guard.asked_once import AskedOnce
-from docker_guard.engine import ON_BEHALF_OF, Engine
+from docker_guard.engine import Engine
 from docker_guard.listing import names_of
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
@@ -85,12 +85,7 @@ class OwnedObjects:
         return owned
 
     async def _list(self, listing: str) -> _Listed:
-        # For every client that waits: none of them can have it refused by what it holds already.
-        asker = ON_BEHALF_OF.set(None)
-        try:
-            listed = await self._engine.listed(listing, labels.SESSION_ID)
-        finally:
-            ON_BEHALF_OF.reset(asker)
+        listed = await self._engine.listed(listing, labels.SESSION_ID)
         by_name, everything = defaultdict[str, list[Owned]](list), list[Owned]()
         for each in answers.own_only(listed):
             if (owned := _owned(each)) is not None:
