@@ -65,6 +65,8 @@ def _without_address(word: str) -> str:
 
     >>> _without_address("1.26p172.16.4.9"), _without_address("8.0.36-0ubuntu0.22.04.1")
     ('1.26p', '8.0.36-0ubuntu0.22.04.1')
+    >>> _without_address("1.26-8.8.4.4"), _without_address("0.9.8.1")
+    ('1.26', '0.9')
     """
     for found in _FOUR_OR_MORE.finditer(word):
         numbers = re.split(r"[._-]", found[0])
@@ -73,11 +75,13 @@ def _without_address(word: str) -> str:
         except ValueError:
             continue
         first = int(numbers[0])
-        if first and (not address.is_global or first > _HIGHEST_OF_A_VERSION):
-            return word[: found.start()].rstrip("v.+~-_")
-        if found.start() <= 1:
+        is_address = first > 0 and (not address.is_global or first > _HIGHEST_OF_A_VERSION)
+        if found.start() <= 1 and not is_address:
             # Such a version's first two numbers are nobody's network.
             return word[: found.start() + len(f"{numbers[0]}.{numbers[1]}")]
+        if first > 0:
+            # Behind a version, it is no second one.
+            return word[: found.start()].rstrip("v.+~-_")
     return word
 
 
