@@ -46,7 +46,7 @@ def test_a_whole_scan_is_reported_with_what_it_covered_and_counts(report, api):
 def test_what_the_collector_did_not_look_at_is_not_covered(report, api):
     code, out, _ = report([*FOUND, END | {"not_covered": ["10.213.0.1"]}])
     assert (code, api.scans[0]["not_covered"]) == (0, ["10.213.0.1/32"])
-    assert out.endswith("\nNot looked at, so that nothing there is missed: 10.213.0.1/32.\n")
+    assert out.endswith("\nNot inspected, so nothing there counts as missed: 10.213.0.1/32.\n")
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ async def faults_in_each_look(page, name):
             found += [f"breaks the word {word}" for word in await broken_words(page)]
             if device == "phone":
                 found += [f"hides {cut} beyond its edge" for cut in await cut_off(page)]
+                found += [f"keeps {cell} as wide as a column" for cell in await wide_cells(page)]
                 found += [f"has a table of many screens, {table}" for table in await many_screens(page)]
                 found += [f"has the label {label} without a value" for label in await bare_labels(page)]
                 found += [f"hides rows of {table}" for table in await hidden_criteria(page)]
@@ -99,6 +100,15 @@ async def cut_off(page):
     return await page.evaluate(
         """() => [...document.querySelectorAll(":is(.discoveries, .stacked, .folded, .dr-list) :is(td, th)")]
             .filter(cell => cell.getBoundingClientRect().right > window.innerWidth)
+            .map(cell => cell.textContent)"""
+    )
+
+
+async def wide_cells(page):
+    """Return the cells of a report's folded lists that keep a column's width, though there are no columns."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll(".dr-list td")]
+            .filter(cell => cell.checkVisibility() && getComputedStyle(cell).minWidth !== "0px")
             .map(cell => cell.textContent)"""
     )
 

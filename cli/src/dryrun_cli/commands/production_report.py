@@ -164,7 +164,7 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, sc
     if view.complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
         if view.not_covered:
-            sys.stdout.write(f"Not looked at, so that nothing there is missed: {some(view.not_covered)}.\n")
+            sys.stdout.write(f"Not inspected, so nothing there counts as missed: {some(view.not_covered)}.\n")
     elif not output.whole:
         why = (
             "The collector did not finish"
