@@ -43,6 +43,23 @@ async def test_rounds_go_on_when_the_database_is_away(monkeypatch, error):
     working.cancel()
 
 
+async def test_a_round_whose_statement_fails_is_not_repeated_any_sooner(monkeypatch, caplog):
+    monkeypatch.setattr(rounds, "_RETRY_SECONDS", 0.01)
+    begun = 0
+
+    async def work_once():
+        nonlocal begun
+        begun += 1
+        raise DBAPIError("DELETE", {}, Exception("canceling statement due to statement timeout"))
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await rounds.work_in_rounds(work_once, "removals", every=60)
+    assert begun == 1
+    assert "removals failed; trying again later" in caplog.text
+    assert "statement timeout" in caplog.records[-1].reason
+
+
 async def test_rounds_end_by_a_fault_of_the_program():
     async def work_once():
         raise KeyError("a fault")

@@ -22,14 +22,21 @@ _logged_at: dict[tuple[str, ...], float] = {}
 async def work_in_rounds(
     work_once: Callable[[], Awaitable[None]], what: str, *, every: float = _LOOK_SECONDS
 ) -> None:
-    """Do a round of work every `every` seconds until cancelled; wait for a database that is unreachable."""
+    """Do a round of work every `every` seconds until cancelled; wait for a database that is unreachable.
+
+    A round that fails otherwise, such as by a statement that takes too long, is not repeated any sooner.
+    """
     while True:
         pause = every
         try:
             await work_once()
         except DATABASE_ERRORS as error:
-            logger.warning("%s wait for the database", what, extra={"reason": type(error).__name__})
-            pause = _RETRY_SECONDS
+            if _is_away(error):
+                logger.warning("%s wait for the database", what, extra={"reason": type(error).__name__})
+                pause = _RETRY_SECONDS
+            else:
+                logger.warning("%s failed; trying again later", what, extra={"reason": str(error)})
+                pause = max(every, _RETRY_SECONDS)
         await asyncio.sleep(pause)
 
 
@@ -41,13 +48,18 @@ async def apart(work: Coroutine[None, None, None], what: str, **named: str) -> N
     """
     try:
         await work
-    except (InterfaceError, OperationalError, OSError, *DRIVER_ERRORS):
-        raise
     except Exception as error:
-        if isinstance(error, DBAPIError) and says_away(error.orig):
+        if _is_away(error):
             raise
         if _is_news((what, *named.values(), type(error).__name__)):
             logger.exception("the work of %s failed; it is tried again", what, extra=named)
+
+
+def _is_away(error: Exception) -> bool:
+    """Return whether an error says that nothing else would work with the database now either."""
+    if isinstance(error, (InterfaceError, OperationalError, OSError, *DRIVER_ERRORS)):
+        return True
+    return isinstance(error, DBAPIError) and says_away(error.orig)
 
 
 def _is_news(failure: tuple[str, ...]) -> bool:
