@@ -28,6 +28,13 @@ def test_no_help_has_types_or_ranges_as_programs_write_them():
             assert not re.search(r"<(?:list\[)?\w+\]?>|[<>]=|\{[A-Z]", shown), (name, each.name)
 
 
+def test_no_usage_repeats_the_dots_of_what_may_be_repeated():
+    for name, group in groups_in("dryrun-local", get_command(app)):
+        for each in group.commands.values():
+            usage = each.get_usage(Context(each, info_name=name))
+            assert not re.search(r"\.{4}|…\.", usage), (name, usage)
+
+
 def groups_in(name, command):
     if isinstance(command, TyperGroup):
         yield name, command

@@ -76,6 +76,7 @@ async def faults_in_each_look(page, name):
             if await scrolls_sideways(page, lists if device == "phone" else "html, .table-wrap, .dr-scroll"):
                 found.append("it is wider than the screen")
             found += [f"breaks the word {word}" for word in await broken_words(page)]
+            found += [f"cuts the figure {figure} of a chart" for figure in await cut_figures(page)]
             if device == "phone":
                 found += [f"hides {cut} beyond its edge" for cut in await cut_off(page)]
                 found += [f"keeps {cell} as wide as a column" for cell in await wide_cells(page)]
@@ -92,6 +93,16 @@ async def broken_words(page):
         """() => [...document.querySelectorAll("td > .dr-prose:only-child")]
             .filter(cell => /^\\S{1,12}$/.test(cell.textContent) && cell.getClientRects().length > 1)
             .map(cell => cell.textContent)"""
+    )
+
+
+async def cut_figures(page):
+    """Return the texts of charts that reach beyond the edge of their picture."""
+    return await page.evaluate(
+        """() => [...document.querySelectorAll(".chart svg text, .curve svg text")]
+            .filter(text => text.checkVisibility() && (text.getBBox().x < 0
+                || text.getBBox().x + text.getBBox().width > text.ownerSVGElement.viewBox.baseVal.width))
+            .map(text => text.textContent)"""
     )
 
 

@@ -71,7 +71,7 @@ def import_images(
 def distribute_images(
     hosts: Annotated[
         list[str],
-        typer.Argument(metavar="HOST…", help="Engines of a fleet's hosts, e.g. ssh://root@beta."),
+        typer.Argument(metavar="HOST", help="Engines of a fleet's hosts, e.g. ssh://root@beta."),
     ],
 ) -> None:
     """Copy the images that other hosts lack to their engines, and compare their ids."""

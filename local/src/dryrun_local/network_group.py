@@ -20,7 +20,7 @@ def import_network(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="What you know of the network: a scan by nmap, masscan, naabu, httpx or zgrab2, exports of "
             "NetBox, a table, a Compose file, Diode entities, discoveries, a report. Several files are one "
             "network.",

@@ -8,16 +8,23 @@ _COLOURS = 6
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """An area in the units of its SVG, with the same margin on each side."""
+    """An area in the units of its SVG, with the same margin above and below, and on both sides."""
 
     width: float
     height: float
     margin: float
+    beside: float | None = None
+    """The margin on both sides, where the figures of the vertical axis stand, if it is another."""
+
+    @property
+    def left(self) -> float:
+        """Where the vertical axis stands."""
+        return self.margin if self.beside is None else self.beside
 
     @property
     def right(self) -> float:
         """Where the horizontal axis ends."""
-        return self.width - self.margin
+        return self.width - self.left
 
     @property
     def bottom(self) -> float:
@@ -26,7 +33,7 @@ class Plot:
 
     def x(self, share: float) -> float:
         """Return the place of a share of the horizontal axis, from 0 to 1."""
-        return round(self.margin + (self.right - self.margin) * share, 1)
+        return round(self.left + (self.right - self.left) * share, 1)
 
     def y(self, share: float) -> float:
         """Return the place of a share of the vertical axis; what lies outside of 0 to 1 is drawn at its end.

@@ -96,7 +96,9 @@ def _name(row: ScoreRow) -> Text:
     return (
         text(Quoted(kind, prose=True))
         if row.attribute is None
-        else text(Quoted(kind, prose=True), " ", Quoted(row.attribute, prose=True), tone="quiet")
+        else text(
+            Quoted(kind, prose=True), " ", Quoted(row.attribute.replace("_", " "), prose=True), tone="quiet"
+        )
     )
 
 
