@@ -161,6 +161,53 @@ def archive_with_extras(members, local, listed):
     return written.getvalue() + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", *end)
 
 
+FORGED = b"<!doctype html>forged"
+
+
+def deflated(content):
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(content) + compressor.flush()
+
+
+def archive_of(members, page, listed, local):
+    """Write an archive in which the bytes of the page are `page`; both heads have method and sizes."""
+    written, directory = io.BytesIO(), b""
+    for name, content in members.items():
+        raw = content.encode() if isinstance(content, str) else content
+        said, heard = (0, len(raw), len(raw)), (0, len(raw), len(raw))
+        checksum = zlib.crc32(raw)
+        if name == "report.html":
+            said, heard, raw = listed, local, page
+        at = written.tell()
+        told, tell = (
+            (20, 0, method, 0, 33, checksum, packed, size, len(name), 0)
+            for method, packed, size in (said, heard)
+        )
+        written.write(struct.pack("<4s5H3L2H", b"PK\x03\x04", *tell) + name.encode() + raw)
+        directory += struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, *told, 0, 0, 0, 0, at) + name.encode()
+    end = (0, 0, len(members), len(members), len(directory), written.tell(), 0)
+    return written.getvalue() + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", *end)
+
+
+@pytest.mark.parametrize(
+    ("page", "listed", "local"),
+    [
+        (PAGE + FORGED, (0, len(PAGE + FORGED), len(PAGE)), None),
+        (deflated(PAGE) + FORGED, (8, len(deflated(PAGE) + FORGED), len(PAGE)), None),
+        (deflated(PAGE), (8, len(deflated(PAGE)), len(PAGE)), (0, len(deflated(PAGE)), len(deflated(PAGE)))),
+        (deflated(PAGE), (8, len(deflated(PAGE)), len(PAGE)), (8, len(deflated(PAGE)), 1)),
+    ],
+    ids=["behind a plain page", "behind a compressed page", "another method", "another size"],
+)
+def test_bytes_of_a_file_that_unpackers_may_read_otherwise_are_refused(verify, page, listed, local):
+    plain = len(PAGE)
+    packed = deflated(PAGE)
+    assert verify(archive_of(files(), PAGE, (0, plain, plain), (0, plain, plain)))[0] == 0
+    assert verify(archive_of(files(), packed, (8, len(packed), plain), (8, len(packed), plain)))[0] == 0
+    code, stdout, _ = verify(archive_of(files(), page, listed, local or listed))
+    assert (code, stdout) == (6, "")
+
+
 SWAPPED = {
     "report.html": unicode_path("report.html", "VERIFY.txt"),
     "VERIFY.txt": unicode_path("VERIFY.txt", "report.html"),

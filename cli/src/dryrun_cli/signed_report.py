@@ -36,7 +36,7 @@ MAX_KEY_FILE_BYTES: Final = 64 * 1024
 _MAX_ENTRIES = 8
 _MAX_DIRECTORY_BYTES = 4096
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
-_LOCAL_HEADER = struct.Struct("<4s2xH18xHH")
+_LOCAL_HEADER = struct.Struct("<4s2x2H4x3L2H")
 _DESCRIPTOR = 1 << 3
 """Flag: the entry's size follows its data, so readers may disagree with the directory about its contents."""
 _ZIP64_LOCATOR = b"PK\x06\x07"
@@ -151,16 +151,40 @@ def _refuse_hidden_bytes(archive: zipfile.ZipFile, file: IO[bytes], path: Path) 
         header = file.read(_LOCAL_HEADER.size)
         if entry.header_offset != at or len(header) < _LOCAL_HEADER.size:
             raise NotGenuineError(f"{path} has bytes beside its files")
-        magic, flags, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+        magic, flags, *told, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
         name = file.read(name_bytes)
         if extra_bytes or entry.extra or entry.comment:
             # An unpacker may take another name from there (0x7075, Unicode path), and swap two files.
             raise NotGenuineError(f"{path} says more of its files than their names")
-        if magic != b"PK\x03\x04" or flags & _DESCRIPTOR or name != entry.filename.encode():
+        listed = [entry.compress_type, entry.CRC, entry.compress_size, entry.file_size]
+        named = (magic, name, told) == (b"PK\x03\x04", entry.filename.encode(), listed)
+        if not named or flags & _DESCRIPTOR:
             raise NotGenuineError(f"{path} describes its files in two ways")
+        if entry.file_size > MAX_DOCUMENT_BYTES:
+            raise NotGenuineError(f"{entry.filename} is larger than any report")
+        if not _fills_its_place(file, entry):
+            raise NotGenuineError(f"{path} has bytes behind those of {entry.filename}")
         at += _LOCAL_HEADER.size + name_bytes + entry.compress_size
     if at != archive.start_dir:
         raise NotGenuineError(f"{path} has bytes beside its files")
+
+
+def _fills_its_place(file: IO[bytes], entry: zipfile.ZipInfo) -> bool:
+    """Return whether a file's content ends where its bytes in the archive do: unpackers may go on reading."""
+    if entry.compress_type == zipfile.ZIP_STORED:
+        return entry.compress_size == entry.file_size
+    if entry.compress_type != zipfile.ZIP_DEFLATED:
+        return False
+    unpacking = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    left, size = entry.compress_size, 0
+    while not unpacking.eof and size <= entry.file_size:
+        piece = unpacking.unconsumed_tail or file.read(min(left, _CHUNK))
+        got = unpacking.decompress(piece, _CHUNK)
+        size += len(got)
+        left -= len(piece) - len(unpacking.unconsumed_tail)
+        if not piece and not got:
+            return False
+    return unpacking.eof and not left and not unpacking.unused_data and size == entry.file_size
 
 
 def _bound_directory(file: IO[bytes], path: Path) -> None:
