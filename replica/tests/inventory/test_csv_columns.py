@@ -91,6 +91,15 @@ def test_a_cell_of_several_addresses_names_one_host_that_other_files_find():
     assert len(read(table, "ip,port\n10.0.0.2,80\n").hosts) == 1
 
 
+@pytest.mark.parametrize(
+    "heading", ["Dienste / Ports", "Services & Ports", "Ports (Services)", "Ports in use"]
+)
+def test_a_heading_that_names_services_and_ports_is_that_of_ports(heading):
+    inventory = read(f'Server;Mgmt IP;{heading}\ndb;10.20.0.11;"22, 5432"\n')
+    assert services_of(inventory) == {"database-1": ["22/tcp ssh", "5432/tcp postgresql"]}
+    assert inventory.unread == ()
+
+
 def test_a_cell_too_long_for_a_list_of_addresses_names_none_of_them():
     cell = "10.0.0.22 " * 400 + "10.0.0.119"
     assert len(read(f'ip_addresses,port\n"{cell}",22\n', "ip,port\n10.0.0.22,80\n").hosts) == 2

@@ -33,6 +33,11 @@ from dryrun_replica.inventory.readers.port_cells import MAX_PORTS_OF_A_CELL, NO_
         ("22/tcp unknown, 4711 (n/a)", ["22/tcp ssh", "4711/tcp unknown"]),
         ("22,443", ["22/tcp ssh", "443/tcp http"]),
         ("80 443", ["80/tcp http", "443/tcp http"]),
+        ("SSH (2222), HTTPS (443)", ["443/tcp http", "2222/tcp ssh"]),
+        (
+            "ssh:2222; postgresql/5433/tcp; dns:5353/udp",
+            ["2222/tcp ssh", "5353/udp domain", "5433/tcp postgresql"],
+        ),
     ],
 )
 def test_a_cell_says_ports_with_what_is_spoken_there(cell, services):
@@ -63,6 +68,10 @@ def test_a_cell_that_says_there_is_no_port_is_read_as_empty_and_counted(cell):
         ("8 443", "'8 443' in the column 'open_ports' is one port or two; write 8443, or '8;443'"),
         ('"15,672"', "'15,672' in the column 'open_ports' is one port or two; write 15672, or '15;672'"),
         ("22/closed/tpc", "'22/closed/tpc' in the column 'open_ports' is not a port"),
+        ("Own (22)", "'Own/22' in the column 'open_ports' is not a port; expected 443, 443/tcp or 443/https"),
+        ("ssh:22/http", "'ssh:22/http' in the column 'open_ports' is not a port; expected"),
+        ("ssh:070", "'ssh:070' in the column 'open_ports' is not a port"),
+        ("10.0.0.7:22", "'10.0.0.7:22' in the column 'open_ports' is not a port"),
         (":22", "':22' in the column 'open_ports' is not a port"),
     ],
 )

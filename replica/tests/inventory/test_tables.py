@@ -165,7 +165,7 @@ def test_software_that_is_reached_by_http_is_known_by_it_and_keeps_its_role(prod
 
 def test_all_faults_are_found_at_once_each_with_its_line():
     message = refused(
-        "host,port\na,070\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\nh,http/80\n"
+        "host,port\na,070\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\nh,billing/80\n"
     )
     assert message.splitlines() == [
         "the inventory has 8 problems; nothing was imported",
@@ -176,7 +176,7 @@ def test_all_faults_are_found_at_once_each_with_its_line():
         "  file1:7: 'http' in the column 'port' is not a port; ports are 1 to 65535",
         "  file1:8: has 3 cells; the heading has 2",
         "  file1:9: '\uff18\uff10' in the column 'port' is not a port; ports are 1 to 65535",
-        "  file1:10: 'http/80' in the column 'port' is not a port; expected 443, 443/tcp or 443/https",
+        "  file1:10: 'billing/80' in the column 'port' is not a port; expected 443, 443/tcp or 443/https",
     ]
 
 

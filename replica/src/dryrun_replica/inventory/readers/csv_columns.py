@@ -9,7 +9,7 @@ _ADDRESS = (
     *("service_address", "addresses", "asset_ip_address", "primary_ip", "management_ip", "ip_s", "ips"),
     *("ipv4_addresses", "private_ip_addresses", "privateips", "ip_adresse", "ip_adressen", "ipv4_adresse"),
     *("adresse_ip", "adresses_ip", "adresse_ipv4", "direccion_ip", "direcciones_ip", "ip_v4"),
-    *("primary_ip_address", "host_address", "network_ip", "reseau_ip", "netzwerk_ip"),
+    *("primary_ip_address", "host_address", "network_ip", "reseau_ip", "netzwerk_ip", "mgmt_ip"),
 )
 _NAME = (
     *("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device"),
@@ -21,7 +21,8 @@ PORT = (
     *("port", "ports", "port_number", "portid", "dst_port", "open_ports", "open_port", "tcp_ports"),
     *("ports_open", "portnumber", "service_port", "listening_port", "listening_ports"),
     *("service_ports_tcp", "offene_ports", "ports_ouverts", "port_ouvert", "puerto", "puertos"),
-    "puertos_abiertos",
+    *("puertos_abiertos", "service_ports", "services_ports", "ports_services", "dienste_ports"),
+    *("ports_dienste", "ports_in_use", "ports_used", "used_ports"),
 )
 TRANSPORT = (
     *("transport", "protocol", "proto", "l4_protocol", "port_protocol", "service_transport"),
@@ -85,7 +86,7 @@ class Columns:
         """Return those of a table with these columns.
 
         >>> Columns.of({"saddr", "sport"}).ports[-1], Columns.of({"saddr", "sport", "dport"}).ports[-1]
-        ('sport', 'puertos_abiertos')
+        ('sport', 'used_ports')
         >>> Columns.of({"ip_str", "data"}).banners, Columns.of({"ip", "data"}).banners
         (('banner', 'data'), ('banner',))
         """

@@ -1,4 +1,4 @@
-"""Reads the cells in which tables name ports: `443`, `22/ssh`, `80, 443/tcp`, `T:22 U:53`, or `none`."""
+"""Reads the cells in which tables name ports: `443`, `22/ssh`, `SSH (22)`, `80, 443/tcp` or `none`."""
 
 import re
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 def ports_of(cell: str, stated: str, where: str, findings: Findings, column: str = "ports") -> list[Place]:
-    """Return the ports of a cell such as `443`, `80, 443/tcp`, `udp/53`, `22 (ssh)` or `{53}`.
+    """Return the ports of a cell such as `443`, `80, 443/tcp`, `udp/53`, `22 (ssh)`, `SSH (22)` or `{53}`.
 
     Where it says nothing of the transport, `stated` counts. Faults name `where` and `column`.
     """
@@ -96,7 +96,7 @@ def _either(cell: str) -> str | None:
 def _place(part: str, stated: str, where: str, findings: Findings, column: str) -> Place | None:
     of = f" in the column {quoted(column)}"
     first, *more = part.casefold().replace(":", "/", 1).split("/") if not part.startswith(":") else [part]
-    if more and first in _TRANSPORTS:
+    if more and (first in _TRANSPORTS or (re.fullmatch(r"[1-9][0-9]*", more[0]) and _is_spoken(first))):
         first, more = more[0], [first, *more[1:]]
     said = _said_of(more)
     rule = _EXPECTED if said is None else None
@@ -138,7 +138,16 @@ def _said_of(words: list[str]) -> tuple[str | None, str | None, bool] | None:
         elif text in CLOSED:
             is_open = False
         elif text and text != "open" and text not in _NO_NAME:
-            if name is not None or not (is_protocol(text) or protocol_of(text, None, 0, "tcp")):
+            if name is not None or not _is_spoken(text):
                 return None
             name = text
     return transport, name, is_open
+
+
+def _is_spoken(word: str) -> bool:
+    """Whether a word names a protocol, or software that speaks one.
+
+    >>> _is_spoken("ssh"), _is_spoken("postgresql"), _is_spoken("10.0.0.7"), _is_spoken("80")
+    (True, True, False, False)
+    """
+    return is_protocol(word) or protocol_of(word, None, 0, "tcp") is not None
