@@ -69,11 +69,15 @@ def test_a_report_judged_by_criteria_has_the_same_codes(run, api, criteria, form
     assert run("report", "last", "--criteria", criteria("overall: {recall_min: 0.99}"), *form)[0] == 5
 
 
-def test_a_report_that_is_written_to_a_file_names_the_criteria_that_are_not_met(run, api, criteria, tmp_path):
+def test_a_report_that_is_written_to_a_file_says_whether_the_criteria_are_met(run, api, criteria, tmp_path):
     api.add_session()
     how = ("--criteria", criteria("overall: {recall_min: 0.99}"), "--output", tmp_path / "report.html")
     code, out, err = run("report", "last", *how)
     assert (code, out, err) == (5, "", "Not met: overall.recall_min: 0.93, at least 0.99 required\n")
+    how = ("--criteria", criteria("overall: {recall_min: 0.5}"), "--output")
+    assert run("report", "last", *how, tmp_path / "report.html") == (0, "", "Criteria met: 1 of 1\n")
+    assert run("report", "last", *how, "-")[2] == ""
+    assert run("report", "last", "--output", tmp_path / "report.html") == (0, "", "")
 
 
 @pytest.mark.parametrize("template", ["small", "failing"])

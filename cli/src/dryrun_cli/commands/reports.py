@@ -115,13 +115,17 @@ async def report(
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document.decode())
         _write(output, whole.rstrip("\n") + "\n")
-    code = verdict_code(answer, judged=criteria is not None or question.judged)
-    if code is ExitCode.CRITERIA_NOT_MET and form is not None:
+    judged = criteria is not None or question.judged
+    code = verdict_code(answer, judged=judged)
+    if judged and form is not None:
+        # A person does not see an exit code, and of a file nothing else is printed.
         verdict = read_report(answer).verdict
-        unmet = [each for each in verdict.results if each.status != "passed"] if verdict else []
-        sys.stderr.write(
-            inert_lines("\n".join(f"Not met: {each.criterion}: {each.detail}" for each in unmet)) + "\n"
-        )
+        results = verdict.results if verdict else ()
+        unmet = [f"Not met: {each.criterion}: {each.detail}" for each in results if each.status != "passed"]
+        if code is ExitCode.CRITERIA_NOT_MET:
+            sys.stderr.write(inert_lines("\n".join(unmet)) + "\n")
+        elif output not in {None, STANDARD_OUTPUT}:
+            sys.stderr.write(f"Criteria met: {len(results)} of {len(results)}\n")
     return code
 
 
