@@ -30,6 +30,7 @@ async def test_a_network_for_which_nothing_is_made_stands_only_on_images_that_th
     installation: Installation,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     there: str | None,
     imported: bool,
 ) -> None:
@@ -46,3 +47,5 @@ async def test_a_network_for_which_nothing_is_made_stands_only_on_images_that_th
         with pytest.raises(ProgramError, match=f"{NOTHING_ANSWERS}.*images build"):
             await import_network(installation, options, Screen())
     assert [each.name for each in installed(installation)] == ["acme"] * imported
+    # Installed is not yet useful: nothing of this network but its host can be missed.
+    assert ("No service of it is known" in capsys.readouterr().out) is imported

@@ -78,5 +78,10 @@ async def _make(
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     screen.done(f"Replica {printable(plan.name)}", installed_as(tuple(templates)))
+    if not plan.coverage.services:
+        screen.warn(
+            "No service of it is known: a rehearsal shows only whether hosts are found; "
+            "for more, import a file that names open ports, with --replace"
+        )
     note_replaced(screen, before)
     note_deployment(screen, installation)
