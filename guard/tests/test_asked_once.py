@@ -1,7 +1,7 @@
 """What many want at the same moment is asked for once, and nobody gets what is older than their request."""
 
 import asyncio
-import time
+from types import SimpleNamespace
 
 import pytest
 from guard_stage import on_behalf_of
@@ -18,6 +18,8 @@ class _Source:
         self.most_under_way = self._under_way = 0
         self.fails = False
         self.seconds = 0.05
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def ask(self, key: str) -> tuple[str, int]:
         self.asked.append(key)
@@ -26,6 +28,7 @@ class _Source:
         self.most_under_way = max(self.most_under_way, self._under_way)
         try:
             await asyncio.sleep(self.seconds)
+            await self.may_answer.wait()
         finally:
             self._under_way -= 1
         if self.fails:
@@ -35,13 +38,17 @@ class _Source:
 
 async def test_one_answer_serves_all_that_came_before_it_was_asked_for():
     source = _Source()
-    shared = AskedOnce(source.ask, 5)
+    source.may_answer.clear()
+    shared = AskedOnce(source.ask, 60)
     first = asyncio.create_task(shared.of("a"))
-    await asyncio.sleep(source.seconds / 2)
+    while not source.asked:
+        await asyncio.sleep(0)
     # They came while it was asked: what they asked about may have changed after it was looked at.
-    later = await asyncio.gather(*(shared.of("a") for _ in range(100)))
+    later = [asyncio.create_task(shared.of("a")) for _ in range(100)]
+    await asyncio.sleep(source.seconds)
+    source.may_answer.set()
     assert await first == ("a", 1)
-    assert set(later) == {("a", 2)}
+    assert set(await asyncio.gather(*later)) == {("a", 2)}
     assert source.most_under_way == 1
     assert await shared.of("a") == ("a", 3)
 
@@ -74,15 +81,15 @@ async def test_few_answers_are_kept():
     assert await shared.of("0") == ("0", MOST_KEPT + 2)
 
 
-async def test_an_answer_serves_later_requests_for_as_long_as_it_is_kept():
+async def test_an_answer_serves_later_requests_for_as_long_as_it_is_kept(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("docker_guard.asked_once.time", clock)
     source = _Source()
     shared = AskedOnce(source.ask, 5, keeps_seconds=0.3)
-    begun = time.monotonic()
     numbers = []
-    while time.monotonic() < begun + 0.5:
+    for clock.now in (0.0, 0.1, 0.29, 0.31, 0.6):
         numbers.append((await shared.of("a"))[1])
-        await asyncio.sleep(0.01)
-    assert set(numbers) == {1, 2}
+    assert numbers == [1, 1, 1, 2, 2]
 
 
 async def test_question_that_fails_is_asked_again_for_the_next():

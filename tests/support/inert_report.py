@@ -15,7 +15,7 @@ _TAGS = frozenset({
 })
 _ATTRIBUTES = frozenset({
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "scope", "tabindex", "role",
-    "aria-label", "aria-hidden", "viewbox", "preserveaspectratio", "width", "height", "rx", "x",
+    "aria-label", "aria-hidden", "data-label", "viewbox", "preserveaspectratio", "width", "height", "rx", "x",
 })
 # fmt: on
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "|", "%")
