@@ -139,6 +139,7 @@ class _StatusOnly(requests.Session):
         super().__init__()
         self.trust_env = False
 
+    # Only the exporter calls it, by names.
     def request(self, method: str, url: str | bytes, **options: Any) -> requests.Response:  # type: ignore[override]
         options |= {"stream": True, "allow_redirects": False}
         answer = super().request(method, url, **options)

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from approval_api.access.authentication import credential_of, showed_what_is_known, shows_something
 from approval_api.web.origin import address_of
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import too_many_at_once
 from approval_api.web.rate_limit import (
     bucket_of_address,
     require_patience,
@@ -50,14 +50,10 @@ def admitting(requests: Ceiling) -> Admitted:
 def _require_place(requests: Ceiling, network: str) -> None:
     full = requests.full(network)
     if full is not None:
-        raise ProblemError(
-            "too-many-requests",
-            429 if full == "of one" else 503,
-            "too many requests are being served for this address; wait for answers"
+        raise (
+            too_many_at_once("too many requests are being served for this address; wait for answers")
             if full == "of one"
-            else "too many requests are being served; try again in a moment",
-            title="Too many requests at once",
-            headers={"Retry-After": "2"},
+            else too_many_at_once("too many requests are being served; try again in a moment", 503)
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from approval_api.identity.person import Person
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import too_many_at_once
 
 AT_ONCE = 4
 """How many turns one person has."""
@@ -69,13 +69,7 @@ class Turn:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
-            raise ProblemError(
-                "too-many-requests",
-                429,
-                "your other requests have to be answered first; try again in a moment",
-                title="Too many requests at once",
-                headers={"Retry-After": "2"},
-            ) from None
+            raise too_many_at_once() from None
         self._end = asyncio.get_running_loop().call_later(HELD_SECONDS, self.give_back)
 
     def give_back(self) -> None:

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.log import write_done
-from approval_api.web.problems import ProblemError
+from approval_api.web.problems import too_many_at_once
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_serving.ceiling import Ceiling
 
@@ -32,13 +32,7 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
         try:
             await held.enter_async_context(places.place_within(WAIT_SECONDS, who))
         except TimeoutError:
-            raise ProblemError(
-                "too-many-requests",
-                429,
-                "your other requests have to be answered first; try again in a moment",
-                title="Too many requests at once",
-                headers={"Retry-After": "2"},
-            ) from None
+            raise too_many_at_once() from None
         async with engine.begin() as connection:
             yield connection
             # The command and its line are stored together or not at all.

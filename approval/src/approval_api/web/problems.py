@@ -55,6 +55,15 @@ def too_many(noun: str, held: str, status: int = 429) -> ProblemError:
     )
 
 
+def too_many_at_once(
+    why: str = "your other requests have to be answered first; try again in a moment", status: int = 429
+) -> ProblemError:
+    """Return the problem of a request that has to wait: by default, for others of the same person."""
+    return ProblemError(
+        "too-many-requests", status, why, title="Too many requests at once", headers={"Retry-After": "2"}
+    )
+
+
 def answer_refusal(request: Request, refusal: RefusedError) -> Response:
     """Return its problem, completed with the request's path and id, as the answer; a browser gets a page."""
     request.scope["problem"] = problem = refusal.problem

@@ -94,15 +94,7 @@ class Item:
 
 def json_item(raw: bytes, file: str, faults: FaultList) -> Item | None:
     """Return the JSON document; None, with a fault, when it is not JSON or exceeds `JSON_BOUNDS`."""
-    try:
-        return Item(read_json(raw.removeprefix(b"\xef\xbb\xbf"), JSON_BOUNDS), file, faults)
-    except OutOfBoundsError as error:
-        faults.add(file, f"is refused: {error}")
-    except UnicodeDecodeError as error:
-        faults.add(file, f"is not UTF-8 at byte {error.start}")
-    except (ValueError, RecursionError) as error:
-        faults.add(file, f"is not JSON: {error}")
-    return None
+    return _json(raw.removeprefix(b"\xef\xbb\xbf"), JSON_BOUNDS, file, faults)
 
 
 def json_lines(raw: bytes, file: str, faults: FaultList) -> Iterator[Item]:
@@ -114,14 +106,21 @@ def json_lines(raw: bytes, file: str, faults: FaultList) -> Iterator[Item]:
             return
         if not line.strip():
             continue
-        try:
-            yield Item(read_json(line, LINE_BOUNDS), where, faults)
-        except OutOfBoundsError as error:
-            faults.add(where, f"is refused: {error}")
-        except UnicodeDecodeError as error:
-            faults.add(where, f"is not UTF-8 at byte {error.start}")
-        except (ValueError, RecursionError) as error:
-            faults.add(where, f"is not JSON: {error}")
+        item = _json(line, LINE_BOUNDS, where, faults)
+        if item is not None:
+            yield item
+
+
+def _json(raw: bytes, bounds: JsonBounds, where: str, faults: FaultList) -> Item | None:
+    try:
+        return Item(read_json(raw, bounds), where, faults)
+    except OutOfBoundsError as error:
+        faults.add(where, f"is refused: {error}")
+    except UnicodeDecodeError as error:
+        faults.add(where, f"is not UTF-8 at byte {error.start}")
+    except (ValueError, RecursionError) as error:
+        faults.add(where, f"is not JSON: {error}")
+    return None
 
 
 def yaml_item(raw: bytes, file: str, faults: FaultList) -> Item | None:

@@ -1,7 +1,7 @@
 """Generates bytes that a regular expression matches: the shortest ones, with given texts in its groups."""
 
 import re
-import re._constants as op  # type: ignore[import-not-found]
+import re._constants as op  # type: ignore[import-not-found]  # private, so no stub has it
 import re._parser as parser  # type: ignore[import-not-found]  # the only reader of the dialect that checks use
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

@@ -45,7 +45,7 @@ class CautiousConnection(Connection):
 
     async def _get_server_information(self) -> None:
         try:
-            await super()._get_server_information()  # type: ignore[misc]
+            await super()._get_server_information()  # type: ignore[misc]  # it has no types
         except (LookupError, ValueError, struct.error):
             raise OperationalError(2027, "it does not greet as MySQL does") from None
         if not self.server_capabilities & PLUGIN_AUTH:
@@ -60,7 +60,7 @@ class CautiousConnection(Connection):
         if plugin_name not in _PROOFS:
             name = plugin_name[:60].decode("ascii", "replace")
             raise PasswordRequestedError(2059, f"it asks for a login by {name}, which is not supported")
-        return await super()._process_auth(plugin_name, auth_packet)  # type: ignore[misc]
+        return await super()._process_auth(plugin_name, auth_packet)  # type: ignore[misc]  # it has no types
 
     def write_packet(self, payload: bytes) -> None:
         """Send a packet, unless it would give away the password. Raises PasswordRequestedError."""
@@ -72,7 +72,7 @@ class CautiousConnection(Connection):
         if need > _PACKET_BYTES:
             raise TooMuchError(2020, f"it announces a packet of {need} bytes")
         before = self._proto.length - self._proto.pos
-        await super()._fill_buffer(need)  # type: ignore[misc]
+        await super()._fill_buffer(need)  # type: ignore[misc]  # it has no types
         self._told_bytes += self._proto.length - self._proto.pos - before
         if self._told_bytes > _ALL_BYTES:
             raise TooMuchError(2020, f"it sends more than {_ALL_BYTES} bytes")
@@ -81,7 +81,7 @@ class CautiousConnection(Connection):
 async def connect(service: DatabaseService, credential: Credential) -> CautiousConnection:
     """Log in once. Raises asyncmy's errors, and TimeoutError."""
     host, port = service.reached_at
-    connection = CautiousConnection(  # type: ignore[no-untyped-call]
+    connection = CautiousConnection(  # type: ignore[no-untyped-call]  # asyncmy has no types
         host=host,
         port=port,
         user=credential.username,
