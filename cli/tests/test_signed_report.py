@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import stat
 import struct
 import zipfile
 import zlib
@@ -134,9 +135,28 @@ def test_a_page_and_data_of_two_signed_reports_are_no_report(verify):
     assert (code, "report.json of" in stderr) == (6, True)
 
 
-def test_bytes_that_the_directory_does_not_list_are_refused(verify):
+def patched(content, at, changed):
+    """Return an archive with other bytes at a place, from its end where that is negative."""
+    at += len(content) if at < 0 else 0
+    return content[:at] + changed + content[at + len(changed) :]
+
+
+def told_further_on(content, by):
+    """Return an archive that tells each place in it as so many bytes further on."""
+    (begin,) = struct.unpack("<L", content[-6:-2])
+    told, at = patched(content, -6, struct.pack("<L", begin + by)), begin
+    while at >= 0:
+        (local,) = struct.unpack("<L", told[at + 42 : at + 46])
+        told = patched(told, at + 42, struct.pack("<L", local + by))
+        at = told.find(b"PK\x01\x02", at + 4)
+    return told
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_bytes_that_the_directory_does_not_list_are_refused(verify, counted):
     forged = archive({"report.html": b"<!doctype html>forged"})
-    code, _, stderr = verify(forged[: forged.index(b"PK\x01\x02")] + archive(files()))
+    forged = forged[: forged.index(b"PK\x01\x02")]
+    code, _, stderr = verify(forged + told_further_on(archive(files()), len(forged) if counted else 0))
     assert (code, "beside its files" in stderr) == (6, True)
 
 
@@ -224,6 +244,42 @@ def test_what_unpackers_may_take_for_other_names_is_refused(verify, local, liste
     assert verify(archive_with_extras(forged, {}, {}))[0] == 0
     code, stdout, _ = verify(archive_with_extras(forged, local, listed))
     assert (code, stdout) == (6, "")
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [(-18, b"\x05\x00\x05\x00"), (-14, b"\x01\x00"), (-12, b"\x04\x00"), (-14, b"\x04\x00\x04\x00")],
+    ids=["another disk", "fewer here", "fewer in all", "fewer"],
+)
+def test_a_directory_of_which_the_end_says_something_else_is_refused(verify, at, said):
+    code, stdout, stderr = verify(patched(archive(files()), at, said))
+    assert (code, stdout) == (6, "")
+    assert "another directory" in stderr
+
+
+def test_a_directory_that_lies_elsewhere_than_its_end_says_is_refused(verify):
+    """Python reads the directory in front of the end; who goes by the place that is told, another one."""
+    first = 46 + len("report.html")
+    code, stdout, stderr = verify(told_further_on(archive(files()), first))
+    assert (code, stdout) == (6, "")
+    assert "another place" in stderr
+
+
+def test_a_flag_that_only_one_head_of_a_file_has_is_refused(verify):
+    code, stdout, stderr = verify(patched(archive(files()), 6, b"\x01\x00"))
+    assert (code, stdout) == (6, "")
+    assert "in two ways" in stderr
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFDIR, stat.S_IFIFO])
+@pytest.mark.parametrize("note", [NOTE, None], ids=["signed", "not signed"])
+def test_a_file_that_is_to_be_unpacked_as_a_link_is_refused(verify, kind, note):
+    content = archive(files(note=note))
+    at = content.rindex(b"VERIFY.txt") - 46
+    code, stdout, stderr = verify(patched(content, at + 38, struct.pack("<L", (kind | 0o777) << 16)))
+    assert (code, stdout) == (6, "")
+    assert "VERIFY.txt" in stderr
+    assert "no plain file" in stderr
 
 
 def test_two_files_of_one_name_are_refused(verify):

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import stat
 import struct
 import zipfile
 import zlib
@@ -101,8 +102,10 @@ def verify(path: Path, keys: list[TrustedKey]) -> Genuine:
     """
     try:
         with path.open("rb") as file:
-            _bound_directory(file, path)
+            entries = _bound_directory(file, path)
             with zipfile.ZipFile(file) as archive:
+                if len(archive.infolist()) != entries:
+                    raise NotGenuineError(f"{path} tells of another directory than it has")
                 _refuse_hidden_bytes(archive, file, path)
                 return _verify_members(archive, path, keys)
     except OSError as error:
@@ -158,8 +161,11 @@ def _refuse_hidden_bytes(archive: zipfile.ZipFile, file: IO[bytes], path: Path) 
             raise NotGenuineError(f"{path} says more of its files than their names")
         listed = [entry.compress_type, entry.CRC, entry.compress_size, entry.file_size]
         named = (magic, name, told) == (b"PK\x03\x04", entry.filename.encode(), listed)
-        if not named or flags & _DESCRIPTOR:
+        if not named or flags != entry.flag_bits or flags & _DESCRIPTOR:
             raise NotGenuineError(f"{path} describes its files in two ways")
+        if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG}:
+            # An unpacker may make a link of it, whose target would be its content.
+            raise NotGenuineError(f"{entry.filename} of {path} is no plain file")
         if entry.file_size > MAX_DOCUMENT_BYTES:
             raise NotGenuineError(f"{entry.filename} is larger than any report")
         if not _fills_its_place(file, entry):
@@ -187,8 +193,8 @@ def _fills_its_place(file: IO[bytes], entry: zipfile.ZipInfo) -> bool:
     return unpacking.eof and not left and not unpacking.unused_data and size == entry.file_size
 
 
-def _bound_directory(file: IO[bytes], path: Path) -> None:
-    """Refuse a directory of a million entries before it is read. Raises NotGenuineError."""
+def _bound_directory(file: IO[bytes], path: Path) -> int:
+    """Return how many entries the directory is said to have. Raises NotGenuineError for a million of them."""
     size = file.seek(0, 2)
     if size > MAX_ARCHIVE_BYTES:
         raise NotGenuineError(f"{path} has more than {MAX_ARCHIVE_BYTES} bytes; no signed report is so large")
@@ -198,9 +204,16 @@ def _bound_directory(file: IO[bytes], path: Path) -> None:
     end = tail[-_DIRECTORY_END.size :]
     if len(end) < _DIRECTORY_END.size or tail[: -_DIRECTORY_END.size].startswith(_ZIP64_LOCATOR):
         raise NotGenuineError(f"{path} is not a signed report")
-    magic, _, _, _, entries, directory, _, comment = _DIRECTORY_END.unpack(end)
+    entries: int
+    magic, *disks, here, entries, directory, begin, comment = _DIRECTORY_END.unpack(end)
     if magic != b"PK\x05\x06" or comment or entries > _MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
         raise NotGenuineError(f"{path} is not a signed report")
+    if any(disks) or here != entries:
+        raise NotGenuineError(f"{path} tells of another directory than it has")
+    if begin + directory + _DIRECTORY_END.size != size:
+        # We would read the directory in front of its end; an unpacker may go by the place that it tells.
+        raise NotGenuineError(f"{path} tells another place of its directory, or has bytes beside its files")
+    return entries
 
 
 def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[str, bytes]:
