@@ -16,8 +16,9 @@ enum { CHANGE_TO_EXCLUDE = 4 };
 enum { ADDRESS_BYTES = 16, ETHERNET_BYTES = 14, IPV6_BYTES = 40 };
 
 static const uint8_t BROADCAST[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-/* Reserved for what bridges say to each other (IEEE 802.1D): not bridged, but taken in by the port. LLDP's. */
-static const uint8_t RESERVED[MAC_BYTES] = {0x01, 0x80, 0xc2, 0, 0, 0x0e};
+/* Reserved for what bridges say to each other (IEEE 802.1D): not bridged, but taken in by the port. LLDP's passes no
+   hook for bridges on its way; that of slow protocols no `group_fwd_mask` of a bridge can have forwarded instead. */
+static const uint8_t RESERVED[2][MAC_BYTES] = {{0x01, 0x80, 0xc2, 0, 0, 0x0e}, {0x01, 0x80, 0xc2, 0, 0, 0x02}};
 static const uint8_t ALL_NODES_MAC[MAC_BYTES] = {0x33, 0x33, 0, 0, 0, 1};
 static const uint8_t ALL_NODES[ADDRESS_BYTES] = {0xff, 0x02, [15] = 1};
 static const uint8_t ALL_SYSTEMS[4] = {224, 0, 0, 1};
@@ -134,10 +135,12 @@ void questions(const uint8_t mac[MAC_BYTES], const uint8_t host[MAC_BYTES], stru
 }
 
 void port_questions(const uint8_t mac[MAC_BYTES], const uint8_t likely[2][4], struct frame asked[PORT_QUESTIONS]) {
-    asked[0] = arp_probe_to(RESERVED, mac, likely[0]);
-    asked[1] = arp_probe_to(RESERVED, mac, likely[1]);
-    asked[2] = mld_query(RESERVED, mac);
-    asked[3] = echo(RESERVED, mac, ALL_NODES);
+    for (int i = 0; i < 2; i++) {
+        *asked++ = arp_probe_to(RESERVED[i], mac, likely[0]);
+        *asked++ = arp_probe_to(RESERVED[i], mac, likely[1]);
+        *asked++ = mld_query(RESERVED[i], mac);
+        *asked++ = echo(RESERVED[i], mac, ALL_NODES);
+    }
 }
 
 /* ---- what is heard ---- */

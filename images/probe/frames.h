@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAC_BYTES = 6, QUESTIONS = 5, PORT_QUESTIONS = 4, MAX_FRAME_BYTES = 2048 };
+enum { MAC_BYTES = 6, QUESTIONS = 5, PORT_QUESTIONS = 8, MAX_FRAME_BYTES = 2048 };
 
 /* A frame to send. 128 bytes hold the longest question. */
 struct frame {

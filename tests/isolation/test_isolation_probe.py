@@ -75,9 +75,11 @@ def test_says_reached_when_the_host_answers_arp_alone(lab, address):
     assert (exit_code, verdict["isolated"], verdict["reason"]) == (1, False, "the host answers: ARP")
 
 
+@pytest.mark.parametrize("forwarded", ["0", "0x4000", "0xfff8"], ids=["none", "LLDP's", "all that may be"])
 @pytest.mark.parametrize("left", ["IPv4 and IPv6", "ARP"])
-def test_says_reached_when_the_port_takes_in_what_a_bridge_leaves_to_it(lab, left):
+def test_says_reached_when_the_port_takes_in_what_a_bridge_leaves_to_it(lab, left, forwarded):
     lab.build()
+    lab.inside("host", "ip", "link", "set", BRIDGE, "type", "bridge", "group_fwd_mask", forwarded)
     lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
     inet, arp = RULE.read_text().split("table arp dryrun {")
     line = next(line for line in inet.splitlines(keepends=True) if "01:80:c2" in line and "drop" in line)

@@ -8,8 +8,9 @@ SIGNATURE = 0x2A
 """DSCP that the host rule writes on the bridge's multicast reports (deploy/host-rule/rule.nft)."""
 
 BROADCAST = b"\xff" * 6
-RESERVED = b"\x01\x80\xc2\x00\x00\x0e"
-"""Reserved for what bridges say to each other (IEEE 802.1D): the port takes it in, no bridge. LLDP's."""
+RESERVED = (b"\x01\x80\xc2\x00\x00\x0e", b"\x01\x80\xc2\x00\x00\x02")
+"""Reserved for what bridges say to each other (IEEE 802.1D): the port takes it in, no bridge. LLDP's passes
+no hook for bridges; that of slow protocols no `group_fwd_mask` of a bridge can have forwarded instead."""
 ALL_NODES = socket.inet_pton(socket.AF_INET6, "ff02::1")
 ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 ALL_SYSTEMS = socket.inet_aton("224.0.0.1")
@@ -91,8 +92,11 @@ def questions(mac: bytes, host_mac: bytes) -> list[bytes]:
 
 def port_questions(mac: bytes, likely: tuple[bytes, bytes]) -> list[bytes]:
     """What the host's end of our own link answers to frames that a bridge leaves to its ports."""
-    _, query, _, _, echo_to_all = questions(mac, RESERVED)
-    return [*(arp_probe(mac, each, RESERVED) for each in likely), query, RESERVED + echo_to_all[6:]]
+    asked: list[bytes] = []
+    for to in RESERVED:
+        _, query, _, _, echo_to_all = questions(mac, to)
+        asked += [*(arp_probe(mac, each, to) for each in likely), query, to + echo_to_all[6:]]
+    return asked
 
 
 def meaning(frame: bytes, mac: bytes) -> Heard | None:
