@@ -50,6 +50,21 @@ def test_what_the_collector_did_not_look_at_is_not_covered(report, api):
 
 
 @pytest.mark.parametrize(
+    ("not_covered", "more"),
+    [
+        (["0.0.0.0/0"], ()),
+        (["10.213.0.0/17", "10.213.128.0/17"], ()),
+        (["10.213.0.0/17"], ("--exclude", "10.213.128.0/17")),
+    ],
+)
+def test_a_collector_that_looked_at_nothing_made_no_whole_scan(report, api, not_covered, more):
+    code, out, err = report([*FOUND, END | {"not_covered": not_covered}], *more, "--despite-warnings")
+    assert (code, api.scans[0]["complete"], "missed" in out) == (1, False, False)
+    assert "looked at nothing in 10.213.0.0/16" in err
+    assert "warned" not in err
+
+
+@pytest.mark.parametrize(
     ("lines", "why"),
     [
         (FOUND, "did not finish"),

@@ -145,9 +145,8 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
                 counts[name] += _number(received.get(name))
     warned = output.warnings and not scan.despite_warnings
     # What came through a pipe is gone if it is refused, as a file would be; it proves nothing instead.
-    ended = ScanEnd(
-        complete=output.whole and not warned and not scope.is_elsewhere, not_covered=output.not_covered
-    )
+    proves_nothing = warned or scope.is_elsewhere or scope.lies_in(output.not_covered)
+    ended = ScanEnd(complete=output.whole and not proves_nothing, not_covered=output.not_covered)
     answer = await client.ask(
         "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
     )
@@ -175,6 +174,10 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, sc
         sys.stderr.write(
             f"{why}: nothing counts as missed, and what it said with less certainty or "
             "fewer values than is known changes nothing.\n"
+        )
+    elif scope.lies_in(output.not_covered):
+        sys.stderr.write(
+            f"By its end line the collector looked at nothing in {scope}: nothing counts as missed.\n"
         )
     elif not scope.is_elsewhere:
         often = "once" if output.warnings == 1 else f"{output.warnings} times"

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from dryrun_contract.discovery import DiscoveryLine
-from dryrun_contract.network import exact_network
+from dryrun_contract.network import all_within, exact_network
 from dryrun_contract.production import ScanStart
 from dryrun_contract.resource_key import ResourceKey
 
@@ -52,6 +52,10 @@ class ScanScope:
                 self.outside += 1
                 self.example = self.example or str(address)
             yield each
+
+    def lies_in(self, not_covered: Iterable[str]) -> bool:
+        """Return whether nothing of it is left without these networks."""
+        return all_within(self._targets, [*self._excluded, *map(exact_network, not_covered)])
 
     @property
     def is_elsewhere(self) -> bool:
