@@ -38,7 +38,8 @@ class ScanEnd(Word):
     """The end of a scan."""
 
     complete: StrictBool
-    """Whether the collector covered all of it, to its end line; otherwise nothing is concluded."""
+    """Whether the collector covered all of it, to its end line; otherwise nothing is concluded. A scan that
+    reached none of its targets is incomplete all the same."""
     not_covered: Annotated[tuple[Network, ...], Field(max_length=MAX_NETWORKS)] = ()
     """What of its targets it did not reach after all."""
 

@@ -245,6 +245,43 @@ async def test_what_a_scan_excluded_and_what_it_did_not_reach_are_two_things(api
     assert "not reached: 192.0.8.0/24, 2001:db8::/64<" in page
 
 
+@pytest.mark.parametrize(
+    ("targets", "exclude", "not_covered"),
+    [
+        (["192.0.2.0/24"], [], ["0.0.0.0/0"]),
+        (["192.0.2.0/24"], [], ["192.0.2.0/25", "192.0.2.128/26", "192.0.2.192/26"]),
+        (["192.0.2.0/24"], ["192.0.2.0/25"], ["192.0.2.128/25", "192.0.2.128/25"]),
+        (["192.0.2.0/25", "192.0.2.0/24"], [], ["192.0.2.0/25", "::ffff:192.0.2.128/121"]),
+        (["192.0.2.0/24", "2001:db8::/64"], ["2001:DB8:0::/65"], ["192.0.2.0/24", "2001:db8::8000:0:0:0/65"]),
+        (["192.0.2.0/24"], [], [f"192.0.2.{number}" for number in range(256)]),
+    ],
+    ids=["all there is", "parts", "rest", "nested", "IPv6", "one by one"],
+)
+async def test_a_scan_that_reached_nothing_is_incomplete_whatever_its_end_says(
+    api, targets, exclude, not_covered
+):
+    scan_id = await begin(api, targets=targets, exclude=exclude)
+    ended = {"complete": True, "not_covered": not_covered}
+    shown = (await api.client.post(f"{SCANS}/{scan_id}/end", json=ended)).json()
+    assert (shown["complete"], shown["missed"], shown["gone"]) == (False, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "not_covered"),
+    [
+        (["192.0.2.0/24"], ["192.0.2.0/25", "192.0.2.128/26", "192.0.2.192/27", "192.0.2.224/28"]),
+        (["192.0.2.0/24"], ["192.0.3.0/24", "::/0"]),
+        (["192.0.2.0/24", "2001:db8::/64"], ["0.0.0.0/0"]),
+        (["::/0"], ["0.0.0.0/0", "8000::/1"]),
+    ],
+    ids=str,
+)
+async def test_a_scan_that_reached_something_is_complete(api, targets, not_covered):
+    scan_id = await begin(api, targets=targets)
+    ended = {"complete": True, "not_covered": not_covered}
+    assert (await api.client.post(f"{SCANS}/{scan_id}/end", json=ended)).json()["complete"] is True
+
+
 async def test_a_scan_that_never_ended_proves_nothing(api):
     await scan(api, DB)
     for _ in range(4):

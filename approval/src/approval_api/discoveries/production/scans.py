@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import production_scans as table
 from approval_api.discoveries.production.repository import lock_collector
 from approval_api.web.problems import ProblemError
-from dryrun_contract.network import joined
+from dryrun_contract.network import all_within, joined
 from dryrun_contract.problem import Fault
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 
@@ -126,7 +126,8 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
     """End a scan, and count what it missed; an ended one is returned as it is.
 
     What `gone_after` complete scans in a row missed is gone. An approved discovery that is gone is pending
-    again: that it is gone is to be approved too.
+    again: that it is gone is to be approved too. A scan that looked at nothing is incomplete, whatever its
+    end says.
     """
     # Reports of this collector wait: what they bring is seen.
     await lock_collector(connection, scan.collector)
@@ -135,13 +136,14 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
         return now or scan
     not_covered = _within(scan.targets, ended.not_covered)
     unseen = [*scan.excluded, *not_covered]
-    missed, gone = await _miss(connection, scan, unseen, gone_after) if ended.complete else (0, 0)
+    complete = ended.complete and not all_within(map(ip_network, scan.targets), map(ip_network, unseen))
+    missed, gone = await _miss(connection, scan, unseen, gone_after) if complete else (0, 0)
     stored = await connection.execute(
         table.update()
         .where(table.c.id == scan.id)
         .values(
             ended_at=text("now()"),
-            complete=ended.complete,
+            complete=complete,
             missed=missed,
             gone=gone,
             not_covered=not_covered,
