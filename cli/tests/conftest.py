@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from fake_approval_api import TOKEN, FakeApi
 from forked_services import Forge
+from signed_archives import KEY, public_line
 from terminal_text import DRYRUN
 
 
@@ -145,3 +146,17 @@ def on_terminal(environment, forge, tmp_path):
         return process.wait(10), output.decode("utf-8")
 
     return on_terminal
+
+
+@pytest.fixture
+def verify(run, tmp_path):
+    """Write an archive and the trusted keys, and run `dryrun report verify`."""
+
+    def verify(content, *options, keys=(KEY,)):
+        (tmp_path / "report.zip").write_bytes(content)
+        (tmp_path / "report-key.pub").write_text("".join(map(public_line, keys)))
+        return run(
+            "report", "verify", tmp_path / "report.zip", "--key", tmp_path / "report-key.pub", *options
+        )
+
+    return verify

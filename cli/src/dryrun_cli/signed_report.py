@@ -3,12 +3,9 @@
 import base64
 import binascii
 import hashlib
-import stat
-import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dryrun_cli.errors import NotGenuineError, WrongUseError
+from dryrun_cli.plain_archive import MAX_DOCUMENT_BYTES, require_plain
 from dryrun_contract.ssh_signature import (
     KEY_TYPE,
     MAX_SIGNATURE_BYTES,
@@ -30,18 +28,10 @@ DIGESTS: Final = "SHA512SUMS"
 SIGNATURE: Final = "SHA512SUMS.sig"
 NOTE: Final = "VERIFY.txt"
 """How to check the rest. Reports that were signed before it was signed too have no digest of it."""
-MAX_ARCHIVE_BYTES: Final = 64 * 1024 * 1024
-MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
+_UNSIGNED_NOTE = "3e4b8948654496fa8111f1b32b472bbef7ba32c3a17d05e7e89fa196f94e57b7"
+"""SHA-256 of what it said then, without the key's fingerprint."""
 MAX_DATA_BYTES: Final = 128 * 1024 * 1024
 MAX_KEY_FILE_BYTES: Final = 64 * 1024
-_MAX_ENTRIES = 8
-_MAX_DIRECTORY_BYTES = 4096
-_DIRECTORY_END = struct.Struct("<4s4H2LH")
-_LOCAL_HEADER = struct.Struct("<4s2x2H4x3L2H")
-_DESCRIPTOR = 1 << 3
-"""Flag: the entry's size follows its data, so readers may disagree with the directory about its contents."""
-_ZIP64_LOCATOR = b"PK\x06\x07"
-_ZIP64_LOCATOR_BYTES = 20
 _CHUNK = 1024 * 1024
 
 
@@ -102,11 +92,8 @@ def verify(path: Path, keys: list[TrustedKey]) -> Genuine:
     """
     try:
         with path.open("rb") as file:
-            entries = _bound_directory(file, path)
+            require_plain(file, path)
             with zipfile.ZipFile(file) as archive:
-                if len(archive.infolist()) != entries:
-                    raise NotGenuineError(f"{path} tells of another directory than it has")
-                _refuse_hidden_bytes(archive, file, path)
                 return _verify_members(archive, path, keys)
     except OSError as error:
         raise WrongUseError(f"cannot read {path}: {error.strerror or error}") from error
@@ -135,7 +122,15 @@ def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]
         listed = zip(files, lines, strict=True)
         changed = " and ".join(name for name, line in listed if line not in signed) or DIGESTS
         raise NotGenuineError(f"{changed} of {path} was changed after it was signed")
+    if NOTE not in files and not _is_former_note(_small(archive, NOTE), key):
+        # Anything else could be an archive of another format, which some unpackers prefer.
+        raise NotGenuineError(f"{NOTE} of {path} is not signed, and says something else than it did then")
     return Genuine(files, key, data)
+
+
+def _is_former_note(note: bytes, key: TrustedKey) -> bool:
+    without_key = note.replace(key.fingerprint.encode(), b"")
+    return hashlib.sha256(without_key).hexdigest() == _UNSIGNED_NOTE
 
 
 def _small(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -144,76 +139,6 @@ def _small(archive: zipfile.ZipFile, name: str) -> bytes:
     if len(content) > MAX_SIGNATURE_BYTES:
         raise NotGenuineError(f"{name} has more than {MAX_SIGNATURE_BYTES} bytes")
     return content
-
-
-def _refuse_hidden_bytes(archive: zipfile.ZipFile, file: IO[bytes], path: Path) -> None:
-    """Refuse what the directory does not list: unpackers that read from the front would see it."""
-    at = 0
-    for entry in sorted(archive.infolist(), key=attrgetter("header_offset")):
-        file.seek(entry.header_offset)
-        header = file.read(_LOCAL_HEADER.size)
-        if entry.header_offset != at or len(header) < _LOCAL_HEADER.size:
-            raise NotGenuineError(f"{path} has bytes beside its files")
-        magic, flags, *told, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-        name = file.read(name_bytes)
-        if extra_bytes or entry.extra or entry.comment:
-            # An unpacker may take another name from there (0x7075, Unicode path), and swap two files.
-            raise NotGenuineError(f"{path} says more of its files than their names")
-        listed = [entry.compress_type, entry.CRC, entry.compress_size, entry.file_size]
-        named = (magic, name, told) == (b"PK\x03\x04", entry.filename.encode(), listed)
-        if not named or flags != entry.flag_bits or flags & _DESCRIPTOR:
-            raise NotGenuineError(f"{path} describes its files in two ways")
-        if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG}:
-            # An unpacker may make a link of it, whose target would be its content.
-            raise NotGenuineError(f"{entry.filename} of {path} is no plain file")
-        if entry.file_size > MAX_DOCUMENT_BYTES:
-            raise NotGenuineError(f"{entry.filename} is larger than any report")
-        if not _fills_its_place(file, entry):
-            raise NotGenuineError(f"{path} has bytes behind those of {entry.filename}")
-        at += _LOCAL_HEADER.size + name_bytes + entry.compress_size
-    if at != archive.start_dir:
-        raise NotGenuineError(f"{path} has bytes beside its files")
-
-
-def _fills_its_place(file: IO[bytes], entry: zipfile.ZipInfo) -> bool:
-    """Return whether a file's content ends where its bytes in the archive do: unpackers may go on reading."""
-    if entry.compress_type == zipfile.ZIP_STORED:
-        return entry.compress_size == entry.file_size
-    if entry.compress_type != zipfile.ZIP_DEFLATED:
-        return False
-    unpacking = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-    left, size = entry.compress_size, 0
-    while not unpacking.eof and size <= entry.file_size:
-        piece = unpacking.unconsumed_tail or file.read(min(left, _CHUNK))
-        got = unpacking.decompress(piece, _CHUNK)
-        size += len(got)
-        left -= len(piece) - len(unpacking.unconsumed_tail)
-        if not piece and not got:
-            return False
-    return unpacking.eof and not left and not unpacking.unused_data and size == entry.file_size
-
-
-def _bound_directory(file: IO[bytes], path: Path) -> int:
-    """Return how many entries the directory is said to have. Raises NotGenuineError for a million of them."""
-    size = file.seek(0, 2)
-    if size > MAX_ARCHIVE_BYTES:
-        raise NotGenuineError(f"{path} has more than {MAX_ARCHIVE_BYTES} bytes; no signed report is so large")
-    file.seek(max(0, size - _DIRECTORY_END.size - _ZIP64_LOCATOR_BYTES))
-    tail = file.read()
-    file.seek(0)
-    end = tail[-_DIRECTORY_END.size :]
-    if len(end) < _DIRECTORY_END.size or tail[: -_DIRECTORY_END.size].startswith(_ZIP64_LOCATOR):
-        raise NotGenuineError(f"{path} is not a signed report")
-    entries: int
-    magic, *disks, here, entries, directory, begin, comment = _DIRECTORY_END.unpack(end)
-    if magic != b"PK\x05\x06" or comment or entries > _MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
-        raise NotGenuineError(f"{path} is not a signed report")
-    if any(disks) or here != entries:
-        raise NotGenuineError(f"{path} tells of another directory than it has")
-    if begin + directory + _DIRECTORY_END.size != size:
-        # We would read the directory in front of its end; an unpacker may go by the place that it tells.
-        raise NotGenuineError(f"{path} tells another place of its directory, or has bytes beside its files")
-    return entries
 
 
 def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[str, bytes]:
