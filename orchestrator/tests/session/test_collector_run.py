@@ -207,3 +207,15 @@ async def test_a_hostile_key_or_value_travels_as_data(stage):
     (found,) = [e for e in events if e.type == "discovery_reported"]
     assert found.discovery.data == data
     assert ended.complete
+
+
+async def test_a_collector_that_writes_again_and_again_that_all_is_done_fills_no_journal(stage):
+    done = [json.dumps({"type": "progress", "done": n, "total": n}) for n in range(1, 2001)]
+    events, ended = await run(
+        stage, printing(*done, json.dumps({"type": "end", "discoveries": 0}), end=False)
+    )
+    assert ended.complete
+    told = [event for event in events if event.type == "collector_progressed"]
+    assert told[0].done == 1
+    # One a time of progress, and the reading takes some of those.
+    assert len(told) < 100

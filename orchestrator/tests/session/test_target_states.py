@@ -41,6 +41,18 @@ async def test_a_target_that_never_gets_healthy_is_named_when_time_is_up(stage):
         assert "db is starting" in session.reason
 
 
+async def test_what_healed_in_an_earlier_phase_does_not_hide_which_target_is_not_healthy(stage):
+    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
+    stage.changes["waiting_seconds"] = 0.5
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.last and not stage.isolation.checking)
+        stage.engine.faults.fail("create_network", EngineUnreachableError("the connection broke"))
+        session = await stage.ended(await stage.start())
+        assert session.reason == (
+            "phase waiting did not end within 0.5 s; not healthy: db is starting, web is created"
+        )
+
+
 async def test_a_target_that_dies_during_the_scan_is_reported_as_harm_and_the_scan_continues(stage):
     async with stage.running():
         session_id, victim = await target_in_scan(stage)

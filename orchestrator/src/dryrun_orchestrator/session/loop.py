@@ -133,6 +133,7 @@ class SessionLoop:
 
     async def _persist(self, phase: Phase) -> Sequence[EventData]:
         """Run a phase's body, repeatedly while it fails for temporary reasons."""
+        self._last_trouble = None
         pause = 0.2
         while True:
             try:
@@ -210,15 +211,15 @@ class SessionLoop:
         return limits.get(phase)
 
     async def _too_slow(self, phase: Phase, limit: float | None) -> str:
-        reason = f"phase {phase} did not end within {limit:g} s"
-        if self._last_trouble:
-            return f"{reason}; last trouble: {self._last_trouble}"
+        reasons = [f"phase {phase} did not end within {limit:g} s"]
         if phase is Phase.WAITING:
             targets = await self._context.journal.targets(self._context.id)
             late = [f"{name} is {t.state}" for name, t in targets.items() if t.state not in READY_STATES]
             # Of the proof that follows, nothing is known but that it was under way.
-            return f"{reason}; not healthy: {', '.join(late)}" if late else f"{reason}; all targets are ready"
-        return reason
+            reasons.append(f"not healthy: {', '.join(late)}" if late else "all targets are ready")
+        if self._last_trouble:
+            reasons.append(f"last trouble: {self._last_trouble}")
+        return "; ".join(reasons)
 
     async def _end(self, record: SessionRecord, held_overlay: str | None) -> None:
         targets = await self._context.journal.targets(self._context.id)

@@ -12,8 +12,6 @@ from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext
 
 SAMPLING_SECONDS = 1.0
-
-
 SHORTEST_INTERVAL_SECONDS = SAMPLING_SECONDS / 2
 """A mean over a shorter interval would exaggerate the peak."""
 _NOTHING = Traffic(0, 0, 0, 0)
@@ -25,7 +23,8 @@ class _Seen:
     last: Traffic
     peak_from: Traffic
     peak_at: float
-    ended: bool = False
+    is_current: bool = True
+    """Whether the last sample read it: a target that has ended shows no counters any more."""
 
 
 @dataclass(slots=True)
@@ -50,9 +49,16 @@ class TrafficSampler:
     _sampling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self) -> None:
-        """Read the counters at the start of the scan; after a restart, take those in the journal."""
+        """Read the counters at the start of the scan; after a restart, take those in the journal.
+
+        Raises TransientEngineError: a target without a first reading would be missing from the report.
+        """
         record = await self.context.record()
-        now_read = await self._read_all()
+        targets = await self._targets()
+        read = await asyncio.gather(*map(self._read, targets))
+        now_read = {
+            target.service: each for target, each in zip(targets, read, strict=True) if each is not None
+        }
         if record.traffic_before is not None:
             before = {name: Traffic(**values) for name, values in json.loads(record.traffic_before).items()}
         else:
@@ -77,14 +83,16 @@ class TrafficSampler:
         """Read all counters once."""
         async with self._sampling:
             ran = self._ran | self.context.collecting
-            current = await self._read_all()
+            targets = await self._targets()
+            read = await asyncio.gather(*map(self._read_or_skip, targets))
+            current = dict(zip((target.service for target in targets), read, strict=True))
             now = time.monotonic()
             period = self._periods.setdefault(tuple(sorted(ran)), _Period())
             period.seconds += now - self._at
             for name, seen in self._seen.items():
-                traffic = current.get(name)
+                traffic = current[name]
+                seen.is_current = traffic is not None
                 if traffic is None:
-                    seen.ended = True
                     continue
                 period.traffic = _sum(period.traffic, _difference(traffic, seen.last))
                 seen.last = traffic
@@ -99,7 +107,9 @@ class TrafficSampler:
         """Return the traffic since the start of the scan."""
         return TrafficMeasured(
             targets={
-                name: TargetTraffic(**asdict(_difference(seen.last, seen.before)), at_least=seen.ended)
+                name: TargetTraffic(
+                    **asdict(_difference(seen.last, seen.before)), at_least=not seen.is_current
+                )
                 for name, seen in sorted(self._seen.items())
             },
             peak_packets_per_second=round(self.peak, 1),
@@ -112,17 +122,21 @@ class TrafficSampler:
             ),
         )
 
-    async def _read_all(self) -> dict[str, Traffic]:
-        targets = await self.context.journal.targets(self.context.id)
-        read = await asyncio.gather(*(self._read(target) for target in targets.values()))
-        return {name: traffic for name, traffic in zip(targets, read, strict=True) if traffic is not None}
+    async def _targets(self) -> list[TargetRecord]:
+        return list((await self.context.journal.targets(self.context.id)).values())
 
     async def _read(self, target: TargetRecord) -> Traffic | None:
         async with self.context.starts:
             try:
                 return await self.context.engine.read_traffic(target.container_id)
-            except (NotFoundError, TransientEngineError):
+            except NotFoundError:
                 return None
+
+    async def _read_or_skip(self, target: TargetRecord) -> Traffic | None:
+        try:
+            return await self._read(target)
+        except TransientEngineError:
+            return None
 
 
 def _difference(later: Traffic, earlier: Traffic) -> Traffic:
