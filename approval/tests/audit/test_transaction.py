@@ -41,3 +41,26 @@ async def test_who_waits_too_long_for_ones_own_is_told_to_come_again(browsers, e
         await asyncio.sleep(1.5)
     answers = sorted(each.result().status_code for each in waiting)
     assert answers == [200] * transaction.AT_ONCE + [429]
+
+
+async def test_a_command_whose_commit_fails_has_its_line_all_the_same(browsers, engine):
+    ada = await browsers("ada", Role.OPERATOR)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "CREATE FUNCTION gateway.fail() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = 'disk_full'; END $$"
+            )
+        )
+        await connection.execute(
+            text(
+                "CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON gateway.criteria_sets "
+                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION gateway.fail()"
+            )
+        )
+    assert (await a_set_of_criteria(ada, 1)).status_code == 503
+    async with engine.connect() as connection:
+        lines = await connection.execute(
+            text("SELECT actor, object, outcome FROM gateway.audit_log ORDER BY id DESC LIMIT 1")
+        )
+    assert lines.one() == ("ada", "c1", "failed")

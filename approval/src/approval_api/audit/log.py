@@ -31,7 +31,11 @@ async def write_done(request: Request, connection: AsyncConnection) -> None:
     """Add the line of a command that succeeded, in its own transaction."""
     if _is_command(request.scope):
         await write(connection, _entry(request, AuditOutcome.DONE, None))
-        request.scope["audited"] = True
+
+
+def note_stored(request: Request) -> None:
+    """Note that the transaction with this command's line is committed: it needs no other."""
+    request.scope["audited"] = True
 
 
 def _is_command(scope: Scope) -> bool:

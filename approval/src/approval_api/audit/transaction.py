@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.audit.log import write_done
+from approval_api.audit.log import note_stored, write_done
 from approval_api.web.problems import too_many_at_once
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_serving.ceiling import Ceiling
@@ -37,6 +37,8 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
             yield connection
             # The command and its line are stored together or not at all.
             await write_done(request, connection)
+        # Not before the commit: one that fails takes the line along, and the command needs another.
+        note_stored(request)
 
 
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
