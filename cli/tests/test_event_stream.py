@@ -76,7 +76,7 @@ async def test_a_refusal_is_final(api, ended):
 
 async def test_following_ends_when_the_api_stays_away(api, ended):
     api.statuses = [(503, "down")] * 100
-    with pytest.raises(ApiUnreachableError, match=r"gave up .* down .* ends by itself"):
+    with pytest.raises(ApiUnreachableError, match=r"gave up .* down\. The session .* ends by itself"):
         await collect(api, ended, patience_seconds=0.3)
 
 

@@ -134,7 +134,7 @@ class _Follower:
             self._give_up_at = now + self._patience
         if now >= self._give_up_at:
             raise ApiUnreachableError(
-                f"gave up following session {self._session_id} after {self._patience:.0f} s: {reason} "
+                f"gave up following session {self._session_id} after {self._patience:.0f} s: {reason}. "
                 "The session continues and ends by itself at its deadline."
             )
         self._attempt += 1
