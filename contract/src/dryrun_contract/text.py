@@ -4,6 +4,7 @@ import unicodedata
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, formats (bidirectional marks among them), surrogates, private, unassigned, line separators."""
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def printable(text: str, *, limit: int = 200) -> str:
@@ -39,6 +40,19 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 host', '2,000 classes')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def byte_count(count: float) -> str:
+    """Return a number of bytes in the unit that suits it.
+
+    >>> [byte_count(count) for count in (0, 1023, 2048, 1_048_575, 5_500_000)]
+    ['0 B', '1023 B', '2.0 KiB', '1.0 MiB', '5.2 MiB']
+    """
+    power = 0
+    # Rounded as it is shown: never 1024.0 of a unit.
+    while round(count, 1) >= 1024 and power < len(_UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.1f} {_UNITS[power]}" if power else f"{count:.0f} B"
 
 
 def about(value: float) -> str:

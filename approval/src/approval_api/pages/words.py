@@ -16,7 +16,6 @@ NOTHING = "\N{EN DASH}"
 _FIRST = ("product", "version", "title", "engine", "subject", "columns")
 _MOST_VALUES = 200
 """Values of a discovery, and of one of its lists, that a line is made of."""
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _FOR_PROGRAMS = re.compile(
     r"; (?:(?:GET|POST) /api/\S+ [^;]*|/openapi\.json lists the routes|see the Allow header|see `faults`)$"
 )
@@ -25,30 +24,18 @@ _FOR_PROGRAMS = re.compile(
 def duration(seconds: float | None) -> str:
     """Put a duration into words.
 
-    >>> [duration(seconds) for seconds in (0.04, 5.84, 75, 3720)]
-    ['0.0 s', '5.8 s', '1 min 15 s', '1 h 2 min']
+    >>> [duration(seconds) for seconds in (0.04, 5.84, 59.7, 75, 3720)]
+    ['0.0 s', '5.8 s', '1 min', '1 min 15 s', '1 h 2 min']
     """
     if seconds is None:
         return NOTHING
-    if seconds < 59.95:
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-def size(count: float) -> str:
-    """Put a number of bytes into words.
-
-    >>> [size(count) for count in (0, 1023, 2048, 5_500_000)]
-    ['0 B', '1023 B', '2.0 KiB', '5.2 MiB']
-    """
-    unit = 0
-    while count >= 1024 and unit < len(_UNITS) - 1:
-        count, unit = count / 1024, unit + 1
-    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
 
 
 def number(value: float) -> str:
@@ -153,7 +140,6 @@ FILTERS = {
         about,
         counted,
         duration,
-        size,
         number,
         ratio,
         spaced,

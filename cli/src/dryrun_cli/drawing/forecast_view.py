@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.indented import indented
-from dryrun_cli.drawing.quantities import byte_count, duration
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.report import Forecast, ForecastLine
-from dryrun_contract.text import counted
+from dryrun_contract.text import byte_count, counted
 
 
 def draw_forecast(forecast: Forecast | None) -> Iterator[RenderableType]:

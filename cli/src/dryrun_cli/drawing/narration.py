@@ -6,7 +6,6 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from dryrun_cli.drawing.moments import clock_time
-from dryrun_cli.drawing.quantities import byte_count
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
@@ -14,7 +13,7 @@ from dryrun_contract.event import Event
 from dryrun_contract.kinds import COMPARISONS, KINDS
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.session_history import Notice
-from dryrun_contract.text import counted
+from dryrun_contract.text import byte_count, counted
 
 LINE_LIMIT: Final = 400
 

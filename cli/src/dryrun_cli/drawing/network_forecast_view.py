@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.drawing.indented import indented
-from dryrun_cli.drawing.quantities import byte_count, duration
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract.network_forecast import (
     INTERVAL_SHARE,
@@ -18,7 +18,7 @@ from dryrun_contract.network_forecast import (
     NetworkForecast,
     Quantity,
 )
-from dryrun_contract.text import about, counted
+from dryrun_contract.text import about, byte_count, counted
 
 KINDS = {"host": "hosts", "service": "services", "product": "products identified"}
 INTERVAL = f"{100 * INTERVAL_SHARE:.0f} % interval"

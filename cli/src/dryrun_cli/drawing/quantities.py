@@ -1,24 +1,14 @@
-"""Durations and sizes in a few characters."""
-
-from typing import Final
-
-_MINUTE: Final = 60
+"""Durations in a few characters."""
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `42s`, `2m 05s`; never negative."""
+    """Return a duration, never a negative one.
+
+    >>> [duration(seconds) for seconds in (-1, 0.44, 9.96, 42, 59.7, 125)]
+    ['0.0s', '0.4s', '10s', '42s', '1m 00s', '2m 05s']
+    """
     seconds = max(seconds, 0.0)
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f}s"
-    if seconds < _MINUTE:
-        return f"{seconds:.0f}s"
-    return f"{int(seconds) // _MINUTE}m {int(seconds) % _MINUTE:02d}s"
-
-
-def byte_count(count: float) -> str:
-    """`512 B`, `1.2 KiB`, `3.4 MiB`."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"

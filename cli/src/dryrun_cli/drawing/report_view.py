@@ -20,13 +20,13 @@ from dryrun_cli.drawing.indented import indented
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
-from dryrun_cli.drawing.quantities import byte_count, duration
+from dryrun_cli.drawing.quantities import duration
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.event import LogPattern, TargetLogs
 from dryrun_contract.kinds import KINDS, title_of
 from dryrun_contract.report import Report, Traffic, Verdict
 from dryrun_contract.scores import ScoreRow, Scores
-from dryrun_contract.text import counted
+from dryrun_contract.text import byte_count, counted
 
 MOST_LISTED: Final = 10
 

@@ -5,10 +5,7 @@ import json
 from pydantic import JsonValue
 
 from approval_api.reports.view.blocks import Quoted, Text, in_a_row, text
-from dryrun_contract.text import counted
-
-_KIB = 1024
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+from dryrun_contract.text import byte_count, counted
 
 
 def share(value: float | None) -> str:
@@ -25,19 +22,18 @@ def count(value: float | None, *, at_least: bool = False) -> str:
 
 def size(value: float, *, at_least: bool = False) -> str:
     """Return a number of bytes in the unit that suits it."""
-    power = 0
-    while abs(value) >= _KIB and power < len(_UNITS) - 1:
-        value /= _KIB
-        power += 1
-    figure = f"{value:,.1f}" if power else f"{value:,.0f}"
-    return f"{'at least ' if at_least else ''}{figure} {_UNITS[power]}"
+    return f"{'at least ' if at_least else ''}{byte_count(value)}"
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration: `4.2 s`, `12 min 3 s`, `3 h 5 min`; an ellipsis for one that is not over."""
+    """Return a duration; an ellipsis for one that is not over.
+
+    >>> [seconds(value) for value in (4.21, 59.97, 723, 11_100, None)]
+    ['4.2 s', '1 min 0 s', '12 min 3 s', '3 h 5 min', '…']
+    """
     if value is None:
         return "…"
-    if value < 60:
+    if value < 59.95:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
