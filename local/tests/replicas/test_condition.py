@@ -7,7 +7,7 @@ import pytest
 from made_networks import READ_AT, host, network, service
 from simple_recipes import match_host
 
-from dryrun_local.doctor.checks import installed_replicas
+from dryrun_local.doctor.installation_checks import installed_replicas
 from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation

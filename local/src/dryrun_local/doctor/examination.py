@@ -8,7 +8,8 @@ from dataclasses import asdict
 from rich.text import Text
 
 from dryrun_contract.text import printable
-from dryrun_local.doctor.checks import CheckResult, all_results
+from dryrun_local.doctor.check_result import CheckResult
+from dryrun_local.doctor.checks import all_results
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
 
