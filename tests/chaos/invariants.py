@@ -111,7 +111,7 @@ async def stored_events(world: World) -> list[Row]:
                 text("SELECT journal::text, seq, session_id::text, type, data FROM gateway.dryrun_events")
             )
             # Sorted here: sorting many events takes the database a file, on a disk with room for little.
-            return sorted((tuple(row) for row in found), key=lambda row: row[:2])  # type: ignore[arg-type, misc]
+            return sorted((tuple(row) for row in found), key=lambda row: row[:2])  # type: ignore[arg-type, misc]  # columns have no types
     finally:
         await engine.dispose()
 

@@ -12,7 +12,7 @@ def _round(number: int, *, seed: int = 7, **fields: object) -> Round:
         "reasons": [],
         "breaches": [],
     }
-    return Round(seed, number, **(values | fields))  # type: ignore[arg-type]
+    return Round(seed, number, **(values | fields))  # type: ignore[arg-type]  # of a round's fields
 
 
 def test_a_later_run_goes_on_where_an_earlier_one_stopped(tmp_path):

@@ -38,7 +38,7 @@ async def open_pool_stack(cluster: Path, settings: Mapping[str, str]) -> AsyncIt
             yield stack
 
 
-async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 90) -> T:
+async def until[T](look: Callable[[], Awaitable[T | None]], seconds: float = 90) -> T:
     """Return what `look` returns once that is something."""
     async with asyncio.timeout(seconds):
         while not (found := await look()):
@@ -66,7 +66,7 @@ async def ready(stack: Stack, *, other_than: UUID | None = None) -> UUID:
         ids = [UUID(each["id"]) for each in (await line(stack))["ready"]]
         return next((each for each in ids if each != other_than), None)
 
-    return await until(look)  # type: ignore[return-value]
+    return await until(look)
 
 
 async def require_whole(stack: Stack, session_id: UUID) -> SessionView:

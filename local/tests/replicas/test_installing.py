@@ -92,7 +92,7 @@ def test_an_import_that_was_killed_leaves_no_template_behind(
             def or_killed(*values: object, done: object = getattr(installing, name)) -> None:
                 if next(steps) == fails:
                     raise KeyboardInterrupt
-                done(*values)  # type: ignore[operator]
+                done(*values)  # type: ignore[operator]  # a function
 
             killed.setattr(installing, name, or_killed)
         with pytest.raises(KeyboardInterrupt):

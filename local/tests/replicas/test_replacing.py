@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,9 +81,9 @@ def test_another_network_does_not_take_the_place_of_an_installed_one(
     ("changes", "said"), [({"seed": 7}, "with --seed 0"), ({"keep_names": True}, "without --keep-names")]
 )
 def test_the_same_files_made_otherwise_are_another_network(
-    installation: Installation, office: ImportOptions, changes: dict[str, object], said: str
+    installation: Installation, office: ImportOptions, changes: dict[str, Any], said: str
 ) -> None:
-    assert f"installed already, {said}: " in refusal(installation, replace(office, **changes))  # type: ignore[arg-type]
+    assert f"installed already, {said}: " in refusal(installation, replace(office, **changes))
 
 
 def test_the_same_network_may_be_imported_again(

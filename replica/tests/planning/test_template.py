@@ -73,7 +73,7 @@ services:
     image: discovery/test-stand-in:web-a
   web-2:
     image: discovery/test-stand-in:web-b
-"""  # noqa: E501
+"""  # noqa: E501  # as it is written
     )
 
 

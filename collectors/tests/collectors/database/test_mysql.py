@@ -157,8 +157,11 @@ async def test_a_server_that_never_ends_is_left(monkeypatch):
                 await MysqlEngine().open(service(listener.sockets[0].getsockname()[1]), LOGIN)
 
 
+def text(value: bytes) -> bytes:
+    return bytes([len(value)]) + value
+
+
 def column() -> bytes:
-    text = lambda value: bytes([len(value)]) + value  # noqa: E731
     return text(b"def") + text(b"") * 3 + text(b"v") * 2 + b"\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0"
 
 
