@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIGNATURE = 0x2A }; /* DSCP that the host rule writes on the bridge's reports (deploy/host-rule/rule.nft) */
+/* Traffic class that the host rule (deploy/host-rule/rule.nft) writes on the bridge's reports: DSCP 0x2a, and both ECN
+   bits, which a rule without the lines for ports leaves as they were. */
+enum { SIGNATURE = 0x2A << 2 | 3 };
 enum { IPV4 = 0x0800, ARP = 0x0806, IPV6 = 0x86DD };
 enum { HOP_BY_HOP = 0, IGMP = 2, ICMPV6 = 58 };
 enum { IGMP_QUERY = 0x11, IGMPV3_REPORT = 0x22 };
@@ -16,9 +18,9 @@ enum { CHANGE_TO_EXCLUDE = 4 };
 enum { ADDRESS_BYTES = 16, ETHERNET_BYTES = 14, IPV6_BYTES = 40 };
 
 static const uint8_t BROADCAST[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-/* Reserved for what bridges say to each other (IEEE 802.1D): not bridged, but taken in by the port. LLDP's passes no
-   hook for bridges on its way; that of slow protocols no `group_fwd_mask` of a bridge can have forwarded instead. */
-static const uint8_t RESERVED[2][MAC_BYTES] = {{0x01, 0x80, 0xc2, 0, 0, 0x0e}, {0x01, 0x80, 0xc2, 0, 0, 0x02}};
+/* The first of those reserved for what bridges say to each other (IEEE 802.1D) that a port takes in: of the two before,
+   one is bridged and one dropped. A `group_fwd_mask` of bridge or port may have any of them bridged instead. */
+static const uint8_t RESERVED[MAC_BYTES] = {0x01, 0x80, 0xc2, 0, 0, 2};
 static const uint8_t ALL_NODES_MAC[MAC_BYTES] = {0x33, 0x33, 0, 0, 0, 1};
 static const uint8_t ALL_NODES[ADDRESS_BYTES] = {0xff, 0x02, [15] = 1};
 static const uint8_t ALL_SYSTEMS[4] = {224, 0, 0, 1};
@@ -135,11 +137,13 @@ void questions(const uint8_t mac[MAC_BYTES], const uint8_t host[MAC_BYTES], stru
 }
 
 void port_questions(const uint8_t mac[MAC_BYTES], const uint8_t likely[2][4], struct frame asked[PORT_QUESTIONS]) {
-    for (int i = 0; i < 2; i++) {
-        *asked++ = arp_probe_to(RESERVED[i], mac, likely[0]);
-        *asked++ = arp_probe_to(RESERVED[i], mac, likely[1]);
-        *asked++ = mld_query(RESERVED[i], mac);
-        *asked++ = echo(RESERVED[i], mac, ALL_NODES);
+    uint8_t to[MAC_BYTES];
+    memcpy(to, RESERVED, MAC_BYTES);
+    for (int i = 0; i < RESERVED_ADDRESSES; i++, to[5]++) {
+        *asked++ = arp_probe_to(to, mac, likely[0]);
+        *asked++ = arp_probe_to(to, mac, likely[1]);
+        *asked++ = mld_query(to, mac);
+        *asked++ = echo(to, mac, ALL_NODES);
     }
 }
 
@@ -154,7 +158,7 @@ static struct heard answer(const char *what, int number) {
     return heard;
 }
 
-static struct heard report(const char *name, unsigned dscp, const uint8_t *frame, size_t length, size_t start,
+static struct heard report(const char *name, unsigned traffic_class, const uint8_t *frame, size_t length, size_t start,
                            size_t address_bytes) {
     bool answers = false, joins = false;
     NEED(start + 7);
@@ -173,7 +177,7 @@ static struct heard report(const char *name, unsigned dscp, const uint8_t *frame
         heard.role = ANSWER;
         snprintf(heard.what, sizeof heard.what, "%s that answers our query", name);
     } else if (joins) {
-        heard.role = dscp == SIGNATURE ? SIGNED : ANNOUNCEMENT;
+        heard.role = traffic_class == SIGNATURE ? SIGNED : ANNOUNCEMENT;
         snprintf(heard.what, sizeof heard.what, "%s %s the host rule's signature", name,
                  heard.role == SIGNED ? "with" : "without");
     }
@@ -186,7 +190,7 @@ static struct heard ipv4_meaning(const uint8_t *frame, size_t length, const uint
     size_t start = ETHERNET_BYTES + (frame[14] & 15u) * 4;
     NEED(start);
     if (frame[23] != IGMP || frame[start] != IGMPV3_REPORT) return (struct heard){.role = NOTHING};
-    return report("IGMPv3 report", frame[15] >> 2, frame, length, start, 4);
+    return report("IGMPv3 report", frame[15], frame, length, start, 4);
 }
 
 static struct heard ipv6_meaning(const uint8_t *frame, size_t length, const uint8_t mac[MAC_BYTES]) {
@@ -211,7 +215,7 @@ static struct heard ipv6_meaning(const uint8_t *frame, size_t length, const uint
         return answer("a neighbour solicitation for our address", 0);
     if (frame[start] != MLDV2_REPORT) return (struct heard){.role = NOTHING};
     unsigned traffic_class = (frame[14] & 15u) << 4 | frame[15] >> 4;
-    return report("MLDv2 report", traffic_class >> 2, frame, length, start, ADDRESS_BYTES);
+    return report("MLDv2 report", traffic_class, frame, length, start, ADDRESS_BYTES);
 }
 
 /* Daemons of the host may speak on the host's end of our own link, which is not the bridge: what is neither an answer

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAC_BYTES = 6, QUESTIONS = 5, PORT_QUESTIONS = 8, MAX_FRAME_BYTES = 2048 };
+enum { MAC_BYTES = 6, QUESTIONS = 5, MAX_FRAME_BYTES = 2048 };
+enum { RESERVED_ADDRESSES = 14, PORT_QUESTIONS = 4 * RESERVED_ADDRESSES };
 
 /* A frame to send. 128 bytes hold the longest question. */
 struct frame {

@@ -189,8 +189,8 @@ static int run(struct probe *probe) {
         return because(probe, ISOLATED, "the bridge carries the host rule, and the host answers nothing");
     if (probe->announced)
         return because(probe, INCONCLUSIVE,
-                       "no report of the bridge carries the host rule's signature: the rule is missing or incomplete, "
-                       "or multicast snooping and IPv6 are both off on the bridge");
+                       "no report of the bridge carries the host rule's signature: the rule is missing, incomplete or "
+                       "of an earlier release, or multicast snooping and IPv6 are both off on the bridge");
     return because(probe, INCONCLUSIVE,
                    "nothing was heard of the host for %.0f s, so its silence proves nothing: multicast snooping and "
                    "IPv6 are both off on the bridge, or the rule is out of date",

@@ -34,6 +34,13 @@ def without_input_line(text: str) -> str:
     return before + chain + after.replace(INPUT_LINE, "", 1)
 
 
+def without_lines_for_ports(text: str, left: str) -> str:
+    inet, arp = text.split("table arp dryrun {")
+    line = next(line for line in arp.splitlines(keepends=True) if "01:80:c2" in line)
+    changed = (inet.replace(line, ""), arp) if left != "ARP" else (inet, arp.replace(line, "", 1))
+    return "table arp dryrun {".join(changed)
+
+
 def without_output_lines(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if "dscp" not in line)
 
@@ -81,13 +88,32 @@ def test_says_reached_when_the_port_takes_in_what_a_bridge_leaves_to_it(lab, lef
     lab.build()
     lab.inside("host", "ip", "link", "set", BRIDGE, "type", "bridge", "group_fwd_mask", forwarded)
     lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
-    inet, arp = RULE.read_text().split("table arp dryrun {")
-    line = next(line for line in inet.splitlines(keepends=True) if "01:80:c2" in line and "drop" in line)
-    changed = (inet.replace(line, ""), arp) if left != "ARP" else (inet, arp.replace(line, "", 1))
-    lab.load_rule("table arp dryrun {".join(changed))
+    lab.load_rule(without_lines_for_ports(RULE.read_text(), left))
     exit_code, verdict, _ = lab.sure_probe()
     assert (exit_code, verdict["isolated"]) == (1, False), verdict
     assert ("ARP" in verdict["reason"]) == (left == "ARP")
+
+
+@pytest.mark.parametrize("forwarded", ["0x4004", "0xbffd", "0x7ffd"])
+@pytest.mark.parametrize("left", ["IPv4 and IPv6", "ARP"])
+def test_says_reached_when_the_port_itself_has_all_but_a_few_addresses_forwarded(lab, left, forwarded):
+    lab.port_settings = ("group_fwd_mask", forwarded)
+    lab.build()
+    lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
+    lab.load_rule(without_lines_for_ports(RULE.read_text(), left))
+    exit_code, verdict, _ = lab.sure_probe()
+    assert (exit_code, verdict["isolated"]) == (1, False), verdict
+
+
+def test_is_inconclusive_with_a_rule_of_before_the_lines_for_ports_whoever_is_silent(lab):
+    lab.build(settings=IPV6_OFF)
+    older = "".join(line for line in RULE.read_text().splitlines(keepends=True) if " ecn set" not in line)
+    for left in ("IPv4 and IPv6", "ARP"):
+        older = without_lines_for_ports(older, left)
+    lab.load_rule(older)
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+    assert "earlier release" in verdict["reason"]
 
 
 def test_is_inconclusive_when_the_host_is_silent_but_nothing_is_signed(lab):
@@ -120,7 +146,7 @@ def test_is_inconclusive_when_more_speak_than_it_can_ask(lab):
     lab.load_rule()
     lab.plug("peer", PEER, BRIDGE)
     joins = bytes.fromhex("2200000000000001 04000000e0000016")
-    header = bytes([0x45, SIGNATURE << 2]) + bytes(7) + bytes([IGMP]) + bytes(10)
+    header = bytes([0x45, SIGNATURE]) + bytes(7) + bytes([IGMP]) + bytes(10)
     with lab.repeated(
         [b"\xff" * 6 + bytes([2, 0, 0, 0, 0, each]) + b"\x08\x00" + header + joins for each in range(17)]
     ):

@@ -18,7 +18,8 @@ from dryrun_contract.collector_config import CollectorConfig, to_environment
 MAC, BRIDGE = bytes.fromhex("0242c0000001"), bytes.fromhex("0242c00000aa")
 LL, BRIDGE_LL = frames.link_local(MAC), frames.link_local(BRIDGE)
 ALL_ROUTERS = bytes.fromhex("ff020000000000000000000000000016")
-TYPES, DSCPS = range(8), (0, frames.SIGNATURE, frames.SIGNATURE - 1, 63)
+TYPES = range(8)
+CLASSES = (0, frames.SIGNATURE, frames.SIGNATURE - 1, frames.SIGNATURE & ~3, 255)
 
 
 def record(kind: int, address_bytes: int, *, sources: int = 0, words: int = 0) -> bytes:
@@ -26,39 +27,46 @@ def record(kind: int, address_bytes: int, *, sources: int = 0, words: int = 0) -
 
 
 def igmp(
-    kinds: Sequence[int], dscp: int, *, options: int = 1, to: bytes = b"\x01\x00\x5e\0\0\x16", **more: int
+    kinds: Sequence[int],
+    traffic_class: int,
+    *,
+    options: int = 1,
+    to: bytes = b"\x01\x00\x5e\0\0\x16",
+    **more: int,
 ) -> bytes:
-    header = bytes([0x45 + options, dscp << 2]) + bytes(7) + bytes([frames.IGMP]) + bytes(10 + 4 * options)
+    header = (
+        bytes([0x45 + options, traffic_class]) + bytes(7) + bytes([frames.IGMP]) + bytes(10 + 4 * options)
+    )
     report = bytes([frames.IGMPV3_REPORT]) + bytes(5) + struct.pack("!H", len(kinds))
     return to + BRIDGE + b"\x08\x00" + header + report + b"".join(record(kind, 4, **more) for kind in kinds)
 
 
 def ipv6(
-    header: int, payload: bytes, *, dscp: int = 0, target: bytes = ALL_ROUTERS, alert: bool = False
+    header: int, payload: bytes, *, traffic_class: int = 0, target: bytes = ALL_ROUTERS, alert: bool = False
 ) -> bytes:
     first = frames.HOP_BY_HOP if alert else header
     options = (bytes([header]) + frames.ROUTER_ALERT[1:]) if alert else b""
-    word = 6 << 28 | dscp << 22
+    word = 6 << 28 | traffic_class << 20
     start = struct.pack("!IHBB", word, len(options + payload), first, 1) + BRIDGE_LL + target
     return b"\x33\x33\0\0\0\x16" + BRIDGE + b"\x86\xdd" + start + options + payload
 
 
-def mld(kinds: Sequence[int], dscp: int, *, alert: bool = True, **more: int) -> bytes:
+def mld(kinds: Sequence[int], traffic_class: int, *, alert: bool = True, **more: int) -> bytes:
     report = bytes([frames.MLDV2_REPORT]) + bytes(5) + struct.pack("!H", len(kinds))
     payload = report + b"".join(record(kind, 16, **more) for kind in kinds)
-    return ipv6(frames.ICMPV6, payload, dscp=dscp, alert=alert)
+    return ipv6(frames.ICMPV6, payload, traffic_class=traffic_class, alert=alert)
 
 
 def whole_frames() -> Iterator[bytes]:
     """Yield every kind of frame that means something, and its neighbours that do not."""
-    for dscp in DSCPS:
+    for traffic_class in CLASSES:
         for first in TYPES:
             for second in TYPES:
                 for more in ({}, {"sources": 2}, {"words": 3}, {"sources": 1, "words": 1}):
-                    yield igmp((first, second), dscp, **more)
-                    yield mld((first, second), dscp, **more)
-            yield igmp((first,), dscp, options=0)
-            yield mld((first,), dscp, alert=False)
+                    yield igmp((first, second), traffic_class, **more)
+                    yield mld((first, second), traffic_class, **more)
+            yield igmp((first,), traffic_class, options=0)
+            yield mld((first,), traffic_class, alert=False)
     yield igmp((), frames.SIGNATURE)
     yield igmp((4,), frames.SIGNATURE, to=MAC)
     yield from frames.questions(BRIDGE, MAC)

@@ -29,6 +29,8 @@ class Lab:
 
     def __init__(self) -> None:
         self.prefix = f"dryrun-{os.getpid()}-"
+        self.port_settings: tuple[str, ...] = ()
+        """Of each port of a bridge, as `ip link` takes them."""
 
     def inside(self, name: str, *command: str) -> str:
         return run("ip", "netns", "exec", self.prefix + name, *command)
@@ -70,6 +72,9 @@ class Lab:
         )
         if bridge is not None:
             self.inside("host", "ip", "link", "set", f"veth-{name}", "master", bridge)
+            if self.port_settings:
+                port = ("set", f"veth-{name}", "type", "bridge_slave", *self.port_settings)
+                self.inside("host", "ip", "link", *port)
         self.inside("host", "ip", "link", "set", f"veth-{name}", "up")
         self.inside(name, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
         self.inside(name, "ip", "addr", "add", f"{address}/27", "dev", "eth0")

@@ -4,13 +4,14 @@ import socket
 import struct
 from typing import NamedTuple
 
-SIGNATURE = 0x2A
-"""DSCP that the host rule writes on the bridge's multicast reports (deploy/host-rule/rule.nft)."""
+SIGNATURE = 0x2A << 2 | 3
+"""Traffic class that the host rule (deploy/host-rule/rule.nft) writes on the bridge's multicast reports: DSCP
+0x2a, and both ECN bits, which a rule without the lines for ports leaves as they were."""
 
 BROADCAST = b"\xff" * 6
-RESERVED = (b"\x01\x80\xc2\x00\x00\x0e", b"\x01\x80\xc2\x00\x00\x02")
-"""Reserved for what bridges say to each other (IEEE 802.1D): the port takes it in, no bridge. LLDP's passes
-no hook for bridges; that of slow protocols no `group_fwd_mask` of a bridge can have forwarded instead."""
+RESERVED = tuple(b"\x01\x80\xc2\x00\x00" + bytes([last]) for last in range(2, 16))
+"""Reserved for what bridges say to each other (IEEE 802.1D): the port takes it in, no bridge; of the two
+before, one is bridged and one dropped. A `group_fwd_mask` of bridge or port may have any bridged instead."""
 ALL_NODES = socket.inet_pton(socket.AF_INET6, "ff02::1")
 ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 ALL_SYSTEMS = socket.inet_aton("224.0.0.1")
@@ -124,7 +125,7 @@ def _ipv4_meaning(frame: bytes, mac: bytes) -> Heard | None:
     start = 14 + (frame[14] & 15) * 4
     if frame[23] != IGMP or frame[start] != IGMPV3_REPORT:
         return None
-    return _report("IGMPv3 report", frame[15] >> 2, _record_types(frame, start, address_bytes=4))
+    return _report("IGMPv3 report", frame[15], _record_types(frame, start, address_bytes=4))
 
 
 def _ipv6_meaning(frame: bytes, mac: bytes) -> Heard | None:
@@ -141,7 +142,7 @@ def _ipv6_meaning(frame: bytes, mac: bytes) -> Heard | None:
     if frame[start] != MLDV2_REPORT:
         return None
     traffic_class = (frame[14] & 15) << 4 | frame[15] >> 4
-    return _report("MLDv2 report", traffic_class >> 2, _record_types(frame, start, address_bytes=16))
+    return _report("MLDv2 report", traffic_class, _record_types(frame, start, address_bytes=16))
 
 
 def _record_types(frame: bytes, start: int, *, address_bytes: int) -> set[int]:
@@ -153,11 +154,11 @@ def _record_types(frame: bytes, start: int, *, address_bytes: int) -> set[int]:
     return types
 
 
-def _report(name: str, dscp: int, record_types: set[int]) -> Heard | None:
+def _report(name: str, traffic_class: int, record_types: set[int]) -> Heard | None:
     if record_types & CURRENT_STATE_RECORDS:
         return Heard("answer", f"{name} that answers our query")
     if CHANGE_TO_EXCLUDE not in record_types:
         return None
-    if dscp == SIGNATURE:
+    if traffic_class == SIGNATURE:
         return Heard("signed", f"{name} with the host rule's signature")
     return Heard("announcement", f"{name} without the host rule's signature")
