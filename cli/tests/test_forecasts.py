@@ -244,3 +244,29 @@ def test_what_a_check_left_out_is_said(run, api, tmp_path):
     file.write_text(written([*services, {"type": "end", "discoveries": 1000}]))
     _, out, _ = run("report", "last", "--check-against", file)
     assert "200 services at further ports and 600 services of further products" in " ".join(out.split())
+
+
+def test_what_the_run_excluded_and_did_not_cover_is_sent_as_a_number(run, api, file):
+    api.add_session()
+    file.write_text(written([*LINES[:-1], {**LINES[-1], "not_covered": ["10.213.0.7", "10.213.0.9"]}]))
+    excluded = ("--exclude", "10.213.0.1", "--exclude", "::ffff:10.213.0.12/126")
+    code, out, _ = run("report", "last", "--check-against", file, *excluded)
+    sent = api.questions[-1]["outcome"]
+    # 10.213.0.9 was found all the same.
+    assert (code, sent["hosts"], sent["places"], sent["hosts_left_out"]) == (0, 1, {}, 6)
+    assert "10.213" not in json.dumps(sent)
+    assert "The run did not look at 6 addresses: nothing there counts as missed." in out
+
+
+@pytest.mark.parametrize("wrong", ["somewhere", "10.213.0.1/24", ""])
+def test_what_is_no_network_to_exclude_is_refused(run, api, file, wrong):
+    api.add_session()
+    code, _, err = run("report", "last", "--check-against", file, "--exclude", wrong)
+    assert (code, "error: --exclude: " in err, "10.213.0.0/24 for the network" in err) == (
+        2,
+        True,
+        "/" in wrong,
+    )
+    assert run("report", "last", "--check-production", "--exclude", "10.213.0.1")[0] == 2
+    assert run("report", "last", "--exclude", "10.213.0.1")[0] == 2
+    assert not api.checks

@@ -23,6 +23,7 @@ NAMING = {
     "forecast --experiment": ["{id}"],
     "checks --remove": ["{id}"],
     "trend": ["{template}"],
+    "trend --collector": ["{name}", "small"],
     "trend --schedule": ["{id}"],
     "report show": ["{id}"],
     "criteria show": ["{name}"],

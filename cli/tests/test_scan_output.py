@@ -123,10 +123,17 @@ def test_a_file_that_is_overwritten_while_it_is_reported_proves_nothing_gone(tmp
 def test_output_without_any_line_is_refused(run, piped, api, tmp_path, nothing):
     code, _, err = piped(nothing)
     assert (code, "is empty: its collector wrote nothing" in err, api.reported) == (2, True, [])
+    assert [each["complete"] for each in api.scans] == [False], "a scan that never ends is waited for"
     path = tmp_path / "found.ndjson"
     path.write_bytes(nothing)
     how = ("--collector", "network", "--targets", "10.213.0.0/16", "--profile", "full")
     assert (run("production", "report", path, *how)[0], len(api.scans)) == (2, 1)
+
+
+def test_a_pipe_of_something_else_ends_its_scan_and_proves_nothing(piped, api):
+    code, _, err = piped(b"Starting Nmap\n")
+    assert (code, "is not a line of a collector" in err, api.reported) == (2, True, [])
+    assert [each["complete"] for each in api.scans] == [False]
 
 
 def test_a_pipe_that_is_never_done_is_refused(piped, api, monkeypatch):

@@ -104,3 +104,11 @@ def test_a_signed_report_is_written_as_it_came(run, api, tmp_path):
     file = tmp_path / "report.zip"
     assert run("report", "last", "-o", file)[0] == 0
     assert file.read_bytes() == SIGNED
+
+
+def test_without_a_key_it_is_said_which_one_and_where_it_is(run):
+    code, out, err = run("report", "verify", "report.zip")
+    said = " ".join(err.replace("│", " ").split())
+    assert (code, out) == (2, "")
+    assert "give the service's public key, report-key.pub, as its operator hands it out" in said
+    assert "Then: dryrun report verify report.zip --key report-key.pub" in said

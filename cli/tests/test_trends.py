@@ -32,3 +32,10 @@ def test_one_of_template_and_schedule_is_named(run, api):
     assert run("trend")[0] == 2
     assert run("trend", "small", "--schedule", "x")[0] == 2
     assert "Nothing was measured" in run("trend", "small")[1]
+    assert "Nothing was measured" in run("trend", "small", "--collector", "network")[1]
+
+
+def test_a_collector_that_neither_scans_the_template_nor_has_sessions_of_it_is_refused(run):
+    code, out, err = run("trend", "small", "--collector", "nmpa")
+    assert (code, out) == (4, "")
+    assert "no collector nmpa scans small or has scored sessions of it; see: dryrun templates" in err

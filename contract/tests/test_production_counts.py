@@ -1,3 +1,5 @@
+from ipaddress import ip_network
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -5,6 +7,7 @@ from dryrun_contract.discovery import Discovery
 from dryrun_contract.production_counts import (
     MAX_COUNTED_PLACES,
     MAX_COUNTED_PRODUCTS,
+    MAX_FOUND,
     ProductionCounter,
     ProductionCounts,
 )
@@ -72,3 +75,17 @@ def test_a_machine_whose_address_collectors_write_differently_counts_once():
             counter.add(Discovery(kind=kind, key=key, data={}, confidence=1))
     counts = counter.counts(complete=True)
     assert (counts.hosts, counts.places) == (2, {"80/tcp": 2})
+
+
+def test_what_a_run_left_out_is_a_number_of_addresses_at_which_nothing_was_found():
+    counted = ProductionCounter(exclude=[ip_network("10.213.0.8/30")])
+    for address in ("10.213.0.1", "10.213.0.9", "10.213.1.1", "a-name"):
+        counted.add(Discovery(kind="host", key=address))
+    counted.not_covered([ip_network("10.213.0.10/32"), ip_network("10.213.1.0/30")])
+    made = counted.counts(complete=True)
+    # 10.213.0.9 is excluded; 10.213.1.1 was found although one collector did not look there.
+    assert (made.hosts, made.hosts_left_out) == (3, 4 + 4 - 1)
+    assert "10.213" not in made.model_dump_json()
+    assert "hosts_left_out" not in counts_of().model_dump()
+    counted.not_covered([ip_network("::/0")])
+    assert counted.counts(complete=True).hosts_left_out == MAX_FOUND

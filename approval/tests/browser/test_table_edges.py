@@ -1,4 +1,4 @@
-"""A phone shows no scroll bars: where a table goes on, its edge is shaded, and nowhere else."""
+"""A phone shows no scroll bars: where a table or a drawing goes on, its edge is shaded, and nowhere else."""
 
 import pytest
 from chromium import PHONE
@@ -58,12 +58,26 @@ async def test_a_table_of_a_page_is_shaded_where_it_goes_on_and_only_there(site)
     assert await shades(page) == [(True, False)]
 
 
-async def shades(page):
-    """Return, for each table, whether it is wider than its frame, and whether the edge of that is shaded."""
+async def test_a_drawn_network_is_shaded_where_it_goes_on_and_only_there(site):
+    page = await site.visit(Role.OPERATOR, "/dryrun/templates", size=PHONE)
+    found = await shades(page, ".topology")
+    assert found
+    assert set(found) == {(True, True)}
+    await page.evaluate(
+        "() => document.querySelectorAll('.topology').forEach(each => each.scrollTo(99999, 0))"
+    )
+    assert set(await shades(page, ".topology")) == {(True, False)}
+    await page.set_viewport_size({"width": 1400, "height": 900})
+    assert set(await shades(page, ".topology")) == {(False, False)}
+
+
+async def shades(page, of=".table-wrap"):
+    """Return, for each, whether it is wider than its frame, and whether the edge of that is shaded."""
     await drawn(page)
     found = await page.evaluate(
-        """() => [...document.querySelectorAll(".table-wrap")].map(table => [
-            table.scrollWidth > table.clientWidth,
-            getComputedStyle(table).getPropertyValue("--more-beside").startsWith("-")])"""
+        """of => [...document.querySelectorAll(of)].map(each => [
+            each.scrollWidth > each.clientWidth,
+            getComputedStyle(each).getPropertyValue("--more-beside").startsWith("-")])""",
+        of,
     )
     return [tuple(each) for each in found]

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from certificates import Authority
+from smtp_server import smtp_server
 
 from approval_api.egress import mail
 from approval_api.egress.client import NotAnsweredError
+from approval_api.egress.hosts import NotAllowedError
 from approval_api.egress.mail import MailServer
 
 CLEAR = ssl.create_default_context()
@@ -120,6 +122,22 @@ async def test_what_a_server_says_is_bounded_in_bytes(monkeypatch, behaviour):
             with pytest.raises(NotAnsweredError, match="no whole answer"):
                 await send(server)
         await require_ended(server)
+
+
+@pytest.mark.parametrize("answer", ["250 fine", "421 busy", "500 what?", "nonsense", None])
+async def test_a_mail_that_was_accepted_is_sent_whatever_quit_is_answered(answer):
+    async with smtp_server(quit_answer=answer) as listening:
+        server = made(f"http://127.0.0.1:{listening.port}=127.0.0.1")
+        await send(server)
+        assert len(listening.mails) == 1
+        await require_ended(server)
+
+
+@pytest.mark.parametrize(("code", "refusal"), [(550, NotAllowedError), (450, NotAnsweredError)])
+async def test_an_answer_to_quit_does_not_replace_a_refusal(code, refusal):
+    async with smtp_server(recipient_code=code, quit_answer="250 fine") as listening:
+        with pytest.raises(refusal, match=rf"refuses the address \({code}\)"):
+            await send(made(f"http://127.0.0.1:{listening.port}=127.0.0.1"))
 
 
 async def test_the_bounds_hold_after_starttls(tmp_path, monkeypatch):

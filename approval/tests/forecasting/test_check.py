@@ -112,3 +112,45 @@ def test_of_products_that_differ_in_case_only_each_counts_for_itself_and_else_fo
     outcome = ProductionCounts(hosts=3, places={"80/tcp": 3}, products=reported)
     found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
     assert {each.name: each.outcome for each in found.of("product")} == counted
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Check a run of a network of three hosts, each with SSH and a web server, all of which are found."""
+    for name in ("_FEWEST", "_MOST"):
+        monkeypatch.setattr(f"approval_api.forecasting.chance.{name}", 40)
+    made = host_class("a", 3, 3, service("22/tcp", product="OpenSSH"), service("443/tcp", product="nginx"))
+    services = {each.place: SeenService(found=True, identified=True) for each in made.services}
+    targets = {target: SeenTarget(found=True, services=services) for target in made.targets}
+    observation = rehearsal(census(made), targets).model_dump_json().encode()
+
+    def judged(**outcome):
+        counts = ProductionCounts(**outcome).model_dump_json().encode()
+        found = Comparison.model_validate_json(check(counts, observation)[0])
+        return found, {each.name: each.within for each in found.groups}
+
+    return judged
+
+
+def test_what_a_run_did_not_look_at_is_not_missed(judged):
+    two = {"hosts": 2, "places": {"22/tcp": 2, "443/tcp": 2}, "products": {"OpenSSH": 2, "nginx": 2}}
+    names = ("service", "product", "22/tcp", "443/tcp", "OpenSSH", "nginx")
+    assert judged(**two)[1] == dict.fromkeys(names, False) | {"host": True}
+    found, verdicts = judged(**two, hosts_left_out=1)
+    assert verdicts == dict.fromkeys(names) | {"host": True}
+    assert (found.hosts_left_out, found.explained_by) == (1, {})
+
+
+def test_what_one_host_cannot_explain_is_missed_all_the_same(judged):
+    found, verdicts = judged(hosts=0, places={"22/tcp": 3}, products={"OpenSSH": 3}, hosts_left_out=1)
+    # Of each port, one host has one; of all services, two.
+    assert verdicts["host"] is verdicts["443/tcp"] is verdicts["service"] is False
+    assert verdicts["22/tcp"] is verdicts["OpenSSH"] is True
+    assert "443/tcp: 3 expected, 0 found" in found.explained_by["service"]
+
+
+def test_a_host_that_no_target_stands_for_may_have_a_service_at_each_place():
+    made = host_class("a", 1, 1, service())
+    outside = [(2, service("22/tcp")), (1, service("22/tcp", product="b")), (1, service("25/tcp"))]
+    assert census(made).most_on_a_host == 1
+    assert census(made, outside=outside, beyond=3).most_on_a_host == 2 + 3

@@ -13,6 +13,8 @@ class SmtpServer:
     tls: ssl.SSLContext | None = None
     recipient_code: int = 250
     """What `RCPT TO` is answered with."""
+    quit_answer: str | None = "221 bye"
+    """What `QUIT` is answered with; None: nothing, and the connection stays open."""
     mails: list = field(default_factory=list)
     port: int = 0
 
@@ -39,8 +41,9 @@ class SmtpServer:
                         self.mails.append(email.message_from_bytes(body, policy=email.policy.default))
                         await say("250 taken")
                     case "QUIT":
-                        await say("221 bye")
-                        return
+                        if self.quit_answer is not None:
+                            await say(self.quit_answer)
+                            return
                     case _:
                         await say("250 fine")
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):

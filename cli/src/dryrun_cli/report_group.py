@@ -9,6 +9,7 @@ from dryrun_cli import commands
 from dryrun_cli.invocation import Common
 from dryrun_cli.options import CommandGroup, CriteriaOption, Running, SessionArgument
 from dryrun_cli.whole_help import WholeHelpGroup
+from dryrun_contract.text import printable
 
 
 class _ReportGroup(WholeHelpGroup):
@@ -42,6 +43,14 @@ _Took = Annotated[
 ]
 _Packets = Annotated[
     int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
+]
+_Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="CIDR",
+        help="What the production run left out: nothing there counts as missed. Repeatable.",
+    ),
 ]
 _RequireWithin = Annotated[
     bool,
@@ -97,6 +106,7 @@ def report(
     check_production: _CheckProduction = False,
     took_seconds: _Took = None,
     packets: _Packets = None,
+    exclude: _Exclude = None,
     require_within: _RequireWithin = False,
     more: _With = None,
 ) -> Running:
@@ -104,14 +114,16 @@ def report(
     if check_against is not None or check_production:
         if check_against is not None and check_production:
             raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
-        production = commands.forecasts.Production(check_against, took_seconds, packets)
+        if exclude and check_production:
+            raise typer.BadParameter("it belongs to --check-against", param_hint="'--exclude'")
+        production = commands.forecasts.Production(check_against, took_seconds, packets, tuple(exclude or ()))
         return commands.forecasts.check(
             common, session, production, more or [], require_within=require_within
         )
-    if more or took_seconds is not None or packets is not None or require_within:
+    if more or took_seconds is not None or packets is not None or exclude or require_within:
         raise typer.BadParameter(
             "they belong to --check-against and --check-production",
-            param_hint="'--with', '--took', '--packets', '--require-within'",
+            param_hint="'--with', '--took', '--packets', '--exclude', '--require-within'",
         )
 
     if form is not None and form not in commands.reports.FORMS:
@@ -130,10 +142,20 @@ def verify_report(
     common: Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip).")],
     key: Annotated[
-        Path,
-        typer.Option("--key", metavar="FILE", help="The public keys that you trust: a report-key.pub."),
-    ],
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", help="The public keys that you trust: a report-key.pub. Required."
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
 ) -> Running:
     """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
+    if key is None:
+        raise typer.BadParameter(
+            "it is missing: give the service's public key, report-key.pub, as its operator hands it out, and "
+            "not from whoever sent the report (make up: .dryrun/secrets/report-key.pub; a deployment: "
+            f"state/config/report-key.pub). Then: dryrun report verify {printable(str(file))} --key "
+            "report-key.pub",
+            param_hint="'--key'",
+        )
     return commands.verification.verify_report(common, file, key_file=key, show=show)

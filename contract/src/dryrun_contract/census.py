@@ -62,6 +62,12 @@ class Census(Word):
         """All services of the network."""
         return self.beyond + sum(each.count for each in self.services)
 
+    @property
+    def most_on_a_host(self) -> int:
+        """How many services a host has at most. One that no target stands for has at most one at a place."""
+        unknown = len({each.place for each in self.outside(self.classes)}) + self.beyond
+        return max([unknown, *(len(each.services) for each in self.classes)])
+
     def outside(self, classes: tuple[CensusClass, ...]) -> list[ServiceCount]:
         """Return the services that are on no host of `classes`."""
         inside: Counter[tuple[str, str, str | None]] = Counter()

@@ -1,6 +1,7 @@
 """A forecast beside the production run that it was about (`docs/forecast.md`)."""
 
-from typing import Literal
+from operator import not_
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -43,7 +44,7 @@ class CheckedGroup(Word):
     """Found in production beyond the inventory's count: the inventory does not have them."""
     within: bool | None
     """Inside the interval, where of the unknown none or all may be found; None when nothing was predicted, or
-    when the outcome left out services that may belong here."""
+    when what the outcome left out may decide it."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -74,6 +75,9 @@ class Comparison(Word):
     """Services at places beyond those that an outcome lists."""
     products_left_out: int = Field(default=0, ge=0)
     """Services of products beyond those that an outcome lists."""
+    hosts_left_out: Annotated[int, Field(ge=0, exclude_if=not_)] = 0
+    """At most so many hosts the production run did not look at. Written only when there are some: a check of
+    before is then the same."""
     groups: tuple[CheckedGroup, ...]
     quantities: tuple[CheckedQuantity, ...]
     explained_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -1,6 +1,9 @@
 """A production run as counts: what a check compares a forecast with. No address and no name is in it."""
 
 from collections import Counter
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field
@@ -8,6 +11,7 @@ from pydantic import Field
 from dryrun_contract.base import Word
 from dryrun_contract.census import Place
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.network import AnyNetwork, joined
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 
@@ -34,6 +38,9 @@ class ProductionCounts(Word):
     """Services at further places."""
     other_products: _Count = 0
     """Services of further products."""
+    hosts_left_out: Annotated[int, Field(ge=0, le=MAX_FOUND, exclude_if=not_)] = 0
+    """At most so many hosts the run did not look at: addresses that it excluded or did not cover, and where
+    nothing was found."""
     complete: bool = True
     """The run finished, and all of its output was read."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
@@ -43,8 +50,11 @@ class ProductionCounts(Word):
 class ProductionCounter:
     """Counts discoveries, each thing once, collector by collector."""
 
-    def __init__(self) -> None:
-        self._hosts: set[str] = set()
+    def __init__(self, *, exclude: Iterable[AnyNetwork] = ()) -> None:
+        """Count nothing at the addresses of `exclude`."""
+        self._exclude = joined(exclude)
+        self._not_covered: list[AnyNetwork] = []
+        self._hosts: dict[str, IPv4Address | IPv6Address | None] = {}
         self._services: dict[tuple[str, str], tuple[float, str]] = {}
         """The surest product of the collectors before."""
         self._own: dict[tuple[str, str], tuple[float, str]] = {}
@@ -57,12 +67,14 @@ class ProductionCounter:
         if found.kind not in {"host", "service"}:
             return
         key = ResourceKey.parse(found.key)
+        if key.address is not None and any(key.address in network for network in self._exclude):
+            return
         if len(self._hosts) + len(self._services) >= MAX_FOUND:
             self.overflowed = True
             return
         # Collectors may write an IPv6 address differently.
         host = str(key.address or key.host)
-        self._hosts.add(host)
+        self._hosts[host] = key.address
         if found.kind == "host" or key.port is None or key.path:
             return
         service = host, f"{key.port}/{key.transport}"
@@ -82,6 +94,19 @@ class ProductionCounter:
                 self._services[service] = max(self._services[service], (confidence, said))
         self._own.clear()
 
+    def not_covered(self, networks: Iterable[AnyNetwork]) -> None:
+        """Take it that a collector did not look at these networks."""
+        self._not_covered = joined((*self._not_covered, *networks))
+
+    def _hosts_left_out(self) -> int:
+        networks = joined((*self._exclude, *self._not_covered))
+        if not networks:
+            return 0
+        found = sum(
+            any(address in network for network in networks) for address in self._hosts.values() if address
+        )
+        return min(MAX_FOUND, sum(network.num_addresses for network in networks) - found)
+
     def counts(
         self, *, complete: bool, seconds: float | None = None, packets: int | None = None
     ) -> ProductionCounts:
@@ -97,6 +122,7 @@ class ProductionCounter:
             products=named,
             others=len(self._services) - sum(shown.values()),
             other_products=products.total() - sum(named.values()),
+            hosts_left_out=self._hosts_left_out(),
             complete=complete and not self.overflowed,
             seconds=seconds,
             packets=packets,

@@ -11,10 +11,12 @@ import ssl
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from types import TracebackType
 from typing import Any, override
 
 from approval_api.egress.addresses import judge
@@ -80,6 +82,14 @@ class _JudgedSmtp(smtplib.SMTP):
             self._answers = _Answers(self.sock, self._deadline, spent)
             self.file = io.BufferedReader(self._answers)
         return super().getreply()
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What it answers to QUIT changes nothing: a mail that was accepted would be sent again.
+        with suppress(smtplib.SMTPException, OSError):
+            super().__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ inventory and makes no forecast right or wrong.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil, floor
+from math import ceil, floor, inf
 
 from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison, GroupKind
 from dryrun_contract.network_forecast import MOST_GROUPS, Group, NetworkForecast
@@ -18,40 +18,44 @@ _MOST_BEYOND = 50
 _ROUNDING = 1e-6
 
 
-def compare(known: NetworkForecast, outcome: ProductionCounts) -> Comparison:
+def compare(known: NetworkForecast, outcome: ProductionCounts, most_on_a_host: int) -> Comparison:
     """Return prediction beside outcome: by kind, by place, by product, and what the run took.
 
     `known` has every place and product of the census: one that it lacks would count as not in the inventory.
+    `most_on_a_host` is how many services a host of the inventory has at most.
     """
     counted = _by_product(known.products, outcome.products)
+    hosts = outcome.hosts_left_out
+    on_hosts = hosts * most_on_a_host
+    looked_at = max(0.0, 1 - hosts / known.hosts)
     places = [
         _checked(
             "place",
             group,
             outcome.places.get(group.name, 0),
-            at_least=bool(outcome.others) and group.name not in outcome.places,
+            left_out=inf if outcome.others and group.name not in outcome.places else hosts,
         )
         for group in known.places
     ]
     # Each product may be among those left out, by another of its spellings.
     products = [
-        _checked("product", group, counted[group.name], at_least=bool(outcome.other_products))
+        _checked("product", group, counted[group.name], left_out=inf if outcome.other_products else on_hosts)
         for group in known.products
     ]
     totals = {
-        "host": (outcome.hosts, False),
-        "service": (sum(each.outcome for each in places), bool(outcome.others)),
-        "product": (sum(each.outcome for each in products), bool(outcome.other_products)),
+        "host": (outcome.hosts, hosts),
+        "service": (sum(each.outcome for each in places), inf if outcome.others else on_hosts),
+        "product": (sum(each.outcome for each in products), inf if outcome.other_products else on_hosts),
     }
     listed = {group.name: group for group in known.kinds}
     kinds = [
-        _checked("kind", group, totals[name][0], at_least=totals[name][1])
+        _checked("kind", group, totals[name][0], left_out=totals[name][1])
         for name, group in listed.items()
         if name in totals
     ]
     quantities = [
-        *_quantity(known, "seconds", outcome.seconds),
-        *_quantity(known, "packets", outcome.packets),
+        *_quantity(known, "seconds", outcome.seconds, looked_at),
+        *_quantity(known, "packets", outcome.packets, looked_at),
     ]
     reasons = {"service": places, "product": products}
     return Comparison(
@@ -61,6 +65,7 @@ def compare(known: NetworkForecast, outcome: ProductionCounts) -> Comparison:
         complete=outcome.complete,
         places_left_out=outcome.others,
         products_left_out=outcome.other_products,
+        hosts_left_out=hosts,
         groups=(*kinds, *places[:MOST_GROUPS], *products[:MOST_GROUPS]),
         quantities=tuple(quantities),
         explained_by={
@@ -72,15 +77,18 @@ def compare(known: NetworkForecast, outcome: ProductionCounts) -> Comparison:
     )
 
 
-def _checked(what: GroupKind, group: Group, found: int, *, at_least: bool) -> CheckedGroup:
-    """Put a group's forecast beside its count; `at_least`: the outcome may have left some of it out."""
+def _checked(what: GroupKind, group: Group, found: int, *, left_out: float) -> CheckedGroup:
+    """Put a group's forecast beside its count, beyond which the outcome may have left out so many."""
     counted = min(found, group.total)
+    most = min(counted + left_out, group.total)
     low, high = group.outcome
     # An interval's end may lie between two counts.
-    is_too_many = counted > ceil(high - _ROUNDING)
-    inside: bool | None = floor(low + _ROUNDING) <= counted and not is_too_many
-    if at_least and counted < group.total and not is_too_many:
-        inside = None
+    least_expected, most_expected = floor(low + _ROUNDING), ceil(high - _ROUNDING)
+    inside: bool | None = None
+    if counted > most_expected or most < least_expected:
+        inside = False
+    elif least_expected <= counted and most <= most_expected:
+        inside = True
     return CheckedGroup(
         what=what,
         name=group.name,
@@ -93,14 +101,17 @@ def _checked(what: GroupKind, group: Group, found: int, *, at_least: bool) -> Ch
     )
 
 
-def _quantity(known: NetworkForecast, name: str, value: float | None) -> Iterable[CheckedQuantity]:
+def _quantity(
+    known: NetworkForecast, name: str, value: float | None, looked_at: float
+) -> Iterable[CheckedQuantity]:
+    """Yield what the run took beside its forecast; a run of part of the hosts may take that part of it."""
     for each in known.quantities:
         if each.name == name and each.expected is not None and value is not None:
             yield CheckedQuantity(
                 name=each.name,
                 predicted=each.expected,
                 outcome=value,
-                within=each.expected.low <= value <= each.expected.high,
+                within=each.expected.low * looked_at <= value <= each.expected.high,
             )
 
 

@@ -31,6 +31,8 @@ class Production:
     file: Path | None
     seconds: float | None = None
     packets: int | None = None
+    exclude: tuple[str, ...] = ()
+    """Networks that the run left out."""
 
 
 @command
@@ -68,7 +70,12 @@ async def check(
     outcome = None
     if production.file is not None:
         # All of it is read before anything is asked.
-        outcome = read_outcome(production.file, seconds=production.seconds, packets=production.packets)
+        outcome = read_outcome(
+            production.file,
+            seconds=production.seconds,
+            packets=production.packets,
+            exclude=production.exclude,
+        )
     session_id = await find_session_id(client, session)
     wanted = CheckRequest(
         outcome=outcome,

@@ -10,8 +10,10 @@ from typing import Final
 from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_template
 from dryrun_cli.api.session_ids import BEGINNING
 from dryrun_cli.errors import WrongUseError, nothing_named
+from dryrun_contract.scan_choice import COLLECTOR_NAME
 from dryrun_contract.template import TEMPLATE_ID
 
 _SHOWN: Final = 80
@@ -72,11 +74,28 @@ def checked_template(text: str) -> str:
     return text
 
 
-async def require_template(client: ApiClient, template: str) -> None:
-    """Raise ApiRefusedError unless a template of this id is installed.
+def checked_collector(text: str) -> str:
+    """Return a collector's name. Raises WrongUseError for what can be none."""
+    if not re.fullmatch(COLLECTOR_NAME, text):
+        raise WrongUseError(
+            f"{text[:_SHOWN]!r} is not a collector's name (small letters, digits, hyphens); "
+            "see: dryrun templates"
+        )
+    return text
+
+
+async def require_template(client: ApiClient, template: str, collector: str | None = None) -> None:
+    """Raise ApiRefusedError unless a template of this id is installed, and scanned by this collector.
 
     For answers that are empty: sessions of a template that was removed still have some.
     """
-    listed = [each.get("id") for each in await client.templates() if isinstance(each, dict)]
-    if template not in listed:
+    listed = [read_template(each) for each in await client.templates()]
+    installed = [each for each in listed if each.id == template]
+    if not installed:
         raise nothing_named("template", f"there is no template {template}", "templates")
+    if collector is not None and not any(collector in each.collectors for each in installed):
+        raise nothing_named(
+            "collector",
+            f"no collector {collector} scans {template} or has scored sessions of it",
+            "templates",
+        )

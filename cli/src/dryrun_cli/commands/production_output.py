@@ -5,7 +5,7 @@ import signal
 import stat
 import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, TextIO
@@ -23,9 +23,15 @@ from dryrun_contract.discovery import (
     EndLine,
 )
 from dryrun_contract.faults import first_fault
+from dryrun_contract.network import AnyNetwork, plain_network
 from dryrun_contract.production_counts import ProductionCounter, ProductionCounts
+from dryrun_contract.text import printable
 
 MAX_LINES: Final = 2_000_000
+NO_NETWORK: Final = (
+    "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused, and "
+    "several are given with an option each"
+)
 STANDARD_INPUT: Final = Path("-")
 _WANTED: Final = "give what discovery-collect wrote, one JSON object a line, or - for standard input"
 _WHY: Final[Mapping[type[OSError], str]] = {
@@ -42,13 +48,16 @@ _NOT_A_LINE: Final[Mapping[str, str]] = {
 """By the kinds of Pydantic's errors: what is wrong with a file of something else."""
 
 
-def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> ProductionCounts:
+def read_outcome(
+    path: Path, *, seconds: float | None, packets: int | None, exclude: Sequence[str] = ()
+) -> ProductionCounts:
     """Return the counts of what `discovery-collect` wrote, of one collector or several after each other.
 
-    It is complete when every collector's end line is there with its count. Raises WrongUseError with the
-    line that is not a collector's.
+    It is complete when every collector's end line is there with its count. Nothing at the addresses of
+    `exclude` is counted. Raises WrongUseError with the line that is not a collector's, or the network that
+    is none.
     """
-    counted = ProductionCounter()
+    counted = ProductionCounter(exclude=[_excluded(each) for each in exclude])
     since_end, whole, ends = 0, True, 0
     with interruptible():
         for line in read_lines(path):
@@ -58,8 +67,17 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> P
             elif isinstance(line, EndLine):
                 whole = whole and line.discoveries == since_end
                 since_end, ends = 0, ends + 1
+                counted.not_covered(plain_network(each) for each in line.not_covered)
                 counted.next_collector()
     return counted.counts(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
+
+
+def _excluded(text: str) -> AnyNetwork:
+    try:
+        return plain_network(text)
+    except ValueError as error:
+        why = str(error) if "host bits" in str(error) else f"{printable(text, limit=64)!r} {NO_NETWORK}"
+        raise WrongUseError(f"--exclude: {why}") from None
 
 
 def read_lines(path: Path) -> Iterator[CollectorLine]:

@@ -4,8 +4,8 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,10 +14,10 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_object, read_word
 from dryrun_cli.commands.command import command, wrote_json
-from dryrun_cli.commands.production_output import input_name, interruptible, may_be_read_again
+from dryrun_cli.commands.production_output import NO_NETWORK, input_name, interruptible, may_be_read_again
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
 from dryrun_cli.commands.scan_scope import ScanScope, some
-from dryrun_cli.errors import WrongUseError
+from dryrun_cli.errors import CliError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine
@@ -32,10 +32,6 @@ VALUES_AT_ONCE: Final = 80_000
 """Values of one request. The API takes 100,000; a line, at most 16,384."""
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
-_NO_NETWORK: Final = (
-    "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused, and "
-    "several are given with an option each"
-)
 _NO_COLLECTOR: Final = (
     "is no collector's name: a-z, 0-9, - and _ in at most 64 characters, the first a letter"
 )
@@ -112,7 +108,7 @@ def _start_of(scan: Scan) -> ScanStart:
         if place in ("targets", "exclude") and (
             fault["type"] in {"string_pattern_mismatch", "string_too_long"} or "does not appear" in what
         ):
-            what = f"{printable(str(fault['input']), limit=64)!r} {_NO_NETWORK}"
+            what = f"{printable(str(fault['input']), limit=64)!r} {NO_NETWORK}"
         elif place == "collector":
             what = f"{printable(str(fault['input']), limit=64)!r} {_NO_COLLECTOR}"
         elif place == "began_at" and fault["type"] != "value_error":
@@ -126,8 +122,20 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     start = _start_of(scan)
     # Nothing is sent before an invalid line or network could end the command. A scan whose output comes
     # through a pipe begins before that is read.
-    begin = partial(client.ask, "POST", "/production/scans", body=start.model_dump(mode="json"))
-    begun = None if may_be_read_again(scan.file) else read_word(ScanView, await begin(), "a scan")
+    begun = None if may_be_read_again(scan.file) else await _begin(client, start)
+    try:
+        return await _report(client, common, scan, start, begun)
+    except WrongUseError:
+        # One that never ends would be waited for. That there was no output is the error that counts.
+        if begun is not None:
+            with suppress(CliError):
+                await _end(client, begun, ScanEnd(complete=False))
+        raise
+
+
+async def _report(
+    client: ApiClient, common: Common, scan: Scan, start: ScanStart, begun: ScanView | None
+) -> ExitCode:
     counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
     scope = ScanScope(start)
     with readable_twice(scan.file) as file:
@@ -135,7 +143,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
             output = ScanOutput(file, scan.file)
         if begun is None:
             _require_targets(scan.file, output, scope)
-            begun = read_word(ScanView, await begin(), "a scan")
+            begun = await _begin(client, start)
         for batch in _batches(scope.counting(output.discoveries())):
             body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
             if not output.whole:
@@ -147,13 +155,21 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     # What came through a pipe is gone if it is refused, as a file would be; it proves nothing instead.
     proves_nothing = warned or scope.is_elsewhere or scope.lies_in(output.not_covered)
     ended = ScanEnd(complete=output.whole and not proves_nothing, not_covered=output.not_covered)
-    answer = await client.ask(
-        "POST", f"/production/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
-    )
+    answer = await _end(client, begun, ended)
     view = read_word(ScanView, answer, "a scan")
     if not wrote_json(common, {**counts, "elsewhere": scope.outside, "scan": answer}):
         _say_received(counts, view, output, scope)
     return ExitCode.OK if view.complete else ExitCode.NOT_COMPLETED
+
+
+async def _begin(client: ApiClient, start: ScanStart) -> ScanView:
+    begun = await client.ask("POST", "/production/scans", body=start.model_dump(mode="json"))
+    return read_word(ScanView, begun, "a scan")
+
+
+async def _end(client: ApiClient, begun: ScanView, ended: ScanEnd) -> JsonValue:
+    body = ended.model_dump(mode="json")
+    return await client.ask("POST", f"/production/scans/{begun.id}/end", body=body, seconds=END_SECONDS)
 
 
 def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, scope: ScanScope) -> None:

@@ -40,6 +40,10 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     left_out = _left_out(compared)
     if left_out:
         parts.append(indented(f"{glyphs.warning} {left_out}", "yellow"))
+    if compared.hosts_left_out:
+        addresses = counted(compared.hosts_left_out, "address", "addresses")
+        said = f"The run did not look at {addresses}: nothing there counts as missed."
+        parts.append(indented(f"{glyphs.warning} {said}", "yellow"))
     unknown = any(group.unknown for group in kinds)
     table = _comparison_table(unknown=unknown)
     for group in kinds:
