@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from approval_api.reports.collector_criteria import CollectorLimits
 from approval_api.reports.criteria import DEFAULT_CRITERIA, AverageLimits, Criteria, RowLimits, judge
+from approval_api.reports.criterion_results import at_least, at_most
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported, TargetLogs
 from dryrun_contract.ground_truth import Fact
@@ -28,6 +29,23 @@ async def test_failed_logins_that_no_log_could_show_do_not_pass(report):
     for logs in (silent, report.model_copy(update={"logs": None})):
         (result,) = judge(logs, Criteria(failed_logins_max=100)).results
         assert result.status == "not_measured"
+
+
+@pytest.mark.parametrize(("limit", "status"), [(2, "failed"), (3, "not_measured")])
+@pytest.mark.parametrize("partial", [{"truncated": True}, {"note": "the orchestrator was restarted"}])
+async def test_failed_logins_have_a_limit_that_a_log_read_in_part_does_not_keep(
+    report, limit, status, partial
+):
+    logs = report.logs | {"db": report.logs["db"].model_copy(update=partial)}
+    (result,) = judge(report.model_copy(update={"logs": logs}), Criteria(failed_logins_max=limit)).results
+    assert (result.status, result.measured) == (status, 3)
+    assert (status == "failed") is not result.detail.startswith("at least 3: a log was not searched")
+
+
+def test_a_figure_is_never_rounded_to_the_other_side_of_its_limit():
+    assert at_least("recall", 0.8, 0.79996, "").detail == "0.799960, at least 0.8 required"
+    assert at_least("recall", 0.8, 0.8004, "").detail == "0.800, at least 0.8 required"
+    assert at_most("peak", 1_234_566, 1_234_567.5).detail == "1,234,567.5, at most 1,234,566 allowed"
 
 
 def suffered(report, **targets):

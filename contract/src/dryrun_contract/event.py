@@ -246,6 +246,11 @@ class TargetLogs(Word):
     note: str | None = None
     """What limits these figures: the target died, its log was unreadable, a pattern took too long."""
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether part of the log was not searched, so that there may be more than was counted."""
+        return self.truncated or self.note is not None
+
 
 class TargetLogsMeasured(Word):
     """What the scan left in the logs of its targets, as far as they were readable."""

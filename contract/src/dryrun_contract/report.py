@@ -275,3 +275,9 @@ class Report(Word):
         """Return how many lines of a pattern each target's log has, of those that can show it."""
         counts = [logs.counts.get(pattern) for logs in (self.logs or {}).values()]
         return [count for count in counts if count is not None]
+
+    def searched_in_part(self, pattern: LogPattern) -> bool:
+        """Return whether a log that can show a pattern was not searched to its end: there may be more."""
+        return any(
+            each.counts.get(pattern) is not None and each.is_partial for each in (self.logs or {}).values()
+        )

@@ -48,7 +48,7 @@ def side_effect_totals(logs: Mapping[str, TargetLogs] | None) -> tuple[SideEffec
                 SideEffectTotal(
                     name,
                     sum(known) if known else None,
-                    len(known) < len(able) or any(each.truncated or each.note for each in able),
+                    len(known) < len(able) or any(each.is_partial for each in able),
                     len(able),
                 )
             )

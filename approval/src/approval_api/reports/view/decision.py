@@ -182,7 +182,9 @@ def _harm_tiles(report: Report) -> list[Tile]:
     tiles.append(
         Tile(
             "Failed logins",
-            count(sum(failed_logins)) if failed_logins else "not measured",
+            count(sum(failed_logins), at_least=report.searched_in_part("failed_logins"))
+            if failed_logins
+            else "not measured",
             f"in the logs of {len(failed_logins)} of {len(report.images)} targets",
             ("warn" if sum(failed_logins) else "good") if failed_logins else "quiet",
         )

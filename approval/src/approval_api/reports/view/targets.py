@@ -70,7 +70,7 @@ def _side_effects(report: Report) -> Iterator[Block]:
                 continue
             number = logs.side_effects[name]
             who = [part for part in logs.by_collectors if part.collectors and part.side_effects.get(name)]
-            least = logs.truncated or logs.note is not None
+            least = logs.is_partial
             cell = (
                 text("not measured", tone="quiet")
                 if number is None
