@@ -16,6 +16,8 @@ from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER
 OUTSIDE_6 = "fd99::5"
 RESERVED = ("0180c2000003", "0180c200000e")
 """Addresses of IEEE 802.1D: a frame to one of them is the port's own, whatever is in it."""
+VLAN_0 = {"802.1Q": b"\x81\x00\x00\x00", "802.1ad and 802.1Q": b"\x88\xa8\x00\x00\x81\x00\x00\x00"}
+"""Tags with a priority and no network: the kernel takes them off, as many as there are."""
 
 pytestmark = [
     pytest.mark.engine,
@@ -106,6 +108,14 @@ class Escapes:
         return {
             "IPv4": self.shows(self.udp, self.udp4(HOST), to=to),
             "ARP": self.shows(self.session, asked, to=to, sign=answered),
+            **{
+                f"IPv4 in {what}": self.shows(self.udp, tags + self.udp4(HOST), to=to)
+                for what, tags in VLAN_0.items()
+            },
+            **{
+                f"ARP in {what}": self.shows(self.session, tags + asked, to=to, sign=answered)
+                for what, tags in VLAN_0.items()
+            },
             "IPv6": self.shows(
                 self.session, self.ping6(target, source=stranger), to=to, sign=asked_or_answered
             ),
