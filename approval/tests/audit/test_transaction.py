@@ -30,6 +30,22 @@ async def test_who_waits_for_a_lock_many_times_keeps_nobody_else_from_working(br
 
 
 @pytest.mark.whole_pool
+async def test_three_who_wait_for_a_lock_together_leave_the_next_person_a_connection(browsers, engine):
+    hostile = [await browsers(name, Role.OPERATOR) for name in ("ada", "bob", "eve")]
+    carol = await browsers("carol", Role.VIEWER)
+    # The lock ends before the group waits for its tasks.
+    async with asyncio.TaskGroup() as group, engine.begin() as connection:
+        await connection.execute(text("LOCK gateway.criteria_sets IN ACCESS EXCLUSIVE MODE"))
+        waiting = [
+            group.create_task(a_set_of_criteria(each, number)) for number in range(8) for each in hostile
+        ]
+        await asyncio.sleep(3.5)
+        async with asyncio.timeout(2):
+            assert (await carol.ask("GET", "/production/destinations")).status_code == 200
+    assert {each.result().status_code for each in waiting} == {200}
+
+
+@pytest.mark.whole_pool
 async def test_who_waits_too_long_for_ones_own_is_told_to_come_again(browsers, engine, monkeypatch):
     monkeypatch.setattr(transaction, "WAIT_SECONDS", 0.2)
     ada = await browsers("ada", Role.OPERATOR)

@@ -1,7 +1,7 @@
 """How many of something there may be at once: in all, and for one person or address."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Literal
@@ -18,7 +18,7 @@ class Ceiling:
         self._of_one = of_one
         self._taken: Counter[str] = Counter()
         self.total = 0
-        self._freed = asyncio.Event()
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     def full(self, who: str, size: int = 1) -> Full | None:
         """Return which ceiling refuses `size` more places to `who`; None when there is room."""
@@ -37,7 +37,7 @@ class Ceiling:
         self._taken[who] -= size
         if not self._taken[who]:
             del self._taken[who]
-        self._freed.set()
+        self._serve()
 
     @contextmanager
     def place(self, who: str, size: int = 1) -> Iterator[None]:
@@ -50,10 +50,53 @@ class Ceiling:
 
     @asynccontextmanager
     async def place_within(self, seconds: float, who: str) -> AsyncIterator[None]:
-        """Wait for a place for `who` and hold it. Raises TimeoutError when there is none within `seconds`."""
-        async with asyncio.timeout(seconds):
-            while self.full(who) is not None:
-                self._freed.clear()
-                await self._freed.wait()
-        with self.place(who):
+        """Wait for a place for `who` and hold it. Raises TimeoutError when there is none within `seconds`.
+
+        One more place goes only to whoever holds fewer than are free, so that a few people who take all they
+        can leave one to the next. Of those who wait, it goes to who holds fewest; of several, to who was
+        served longest ago.
+        """
+        if who not in self._lines and self._has_turn(who):
+            self.take(who)
+        else:
+            await self._wait(seconds, who)
+        try:
             yield
+        finally:
+            self.give_back(who)
+
+    async def _wait(self, seconds: float, who: str) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(who, deque()).append(turn)
+        try:
+            async with asyncio.timeout(seconds):
+                await turn
+        except BaseException:
+            if turn.cancelled():
+                self._leave(who, turn)
+            else:
+                self.give_back(who)  # the place came at the moment when the wait ended
+            raise
+
+    def _leave(self, who: str, turn: asyncio.Future[None]) -> None:
+        line = self._lines.get(who, deque())
+        if turn in line:
+            line.remove(turn)
+            if not line:
+                del self._lines[who]
+
+    def _has_turn(self, who: str) -> bool:
+        return self.full(who) is None and self._taken.get(who, 0) < self.in_all - self.total
+
+    def _serve(self) -> None:
+        """Give free places to those who wait."""
+        while next_ones := [who for who in self._lines if self._has_turn(who)]:
+            # Lines are in the order in which they were served, and min() takes the first of several.
+            who = min(next_ones, key=lambda each: self._taken.get(each, 0))
+            line = self._lines.pop(who)
+            turn = line.popleft()
+            if line:
+                self._lines[who] = line
+            if not turn.done():
+                self.take(who)
+                turn.set_result(None)
