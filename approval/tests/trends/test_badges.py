@@ -99,6 +99,15 @@ async def test_a_verdict_by_criteria_that_somebody_stored_says_so(api, scored):
     assert (await api.get("/templates/small/badge")).json()["message"] == "recall 0.88, passed"
 
 
+async def test_no_badge_is_published_of_a_template_that_there_is_not(api, browsers):
+    admin = await browsers("grace", Role.ADMIN)
+    refused = await admin.ask("POST", "/dryrun/badges", json={"template": "none"})
+    assert (refused.status_code, refused.json()["type"]) == (404, "urn:dryrun:problem:unknown-template")
+    form = {"template": "none", "csrf_token": admin.csrf}
+    assert (await admin.client.post("/dryrun/badges", data=form)).status_code == 404
+    assert (await admin.ask("GET", "/dryrun/badges")).json()["badges"] == []
+
+
 async def test_a_persons_token_publishes_nothing(api, browsers, scored):
     await scored(passed=True)
     grace = await browsers("grace", Role.ADMIN)

@@ -123,3 +123,25 @@ async def test_what_cannot_be_a_name_is_refused(api):
     assert (await api.get("/trends", params={"template": "../x"})).status_code == 422
     assert (await api.get("/trends", params={"template": "small", "collector": "' OR 1"})).status_code == 422
     assert (await api.get(f"/schedules/{uuid.uuid4()}/trend")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/trends?template=none", "/templates/none/badge"])
+async def test_a_template_that_there_is_not_is_a_404_that_says_which_there_are(api, store, path):
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:dryrun:problem:unknown-template"
+    assert "small" in answer.json()["detail"]
+    # One that is no longer installed still has its history.
+    await store(1, 0.5, template="none")
+    assert (await api.get(path)).status_code == 200
+
+
+async def test_a_template_without_a_session_has_an_empty_trend_and_a_badge_that_says_so(api):
+    assert await points(api, template="small") == []
+    assert (await api.get("/templates/small/badge")).json()["message"] == "not measured"
+
+
+async def test_a_history_is_shown_while_the_orchestrator_is_away(api, store, orchestrator):
+    await store(1, 0.5)
+    orchestrator.down = True
+    assert len(await points(api, template="small")) == 1

@@ -3,14 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.access.permission import OPEN, Administrator, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.schedules.service import unknown_schedule
-from approval_api.trends import badges
+from approval_api.trends import badges, reading
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
 
@@ -44,10 +44,15 @@ async def _of_schedule(transaction: AsyncConnection, schedule_id: UUID) -> Badge
     return badge
 
 
+async def _known_template(request: Request, template_id: Annotated[str, Path(pattern=TEMPLATE_ID)]) -> str:
+    await reading.require_template(request.app.state.engine, request.app.state.orchestrator, template_id)
+    return template_id
+
+
 @router.get("/templates/{template_id}/badge", response_model=Badge, responses=_ANSWERS)
 async def show_template_badge(
-    template_id: Annotated[str, Path(pattern=TEMPLATE_ID)],
     _: Reader,
+    template_id: Annotated[str, Depends(_known_template)],
     transaction: Transaction,
     shape: BadgeShape = "json",
 ) -> Response:
@@ -71,6 +76,8 @@ async def publish_badge(
     require_no_token(person)
     if wanted.schedule_id is not None:
         await _of_schedule(transaction, wanted.schedule_id)
+    elif wanted.template and not await reading.had_a_session(transaction, wanted.template):
+        await request.app.state.orchestrator.template(wanted.template)
     badge = await badges.publish(transaction, wanted, person.name)
     note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
     return badge

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader
@@ -16,15 +16,25 @@ from dryrun_contract.trend import Trend
 router = APIRouter(tags=["trends"])
 
 
+async def _known_template(
+    request: Request, template: Annotated[str, Query(pattern=TEMPLATE_ID, examples=["small"])]
+) -> str:
+    await reading.require_template(request.app.state.engine, request.app.state.orchestrator, template)
+    return template
+
+
 @router.get("/trends")
 async def show_trend(
     _: Reader,
+    template: Annotated[str, Depends(_known_template)],
     _turn: ListTurn,
     transaction: Transaction,
-    template: Annotated[str, Query(pattern=TEMPLATE_ID, examples=["small"])],
     collector: Annotated[str | None, Query(pattern=COLLECTOR_NAME, examples=["network"])] = None,
 ) -> Trend:
-    """Show the newest scored sessions of a template; with `collector`, that collector's own figures."""
+    """Show the newest scored sessions of a template; with `collector`, that collector's own figures.
+
+    A template that had no session and cannot be started is a 404.
+    """
     return await reading.of_template(transaction, template, collector)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Integer, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.reports.figures import Measures
 from dryrun_contract.experiment_results import Interval
 from dryrun_contract.scan_choice import ScanChoice
@@ -46,6 +47,8 @@ SELECT DISTINCT template FROM (
 ) newest ORDER BY template
 """)
 
+_KNOWN = text("SELECT EXISTS (SELECT FROM gateway.dryrun_sessions WHERE template = :template)")
+
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
@@ -55,6 +58,23 @@ class Sparkline:
     way: str
     """Empty for collectors as they are installed."""
     recalls: tuple[float, ...]
+
+
+async def require_template(engine: AsyncEngine, orchestrator: OrchestratorClient, template: str) -> None:
+    """Raise a 404 problem for a template that had no session and cannot be started either.
+
+    No connection is held while the orchestrator is asked, which is only for one that had none.
+    """
+    async with engine.connect() as connection:
+        known = await had_a_session(connection, template)
+    if not known:
+        await orchestrator.template(template)
+
+
+async def had_a_session(connection: AsyncConnection, template: str) -> bool:
+    """Return whether there is a session of a template, which may have been removed since."""
+    known: bool = (await connection.execute(_KNOWN, {"template": template})).scalar_one()
+    return known
 
 
 async def of_template(connection: AsyncConnection, template: str, collector: str | None = None) -> Trend:

@@ -62,6 +62,8 @@ async def publish_badge(
     )
     if wanted.schedule_id is not None:
         await request.app.state.schedules.show(wanted.schedule_id)
+    elif wanted.template and not await reading.had_a_session(transaction, wanted.template):
+        await request.app.state.orchestrator.template(wanted.template)
     badge = await badges.publish(transaction, wanted, visitor.name)
     note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
     return _back_to(badge.template, badge.schedule_id)
