@@ -133,7 +133,7 @@ async def _lines(engine: AsyncEngine, http: httpx2.AsyncClient, setting: Setting
         scan = await scans.begin(connection, start, "bench")
     async with engine.begin() as connection:
         began = time.perf_counter()
-        ended = await scans.end(connection, scan, ScanEnd(complete=True), 3)
+        ended, _ = await scans.end(connection, scan, ScanEnd(complete=True), 3)
         lines.append(["a scan's end", f"{time.perf_counter() - began:.1f} s", f"{ended.missed:,} missed"])
     setting.say("pages")
     alone = await _pages(http, asyncio.Event(), setting.amount(50, long=200))

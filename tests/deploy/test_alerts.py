@@ -118,6 +118,7 @@ CASES = {
     "ApprovalDoesNotFollow": is_zero("approval_follower_up"),
     "ApprovalEventsLost": grows("approval_follower_snapshots_total", 0, 1),
     "ApprovalEventsRefused": grows("approval_events_refused_total", 0, 1),
+    "ApprovalReportsRefused": grows("approval_reports_refused_total", 0, 1),
     "ApprovalErrors": Case(
         {'approval_http_requests_total{status="500"}': "0+3x80"},
         "11m",
@@ -146,6 +147,7 @@ AT_THE_START = {
     "DryrunGuardRemovedForOrchestrator": ("docker_guard_expired_removed", {"kind": "network"}, "31m"),
     "ApprovalEventsLost": ("approval_follower_snapshots", {}, "61m"),
     "ApprovalEventsRefused": ("approval_events_refused", {}, "61m"),
+    "ApprovalReportsRefused": ("approval_reports_refused", {"limit": "bytes"}, "61m"),
     "ApprovalCriteriaNotMet": (
         "approval_sessions_judged",
         {"verdict": "failed", "origin": "schedule"},

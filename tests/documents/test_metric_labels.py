@@ -42,6 +42,7 @@ CLOSED = {
         "verdict": ("passed", "failed"),
         "origin": ("person", "experiment", "schedule"),
     },
+    "approval_reports_refused": {"limit": ("reports", "bytes")},
     "approval_delivery_items": {"state": ("waiting", "dead")},
     "dryrun_sessions": {"phase": Phase},
     "dryrun_sessions_ended": {"outcome": Outcome},

@@ -112,6 +112,10 @@ class Settings(DatabaseSettings):
     """The same for their tokens: after this they are refused until the person signs in again."""
     gone_after_scans: int = Field(default=3, ge=1, le=100)
     """How many complete scans in a row that cover a production discovery and miss it make it gone."""
+    reports_per_day: int = Field(default=10_000, ge=1, le=10_000_000)
+    """Reports to production, begins and ends of scans included, of one person or program."""
+    reported_mib_per_day: int = Field(default=1024, ge=1, le=1_000_000)
+    """What they store of one person or program."""
     keep_sessions_days: int = Field(default=0, ge=0, le=36_500)
     """These four: 0 keeps for ever."""
     keep_events_days: int = Field(default=0, ge=0, le=36_500)

@@ -21,7 +21,7 @@ from approval_api.discoveries.listing import (
     Status,
     Wanted,
 )
-from approval_api.discoveries.production import repository, rules
+from approval_api.discoveries.production import intake, repository, rules
 from approval_api.discoveries.production.schemas import (
     Change,
     History,
@@ -49,6 +49,7 @@ async def report_discoveries(
     what all others reported.
     """
     require_collector(reporting, reported.collector)
+    await intake.require_room(request, transaction, reporting.name)
     # Before the scan is read: one that ends at this moment has ended then.
     await repository.lock_collector(transaction, reported.collector)
     scan = None if reported.scan is None else await require_scan(transaction, reported.scan, reporting)
@@ -61,7 +62,7 @@ async def report_discoveries(
             else f"scan {scan.id} is one of {scan.collector!r}, not of {reported.collector!r}",
             title="Not this scan",
         )
-    received, ids = await repository.receive(
+    received, ids, stored_bytes = await repository.receive(
         transaction,
         reported.collector,
         reported.discoveries,
@@ -77,6 +78,7 @@ async def report_discoveries(
         request.app.state.standing.may_decide,
         request.scope.get("request_id"),
     )
+    await intake.count(transaction, reporting.name, stored_bytes)
     received = received.model_copy(update={"approved": approved})
     counts = ", ".join(f"{count} {name}" for name, count in received.model_dump().items())
     note(request, object_=reported.collector, detail=counts)

@@ -9,7 +9,7 @@ from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Collecting, Reader
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
-from approval_api.discoveries.production import scans
+from approval_api.discoveries.production import intake, scans
 from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 from dryrun_contract.production import ScanEnd, ScanList, ScanStart, ScanView
@@ -24,7 +24,9 @@ async def begin_scan(
 ) -> ScanView:
     """Begin a scan: send its `id` along with its discoveries, then its end."""
     require_collector(reporting, start.collector)
+    await intake.require_room(request, transaction, reporting.name)
     scan = await scans.begin(transaction, start, reporting.name)
+    await intake.count(transaction, reporting.name, intake.bytes_of(scan))
     targets = counted(len(scan.targets), "target")
     note(request, object_=str(scan.id), detail=f"{scan.collector}, {scan.profile}: {targets}")
     response.headers["Location"] = f"/api/v1/production/scans/{scan.id}"
@@ -52,7 +54,10 @@ async def end_scan(
     Idempotent: an ended scan is answered as it ended.
     """
     scan = await require_scan(transaction, scan_id, reporting)
-    scan = await scans.end(transaction, scan, ended, request.app.state.settings.gone_after_scans)
+    await intake.require_room(request, transaction, reporting.name)
+    gone_after: int = request.app.state.settings.gone_after_scans
+    scan, history = await scans.end(transaction, scan, ended, gone_after)
+    await intake.count(transaction, reporting.name, history + intake.bytes_of(scan))
     state = "complete" if scan.complete else "incomplete"
     note(request, object_=str(scan_id), detail=f"{state}: {scan.missed} missed, {scan.gone} gone")
     return scan

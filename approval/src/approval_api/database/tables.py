@@ -256,6 +256,16 @@ approval_rules = Table(
 )
 """`approved_on_day` counts what it approved on `day`."""
 
+production_intake = Table(
+    "production_intake",
+    metadata,
+    Column("reporter", Text, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""What each person or program has reported to production on `day`, the newest on which it reported."""
+
 published_badges = Table(
     "published_badges",
     metadata,

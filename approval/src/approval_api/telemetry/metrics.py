@@ -26,6 +26,15 @@ class Metrics:
         self.database_up = Gauge(
             "approval_database_up", "1 while the database answers this process.", registry=self.registry
         )
+        self.reports_refused = Counter(
+            "approval_reports_refused_total",
+            "Reports to production refused because their sender reached a limit of the day, by the limit.",
+            ("limit",),
+            registry=self.registry,
+        )
+        for limit in ("reports", "bytes"):
+            # An alert needs the zero to see the first one.
+            self.reports_refused.labels(limit)
         self.events = Counter(
             "approval_events_stored_total", "Events this process stored.", registry=of_dryruns
         )

@@ -26,6 +26,7 @@ from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.life import Life, found_since
 from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
+from approval_api.discoveries.production.intake import ROW_BYTES
 from approval_api.discoveries.production.schemas import Received
 from approval_api.web.problems import unknown
 from dryrun_contract.discovery import Discovery
@@ -87,19 +88,23 @@ WITH reported AS (
                     AND (known.status = 'approved' OR known.decided_revision = known.revision))
                 THEN 'pending'
             ELSE known.status END
-    RETURNING id, revision, data
+    RETURNING id, revision, key, data
 ), changed_rows AS (
     INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after, change)
     SELECT stored.id, stored.revision, before.data, stored.data,
         CASE WHEN before.gone_at IS NULL THEN 'changed' ELSE 'returned' END
     FROM stored JOIN before USING (id)
     WHERE before.data IS DISTINCT FROM stored.data OR before.gone_at IS NOT NULL
-    RETURNING change
+    RETURNING change, after
 )
 SELECT (SELECT count(*) FROM stored) AS stored, (SELECT count(*) FROM before) AS known,
     (SELECT count(*) FROM changed_rows WHERE change = 'changed') AS changed,
     (SELECT count(*) FROM changed_rows WHERE change = 'returned') AS returned,
-    (SELECT array_agg(id) FROM stored) AS ids
+    (SELECT array_agg(id) FROM stored) AS ids,
+    -- A change is kept with the data before and after it, and the row grows by their difference.
+    (SELECT coalesce(sum(:row_bytes + octet_length(stored.key) + octet_length(stored.data::text)), 0)
+        FROM stored LEFT JOIN before USING (id) WHERE before.id IS NULL)
+    + (SELECT coalesce(sum(:row_bytes + 2 * octet_length(after::text)), 0) FROM changed_rows) AS bytes
 """)
 
 
@@ -116,8 +121,10 @@ async def receive(
     reported_by: str,
     quick: bool = False,
     cut_off: bool = False,
-) -> tuple[Received, list[int]]:
-    """Store what a collector reports: new, seen again, changed or returned; return the counts and the rows.
+) -> tuple[Received, list[int], int]:
+    """Store what a collector reports: new, seen again, changed or returned.
+
+    Returns the counts, the rows, and how many bytes they take that were not there before.
 
     `quick`: a quick scan sees it too, so that one can miss it later. `cut_off`: what is less sure than the
     stored row, or as sure with fewer values, only shows that it is still there.
@@ -140,6 +147,7 @@ async def receive(
         "quick": quick,
         "cut_off": cut_off,
         "reported_by": reported_by,
+        "row_bytes": ROW_BYTES,
         "rows": json.dumps(reported),
     }
     counts = (await connection.execute(_RECEIVE, given)).one()
@@ -149,7 +157,7 @@ async def receive(
         returned=counts.returned,
         unchanged=counts.known - counts.changed - counts.returned,
     )
-    return received, counts.ids
+    return received, counts.ids, int(counts.bytes)
 
 
 def address_in(key: str) -> str | None:

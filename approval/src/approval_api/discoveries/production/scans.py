@@ -15,6 +15,7 @@ from sqlalchemy import RowMapping, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import production_scans as table
+from approval_api.discoveries.production.intake import ROW_BYTES
 from approval_api.discoveries.production.repository import lock_collector
 from approval_api.web.problems import ProblemError
 from dryrun_contract.network import all_within, joined
@@ -51,10 +52,12 @@ WITH unseen AS MATERIALIZED (
 ), noted AS (
     INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after, change)
     SELECT id, revision, data, data, 'gone' FROM missed WHERE gone_at IS NOT NULL
-    RETURNING discovery_id
+    RETURNING before, after
 )
 SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS gone,
-    (SELECT max(id) FROM missed) AS last
+    (SELECT max(id) FROM missed) AS last,
+    (SELECT coalesce(sum(:row_bytes + octet_length(before::text) + octet_length(after::text)), 0) FROM noted)
+        AS bytes
 """)
 
 
@@ -122,8 +125,12 @@ async def newest(connection: AsyncConnection, limit: int = MAX_LISTED) -> list[S
     return [_view(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_after: int) -> ScanView:
+async def end(
+    connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_after: int
+) -> tuple[ScanView, int]:
     """End a scan, and count what it missed; an ended one is returned as it is.
+
+    Returns with it how many bytes of history that made.
 
     What `gone_after` complete scans in a row missed is gone. An approved discovery that is gone is pending
     again: that it is gone is to be approved too. A scan that looked at nothing is incomplete, whatever its
@@ -133,11 +140,11 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
     await lock_collector(connection, scan.collector)
     now = await find(connection, scan.id)
     if now is None or now.ended_at is not None:
-        return now or scan
+        return now or scan, 0
     not_covered = _within(scan.targets, ended.not_covered)
     unseen = [*scan.excluded, *not_covered]
     complete = ended.complete and not all_within(map(ip_network, scan.targets), map(ip_network, unseen))
-    missed, gone = await _miss(connection, scan, unseen, gone_after) if complete else (0, 0)
+    missed, gone, history = await _miss(connection, scan, unseen, gone_after) if complete else (0, 0, 0)
     stored = await connection.execute(
         table.update()
         .where(table.c.id == scan.id)
@@ -150,7 +157,7 @@ async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_
         )
         .returning(table)
     )
-    return _view(stored.mappings().one())
+    return _view(stored.mappings().one()), history
 
 
 def _joined(networks: Iterable[str]) -> list[str]:
@@ -167,7 +174,8 @@ def _within(targets: Iterable[str], networks: Iterable[str]) -> list[str]:
 
 async def _miss(
     connection: AsyncConnection, scan: ScanView, excluded: Sequence[str], gone_after: int
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
+    """Return how many discoveries the scan missed, how many are gone, and the bytes of their history."""
     given = {
         "collector": scan.collector,
         "started_at": scan.started_at,
@@ -176,13 +184,15 @@ async def _miss(
         "full": scan.profile == "full",
         "gone_after": gone_after,
         "batch": BATCH_ROWS,
+        "row_bytes": ROW_BYTES,
     }
-    missed, gone, after = 0, 0, 0
+    missed, gone, history, after = 0, 0, 0, 0
     while True:
         counted = (await connection.execute(_MISS, given | {"after": after})).one()
         missed, gone = missed + counted.missed, gone + counted.gone
+        history += int(counted.bytes)
         if counted.missed < BATCH_ROWS:
-            return missed, gone
+            return missed, gone, history
         after = counted.last
 
 
