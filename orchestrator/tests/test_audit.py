@@ -98,3 +98,35 @@ async def test_a_file_that_was_moved_away_begins_anew_and_a_missing_folder_is_to
     assert (await log.fault()).endswith(
         f"written: No such file or directory; see that this service may write in {folder}"
     )
+
+
+async def lines_of(log, folder, *commands):
+    """Write commands of actors; return actor, outcome and counted refusals of each line."""
+    for actor, outcome in commands:
+        await log.write(actor=actor, command="PUT", request_id="1", outcome=outcome)
+    lines = map(json.loads, (folder / "audit.jsonl").read_text().splitlines())
+    return [(line["actor"], line["outcome"], line.get("refused_before", 0)) for line in lines]
+
+
+async def test_a_callers_refusals_beyond_a_rate_are_counted_in_the_next_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(audit, "REFUSALS_AT_ONCE", 2)
+    monkeypatch.setattr(audit, "REFUSALS_PER_SECOND", 1e-6)
+    log = AuditLog(tmp_path / "audit.jsonl")
+    flood = [("eve", "refused")] * 7
+    written = [("eve", "refused", 0)] * 2
+    assert await lines_of(log, tmp_path, *flood) == written
+    # Nobody else's are counted, and what was accepted always has its line.
+    assert await lines_of(log, tmp_path, ("bob", "refused"), ("eve", "accepted"), ("eve", "accepted")) == [
+        *written,
+        ("bob", "refused", 0),
+        ("eve", "accepted", 5),
+        ("eve", "accepted", 0),
+    ]
+
+
+async def test_callers_whose_refusals_are_counted_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(audit, "REFUSALS_AT_ONCE", 1)
+    monkeypatch.setattr(audit, "MOST_CALLERS_COUNTED", 1)
+    log = AuditLog(tmp_path / "audit.jsonl")
+    found = await lines_of(log, tmp_path, *[("eve", "refused")] * 3, *[("bob", "refused")] * 3)
+    assert [actor for actor, *_ in found] == ["eve", "bob", "bob", "bob"]

@@ -19,6 +19,7 @@ from approval_api.access.standing import Standing
 from approval_api.access.turns import Turns
 from approval_api.api.health import metrics_page
 from approval_api.audit.log import AuditLog
+from approval_api.audit.refusals import Refusals
 from approval_api.audit.transaction import transactions
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, close_engine, create_engine
@@ -97,6 +98,7 @@ def create_app(
     app.state.stopping = asyncio.Event()
     app.state.turns = Turns()
     app.state.transactions = transactions()
+    app.state.refusals = Refusals()
     app.state.large_answers = ceilings()
     app.state.kept_badges = KeptBadges()
     app.state.bytes_on_their_way = bytes_on_their_way()
@@ -189,6 +191,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(close_engine, state.engine)
         stack.callback(state.passwords.close)
+        stack.push_async_callback(state.refusals.write_last, state.engine)
         await _migrate(settings)
         telemetry = await stack.enter_async_context(
             Telemetry("approval-api", settings.otlp_endpoint, state.metrics.registry.collect)
@@ -198,6 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 {
                     "database": partial(watch, state.engine, state.metrics.database_up),
                     "noticing": Noticing(state.engine, *comparable).run,
+                    "counted refusals": partial(state.refusals.run, state.engine),
                     "purge": partial(purge.run, state.engine, settings.login_limits),
                     "pruning": partial(pruning.run, state.engine, settings.retention),
                 }

@@ -3,7 +3,7 @@
 A request is a command when its method may change something and its route needs more than `read`, so a new
 route cannot forget its line. Failed sign-ins, where nobody is authenticated, write their own. What is turned
 away before a password or a provider's answer is verified (429, a link that is gone) writes none: strangers
-could fill the log with it.
+could fill the log with it. A person's refusals beyond a rate are counted in one line.
 """
 
 import logging
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
+from approval_api.audit.refusals import Refusals
 from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.identity.roles import Permission
 from dryrun_contract.problem import Problem
@@ -99,6 +100,9 @@ class AuditLog:
         )
         request = Request(scope)
         entry = _entry(request, outcome, problem.type if problem else None)
+        refusals: Refusals = request.app.state.refusals
+        if outcome is AuditOutcome.REFUSED and not refusals.has_line(entry):
+            return
         engine: AsyncEngine = request.app.state.engine
         try:
             async with engine.begin() as connection:
