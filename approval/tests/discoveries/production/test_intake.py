@@ -5,6 +5,8 @@ from secrets import token_hex
 import pytest
 from sqlalchemy import text
 
+from approval_api.discoveries.production import scans
+
 PATH = "/api/v1/production/discoveries"
 SCANS = "/api/v1/production/scans"
 MIB = 1024 * 1024
@@ -36,9 +38,9 @@ async def report(api, *discoveries, **headers):
     return await api.client.post(PATH, json=body, headers=headers)
 
 
-async def begin(api):
+async def begin(api, **headers):
     start = {"collector": "network", "targets": ["192.0.2.0/24"], "profile": "full"}
-    return await api.client.post(SCANS, json=start)
+    return await api.client.post(SCANS, json=start, headers=headers)
 
 
 async def end(api, scan):
@@ -146,3 +148,11 @@ async def test_others_report_meanwhile_and_the_next_day_is_free(api, engine, lim
     assert (await report(api, discovery(3))).status_code == 200
     assert (await counted(engine))[0] == 1
     assert (await report(api, discovery(3))).status_code == 429
+
+
+async def test_who_begins_too_many_scans_as_a_collector_keeps_no_other_from_beginning_theirs(
+    api, monkeypatch
+):
+    monkeypatch.setattr(scans, "MOST_A_DAY", 1)
+    assert [(await begin(api)).status_code for _ in range(2)] == [201, 429]
+    assert [(await begin(api, **BOB)).status_code for _ in range(2)] == [201, 429]

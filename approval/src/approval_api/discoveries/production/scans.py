@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from itertools import product
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, func, insert, select, text
+from sqlalchemy import RowMapping, and_, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import production_scans as table
@@ -24,7 +24,8 @@ from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 
 MAX_LISTED = 100
 MOST_A_DAY = 1_000
-"""Scans of one collector, so that a program gone wild fills no table."""
+"""Scans that one person or program begins as one collector, so that one gone wild fills no table. Others who
+report as the same collector begin theirs meanwhile."""
 BATCH_ROWS = 20_000
 """Rows of one statement, which may take 15 s; all of a scan's are one transaction."""
 _SHOWN = "%Y-%m-%d %H:%M:%S UTC"
@@ -64,17 +65,18 @@ SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS 
 async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) -> ScanView:
     """Store a scan that begins now, or began before.
 
-    Raises a 422 problem for one that began later than now, and a 429 problem for a collector with too many.
+    Raises a 422 problem for one that began later than now, and a 429 problem for who began too many.
     """
     _require_begun(start)
     await lock_collector(connection, start.collector)
     lately = table.c.reported_at > func.now() - timedelta(days=1)
-    counted = select(func.count()).select_from(table).where(lately, table.c.collector == start.collector)
+    own = and_(table.c.collector == start.collector, table.c.started_by == started_by)
+    counted = select(func.count()).select_from(table).where(lately, own)
     if (await connection.scalar(counted) or 0) >= MOST_A_DAY:
         raise ProblemError(
             "too-many-scans",
             429,
-            f"{start.collector!r} began {MOST_A_DAY} scans within a day, the most there may be",
+            f"{started_by} began {MOST_A_DAY} scans as {start.collector!r} within a day, the most one may",
             title="Too many scans",
             headers={"Retry-After": "3600"},
         )
