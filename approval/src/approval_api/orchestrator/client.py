@@ -36,13 +36,16 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 30
 PAGE_EVENTS = 500
-_DEADLINE = httpx2.Timeout(10, connect=3)
+CONNECT_SECONDS = 3.0
+SILENCE_SECONDS = 10.0
+"""Longest silence before an answer, or in it."""
+WHOLE_SECONDS = 30.0
+"""For all of an answer beyond that, so that one that arrives byte by byte ends too."""
 IDLE_SECONDS = 2.0
 """A connection that was idle for longer is not used again: uvicorn closes one after 5 s, and a request
 that is sent at that moment has no answer."""
 PATIENCE_SECONDS = 1.0
 """How long somebody waits for an answer that they can do without."""
-_POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 """Bounds of every answer except events; the largest are a template with its ground truth, and their list."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
@@ -113,7 +116,6 @@ class OrchestratorClient:
             base_url=base_url.rstrip("/"),
             # Not compressed: the ceiling has to hold for the unpacked bytes.
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
-            timeout=_DEADLINE,
             transport=transport,
             limits=httpx2.Limits(
                 max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS
@@ -213,7 +215,7 @@ class OrchestratorClient:
         if after is not None:
             params["after"] = f"{after.journal}:{after.seq}"
         answer = await self._send(
-            "GET", "/events", params=params, timeout=_POLL_DEADLINE, ceiling=SNAPSHOT_BOUNDS.size
+            "GET", "/events", params=params, silence=WAIT_SECONDS + 15, ceiling=SNAPSHOT_BOUNDS.size
         )
         if answer.status == httpx2.codes.GONE:
             return _parse(Snapshot, answer.body, SNAPSHOT_BOUNDS)
@@ -235,22 +237,26 @@ class OrchestratorClient:
         params: Mapping[str, str | int] | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
-        timeout: httpx2.Timeout = _DEADLINE,  # noqa: ASYNC109  # the client's own deadlines per step
+        silence: float = SILENCE_SECONDS,
         ceiling: int = _BOUNDS.size,
     ) -> _Answer:
         """Ask, and return what came; reading stops at the first byte beyond `ceiling`."""
         body = bytearray()
+        timeout = httpx2.Timeout(silence, connect=CONNECT_SECONDS)
         try:
-            async with self._http.stream(
-                method, path, params=params, json=json, headers=headers, timeout=timeout
-            ) as response:
+            async with (
+                asyncio.timeout(silence + WHOLE_SECONDS),
+                self._http.stream(
+                    method, path, params=params, json=json, headers=headers, timeout=timeout
+                ) as response,
+            ):
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise OrchestratorUnavailableError(f"the orchestrator compressed its answer to {path}")
                 async for piece in response.aiter_bytes():
                     body += piece[: ceiling + 1 - len(body)]
                     if len(body) > ceiling:
                         break
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise OrchestratorUnavailableError(
                 f"the orchestrator does not answer ({str(error) or type(error).__name__})"
             ) from error
