@@ -27,6 +27,7 @@ from approval_api.sessions import service as sessions
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.service import Orchestrator
 from approval_api.web.problems import ProblemError
+from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.session import Outcome
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class Conductor:
             if not await repository.link(connection, experiment.id, number, session_id):
                 raise _TakenError
 
-        wanted = planned_run(experiment.request, number).session()
+        wanted = planned_run(ExperimentRequest.model_validate(experiment.stored), number).session()
         asker = Asker(experiment.requested_by, f"experiment-{experiment.id}-{number}")
         try:
             await sessions.start(

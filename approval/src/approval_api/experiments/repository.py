@@ -54,7 +54,8 @@ class OpenExperiment:
     """An experiment that has runs to make."""
 
     id: UUID
-    request: ExperimentRequest
+    stored: object
+    """Its request as it is stored, perhaps by another version."""
     requested_by: str
     judged_by: JudgedBy | None = None
 
@@ -170,7 +171,7 @@ async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list
     return [
         OpenExperiment(
             row["id"],
-            ExperimentRequest.model_validate(row["request"]),
+            row["request"],
             row["requested_by"],
             None if row["criteria"] is None else JudgedBy(row["criteria_name"], row["criteria"]),
         )
