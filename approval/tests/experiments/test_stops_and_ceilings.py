@@ -104,10 +104,8 @@ async def test_at_most_one_session_of_all_that_a_person_compares_waits_for_a_pla
 async def test_an_experiment_that_another_version_stored_holds_up_no_other(api, orchestrator, engine):
     unreadable, other = [(await request(api))["id"] for _ in range(2)]
     async with engine.begin() as connection:
-        await connection.execute(
-            text("""UPDATE gateway.experiments SET request = request::jsonb || '{"new": 1}' WHERE id = :id"""),
-            {"id": unreadable},
-        )
+        newer = """UPDATE gateway.experiments SET request = request::jsonb || '{"new": 1}' WHERE id = :id"""
+        await connection.execute(text(newer), {"id": unreadable})
     await api.app.state.conductor.work_once()
     runs = (await api.get(f"/experiments/{other}")).json()["run_list"]
     assert [run["session_id"] is None for run in runs].count(False) == 1
