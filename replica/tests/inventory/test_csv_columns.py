@@ -130,12 +130,12 @@ def test_a_service_of_a_row_for_a_host_is_not_that_of_a_port_whose_number_is_for
         'web,"22/ssh, 80, 8443",https,\nown,"7777, 7778",billing,\nodd,22,PostgreSQL,15.3\n'
     )
     assert [[each.shown for each in host.services] for host in inventory.hosts] == [
-        ["ssh", "postgresql 15.3"],
+        ["ssh", "PostgreSQL 15.3"],
         ["kerberos-sec", "ldap", "ms-wbt-server"],
         ["ssh", "snmp"],
         ["ssh", "http", "http"],
         ["open, not identified"] * 2,
-        ["postgresql 15.3"],
+        ["PostgreSQL 15.3"],
     ]
     guessed = [each.place for host in inventory.hosts for each in host.services if each.is_guess]
     assert guessed == ["22/tcp", "88/tcp", "389/tcp", "3389/tcp", "22/tcp", "161/udp"]
@@ -144,3 +144,57 @@ def test_a_service_of_a_row_for_a_host_is_not_that_of_a_port_whose_number_is_for
 def test_a_heading_that_is_not_the_first_line_is_said_to_be_missing():
     with pytest.raises(InventoryError, match="The first line has to be the heading"):
         read("Inventory of servers;;\nHost;IP;Port\na;10.0.0.5;22\n")
+
+
+def test_https_of_several_ports_is_plain_at_those_of_http_and_of_imap():
+    inventory = read('host,ports,service\na,"80, 443, 8080, 9999",https\nb,"143, 993",imaps\n')
+    tls = {
+        f"{service.place}": service.tls is not None for host in inventory.hosts for service in host.services
+    }
+    assert tls == {
+        "80/tcp": False,
+        "443/tcp": True,
+        "8080/tcp": False,
+        "9999/tcp": True,
+        "143/tcp": False,
+        "993/tcp": True,
+    }
+
+
+@pytest.mark.parametrize("column", ["device;port", "switch;port"])
+def test_hosts_on_one_switch_of_phpipam_are_not_one_host(column):
+    """A port there is the switch's."""
+    heading = f"ip address;ip state;hostname;{column}\n"
+    inventory = read(heading + "10.0.0.5;Active;a.example;sw1;Gi0/4\n10.0.0.6;Active;b.example;sw1;\n")
+    assert len(inventory.hosts) == 2
+
+
+def test_what_listens_on_loopback_is_not_there_for_others():
+    heading = "device_name,listening_ip,port\n"
+    inventory = read(heading + "a,127.0.0.1,5432\na,::1,6379\na,0.0.0.0,22\na,10.0.0.5,80\n")
+    assert services_of(inventory) == {"web-1": ["22/tcp ssh", "80/tcp http"]}
+    assert notes(inventory)["services that listen on their host's loopback only, left out"] == 2
+
+
+def test_a_protocol_beside_the_transport_says_what_is_spoken():
+    inventory = read("address,port,transport,protocol,service_products\n10.0.0.5,2222,tcp,ssh,OpenSSH 9.2\n")
+    assert services_of(inventory) == {"remote-1": ["2222/tcp OpenSSH 9.2"]}
+    inventory = read("address,port,transport,protocol\n10.0.0.5,2222,tcp,ssh\n10.0.0.5,53,udp,dns\n")
+    assert [each.shown for each in inventory.hosts[0].services] == ["domain", "ssh"]
+
+
+def test_a_version_belongs_to_a_service_that_is_called_by_its_software():
+    rows = "a,5432,PostgreSQL,15.3\na,5433,postgresql,15.3\na,80,nginx,1.26\na,22,SSH,2.0\n"
+    inventory = read(f"host,port,service,version\n{rows}")
+    assert [(each.product, each.version) for each in inventory.hosts[0].services] == [
+        (None, "2.0"),
+        ("nginx", "1.26"),
+        ("PostgreSQL", "15.3"),
+        (None, "15.3"),
+    ]
+
+
+def test_a_product_may_hold_its_version():
+    inventory = read("host,port,software\na,5432,PostgreSQL 15.3\nb,80,nginx/1.26\n")
+    found = {each.product: each.version for host in inventory.hosts for each in host.services}
+    assert found == {"PostgreSQL": "15.3", "nginx": "1.26"}

@@ -104,3 +104,18 @@ def test_a_cell_takes_time_by_its_size(unit):
         with contextlib.suppress(InventoryError):
             read(f'host,ports\na,"{before}{cell}{after}"\n')
     assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["PostgreSQL 5432, SSH 22", "postgresql  5432/tcp; ssh 22", "PostgreSQL 5432 | 22", "5432, ssh 22"],
+)
+def test_a_cell_may_name_what_is_spoken_before_the_port(cell):
+    assert services_of(read(f'host;ports\na;"{cell}"\n')) == {
+        "database-1": ["22/tcp ssh", "5432/tcp postgresql"]
+    }
+
+
+def test_a_word_before_a_port_that_nobody_speaks_is_a_fault():
+    with pytest.raises(InventoryError, match="'Own/22' in the column 'ports' is not a port"):
+        read("host,ports\na,Own 22\n")

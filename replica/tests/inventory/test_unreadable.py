@@ -53,6 +53,20 @@ FOREIGN = {
     '<?xml version="1.0" ?>\n<NessusClientData_v2/>': "is a report of Nessus; export it as CSV",
     '<report id="x"><results/></report>': "is a report of OpenVAS; export its results as CSV",
     '{"host": "a", "port": 1}\n': "is JSON of no known format; name it by --format: nmap-xml",
+    '[{"name": "vm1", "hardwareProfile": {"vmSize": "x"}}]': "is a cloud's list of machines",
+    "NAME   ZONE  INTERNAL_IP\nweb-1  a     10.0.0.2\n": "is a cloud's list of machines",
+    '{"status": "ok", "devices": [{"device_id": 1, "ip": "10.0.0.1"}]}': "is what LibreNMS knows of",
+    '{"zabbix_export": {"version": "6.4", "hosts": []}}': "is what Zabbix knows of the hosts",
+    '<?xml version="1.0"?>\n<zabbix_export></zabbix_export>': "is XML of a program whose XML",
+    '<?xml version="1.0" ?>\n<!DOCTYPE SCAN SYSTEM "x">\n<SCAN/>': "is XML of a program whose XML",
+    '{"data": {"affected_items": [{"local": {"port": 22}}]}}': "is an answer of Wazuh; of the ports",
+    '[{"id": "qemu/100", "vmid": 100}]': "is Proxmox' list of machines, which lists no ports",
+    "# leases\nlease 10.0.0.5 {\n  binding state active;\n}\n": "is a list of addresses that a machine",
+    "? (10.0.0.1) at 00:11:22:33:44:55 [ether] on eth0\n": "is a list of addresses that a machine",
+    "Address      HWtype  HWaddress\n10.0.0.1     ether   00\n": "is a list of addresses that a machine",
+    "\nInterface: 10.0.0.9 --- 0x4\n  Internet Address\n": "is a list of addresses that a machine",
+    "10.0.0.1 dev eth0 lladdr 00:11:22:33:44:55 REACHABLE\n": "is a list of addresses that a machine",
+    "┌──────┬──────┐\n│ id   │ type │\n": "is a table drawn with lines for people",
     '{"url": "https://a.example", "port": "443"}': "is JSON of no known format",
 }
 
@@ -141,7 +155,7 @@ def test_what_nmap_prints_for_people_is_told_from_what_it_writes_for_programs(te
 @pytest.mark.parametrize(
     ("raw", "what"),
     [
-        (gzip.compress(b"host,port\na,80\n"), "is compressed by gzip; decompress it first"),
+        (gzip.compress(b"host,port\na,80\n", mtime=0), "is compressed by gzip; decompress it first"),
         (b"BZh91AY&SY,|\n\xff", "is compressed by bzip2; decompress it first"),
         (b"PK\x03\x04rest", "is a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
     ],
@@ -153,10 +167,24 @@ def test_a_file_that_another_step_would_make_readable_says_which(raw, what):
 
 def test_a_compressed_file_is_called_so_whatever_format_is_named():
     with pytest.raises(InventoryError, match="file1: is compressed by gzip; decompress it first"):
-        read(gzip.compress(b"host,port\na,80\n"), file_format="csv")
+        read(gzip.compress(b"host,port\na,80\n", mtime=0), file_format="csv")
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_file_is_called_empty(text):
     with pytest.raises(InventoryError, match="file1: is empty"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "each"),
+    [
+        ('[{"host": "a", "port": 1}]', ".[] | "),
+        ('{"count": 1, "hosts": [{"host": "a", "port": 1}]}', ".hosts[] | "),
+        ('{"host": "a", "port": 1}\n{"host": "b", "port": 2}\n', ""),
+    ],
+)
+def test_the_way_to_make_a_table_of_other_json_fits_its_shape(text, each):
+    with pytest.raises(InventoryError) as refused:
+        read(text)
+    assert f"then `jq -r '{each}[.host, .port] | @csv'`" in str(refused.value)

@@ -61,7 +61,8 @@ _JSON: Sequence[tuple[str, Callable[[bytes], bool]]] = (
     (
         "netbox",
         _has(
-            rb'"(?:results|devices|virtual_machines|ip_addresses|services)"\s*:|"url"\s*:\s*"[^"]{0,500}/api/'
+            rb'\A(?![^\0]*"device_id"\s*:)',
+            rb'"(?:results|devices|virtual_machines|ip_addresses|services)"\s*:|"url"\s*:\s*"[^"]{0,500}/api/',
         ),
     ),
 )

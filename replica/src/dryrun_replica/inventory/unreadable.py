@@ -22,11 +22,14 @@ _NEXT = f"import a scan of its hosts, or {_TABLE}"
 _NO_PORTS = f"which lists no ports; {_NEXT}"
 _FOR_PEOPLE = "is what nmap prints for people; scan with -oX FILE and import that file"
 _OF_SHODAN = "is Shodan's JSON; `shodan convert FILE csv` writes a table that is read"
-_OF_KUBERNETES = f"is an object of Kubernetes, which is not read; import a scan of its addresses, or {_TABLE}"
-_BY_KUBECTL = (
-    "is what `kubectl get` prints for people; for its services make a table: the heading host,port,service, "
+_FROM_KUBECTL = (
+    "for its services make a table: the heading host,port,service, "
     "then `kubectl get svc -A -o json | jq -r '.items[] | .metadata.name as $name | .spec.ports[]? | "
     "[$name, .port, .name] | @csv'`"
+)
+_BY_KUBECTL = f"is what `kubectl get` prints for people; {_FROM_KUBECTL}"
+_OF_KUBERNETES = (
+    f"is an object of Kubernetes, which is not read; {_FROM_KUBECTL}; or import a scan of its addresses"
 )
 _DRAWN = (
     "is a table drawn with lines for people; let its program write CSV or JSON, and make a table of that "
@@ -34,13 +37,23 @@ _DRAWN = (
 )
 _ALIGNED = (
     "is a table that blanks align for people; let its program write CSV or JSON, or put tabs between the "
-    "columns: `sed -E 's/ {2,}/\\t/g' FILE`"
+    "columns, if no cell is empty: `sed -E 's/ {2,}/\\t/g' FILE`"
 )
 _BY_DOCKER = "is what `docker ps` prints; import the Compose file of the containers"
 _OF_A_CLOUD = f"is a cloud's list of machines (AWS, Azure, Google), {_NO_PORTS}"
 _OF_CONSUL = (
     "is Consul's catalog, which is not read; make a table of it: the heading host,port,service, then "
     "`jq -r '.[] | [.Address, .ServicePort, .ServiceName] | @csv'`"
+)
+_OF_MONITORING = f"is what {{}} knows of the hosts that it watches, {_NO_PORTS}"
+_OF_WAZUH = (
+    "is an answer of Wazuh; of the ports of an agent make a table: the heading host,port,protocol, then "
+    '`jq -r \'.data.affected_items[] | select(.local.ip | test("^(127[.]|::1$)") | not) | [.agent_id, '
+    ".local.port, .protocol] | @csv'`"
+)
+_OF_NEIGHBOURS = (
+    "is a list of addresses that a machine has met, without ports; scan them with nmap -sV -oX scan.xml and "
+    "import that"
 )
 _OF_ANSIBLE = f"is an inventory of Ansible, {_NO_PORTS}"
 _OF_SOCKETS = (
@@ -51,6 +64,7 @@ _ADDRESSES = (
     "is a list of addresses without ports; scan them with nmap -sV -iL FILE -oX scan.xml and import that, or "
     "let zmap write the port too: -f saddr,sport"
 )
+_OF_XML = "is XML of a program whose XML is not read; export its services as CSV and import that file"
 _INSIDE = rb"\A\s{0,50}[\[{][^\0]{0,4000}"
 """In the first object of JSON."""
 _BEFORE_A_CELL = rb"\A(?:#[^\n]{0,4000}\n|[^#,;|\t\0]){0,4000}?^"
@@ -66,6 +80,25 @@ _FOREIGN = tuple(
         (
             rb"\A[^\0]{0,200}<(?:get_reports_response|report)[\s>]",
             "is a report of OpenVAS; export its results as CSV and import that file",
+        ),
+        (rb"\A[^\0]{0,300}<(?:zabbix_export|!DOCTYPE SCAN\b|HOST_LIST_VM_DETECTION_OUTPUT)", _OF_XML),
+        (_INSIDE + rb"\"(?:zabbix_export|hostid)\"\s{0,5}:", _OF_MONITORING.format("Zabbix")),
+        (_INSIDE + rb"\"(?:device_id|snmpver)\"\s{0,5}:", _OF_MONITORING.format("LibreNMS")),
+        (_INSIDE + rb"\"affected_items\"\s{0,5}:", _OF_WAZUH),
+        (_INSIDE + rb"\"vmid\"\s{0,5}:", f"is Proxmox' list of machines, {_NO_PORTS}"),
+        (_INSIDE + rb"\"(?:hardwareProfile|osProfile)\"\s{0,5}:", _OF_A_CLOUD),
+        (rb"\ANAME +(?:ZONE|LOCATION) ", _OF_A_CLOUD),
+        (
+            rb"\A(?:#[^\n]{0,400}\n|\s){0,50}(?:authoring-byte-order|server-duid|lease \d)[^;]{0,200}[;{]",
+            _OF_NEIGHBOURS,
+        ),
+        (
+            rb"\A\s{0,9}(?:Address +HWtype|Interface: [\d.]{7,15} ---|\S{1,255} \([\d.]{7,15}\) at )",
+            _OF_NEIGHBOURS,
+        ),
+        (
+            rb"\A[\da-fA-F.:]{2,45} dev \S{1,20} ",
+            _OF_NEIGHBOURS,
         ),
         (rb"\A\s{0,50}<(?i:!doctype html|html)", "is a web page; export its data as CSV or JSON"),
         (_INSIDE + rb"\"(?:ip_str|_shodan)\"\s{0,5}:", _OF_SHODAN),
@@ -103,7 +136,7 @@ _FOREIGN = tuple(
         ),
         (rb"\A\s{0,50}\{\|", "is a table of MediaWiki; save it as CSV"),
         (
-            rb"\A[-+=]{5,1000}\s{0,20}\n\s{0,20}\|",
+            rb"\A[-+=]{5,1000}\s{0,20}\n\s{0,20}\||\A\xe2[\x94\x95]",
             _DRAWN,
         ),
         (
@@ -136,6 +169,19 @@ def why_unknown(raw: bytes, formats: str) -> str:
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
         return (
             f"is JSON of no known format; {named}. Of JSON of another program make a table: the heading "
-            "host,port, then `jq -r '[.host, .port] | @csv'`"
+            f"host,port, then `jq -r '{_each_in(raw)}[.host, .port] | @csv'`"
         )
     return f"has no known format; {named}. A table begins with a heading such as host,port"
+
+
+def _each_in(raw: bytes) -> str:
+    r"""Return what gives jq each host: of a list, of an object that holds one, or of an object a line.
+
+    >>> _each_in(b'[{"host": 1}]'), _each_in(b'{"hosts": [{"host": 1}]}'), _each_in(b'{"host": 1}\n')
+    ('.[] | ', '.hosts[] | ', '')
+    """
+    text = raw.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"["):
+        return ".[] | "
+    held = re.match(rb"\{[^\[\]]{0,2000}?\"([A-Za-z_]\w{0,40})\"\s{0,5}:\s{0,5}\[\s{0,50}\{", text)
+    return "" if held is None else f".{held[1].decode()}[] | "

@@ -33,11 +33,23 @@ SERVICE = (
     *("servicio",),
 )
 PRODUCT = (
-    *("product", "software", "application", "app", "service_product", "produkt", "anwendung", "produit"),
+    *(
+        "product",
+        "software",
+        "application",
+        "app",
+        "service_product",
+        "service_products",
+        "produkt",
+        "anwendung",
+        "produit",
+    ),
     *("logiciel", "producto", "aplicacion"),
 )
 VERSION = ("version", "product_version", "software_version", "service_version")
 PURPOSE = ("role", "type", "purpose", "device_role", "function", "rolle", "funktion", "fonction", "rol")
+LISTENS_AT = ("listening_ip", "listen_address", "listening_address", "bind_address", "local_address")
+"""Columns that say at which of its addresses a host listens."""
 TLS = ("tls", "ssl", "encrypted")
 TITLE = ("title", "http_title")
 STATE = (
@@ -66,6 +78,7 @@ _SAYS_WHOSE_NAME = frozenset(
 """Beside one of these, `name` is mostly that of a service, a session or a scanner's plugin."""
 _MERELY_A_NAME = frozenset({"name", "nom", "nombre"})
 _CONNECTIONS = frozenset({"daddr", "dport"})
+_OF_SWITCHES = frozenset({"switch", "ip_state"})
 _BY_ZMAP = frozenset({"classification", "success"})
 
 
@@ -95,8 +108,10 @@ class Columns:
         # Lists of connections have these too: there, either end may be the server.
         by_zmap = "saddr" in there and not (there & _CONNECTIONS and not there & _BY_ZMAP)
         names = tuple(each for each in _NAME if each not in unsure)
-        # phpIPAM has the switch that a host is plugged into, and there the port.
-        ports = tuple(each for each in PORT if each != "port") if "switch" in there else PORT
+        # phpIPAM has the switch that a host is plugged into, and there the port. It calls both `device`.
+        is_plugged_in = bool(there & _OF_SWITCHES)
+        ports = tuple(each for each in PORT if each != "port") if is_plugged_in else PORT
+        names = tuple(each for each in names if each != "device" or not is_plugged_in)
         return cls(
             addresses=(*_ADDRESS, "saddr") if by_zmap else _ADDRESS,
             names=_OF_MACHINES if "vm" in there else names,
@@ -115,5 +130,5 @@ class Columns:
     def read(self) -> frozenset[str]:
         """All columns that mean something in such a table."""
         own = (*self.of_hosts, *self.ports, *self.banners, *self.titles)
-        others = (*TRANSPORT, *SERVICE, *PRODUCT, *VERSION, *PURPOSE, *TLS, *STATE, *HOST_STATE)
+        others = (*TRANSPORT, *SERVICE, *PRODUCT, *VERSION, *PURPOSE, *TLS, *STATE, *HOST_STATE, *LISTENS_AT)
         return frozenset((*own, *others, "cpe"))

@@ -1,13 +1,14 @@
 """Reads a table of services that people or their programs wrote: a row for each host, or for each port."""
 
 import re
-from ipaddress import IPv4Address, ip_interface
+from ipaddress import IPv4Address, ip_address, ip_interface
 
 from dryrun_replica.inventory.faults import quoted
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.found_host import MAX_TEXT, FoundHost, as_address, identities_of
-from dryrun_replica.inventory.found_service import GUESSED, STATED, FoundService, FoundTls
+from dryrun_replica.inventory.found_service import GUESSED, STATED, FoundService, FoundTls, described
 from dryrun_replica.inventory.readers.csv_columns import (
+    LISTENS_AT,
     PRODUCT,
     PURPOSE,
     SERVICE,
@@ -21,6 +22,8 @@ from dryrun_replica.inventory.readers.states import is_open
 from dryrun_replica.inventory.table import Row, table
 from dryrun_replica.inventory.well_known import (
     INSIDE_TLS,
+    PROTOCOLS,
+    TLS_PORTS,
     Protocol,
     is_protocol,
     is_software,
@@ -30,7 +33,9 @@ from dryrun_replica.inventory.well_known import (
 
 _TWICE = "services that the table lists twice, merged"
 _OF_NOTHING = "versions of which the table names no product, as a column 'product' would"
+_ON_LOOPBACK = "services that listen on their host's loopback only, left out"
 _WITHOUT_PORT = "rows that name a service or a product and no port, of which only the host is read"
+_CARRIERS = frozenset({"tcp", "udp", "sctp", "dccp"})
 _WHOSE_BANNER = "banners of a row with several ports, which does not say whose they are, left out"
 _NO_NAMES = frozenset(
     {"", "-", "--", "?", "n/a", "n/s", "na", "nan", "nil", "none", "null", "unknown", "localhost"}
@@ -134,34 +139,52 @@ def _add_ports(row: Row, columns: Columns, host: FoundHost, findings: Findings) 
         is_open(row, host, 0, findings)
         findings.notes[_WITHOUT_PORT] += row.first(*SERVICE, *PRODUCT) is not None
         return
-    stated = (row.first(*TRANSPORT) or "tcp").lower()
-    # Some tables call the protocol what the service speaks, others what carries it.
-    name = row.first(*SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
+    # Some tables call the protocol what the service speaks, others what carries it, and runZero has both.
+    said = [text.casefold() for each in TRANSPORT if (text := row.first(each))]
+    stated = next((text for text in said if text in _CARRIERS), said[0] if said else "tcp")
+    name = row.first(*SERVICE) or next((text for text in said if text not in _CARRIERS), None)
     places = ports_of(row.cells[column], stated, row.where, findings, column)
     if not is_open(row, host, len(places), findings):
         findings.notes[NOT_OPEN] += len(places)
+        return
+    at = as_address(row.first(*LISTENS_AT) or "")
+    if at is not None and ip_address(at).is_loopback:
+        findings.notes[_ON_LOOPBACK] += len(places)
         return
     banner = row.first(*columns.banners)
     if banner is not None and len(places) > 1:
         banner = None
         findings.notes[_WHOSE_BANNER] += 1
-    if row.first(*VERSION) and not (row.first(*PRODUCT) or row.first("cpe")):
-        findings.notes[_OF_NOTHING] += 1
     is_alone = len(places) == 1
+    has_version_of_nothing = bool(row.first(*VERSION)) and not (row.first(*PRODUCT) or row.first("cpe"))
     for place in places:
-        spoken = name or place.name if is_alone else place.name or name
+        spoken = name or place.name if is_alone else place.name or _at(place, name)
         # Whoever writes only TLS says nothing of what is inside.
         is_only_tls = spoken is not None and INSIDE_TLS.get(spoken.casefold(), spoken) is None
         service = _service(row, columns, place, None if is_only_tls else spoken, is_alone=is_alone)
+        has_version_of_nothing = has_version_of_nothing and not service.product
         service.banner = banner
         service.tls = FoundTls() if speaks_tls or is_only_tls else None
         service.is_plain = speaks_tls is False and columns.is_sure_without_tls
         findings.add_service(host, place.number, place.transport, service, again=_TWICE, where=row.where)
+    findings.notes[_OF_NOTHING] += has_version_of_nothing
+
+
+def _at(place: Place, name: str | None) -> str | None:
+    """Return what a row's name for several ports means at this one: `https` for 80 and 443, HTTP at 80."""
+    inside = None if name is None else INSIDE_TLS.get(name.casefold())
+    by_number = protocol_of(None, None, place.number, place.transport)
+    is_plain = inside is not None and by_number is not None and by_number.name == inside
+    return inside if is_plain and place.number not in TLS_PORTS else name
 
 
 def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_alone: bool) -> FoundService:
     """Return what a row says of one of its ports, besides its banner and TLS."""
     product, title, cpe = row.first(*PRODUCT), row.first(*columns.titles), row.first("cpe")
+    version = row.first(*VERSION)
+    if product is not None and version is None:
+        sold = described(product)
+        product, version = sold.product, sold.version
     by_number = protocol_of(None, None, place.number, place.transport)
     called = None if place.name else name
     if by_number is not None and not is_alone and _is_called_another(by_number, product, called):
@@ -169,6 +192,8 @@ def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_a
         return FoundService(name=by_number.name, confidence=GUESSED, is_by_number=True)
     if product is None and name is not None and _is_reached_by_http(name):
         name, product = None, name
+    if product is None and name is not None and row.first(*VERSION) and _is_product(name):
+        product = name
     if not (name or product) and title:
         name = "http"
     # Who lists a port and nothing else most often means what its number is for. A banner may say more.
@@ -177,7 +202,7 @@ def _service(row: Row, columns: Columns, place: Place, name: str | None, *, is_a
     return FoundService(
         name=guess.name if guess is not None else name,
         product=product,
-        version=row.first(*VERSION),
+        version=version,
         cpe=(cpe,) if cpe else (),
         title=title,
         confidence=STATED if guess is None else GUESSED,
@@ -200,6 +225,15 @@ def _is_of_another(by_number: Protocol, product: str) -> bool:
     if own is None:
         return by_number.role == "remote"
     return own.role != by_number.role and len(names) > 1
+
+
+def _is_product(name: str) -> bool:
+    """Whether a service with a version is called by its software, not by what it speaks as nmap calls it.
+
+    >>> _is_product("PostgreSQL"), _is_product("postgresql"), _is_product("SSH"), _is_product("Postfix")
+    (True, False, False, True)
+    """
+    return is_software(name) and not is_protocol(name) and name not in PROTOCOLS
 
 
 def _is_reached_by_http(name: str) -> bool:

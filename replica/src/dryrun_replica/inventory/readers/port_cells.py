@@ -1,4 +1,4 @@
-"""Reads the cells in which tables name ports: `443`, `22/ssh`, `SSH (22)`, `80, 443/tcp` or `none`."""
+"""Reads the cells in which tables name ports: `443`, `22/ssh`, `SSH 22`, `SSH (22)`, `80, 443` or `none`."""
 
 import re
 from typing import NamedTuple
@@ -28,6 +28,11 @@ _TRANSPORTS = {"t": "tcp", "u": "udp", **{name: name for name in ("tcp", "udp", 
 _NOTE = re.compile(r"\s{0,3}\(([^()]{0,60})\)")
 _WORD_BESIDE = re.compile(r"(?<=\d)[ \t]{1,3}(?=[A-Za-z][\w.-]{0,40}(?:[\s,;|]|$))")
 """What stands between a port and the word after it, as in `443 https`; `T:22 U:53` has none such."""
+_WORD_BEFORE = re.compile(
+    r"(?<![^,;|\n])[ \t]{0,9}([A-Za-z][\w.-]{0,40})[ \t]{1,9}([1-9][0-9]{0,4}(?:/\w{3})?)"
+    r"(?=[ \t]{0,9}(?:[,;|\n]|$))"
+)
+"""A word and the port after it, which are all that stands between two separators: `PostgreSQL 5432`."""
 _LIST = re.compile(r"[\s,;{}\[\]]+")
 _STATE = re.compile(r"(?:open|closed)\|filtered")
 _ONE_OR_TWO = re.compile(r"([1-9][0-9]?)[,\s]([0-9]{3})")
@@ -55,6 +60,7 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings, column: str
         return []
     # The bar stands between ports, and within the states of scanners.
     marked = _STATE.sub(lambda state: state[0].replace("|", "\x00"), cell).replace("|", " , ")
+    marked = _WORD_BEFORE.sub(r"\1/\2", marked)
     joined = _WORD_BESIDE.sub("/", _NOTE.sub(_beside, marked))
     parts = [part.replace("\x00", "|") for part in _LIST.split(joined) if part]
     if len(parts) > MAX_PORTS_OF_A_CELL:
