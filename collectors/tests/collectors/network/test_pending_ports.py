@@ -36,6 +36,16 @@ def test_of_a_host_with_too_many_open_ports_only_the_first_wait():
     assert pending.known("a") == {1, 2, 3}
 
 
+def test_no_run_asks_ports_of_radio_programs_of_a_host_on_which_they_are_not_known_to_be_none():
+    pending = PendingPorts(ports_per_host=9)
+    for each in (("a", 22), ("b", 22), ("b", 8000), ("c", 8000), ("c", 22)):
+        pending.add(*each)
+    pending.hold("d", 8000)
+    pending.add("d", 22)
+    both = frozenset({22, 8000})
+    assert drain(pending, 9) == [{"a": frozenset({22}), "d": frozenset({22})}, {"b": both, "c": both}]
+
+
 def test_takes_back_what_was_asked_in_vain():
     pending = PendingPorts(ports_per_host=2)
     pending.add("a", 1)

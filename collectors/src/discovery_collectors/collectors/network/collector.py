@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from discovery_collectors.collector import Assignment, CollectorError, Emit
+from discovery_collectors.collectors.network.held_ports import HeldPorts
 from discovery_collectors.collectors.network.listening_ports import rarer_ports
 from discovery_collectors.collectors.network.nmap_data import nmap_environment, port_names
 from discovery_collectors.collectors.network.nmap_xml import Port
@@ -97,11 +98,13 @@ async def _scan(
         versions = VersionSearch(
             assignment, options, environment, rate, reports, on_versions, on_silent, on_waiting
         )
-        search = PortSearch(assignment, environment, reports, on_host, versions.add)
+        held = HeldPorts(group, versions, rate, reports)
+        search = PortSearch(assignment, environment, reports, on_host, held.add)
         group.create_task(versions.run())
         await _search(search, versions, assignment.max_rate, all_ports=profile.all_ports)
         rate.change(_part(assignment.max_rate, _AFTER_SEARCH_SHARE))
         finished.update(search.hosts_without_ports())
+        await held.settled()
         versions.close()
     await follow_up().ask_held(versions.open_ports)
     if versions.failure is not None:

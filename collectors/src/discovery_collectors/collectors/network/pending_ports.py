@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from discovery_collectors.collectors.network.controllers import is_controller
+from discovery_collectors.collectors.network.spared_ports import PERHAPS_RADIO
 from discovery_collectors.running.scope import ScopedAddress
 
 type Batch = Mapping[ScopedAddress, frozenset[int]]
@@ -42,6 +43,10 @@ class PendingPorts:
         self._waiting.setdefault(address, set()).add(number)
         return True
 
+    def hold(self, address: ScopedAddress, number: int) -> None:
+        """Take note of an open port that waits for nothing; no run that its host is in has it."""
+        self._known[address].add(number)
+
     def return_unanswered(self, address: ScopedAddress, numbers: frozenset[int]) -> None:
         """Take back ports that were handed out and not answered."""
         if numbers:
@@ -62,6 +67,9 @@ class PendingPorts:
             known = self._known[address]
             waiting = {min(all_waiting)} if is_controller(known) else all_waiting
             if waiting & barred or (union & known) - waiting:
+                continue
+            # Where others have them, a host's own may not be known yet.
+            if batch and waiting & PERHAPS_RADIO != union & PERHAPS_RADIO:
                 continue
             batch[address] = frozenset(waiting)
             union |= waiting

@@ -12,6 +12,10 @@ RADIOS = range(4532, 4534)
 GREEDY = range(6817, 6820)
 """Slurm's daemons: they take the first four bytes for a length, and reserve up to a gigabyte for whatever
 begins like text or LDAP (measured, 24.11), but say nothing of themselves."""
+AGW = 8000
+"""Where Direwolf serves radio programs, and web servers pages."""
+PERHAPS_RADIO = frozenset({AGW, AGW + 1})
+"""With KISS beside it: nothing is sent to either before `radio_programs` has asked what it is."""
 SPARED = (FRAGILE, RADIOS, GREEDY)
 _PERHAPS_PRINTED = range(PRINTERS_OWN, 9108)
 """With the further ports of print servers; nmap excludes them."""

@@ -82,6 +82,10 @@ class VersionSearch:
             )
         self._changed.set()
 
+    def hold(self, address: ScopedAddress, number: int) -> None:
+        """Take note of an open port that is not to be asked, unless it is added later."""
+        self._pending.hold(address, number)
+
     def close(self) -> None:
         """No port will be added."""
         self._closed.set()

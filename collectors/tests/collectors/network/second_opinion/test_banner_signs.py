@@ -5,6 +5,9 @@ import pytest
 from discovery_collectors.collectors.network.second_opinion import banner_signs, protocol_questions
 
 TELNET = b"\xff\xfb\3\xff\xfb\1\xff\xfd\3\xff\xfe\1"
+UNAVAILABLE = (
+    b"HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+)
 SER2NET = b"\xff\xfb\3\xff\xfd\3\xff\xfb\1\xff\xfe\1\xff\xfd\0\xff\xfb\0\xff\xfd\x2cconsole of rack 4\r\n"
 QMP = b'{"QMP": {"version": {"qemu": {"micro": 13, "minor": 0, "major": 10}, "package": "'
 DASK = b":" + bytes(7) + b"\1" + bytes(7) + b"*" + bytes(7) + b"\x83\xabcompression\xc0\xa6python"
@@ -21,6 +24,12 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         (b"\0\0\0\1\0\1\0\0\0\0\0\x30\0\0\0,invalid command (code=12064", "Sphinx Search", ""),
         (b"RPRT -1\nset_channel: TP/1.0/RPRT -2\n", "Hamlib", ""),
         (b'huh? Invalid command "GET"\n', "LCDproc", ""),
+        (
+            UNAVAILABLE + b"Backend not available",
+            "SNIProxy",
+            "",
+        ),
+        (b"200-ICECC 1.4.0: 4s uptime, 0 hosts, 0 jobs in queue (0 total).\n", "Icecream scheduler", "1.4.0"),
         (b"-1 Unknown command: GET\n-1 Unknown command: \n", "RRDtool rrdcached", ""),
         (
             b"\0\0\0\0\0\0\0\5"

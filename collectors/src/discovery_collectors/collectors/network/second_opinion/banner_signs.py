@@ -137,6 +137,14 @@ _ROWS: tuple[BannerSign, ...] = (
         rb'\{"QMP": \{"version": \{"qemu": \{[^{}\r\n]{1,80}\}, '
         rb'"package": "(?:(?:[A-Za-z]\w{0,20} )?(?:\d{1,2}:)?' + _VERSION + rb")?",
     ),
+    # Its one page, to whoever names no host that it knows, or one that does not answer.
+    BannerSign(
+        "http",
+        "SNIProxy",
+        rb"HTTP/1\.1 503 Service Temporarily Unavailable\r\nContent-Type: text/html\r\n"
+        rb"Connection: close\r\n\r\nBackend not available$",
+    ),
+    BannerSign("icecc-control", "Icecream scheduler", rb"200-ICECC (?P<version>\d[\w.]{0,20}): \d"),
     BannerSign("rserve", "Rserve", rb"Rsrv\d{4}QAP1\r\n"),
     # An announcement: two versions of protocol and game, the server's type and its players.
     BannerSign(

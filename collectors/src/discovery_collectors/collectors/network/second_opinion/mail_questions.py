@@ -53,4 +53,11 @@ MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         greeted=True,
         aliases=frozenset({"pop3s"}),
     ),
+    usual_port_question(
+        "postsrsd",
+        # Neither is an address, so that nothing is rewritten.
+        (b"get discovery\n",),
+        (Reading("PostSRSd", rb"^500 (?:No at sign in sender address|Not an SRS address\.)\n"),),
+        ports(10001, 10002),
+    ),
 )

@@ -22,6 +22,8 @@ ERLANG_NODE = b"\0\x1eN\0\0\0\x0d\x07\xdf\x7f\xbd\0\0\0\x01\0\x0fdiscovery@probe
 """The first message of a handshake between nodes; the cookie would only come later."""
 FIREBIRD = struct.pack("!12I", 1, 19, 3, 1, 0, 2, 0, 10, 1, 0, 5, 2) + struct.pack("!5I", 0x800D, 1, 0, 5, 4)
 """op_connect without a file, a user or a password: which protocols the server would speak, of 10 and 13."""
+RPYC = b"\0\0\0\x0f\0\x01\x11Q\x11Q\x11R\x10\x11Q\rdisc\n"
+"""HANDLE_PING (rpyc, `core/protocol.py`), whose text comes back; no object is asked for."""
 SQL_SERVER = (
     b"\x12\x01\0\x2f\0\0\0\0"
     b"\0\0\x1a\0\x06\x01\0\x20\0\x01\x02\0\x21\0\x01\x03\0\x22\0\x04\x04\0\x26\0\x01\xff"

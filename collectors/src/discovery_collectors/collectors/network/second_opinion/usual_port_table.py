@@ -239,6 +239,13 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(1723),
     ),
     usual_port_question(
+        "rpyc",
+        (protocol_bytes.RPYC,),
+        # The same text, in a reply to request 1.
+        (Reading("RPyC", rb"^\0\0\0\x0a\0\x02\x11Q\x11Q\rdisc\n"),),
+        ports(18812),
+    ),
+    usual_port_question(
         "knxd",
         (b"\0\x02\xff\xff",),
         # The request is invalid: nothing is opened, and nothing is sent to the bus.
