@@ -108,6 +108,7 @@ def create_app(
         settings.sessions_per_person,
         settings.sessions_waiting,
         settings.sessions_waiting_per_person,
+        settings.sessions_per_day,
     )
     app.state.report_key = settings.signing_key
     for part in ("orchestrator", "follower", "reports", "experiments", "checks", "schedules"):

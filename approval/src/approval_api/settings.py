@@ -131,6 +131,8 @@ class Settings(DatabaseSettings):
     sessions_waiting: int = Field(default=50, ge=1, le=1000)
     """The most sessions that may wait for a free place."""
     sessions_waiting_per_person: int = Field(default=20, ge=1, le=1000)
+    sessions_per_day: int = Field(default=10_000, ge=1, le=1_000_000)
+    """The most that one person may request within a day, those of their experiments included."""
     requests_per_second: float = Field(default=50, gt=0)
     """For each person, or each address without valid credentials; each process counts on its own."""
     requests_burst: int = Field(default=500, ge=1)

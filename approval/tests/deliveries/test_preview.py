@@ -14,6 +14,7 @@ from made_deliveries import (
 )
 from sqlalchemy import text
 
+from approval_api.deliveries import service
 from approval_api.web.problems import ProblemError
 
 HOST = ("host", "192.0.2.1", "{}")
@@ -145,3 +146,18 @@ async def test_a_discarded_preview_comes_again(engine):
         with pytest.raises(ProblemError, match="discarded"):
             await service.approve(connection, delivery.id, "ada")
     assert (await preview(engine, destination)).counts.create == 1
+
+
+async def test_a_person_has_so_many_previews_a_day_however_soon_they_are_discarded(engine, monkeypatch):
+    monkeypatch.setattr(service, "MOST_PREVIEWS_A_DAY", 2)
+    await approve_discoveries(engine, HOST, SERVICE)
+    destination = await add_destination(engine, kind="ndjson")
+    for _ in range(2):
+        delivery = await preview(engine, destination)
+        async with engine.begin() as connection:
+            await service.discard(connection, delivery.id)
+    with pytest.raises(ProblemError, match="2 deliveries previewed within a day") as refused:
+        await preview(engine, destination)
+    assert refused.value.problem.status == 429
+    async with engine.begin() as connection:
+        assert (await service.preview(connection, destination, "bob")).state == "planned"

@@ -139,3 +139,12 @@ async def test_stopped_experiments_that_go_on_are_no_more_than_may_be_unfinished
     assert sorted(answer.status_code for answer in answers) == [202, 429]
     refused = max(answers, key=lambda answer: answer.status_code).json()
     assert refused["type"] == "urn:dryrun:problem:too-many-experiments"
+
+
+async def test_a_person_requests_so_many_experiments_a_day_however_soon_they_are_stopped(api, monkeypatch):
+    monkeypatch.setattr(service, "MOST_A_DAY", 3)
+    for _ in range(3):
+        assert (await api.post(f"/experiments/{(await request(api))['id']}/stop")).status_code == 202
+    refused = await api.post("/experiments", json=WANTED)
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-experiments")
+    assert "within a day" in refused.json()["detail"]

@@ -249,6 +249,20 @@ async def test_nobody_fills_the_queue_alone(settings, orchestrator, serving):
         assert "5 sessions are waiting, and at most 5 may" in refused.json()["detail"]
 
 
+async def test_a_person_requests_so_many_sessions_a_day_however_soon_they_are_stopped(
+    settings, orchestrator, serving
+):
+    few = {"sessions_at_once": 2, "sessions_per_person": 1, "sessions_per_day": 4}
+    given = settings.model_copy(update=few)
+    async with serving(create_app(given, orchestrator_transport=orchestrator)) as api:
+        for _ in range(4):
+            assert (await api.post(f"/sessions/{(await start(api))['id']}/stop")).status_code == 202
+        refused = await api.post("/sessions", json={"template": "small"})
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:queue-full")
+        assert "4 sessions within a day" in refused.json()["detail"]
+        assert isinstance(await start(api, BOB), dict)
+
+
 async def test_starts_at_the_same_moment_keep_the_limits(settings, orchestrator, serving, engine):
     few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 50}
     given = settings.model_copy(update=few)

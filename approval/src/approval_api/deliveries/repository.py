@@ -144,6 +144,19 @@ async def count_destinations(connection: AsyncConnection) -> int:
     return number
 
 
+async def previewed_lately(connection: AsyncConnection, person: str) -> int:
+    """Return how many deliveries a person had previewed within a day, whatever became of them."""
+    counted = await connection.execute(
+        text(
+            "SELECT count(*) FROM gateway.deliveries "
+            "WHERE requested_at > now() - interval '1 day' AND requested_by = :person"
+        ),
+        {"person": person},
+    )
+    number: int = counted.scalar_one()
+    return number
+
+
 async def request_check(connection: AsyncConnection, destination_id: UUID) -> None:
     """Have a destination checked, unless that is under way, or it asked to be left alone."""
     await connection.execute(_REQUEST_CHECK, {"id": destination_id})

@@ -22,6 +22,8 @@ from dryrun_contract.delivery import (
 
 MOST_DESTINATIONS = 20
 MOST_LISTED = 100
+MOST_PREVIEWS_A_DAY = 200
+"""Of one person: each copies up to 20,000 discoveries, which are kept when it is discarded, too."""
 
 
 def unknown_delivery(delivery_id: UUID) -> ProblemError:
@@ -99,7 +101,20 @@ async def remove_destination(connection: AsyncConnection, destination_id: UUID) 
 
 
 async def preview(connection: AsyncConnection, destination_id: UUID, actor: str) -> DeliveryView:
-    """Freeze what differs from what the destination has. Raises ProblemError: 404, 409 when nothing does."""
+    """Freeze what differs from what the destination has.
+
+    Raises ProblemError: 404, 409 when nothing does, 429 for a person with too many in a day.
+    """
+    await hold(connection, f"previews of {actor}")
+    if await repository.previewed_lately(connection, actor) >= MOST_PREVIEWS_A_DAY:
+        raise ProblemError(
+            "too-many-previews",
+            429,
+            f"{actor} had {MOST_PREVIEWS_A_DAY} deliveries previewed within a day, the most of one person; "
+            "try again later",
+            title="Too many previews",
+            headers={"Retry-After": "3600"},
+        )
     destination = await _destination(connection, destination_id, lock=True)
     delivery_id = uuid4()
     if not await freeze(connection, delivery_id, destination_id, destination.request, actor):

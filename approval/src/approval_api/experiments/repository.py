@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, func, literal, select, text, tuple_, update
@@ -204,6 +204,13 @@ async def unfinished_of(connection: AsyncConnection, person: str, *, but: UUID |
         .where(own, experiments.c.stopped_at.is_(None), to_make.exists())
     )
     return counted.scalar_one()
+
+
+async def requested_lately(connection: AsyncConnection, person: str, within: timedelta) -> int:
+    """Return how many experiments a person requested within a time, whatever became of them."""
+    lately = experiments.c.requested_at > func.now() - within
+    own = select(func.count()).select_from(experiments).where(lately, experiments.c.requested_by == person)
+    return await connection.scalar(own) or 0
 
 
 async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int | None:

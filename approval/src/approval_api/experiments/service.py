@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,6 +22,8 @@ from dryrun_contract.fact_history import FactHistory
 
 _TRY_SECONDS = 30.0
 MOST_UNFINISHED = 10
+MOST_A_DAY = 1_000
+"""Experiments that one person requests within a day: those that are stopped are kept, too."""
 """Experiments of one person with sessions to come."""
 MOST_LOOKS = 300
 """Runs that a fact's history looks at."""
@@ -61,6 +64,7 @@ class Experiments:
             # Others may have been stored since.
             await hold(connection, f"experiments of {actor}")
             await _require_room(connection, actor)
+            await _require_a_days_room(connection, actor)
             judged_by = await choose(connection, wanted.criteria)
             await repository.insert_requested(connection, experiment_id, wanted, actor, judged_by)
             if link is not None:
@@ -167,4 +171,16 @@ async def _require_room(connection: AsyncConnection, person: str, *, but: UUID |
             "wait for one, or stop one",
             title="Too many experiments",
             headers={"Retry-After": "60"},
+        )
+
+
+async def _require_a_days_room(connection: AsyncConnection, person: str) -> None:
+    """Raise a 429 problem when the person requested as many experiments within a day as one may."""
+    if await repository.requested_lately(connection, person, timedelta(days=1)) >= MOST_A_DAY:
+        raise ProblemError(
+            "too-many-experiments",
+            429,
+            f"{person} requested {MOST_A_DAY} experiments within a day, the most there may be; try later",
+            title="Too many experiments",
+            headers={"Retry-After": "3600"},
         )

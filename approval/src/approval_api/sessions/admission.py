@@ -5,6 +5,7 @@ Places are assigned under one database lock, so that several processes together 
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, text, update
@@ -27,12 +28,15 @@ class Limits:
     per_person: int
     waiting: int
     waiting_per_person: int
+    a_day: int = 10_000
+    """Of one person: those that are stopped while they wait are kept, too."""
 
 
 async def require_room(connection: AsyncConnection, limits: Limits, person: str) -> None:
     """Raise a 429 problem when too many sessions wait, in all or of `person`: nobody fills the queue alone.
 
-    Holds the lock until the transaction ends.
+    The same when `person` requested as many within a day as one may. Holds the lock until the transaction
+    ends.
     """
     await connection.execute(_LOCK)
     counts = select(func.count(), func.count().filter(table.c.requested_by == person)).where(waiting)
@@ -43,6 +47,8 @@ async def require_room(connection: AsyncConnection, limits: Limits, person: str)
         )
     elif already >= limits.waiting:
         what = f"{already} sessions are waiting, and at most {limits.waiting} may"
+    elif await _of_a_day(connection, person) >= limits.a_day:
+        what = f"you requested {limits.a_day} sessions within a day, the most that one person may"
     else:
         return
     raise ProblemError(
@@ -52,6 +58,12 @@ async def require_room(connection: AsyncConnection, limits: Limits, person: str)
         title="Too many waiting sessions",
         headers={"Retry-After": "60"},
     )
+
+
+async def _of_a_day(connection: AsyncConnection, person: str) -> int:
+    lately = table.c.requested_at > func.now() - timedelta(days=1)
+    counted = select(func.count()).select_from(table).where(lately, table.c.requested_by == person)
+    return await connection.scalar(counted) or 0
 
 
 async def admit(connection: AsyncConnection, limits: Limits) -> set[UUID]:
