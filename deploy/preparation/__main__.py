@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from earlier import require_no_other_secrets
 from judging import Deployment
 from settings_file import DEPLOY, NO_FILE, RefusedError, SettingsFile
 from state_folder import READERS, StateFolder, require_installed
@@ -92,6 +93,7 @@ def _prepare(
         deployment = Deployment(settings, state)
         for fault in deployment.faults():
             raise RefusedError(fault)
+        require_no_other_secrets(before, settings, state)
     elif options.prefix or options.public_url or options.deliver_to is not None:
         raise RefusedError(
             f"{NO_FILE} takes no setting: write what these options set into the services' units"
@@ -172,7 +174,7 @@ def _rotate(names: list[str], settings: SettingsFile, state: StateFolder) -> Non
     unknown = "".join(f"there is no secret {name}; " for name in names if name not in READERS)
     if unknown or not names:
         raise RefusedError(f"{unknown or 'name the secrets to rotate; '}there are: {', '.join(READERS)}")
-    if not (state.path / "secrets").is_dir():
+    if not state.has_secrets:
         raise RefusedError(f"{state.path} has no secrets to rotate; run deploy/prepare first")
     # Without a file systemd may run all of them.
     runs = settings.model["services"] if settings.text else IN_ORDER

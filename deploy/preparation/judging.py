@@ -11,7 +11,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from settings_file import DEPLOY, SettingsFile, environment_of
+from settings_file import DEPLOY, Json, SettingsFile, environment_of
 from state_folder import StateFolder
 
 from approval_api.deliveries.sending.settings import DeliverySettings
@@ -154,6 +154,7 @@ class Deployment:
             ours = f"DRYRUN_SUBNET_POOL in {self.settings.path} is {pool}"
             if "docker-proxy" in services:
                 yield from self._advice_on_policy(self.orchestrator, ours)
+                yield from self._advice_on_socket(services["docker-proxy"])
             (sessions,) = re.findall(r"(?m)^define sessions = (\S+)$", rule.read_text(encoding="utf-8"))
             if not pool.subnet_of(IPv4Network(sessions)):
                 yield (
@@ -183,6 +184,19 @@ class Deployment:
                 f'check "subnet_pool" in {file}: it is {policy.subnet_pool}, and {ours}, so the guard '
                 f"refuses every session; write {settings.subnet_pool} there, "
                 "then: docker compose restart docker-proxy"
+            )
+
+    def _advice_on_socket(self, guard: Json) -> Iterator[str]:
+        """Settings that come from another host name its group."""
+        bound = {each.get("target"): each.get("source") for each in guard.get("volumes") or []}
+        socket = Path(bound.get("/var/run/docker.sock") or os.devnull)
+        if not socket.is_socket():
+            return
+        group = str(socket.stat().st_gid)
+        if group not in map(str, guard.get("group_add") or []):
+            yield (
+                f"{self._given('DOCKER_GID')}: the guard cannot open {socket}, whose group is {group}; "
+                f"write DOCKER_GID={group} there"
             )
 
     def _advice_on_variables(self) -> Iterator[str]:

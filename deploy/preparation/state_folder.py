@@ -101,6 +101,11 @@ class StateFolder:
         return self.path / "config" / "guard-policy.json"
 
     @property
+    def has_secrets(self) -> bool:
+        """Whether an earlier run has made secrets here, all or some of them."""
+        return (self.path / "secrets").is_dir()
+
+    @property
     def replicas(self) -> Path:
         """Where the orchestrator reads templates of imported networks."""
         return self.policy.parent / "replicas"
