@@ -10,6 +10,7 @@ echo "$@" >> "$DOCKER_LOG"
 case "$*" in
     "ps --all --quiet --no-trunc --filter=label={label}=/my state") echo c1; echo c2 ;;
     "network ls --quiet --no-trunc --filter=label={label}=/my state") echo n1 ;;
+    rm*) sleep "${DOCKER_REMOVES:-0}"; echo "removed" >> "$DOCKER_LOG" ;;
     *-reader*) echo read ;;
     run*) [ -n "$DOCKER_STARTS" ] && echo c3 || { echo "cannot start" >&2; exit 1; } ;;
     inspect*) echo '{"Running": true, "Health": {"Status": "healthy"}}' ;;
@@ -80,3 +81,42 @@ def test_no_program_of_an_image_runs_with_more_rights_than_a_readers(
     assert {"--network=container:c3", "--pid=container:c3"} <= {*reader}
     name = next(word.removeprefix("--name=") for word in reader if word.startswith("--name="))
     assert any(line.startswith("rm ") and name in line.split() for line in lines)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_whoever_is_interrupted_more_than_once_still_removes_what_was_started(
+    asked: Path, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    monkeypatch.setenv("DOCKER_STARTS", "1")
+    monkeypatch.setenv("DOCKER_REMOVES", "0.4")
+
+    async def verify() -> None:
+        async with running({"id": "sha256:" + "a" * 64}, "/my state") as container:
+            if reads:
+                await container.ask("read", root=True)
+            else:
+                await asyncio.sleep(60)
+
+    async def interrupted() -> None:
+        task = asyncio.create_task(verify())
+        async with asyncio.timeout(20):
+            await _until_asked(asked, "\nrm " if reads else "inspect")
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0.1)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(interrupted())
+    said = asked.read_text().splitlines()
+    assert said.count("removed") == len([line for line in said if line.startswith("rm ")]) == 1 + reads
+    assert said[-1].startswith("network ls")
+
+
+async def _until_asked(asked: Path, what: str) -> None:
+    while what not in _log(asked):
+        await asyncio.sleep(0.02)
+
+
+def _log(asked: Path) -> str:
+    return asked.read_text() if asked.exists() else ""

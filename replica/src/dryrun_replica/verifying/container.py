@@ -8,7 +8,7 @@ import random
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Container:
         try:
             output = await _docker("run", *options, *command[1:], text=text, must_succeed=False)
         finally:
-            await asyncio.shield(_docker("rm", "--force", "--volumes", reader, must_succeed=False))
+            await _to_its_end(_docker("rm", "--force", "--volumes", reader, must_succeed=False))
         return output[:_MOST_OUTPUT]
 
 
@@ -72,8 +72,7 @@ async def running(row: Mapping[str, Any], owner: str = "") -> AsyncIterator[Cont
         await _wait_until_healthy(container)
         yield Container(container, str(row["id"]), owner)
     finally:
-        # Shielded: whoever is interrupted still removes what was started.
-        await asyncio.shield(_remove(name))
+        await _to_its_end(_remove(name))
 
 
 async def remove_leftovers(owner: str) -> int:
@@ -108,6 +107,20 @@ async def _make_network(name: str, bridge: str, owner: str) -> None:
             return
 
 
+async def _to_its_end(removal: Coroutine[Any, Any, object]) -> None:
+    """Await a removal. Whoever is interrupted meanwhile, however often, still removes what was started."""
+    task = asyncio.ensure_future(removal)
+    interruption: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption from task.exception()
+    task.result()
+
+
 async def _remove(name: str) -> None:
     await _docker("rm", "--force", "--volumes", name, must_succeed=False)
     for _ in range(_TRIES):
@@ -124,8 +137,8 @@ def _options(name: str, row: Mapping[str, Any], owner: str) -> list[str]:
     if row.get("read_only", True):
         options.append("--read-only")
     for path, mount in row.get("tmpfs", {}).items():
-        owner = f"uid={mount['uid']},gid={mount['gid']},mode={mount['mode']}"
-        options += ["--tmpfs", f"{path}:rw,noexec,nosuid,nodev,size={mount['size']},{owner}"]
+        whose = f"uid={mount['uid']},gid={mount['gid']},mode={mount['mode']}"
+        options += ["--tmpfs", f"{path}:rw,noexec,nosuid,nodev,size={mount['size']},{whose}"]
     return options
 
 
