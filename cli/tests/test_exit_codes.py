@@ -157,6 +157,7 @@ def test_an_unreachable_api_is_3_and_its_address_is_shown(run):
     ("scheme", "answer", "why"),
     [
         ("http", None, "broke (connection reset by peer); check that this is the address"),
+        ("http", None, "if it is, the API has just ended or is starting"),
         ("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "(it does not speak TLS; is its address http://?)"),
     ],
 )

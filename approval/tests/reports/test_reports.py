@@ -244,6 +244,7 @@ async def test_a_session_started_elsewhere_is_reported_without_scores(api, orche
     report = (await api.get(f"/sessions/{session}/report")).json()
     assert report["scores"] is None
     assert "ground truth was not stored" in report["scores_missing"]
+    assert "as after an older backup was restored" in report["scores_missing"]
 
 
 async def test_each_criterion_passes_or_fails_with_its_figures(api, reported):

@@ -74,6 +74,18 @@ async def test_speaks_to_what_the_ca_signed_as_what_the_ca_signed(
     assert not await reached(f"tcp://127.0.0.1:{port}", None)
 
 
+async def test_a_certificate_that_cannot_be_verified_is_not_taken_for_a_guard_that_is_down(
+    tmp_path: Path, port: int
+):
+    engine = DockerEngine(f"tcp://127.0.0.1:{port}", cert_path=Authority(tmp_path / "other").sign("client"))
+    with pytest.raises(
+        EngineUnreachableError, match=r"CERTIFICATE_VERIFY_FAILED.*rotate guard_tls"
+    ) as raised:
+        await engine.ping()
+    assert "check that the engine" not in str(raised.value)
+    await engine.close()
+
+
 def test_a_certificate_without_its_key_is_reported(authority: Authority):
     place = authority.sign("client")
     (place / "key.pem").unlink()

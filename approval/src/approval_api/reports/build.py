@@ -127,7 +127,10 @@ def _score(
 
 def _why_no_scores(stored: StoredSession, scanned: ScannedSession) -> str | None:
     if stored.template is None:
-        return "the session was not started by this API, so its ground truth was not stored"
+        return (
+            "this API has no record of the session's start, as after an older backup was restored, "
+            "so its ground truth was not stored"
+        )
     if not scanned.has_scanned:
         return "no collector has run"
     if (

@@ -225,7 +225,8 @@ class ApiClient:
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise ApiUnreachableError(
                 f"the connection to {self.url} broke ({why_no_connection(error)}); "
-                "check that this is the address of the approval API"
+                "check that this is the address of the approval API; if it is, the API has just ended or is "
+                "starting: see what took effect, then try again"
             ) from error
 
     def _raise_for(self, response: httpx2.Response) -> None:

@@ -37,6 +37,10 @@ QUIET_SECONDS: Final = 300.0
 
 _ENGINES_OWN: Final = frozenset({"unix:///var/run/docker.sock", "unix:///run/docker.sock"})
 """Where an engine listens by itself; elsewhere there is a guard, or another proxy, before it."""
+_OF_CERTIFICATES: Final = (
+    "check the guard's certificate and this service's: one has expired, or was replaced alone; "
+    "deploy/prepare rotate guard_tls makes both anew, in a fleet deploy/fleet/certificates"
+)
 _NO_CONNECTION: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _OK, _REDIRECTS, _NOT_MODIFIED = 200, 300, 304
@@ -199,9 +203,10 @@ class EngineHttp:
                 yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             reason = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else _reason(error)
-            raise self._kind(error)(
-                f"{call}: {reason}; check that the engine, and the proxy before it, run at {self.docker_host}"
-            ) from error
+            to_do = f"check that the engine, and the proxy before it, run at {self.docker_host}"
+            if isinstance(error, aiohttp.ClientSSLError):
+                to_do = f"{_OF_CERTIFICATES} ({self.docker_host} answers)"
+            raise self._kind(error)(f"{call}: {reason}; {to_do}") from error
 
     def _kind(self, error: Exception) -> type[EngineUnreachableError]:
         if isinstance(error, aiohttp.ClientSSLError) or not isinstance(error, _NO_CONNECTION):
