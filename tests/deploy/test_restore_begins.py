@@ -146,7 +146,9 @@ def test_it_starts_what_ran_and_what_a_restore_that_failed_left_stopped(
     said = shell(environment | {"RUNNING": running}, '"$RESTORE" "$BACKUP"')
     assert said.returncode == 0, said.stderr
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[-1].endswith(f" up --detach --wait --no-deps --no-recreate {started}")
+    *_, last = changes = [each for each in calls if " ps " not in each]
+    assert last.endswith(f" up --detach --wait --no-deps --no-recreate {started}")
+    assert sum(" up " in each for each in changes) == 1
 
 
 def test_the_commands_after_a_restore_are_left_to_the_shell(environment: dict[str, str]):
@@ -166,3 +168,17 @@ def test_a_second_restore_waits_for_the_first(environment: dict[str, str], tmp_p
             fcntl.flock(first, fcntl.LOCK_UN)
             assert "is restored" in second.communicate(timeout=20)[1]
     assert " stop " in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.parametrize(
+    ("running", "says"),
+    [
+        ("approval-api\napproval-delivery\npostgres\n", ""),
+        ("approval-api\npostgres\n", "not running: approval-delivery. Unless that is meant, go on with"),
+    ],
+)
+def test_names_what_does_not_run_after_a_restore(environment: dict[str, str], running: str, says: str):
+    done = shell(environment | {"RUNNING": running}, '"$RESTORE" "$BACKUP"')
+    assert (done.returncode, "is restored" in done.stderr) == (0, True)
+    assert says in done.stderr
+    assert ("not running" in done.stderr) == bool(says)
