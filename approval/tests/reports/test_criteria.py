@@ -42,6 +42,16 @@ async def test_failed_logins_have_a_limit_that_a_log_read_in_part_does_not_keep(
     assert (status == "failed") is not result.detail.startswith("at least 3: a log was not searched")
 
 
+@pytest.mark.parametrize(("limit", "status"), [(2, "failed"), (3, "not_measured")])
+async def test_failed_logins_have_a_limit_that_a_log_not_searched_for_them_does_not_keep(
+    report, limit, status
+):
+    logs = report.logs | {"web": report.logs["web"].model_copy(update={"not_searched": ("failed_logins",)})}
+    (result,) = judge(report.model_copy(update={"logs": logs}), Criteria(failed_logins_max=limit)).results
+    assert (result.status, result.measured) == (status, 3)
+    assert result.detail.endswith("(in the logs of 1 of 2 targets; 1 more could not be searched for them)")
+
+
 def test_a_figure_is_never_rounded_to_the_other_side_of_its_limit():
     assert at_least("recall", 0.8, 0.79996, "").detail == "0.799960, at least 0.8 required"
     assert at_least("recall", 0.8, 0.8004, "").detail == "0.800, at least 0.8 required"

@@ -53,3 +53,11 @@ async def test_what_no_collector_claims_is_no_fact_that_another_may_be_better_at
     claimed = {("host", None), ("service", None), ("service", "product")}
     assert facts(network={"host": (), "service": ("product",)}) == [fact for fact in every if fact in claimed]
     assert facts() == []
+
+
+def test_no_failed_login_in_a_log_that_was_not_searched_to_its_end_is_not_none(report):
+    db = report.logs["db"]
+    for counts, truncated, known in (({}, True, 3), ({"failed_logins": 0}, True, None), ({}, False, 3)):
+        searched = db.model_copy(update={"counts": db.counts | counts, "truncated": truncated})
+        logs = report.logs | {"db": searched}
+        assert measuring.measure(report.model_copy(update={"logs": logs})).failed_logins == known

@@ -236,7 +236,9 @@ class TargetLogs(Word):
     """What the scan left in one target's log."""
 
     counts: dict[LogPattern, int | None]
-    """By pattern, over the whole scan; None where the image has no such pattern: not measured."""
+    """By pattern, over the whole scan; None where the image has none such, or it was not searched for."""
+    not_searched: tuple[LogPattern, ...] = ()
+    """Patterns that the image has and this log was not searched for to its end: they have no count."""
     side_effects: dict[SideEffect, int | None] = Field(default_factory=dict)
     """Those that the image has a pattern for, over the whole scan; None where its log was not searched."""
     lines: int = Field(ge=0)

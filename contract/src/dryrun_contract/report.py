@@ -279,5 +279,6 @@ class Report(Word):
     def searched_in_part(self, pattern: LogPattern) -> bool:
         """Return whether a log that can show a pattern was not searched to its end: there may be more."""
         return any(
-            each.counts.get(pattern) is not None and each.is_partial for each in (self.logs or {}).values()
+            pattern in each.not_searched or (each.counts.get(pattern) is not None and each.is_partial)
+            for each in (self.logs or {}).values()
         )

@@ -9,7 +9,7 @@ from stage import ALLOWLIST, NETWORK, WEB, Stage, hosts
 from dryrun_contract.event import LogPattern, SideEffect
 from dryrun_contract.log_patterns import LOG_PATTERNS, SIDE_EFFECTS
 from dryrun_orchestrator.engine.errors import ForbiddenError
-from dryrun_orchestrator.session import target_logs
+from dryrun_orchestrator.session import log_lines, target_logs
 
 PATTERNS = {"errors": "ERROR", "connections": "connection from", "pages_printed": "^page printed"}
 
@@ -51,6 +51,7 @@ async def test_what_a_collector_leaves_in_a_log_is_reported_with_the_traffic(pat
         web = targets["web"]
         assert web.counts == {"errors": 1, "connections": 1, "failed_logins": None, "slow_queries": None}
         assert web.side_effects == {"pages_printed": 1}
+        assert web.not_searched == ()
         assert (web.lines, web.truncated, web.note) == (3, False, None)
         (logs,) = web.by_collectors
         assert (logs.collectors, logs.side_effects) == (("network",), {"pages_printed": 1})
@@ -94,7 +95,29 @@ async def test_a_log_that_is_gone_is_not_measured_and_stops_nothing(patterned, m
         await patterned.ended(session_id)
         web = (await measured(patterned, session_id))["web"]
         assert web.counts == dict.fromkeys(LOG_PATTERNS)
+        assert web.not_searched == ("errors", "connections")
         assert web.note.startswith("its container was removed by somebody else")
+
+
+async def test_a_pattern_that_is_given_up_is_named_as_one_that_was_not_searched_for(patterned, monkeypatch):
+    monkeypatch.setattr(log_lines, "PATTERN_SECONDS", 0.05)
+    monkeypatch.setitem(PATTERNS, "failed_logins", "(a|aa)+$")
+    allowlist = json.loads(json.dumps(ALLOWLIST))
+    allowlist["images"]["discovery/test-web:1"]["log_patterns"] = PATTERNS
+    (patterned.folder / "allowlist.json").write_text(json.dumps(allowlist))
+
+    async def flood(container):
+        for web in patterned.of_image(WEB):
+            web.say(b"a" * 4000 + b"!\n")
+        container.say(hosts()[0].data)
+        return 0
+
+    patterned.engine.images[NETWORK] = FakeImage(program=flood)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        web = (await measured(patterned, session_id))["web"]
+        assert (web.counts["failed_logins"], web.not_searched) == (None, ("failed_logins",))
 
 
 async def test_a_log_that_cannot_be_read_is_reported_as_at_least(patterned, monkeypatch):

@@ -103,7 +103,9 @@ def measure(report: Report) -> Measured | None:
         (fact for fact in _facts(report) if _is_claimed(fact, report)),
         key=lambda fact: fact.fate != "missed",
     )
-    failed_logins = report.log_counts("failed_logins")
+    counts = report.log_counts("failed_logins")
+    # None of those that were seen is none only where every log was searched to its end.
+    is_known = any(counts) or (counts and not report.searched_in_part("failed_logins"))
     false, false_left_out = false_reports(scores.false_positives)
     return Measured(
         complete=all(run.complete for run in report.collectors if run.purpose == "discovery"),
@@ -114,7 +116,7 @@ def measure(report: Report) -> Measured | None:
         false_positives_left_out=false_left_out,
         seconds=report.scan_seconds(),
         packets=report.packets(),
-        failed_logins=sum(failed_logins) if failed_logins else None,
+        failed_logins=sum(counts) if is_known else None,
         harmed=len(report.harmed_targets()),
         side_effects={
             total.name: total.count if total.count or total.none else None

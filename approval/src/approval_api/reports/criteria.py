@@ -200,7 +200,9 @@ def _failed_logins(report: Report, limit: int) -> CriterionResult:
     known, logs = report.log_counts("failed_logins"), report.logs or {}
     is_partial = report.searched_in_part("failed_logins")
     result = at_most("failed_logins_max", limit, sum(known) if known else None, is_partial=is_partial)
-    others = "; the others' do not show failed logins" if len(known) < len(logs) else ""
+    unknown = sum("failed_logins" in each.not_searched for each in logs.values())
+    others = f"; {unknown} more could not be searched for them" if unknown else ""
+    others += "; the others' do not show failed logins" if len(known) + unknown < len(logs) else ""
     of = f"in the logs of {len(known)} of {len(logs)} targets{others}"
     return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if known else result
 

@@ -76,8 +76,10 @@ async def _measure(
         notes.append("the orchestrator was restarted during the scan: lines from before that are left out")
     counts: dict[LogPattern, int | None] = dict.fromkeys(_patterns(LOG_PATTERNS))
     counts |= {} if unreadable else tally.counts()
+    not_searched = tuple(name for name in patterns if counts[name] is None)
     logs = TargetLogs(
         counts=counts,
+        not_searched=not_searched,
         side_effects=dict.fromkeys(effects) if unreadable else tally.side_effects(),
         lines=tally.lines(),
         by_collectors=tally.of_collectors(),
