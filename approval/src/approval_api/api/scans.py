@@ -54,7 +54,8 @@ async def end_scan(
     Idempotent: an ended scan is answered as it ended.
     """
     scan = await require_scan(transaction, scan_id, reporting)
-    await intake.require_room(request, transaction, reporting.name)
+    if scan.ended_at is not None:
+        await intake.require_room(request, transaction, reporting.name)
     gone_after: int = request.app.state.settings.gone_after_scans
     scan, history = await scans.end(transaction, scan, ended, gone_after)
     await intake.count(transaction, reporting.name, history + intake.bytes_of(scan))

@@ -22,9 +22,9 @@ from dryrun_contract.fact_history import FactHistory
 
 _TRY_SECONDS = 30.0
 MOST_UNFINISHED = 10
+"""Experiments of one person with sessions to come."""
 MOST_A_DAY = 1_000
 """Experiments that one person requests within a day: those that are stopped are kept, too."""
-"""Experiments of one person with sessions to come."""
 MOST_LOOKS = 300
 """Runs that a fact's history looks at."""
 type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]

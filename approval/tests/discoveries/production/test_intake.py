@@ -110,6 +110,18 @@ async def test_requests_end_at_their_number_and_scans_count(api, limited, engine
     assert (await counted(engine))[0] == 5
 
 
+async def test_a_scan_whose_last_report_used_up_the_day_still_ends_and_counts(api, limited, engine):
+    limited(reports_per_day=2)
+    scan = (await begin(api)).json()["id"]
+    assert (await report(api, discovery())).status_code == 200
+    assert (await report(api, discovery(2))).status_code == 429
+    ended = await end(api, scan)
+    assert (ended.status_code, ended.json()["complete"]) == (200, True)
+    assert (await counted(engine))[0] == 3
+    # That it ended is known: nothing is lost when it is not said again.
+    assert (await end(api, scan)).status_code == 429
+
+
 async def test_what_scans_call_gone_counts_as_its_history(api, engine, limited):
     limited(gone_after_scans=1)
     await report(api, discovery(1, banner="x" * 40_000))
@@ -148,6 +160,18 @@ async def test_others_report_meanwhile_and_the_next_day_is_free(api, engine, lim
     assert (await report(api, discovery(3))).status_code == 200
     assert (await counted(engine))[0] == 1
     assert (await report(api, discovery(3))).status_code == 429
+
+
+async def test_what_began_before_midnight_takes_nothing_from_the_count_of_the_new_day(api, engine):
+    await report(api, discovery())
+    async with engine.begin() as connection:
+        # As another report left it that began after midnight and was faster.
+        await connection.execute(text("UPDATE gateway.production_intake SET day = day + 1, requests = 7"))
+    assert (await report(api, discovery(2))).status_code == 200
+    assert (await counted(engine))[0] == 8
+    async with engine.connect() as connection:
+        query = "SELECT day > current_date FROM gateway.production_intake"
+        assert await connection.scalar(text(query))
 
 
 async def test_who_begins_too_many_scans_as_a_collector_keeps_no_other_from_beginning_theirs(

@@ -1,7 +1,7 @@
 """Bounds what one person or program stores in production within a day, so that no token fills the disk.
 
 Counted in requests and in bytes. A report is refused once its sender has used up either, before anything of
-it is stored; the one that uses it up is still stored whole.
+it is stored; the one that uses it up is still stored whole, and a scan that has begun can still end.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -25,10 +25,11 @@ SELECT requests, bytes FROM gateway.production_intake WHERE reporter = :reporter
 _COUNT = text("""
 INSERT INTO gateway.production_intake AS known (reporter, day, requests, bytes)
 VALUES (:reporter, current_date, 1, :bytes)
-ON CONFLICT (reporter) DO UPDATE SET day = excluded.day,
-    requests = excluded.requests + CASE WHEN known.day = excluded.day THEN known.requests ELSE 0 END,
-    bytes = excluded.bytes + CASE WHEN known.day = excluded.day THEN known.bytes ELSE 0 END
+ON CONFLICT (reporter) DO UPDATE SET day = greatest(known.day, excluded.day),
+    requests = excluded.requests + CASE WHEN known.day >= excluded.day THEN known.requests ELSE 0 END,
+    bytes = excluded.bytes + CASE WHEN known.day >= excluded.day THEN known.bytes ELSE 0 END
 """)
+"""What began before midnight may be counted after what began later: the newer day stays."""
 
 
 async def require_room(request: Request, connection: AsyncConnection, reporter: str) -> None:
