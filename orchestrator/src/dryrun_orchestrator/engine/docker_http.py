@@ -1,4 +1,4 @@
-"""HTTP to an engine: address, API version, and a deadline for every call."""
+"""HTTP to an engine, with a deadline for every call."""
 
 import asyncio
 import re
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from yarl import URL
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_contract.trace_context import HEADER, TraceContext
+from dryrun_orchestrator.engine.api_version import choose_api
 from dryrun_orchestrator.engine.call_spans import traced
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
+from dryrun_orchestrator.engine.docker_host import client_tls, parse_docker_host
 from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
@@ -22,11 +23,6 @@ from dryrun_orchestrator.engine.errors import (
     RejectedError,
 )
 from dryrun_orchestrator.engine.switched_connection import SWITCHED, send_after_switch
-
-OLDEST_API: Final = (1, 44)
-"""Health checks of our images use `StartInterval`, of API 1.44 (Engine 25)."""
-NEWEST_API: Final = (1, 45)
-"""The newest API version tested; newer engines still support it."""
 
 CALL_SECONDS: Final = 30.0
 WORK_SECONDS: Final = 30.0
@@ -76,7 +72,7 @@ class EngineHttp:
         `cert_path` is a folder of ca.pem, cert.pem and key.pem, and means mutual TLS.
         """
         self.docker_host = docker_host
-        self._base, self._socket_path = _parse_docker_host(docker_host)
+        self._base, self._socket_path = parse_docker_host(docker_host)
         self._tls: ssl.SSLContext | None = None
         if cert_path is not None:
             if self._socket_path is not None:
@@ -216,7 +212,7 @@ class EngineHttp:
     async def _api_prefix(self) -> str:
         async with self._api_lock:
             if self._api is None:
-                self._api = _choose_api(await self.get_json("/version", versioned=False))
+                self._api = choose_api(await self.get_json("/version", versioned=False))
             return self._api
 
     def _client(self) -> aiohttp.ClientSession:
@@ -267,58 +263,3 @@ def _parse_json(call: Call, answer: bytes) -> Any:
         raise rubbish(call, f"an answer that is {error}") from None
     except ValueError:
         raise rubbish(call, answer[:400].decode(errors="replace") or "nothing") from None
-
-
-def client_tls(cert_path: Path) -> ssl.SSLContext:
-    """Return a mutual TLS context: peers signed by `ca.pem`, this client by `cert.pem`. Raises ValueError.
-
-    File names as the `docker` command expects them in DOCKER_CERT_PATH.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_verify_locations(cert_path / "ca.pem")
-        context.load_cert_chain(cert_path / "cert.pem", cert_path / "key.pem")
-    except OSError as error:  # ssl.SSLError is an OSError
-        raise ValueError(
-            f"ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH {str(cert_path)!r}: {error}"
-        ) from None
-    return context
-
-
-def _parse_docker_host(docker_host: str) -> tuple[URL, str | None]:
-    scheme, separator, rest = docker_host.partition("://")
-    if scheme == "unix" and rest.startswith("/"):
-        return URL("http://engine"), rest
-    if scheme == "tcp" and separator:
-        url = URL(f"http://{rest}")
-        if url.host and url.explicit_port and url.path == "/" and url.user is None:
-            return url, None
-    raise ValueError(
-        f"DOCKER_HOST is {docker_host!r}; it has to be unix:///path/of/socket or tcp://host:port"
-    )
-
-
-def _choose_api(version: Any) -> str:
-    call = Call("GET", "/version")
-    try:
-        newest = _api_number(version["ApiVersion"])
-        oldest = _api_number(version.get("MinAPIVersion", "1.0"))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise rubbish(call, f"no ApiVersion in {version!r}") from None
-    chosen = min(newest, NEWEST_API)
-    if chosen < OLDEST_API or oldest > NEWEST_API:
-        raise RejectedError(
-            f"{call}: the engine speaks API {_dotted(oldest)} to {_dotted(newest)}, and one of "
-            f"{_dotted(OLDEST_API)} to {_dotted(NEWEST_API)} is needed (Engine 25 or later); install another"
-        )
-    return f"/v{_dotted(chosen)}"
-
-
-def _api_number(text: str) -> tuple[int, int]:
-    major, minor = text.split(".")
-    return int(major), int(minor)
-
-
-def _dotted(number: tuple[int, int]) -> str:
-    return f"{number[0]}.{number[1]}"
