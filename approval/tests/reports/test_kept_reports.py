@@ -85,6 +85,22 @@ async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, 
     assert set(figures) == {UUID(ended)}
 
 
+async def test_a_session_that_another_version_stored_holds_up_no_report(api, ended, orchestrator, eventually):
+    await eventually(lambda: scored(api))
+    session_id = await api.start()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    engine = api.app.state.engine
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM gateway.dryrun_reports"))
+        newer = text("""UPDATE gateway.dryrun_sessions SET scan = scan || '{"newer": 1}' WHERE id = :id""")
+        await connection.execute(newer, {"id": session_id})
+    await api.app.state.reports.work_once()
+    async with engine.connect() as connection:
+        figures = await repository.figures_of(connection, [UUID(ended), UUID(session_id)])
+    assert set(figures) == {UUID(ended)}
+
+
 async def test_older_reports_of_an_earlier_version_are_computed_anew_one_in_each_round(
     api, ended, orchestrator, eventually, monkeypatch
 ):

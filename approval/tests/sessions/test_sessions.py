@@ -224,6 +224,18 @@ async def test_a_start_that_raises_holds_up_no_other(api, orchestrator, monkeypa
     assert (await api.get(f"/sessions/{other}")).json()["accepted_at"] is not None
 
 
+async def test_a_start_that_another_version_stored_holds_up_no_other(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    broken, other = await api.start(), await api.start()
+    orchestrator.loses_put_answers = False
+    async with api.app.state.engine.begin() as connection:
+        newer = text("""UPDATE gateway.dryrun_sessions SET scan = scan || '{"newer": 1}' WHERE id = :id""")
+        await connection.execute(newer, {"id": broken})
+    await outbox_round(api)
+    assert (await api.get(f"/sessions/{other}")).json()["accepted_at"] is not None
+
+
 async def test_the_outbox_notes_a_refusal(api, orchestrator):
     orchestrator.loses_put_answers = True
     await stop_following(api)

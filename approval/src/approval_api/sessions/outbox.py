@@ -15,6 +15,7 @@ from approval_api.sessions.repository import UnacceptedSession
 from approval_api.sessions.service import Orchestrator, hand_over, stop_late
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
+from dryrun_contract.session import SessionRequest
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,9 @@ class Outbox:
 
     async def _ask(self, session: UnacceptedSession) -> None:
         asker = Asker(session.requested_by, f"outbox-{session.id}")
+        request = SessionRequest.model_validate(session.stored)
         try:
-            await hand_over(self._engine, self._orchestrator, session.id, session.request, asker)
+            await hand_over(self._engine, self._orchestrator, session.id, request, asker)
         except ProblemError as error:
             logger.warning(
                 "the orchestrator refused a session",

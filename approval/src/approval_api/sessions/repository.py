@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import RowMapping, and_, case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
@@ -63,7 +64,8 @@ class UnacceptedSession:
     """A session that the orchestrator has not accepted yet."""
 
     id: UUID
-    request: SessionRequest
+    stored: object
+    """Its request as it is stored, perhaps by another version."""
     requested_by: str
     given_up: bool
     """It was retried for as long as the settings allow."""
@@ -196,11 +198,21 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
 async def find_histories(
     connection: AsyncConnection, session_ids: Collection[UUID]
 ) -> list[tuple[SessionView, bool]]:
-    """Return sessions, each with whether all its events are here; unknown ids are left out."""
+    """Return sessions, each with whether all its events are here.
+
+    Unknown ids are left out, and what another version stored and this one cannot read.
+    """
     found = await connection.execute(
         select(*_COLUMNS, table.c.history_complete).where(table.c.id.in_(session_ids))
     )
-    return [(_view(row), row["history_complete"]) for row in found.mappings()]
+    histories = []
+    for row in found.mappings():
+        try:
+            histories.append((_view(row), row["history_complete"]))
+        except ValidationError:
+            # The others are scored all the same; a request for this one fails, and is logged.
+            continue
+    return histories
 
 
 async def page(
@@ -290,12 +302,7 @@ async def admitted(connection: AsyncConnection, ids: Collection[UUID]) -> list[U
 def _unaccepted(row: RowMapping) -> UnacceptedSession:
     return UnacceptedSession(
         id=row["id"],
-        request=SessionRequest(
-            template=row["template"],
-            seed=row["seed"],
-            keep=row["keep"],
-            scan=ScanChoice.model_validate(row["scan"]),
-        ),
+        stored={name: row[name] for name in ("template", "seed", "keep", "scan")},
         requested_by=row["requested_by"],
         given_up=row["given_up"],
     )
