@@ -336,6 +336,14 @@ async def test_removals_that_do_not_fit_come_with_the_next_delivery_and_that_is_
     assert (shown.counts.remove, shown.more) == (1, False)
 
 
+@pytest.mark.parametrize(("fit", "more"), [(4, False), (3, False), (2, True)])
+async def test_a_delivery_of_just_as_much_as_fits_leaves_nothing_for_the_next(engine, monkeypatch, fit, more):
+    monkeypatch.setattr(deliveries_preview, "MOST_ITEMS", fit)
+    await approve_discoveries(engine, *(("host", f"192.0.2.{n}", "{}") for n in range(3)))
+    shown = await preview(engine, await add_destination(engine, kind="ndjson"))
+    assert (shown.counts.create, shown.more) == (min(fit, 3), more)
+
+
 def status_of(address):
     status = address["status"]
     return status["value"] if isinstance(status, dict) else status

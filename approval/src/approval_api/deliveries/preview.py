@@ -128,18 +128,21 @@ async def freeze(
         await connection.execute(text(setting))
     takes_removals = destination.kind not in TAKE_NO_REMOVALS
     compared = (
-        await connection.execute(_COMPARE, {**scope, "most": MOST_ITEMS, "takes_removals": takes_removals})
+        await connection.execute(
+            _COMPARE, {**scope, "most": MOST_ITEMS + 1, "takes_removals": takes_removals}
+        )
     ).one()
     await connection.execute(text(_SINGLE_ROWS))
-    # In the order of the table, whichever of the workers found them.
-    differing, gone = sorted(compared.differing or ()), sorted(compared.gone or ())
+    # In the order of the table, whichever of the workers found them. One beyond the bound says "more".
+    found, gone = sorted(compared.differing or ()), sorted(compared.gone or ())
+    differing = found[:MOST_ITEMS]
     room = MOST_ITEMS - len(differing)
     named = {
         **scope,
         "delivery_id": delivery_id,
         "requested_by": requested_by,
         "unchanged": compared.unchanged,
-        "more": room == 0 or len(gone) > room,
+        "more": len(found) > MOST_ITEMS or len(gone) > room,
         "asks": destination.kind in ("netbox", "diode"),
         "one_object": destination.kind in ONE_OBJECT_FOR_ALL,
         "differing": differing,
