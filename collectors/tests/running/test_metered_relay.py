@@ -42,6 +42,20 @@ async def test_keeps_why_a_connection_leads_nowhere():
         writer.close()
 
 
+async def test_what_is_kept_of_connections_does_not_grow_with_their_number():
+    async def greet(reader, writer):
+        writer.write(b"hello")
+        writer.close()
+
+    async with listening(greet) as port, MeteredRelay(PacketRate(None), (HERE, port)) as relay:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection(*relay.listens_at)
+            assert await reader.read() == b"hello"
+            writer.close()
+            await asyncio.sleep(0.01)
+        assert len(relay._writers) <= 6
+
+
 async def test_whoever_never_reads_keeps_no_socket_after_the_end():
     gone = asyncio.Event()
 

@@ -32,6 +32,7 @@ class MeteredRelay:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
+        """Of connections that are open, or that closed since the last one came."""
 
     @property
     def listens_at(self) -> tuple[str, int]:
@@ -86,6 +87,7 @@ class MeteredRelay:
             self.answer(writer, connected=False)
             return
         self.failure = None
+        self._writers = [each for each in self._writers if _is_open(each)]
         self._writers += (writer, far_writer)
         try:
             self.answer(writer, connected=True)
@@ -107,6 +109,11 @@ class MeteredRelay:
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+
+
+def _is_open(writer: asyncio.StreamWriter) -> bool:
+    # One that is closed stays open until what was written is sent.
+    return not writer.transport.is_closing() or writer.transport.get_write_buffer_size() > 0
 
 
 async def _connected(address: ScopedAddress, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
