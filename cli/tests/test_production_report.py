@@ -81,6 +81,14 @@ def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why)
         assert api.scans[1]["complete"] is True
 
 
+@pytest.mark.parametrize("more", [(), ("--despite-warnings",)])
+def test_a_scan_that_another_client_ended_is_not_blamed_on_the_collector(report, api, more):
+    api.ended_by_others = {"ended_at": "2026-11-27T00:00:30Z", "complete": False, "missed": 0, "gone": 0}
+    code, _, err = report([*([WARNING] if more else []), *FOUND, END], *more)
+    assert (code, "warned" in err) == (1, False)
+    assert f"Another client had ended the scan {api.scans[0]['id']} as incomplete" in err
+
+
 @pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
 def test_a_number_that_json_cannot_hold_is_reported_as_none(run, api, tmp_path, number):
     path = tmp_path / "found.ndjson"

@@ -6,6 +6,13 @@ from uuid import uuid4
 import deliveries_api
 
 
+def end_scan(scan, sent):
+    """End a scan once, as the API does: an ended one stays as it is."""
+    if not scan["ended_at"]:
+        scan |= {"ended_at": "2026-11-27T00:01:00Z", "gone": 0, "missed": 3 if sent["complete"] else 0}
+        scan |= {name: sent[name] for name in ("complete", "not_covered")}
+
+
 async def production(api, request, path):
     sent = json.loads(request.body) if request.body else None
     if path[0] in {"destinations", "deliveries"}:
@@ -17,14 +24,12 @@ async def production(api, request, path):
             begun = {"id": str(uuid4()), "started_by": "ada", "started_at": began}
             rest = dict.fromkeys(("ended_at", "complete", "missed", "gone"))
             excluded = sent.pop("exclude")
-            api.scans.append({**sent, "excluded": excluded, **begun, **rest})
+            api.scans.append({**sent, "excluded": excluded, **begun, **rest, **api.ended_by_others})
             await request.json(api.scans[-1], status=201)
         case "GET", ["scans"]:
             await request.json({"scans": api.scans[::-1]})
         case "POST", ["scans", _, "end"]:
-            ended = {"ended_at": "2026-11-27T00:01:00Z", "complete": sent["complete"]}
-            ended["not_covered"] = sent["not_covered"]
-            api.scans[-1] |= ended | {"missed": 3 if sent["complete"] else 0, "gone": 0}
+            end_scan(api.scans[-1], sent)
             await request.json(api.scans[-1])
         case _, ["rules", *rest]:
             await rules(api, request, rest, sent)

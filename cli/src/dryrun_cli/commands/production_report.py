@@ -158,7 +158,7 @@ async def _report(
     answer = await _end(client, begun, ended)
     view = read_word(ScanView, answer, "a scan")
     if not wrote_json(common, {**counts, "elsewhere": scope.outside, "scan": answer}):
-        _say_received(counts, view, output, scope)
+        _say_received(counts, view, output, scope, was_whole=ended.complete)
     return ExitCode.OK if view.complete else ExitCode.NOT_COMPLETED
 
 
@@ -172,7 +172,9 @@ async def _end(client: ApiClient, begun: ScanView, ended: ScanEnd) -> JsonValue:
     return await client.ask("POST", f"/production/scans/{begun.id}/end", body=body, seconds=END_SECONDS)
 
 
-def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, scope: ScanScope) -> None:
+def _say_received(
+    counts: dict[str, int], view: ScanView, output: ScanOutput, scope: ScanScope, *, was_whole: bool
+) -> None:
     approved = counts.pop("approved")
     by_rules = f"; {approved} of them approved by rules" if approved else ""
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
@@ -180,6 +182,11 @@ def _say_received(counts: dict[str, int], view: ScanView, output: ScanOutput, sc
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
         if view.not_covered:
             sys.stdout.write(f"Not inspected, so nothing there counts as missed: {some(view.not_covered)}.\n")
+    elif was_whole:
+        sys.stderr.write(
+            f"Another client had ended the scan {view.id} as incomplete: nothing counts as missed. "
+            "To have it count, report the output again.\n"
+        )
     elif not output.whole:
         why = (
             "The collector did not finish"
