@@ -111,6 +111,24 @@ async def test_an_experiment_that_another_version_stored_holds_up_no_other(api, 
     assert [run["session_id"] is None for run in runs].count(False) == 1
 
 
+async def test_people_who_may_start_nothing_for_now_leave_others_experiments_a_turn(api, engine):
+    experiment = (await request(api))["id"]
+    copies = """
+        WITH copied AS (
+            INSERT INTO gateway.experiments
+            SELECT (jsonb_populate_record(e, jsonb_build_object(
+                'id', gen_random_uuid(), 'requested_by', person, 'requested_at', now() - interval '1 h'))).*
+            FROM gateway.experiments e, unnest(ARRAY['bob', 'eve']) person, generate_series(1, :most)
+            RETURNING id
+        )
+        INSERT INTO gateway.experiment_runs (experiment_id, number) SELECT id, 1 FROM copied
+    """
+    async with engine.begin() as connection:
+        await connection.execute(text(copies), {"most": MOST_UNFINISHED})
+        turns = await repository.open_experiments(connection)
+    assert str(experiment) in {str(each.id) for each in turns}
+
+
 async def test_a_person_has_so_many_unfinished_experiments_and_no_more(api, orchestrator):
     for _ in range(MOST_UNFINISHED):
         await request(api)

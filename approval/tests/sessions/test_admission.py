@@ -260,6 +260,7 @@ async def test_a_person_requests_so_many_sessions_a_day_however_soon_they_are_st
         refused = await api.post("/sessions", json={"template": "small"})
         assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:queue-full")
         assert "4 sessions within a day" in refused.json()["detail"]
+        assert refused.headers["Retry-After"] == "3600"
         assert isinstance(await start(api, BOB), dict)
 
 

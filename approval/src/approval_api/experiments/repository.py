@@ -150,7 +150,14 @@ async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopp
 
 
 async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list[OpenExperiment]:
-    """Return experiments with runs to start whose person has none that waits for a place, oldest first."""
+    """Return experiments with runs to start whose person has none that waits for a place, oldest first.
+
+    Each person's oldest comes before anybody's second: a few people whose sessions are refused for hours, as
+    after too many in a day, leave room for the others.
+    """
+    of_person = func.row_number().over(
+        partition_by=experiments.c.requested_by, order_by=(experiments.c.requested_at, experiments.c.id)
+    )
     startable = select(literal(1)).where(
         runs.c.experiment_id == experiments.c.id, OPEN, runs.c.session_id.is_(None)
     )
@@ -165,7 +172,7 @@ async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list
         .where(
             experiments.c.stopped_at.is_(None), startable.exists(), ~_one_waits(experiments.c.requested_by)
         )
-        .order_by(experiments.c.requested_at, experiments.c.id)
+        .order_by(of_person, experiments.c.requested_at, experiments.c.id)
         .limit(limit)
     )
     return [

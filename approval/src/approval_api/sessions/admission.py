@@ -41,6 +41,7 @@ async def require_room(connection: AsyncConnection, limits: Limits, person: str)
     await connection.execute(_LOCK)
     counts = select(func.count(), func.count().filter(table.c.requested_by == person)).where(waiting)
     already, own = (await connection.execute(counts)).one()
+    again_after = 60
     if own >= limits.waiting_per_person:
         what = (
             f"{own} of your sessions are waiting, and at most {limits.waiting_per_person} of one person may"
@@ -48,7 +49,8 @@ async def require_room(connection: AsyncConnection, limits: Limits, person: str)
     elif already >= limits.waiting:
         what = f"{already} sessions are waiting, and at most {limits.waiting} may"
     elif await _of_a_day(connection, person) >= limits.a_day:
-        what = f"you requested {limits.a_day} sessions within a day, the most that one person may"
+        what = f"{person} requested {limits.a_day} sessions within a day, the most that one person may"
+        again_after = 3600
     else:
         return
     raise ProblemError(
@@ -56,7 +58,7 @@ async def require_room(connection: AsyncConnection, limits: Limits, person: str)
         429,
         f"{what}; try again later",
         title="Too many waiting sessions",
-        headers={"Retry-After": "60"},
+        headers={"Retry-After": str(again_after)},
     )
 
 
