@@ -57,6 +57,12 @@ def test_one_file_may_hold_lists_or_an_object_of_lists():
     )
 
 
+def test_a_field_of_its_owners_may_be_called_as_another_programs():
+    devices, services = ([each | {"custom_fields": {"device_id": 3}}] for each in (DEVICE, SERVICE))
+    assert services_of(read(page(*devices), page(*services))) == READ
+    assert services_of(read(json.dumps({"devices": devices, "services": services}))) == READ
+
+
 def test_a_service_of_newer_versions_has_a_parent_of_any_kind():
     newer = {
         **SERVICE,

@@ -61,8 +61,9 @@ _JSON: Sequence[tuple[str, Callable[[bytes], bool]]] = (
     (
         "netbox",
         _has(
-            rb'\A(?![^\0]*"device_id"\s*:)',
-            rb'"(?:results|devices|virtual_machines|ip_addresses|services)"\s*:|"url"\s*:\s*"[^"]{0,500}/api/',
+            rb'"results"\s*:|"url"\s*:\s*"[^"]{0,500}/api/'
+            # LibreNMS' lists are called so, too.
+            rb'|\A(?![^\0]*"device_id"\s*:)[^\0]*"(?:devices|virtual_machines|ip_addresses|services)"\s*:'
         ),
     ),
 )
