@@ -28,6 +28,8 @@ class Agent(asyncio.DatagramProtocol):
 
     def __init__(self, community: bytes) -> None:
         self.community = community
+        self.error = 0
+        self.system = SYSTEM
         self.asked: list[tuple[bytes, list[str]]] = []
 
     def connection_made(self, transport):
@@ -42,9 +44,15 @@ class Agent(asyncio.DatagramProtocol):
         self.asked.append((community, names))
         if community != self.community:
             return
-        reported = [ber.element(0x30, ber.object_identifier(name), SYSTEM[name]) for name in names]
+        # noSuchObject where it shows nothing
+        shown = {name: self.system.get(name, ber.element(0x80)) for name in names}
+        reported = [ber.element(0x30, ber.object_identifier(name), value) for name, value in shown.items()]
         answer = ber.element(
-            0xA2, ber.element(2, number), ber.integer(0), ber.integer(0), ber.element(0x30, *reported)
+            0xA2,
+            ber.element(2, number),
+            ber.integer(self.error),
+            ber.integer(0),
+            ber.element(0x30, *reported),
         )
         self.transport.sendto(
             ber.element(0x30, ber.element(2, version), ber.element(4, community), answer), addr
@@ -97,6 +105,17 @@ async def test_an_agent_that_knows_no_community_is_reported_as_closed(agent, emi
     assert emit.data("service", key)["access"] == "refused"
     assert emit.keys("snmp_system") == []
     assert "wrong" not in str(emit.reported) + str(emit.warnings)
+
+
+@pytest.mark.parametrize(("error", "access"), [(0, "granted"), (16, "refused")])
+async def test_an_agent_that_shows_nothing_or_answers_with_an_error_has_no_system_group(
+    agent, emit, monkeypatch, error, access
+):
+    monkeypatch.setattr(udp, "WAIT_SECONDS", 0.3)
+    agent.system, agent.error = {}, error
+    key = await ask(emit, agent.port, "public")
+    assert emit.data("service", key)["access"] == access
+    assert emit.keys("snmp_system") == []
 
 
 @pytest.mark.parametrize("at", [(), ("127.0.0.2", "10.0.0.0/8")])

@@ -53,7 +53,8 @@ async def _inspect(agent: KnownService, logins: list[Credential], emit: Emit) ->
         system = await read_system(agent.address, agent.port, community)
         if system is not None:
             emit.discovery("service", str(agent.key), {"access": "granted"}, 0.95)
-            emit.discovery("snmp_system", str(agent.key), system)
+            if system:
+                emit.discovery("snmp_system", str(agent.key), system)
             return
     if shown:
         access, reason = "refused", "no answer to any community that was given"
@@ -65,7 +66,7 @@ async def _inspect(agent: KnownService, logins: list[Credential], emit: Emit) ->
 
 
 async def read_system(address: ScopedAddress, port: int, community: str) -> Facts | None:
-    """Return what the agent reveals to `community`, None when that is nothing.
+    """Return what the agent reveals to `community`, None when it refuses or is silent.
 
     By SNMPv2c, in one question, which is sent a second time when nothing comes.
     """
@@ -84,7 +85,7 @@ def _read_system(answer: bytes, number: int) -> Facts | None:
     facts: Facts = {}
     try:
         response = read_response(answer)
-        if response.request_id != number:
+        if response.request_id != number or response.error:
             return None
         for identifier, tag, content in response.values:
             value = _read_value(tag, content)
