@@ -34,6 +34,8 @@ def main() -> None:
     for network in command.not_covered:
         writer.not_covered(network)
     try:
+        for warning in command.warnings:
+            writer.warning(warning)
         collect = load_collector(command.collector)
         code = asyncio.run(_run(collect, command, writer))
     except* BrokenPipeError:

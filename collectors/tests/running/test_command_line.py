@@ -154,6 +154,15 @@ def test_what_the_earlier_scan_did_not_look_at_this_one_does_not_cover_either(tm
     assert (run.returncode, json.loads(run.stdout.splitlines()[-1])) == (0, end)
 
 
+def test_a_scan_of_what_an_unfinished_one_found_says_that_it_is_not_whole(tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_text('{"type":"discovery","kind":"service","key":"10.0.0.3:80/tcp","data":{}}\n')
+    run = collect("database", "--targets", "127.0.0.0/24", "--from", str(path))
+    first = json.loads(run.stdout.splitlines()[0])
+    assert (run.returncode, first["type"]) == (0, "warning")
+    assert "the output of the earlier scan has no end line" in first["message"]
+
+
 def test_a_credential_in_the_clear_without_addresses_is_reported_before_the_run(tmp_path):
     found, logins = tmp_path / "found.ndjson", tmp_path / "logins.json"
     found.write_text("")

@@ -151,7 +151,8 @@ def test_a_reader_that_leaves_ends_the_program_without_a_traceback(tmp_path):
 def test_a_reader_that_leaves_a_collector_of_many_tasks_is_no_traceback_either(tmp_path):
     found = tmp_path / "found.ndjson"
     line = '{{"type":"discovery","kind":"service","key":"127.0.0.{}:6379/tcp","data":{{}}}}\n'
-    found.write_text("".join(line.format(number) for number in range(1, 200)))
+    end = '{"type":"end","discoveries":199}\n'
+    found.write_text("".join(line.format(number) for number in range(1, 200)) + end)
     command = (
         f"{sys.executable} -m discovery_collectors database --targets 127.0.0.0/24 --from {found} | head -n1"
     )

@@ -1,25 +1,20 @@
 """The command line of `discovery-collect`: turns arguments, files and the environment into an assignment."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from discovery_collectors.collector import Assignment, Descriptor
 from discovery_collectors.installed import installed_collectors
 from discovery_collectors.running.credentials import read_credentials
+from discovery_collectors.running.earlier_output import EarlierOutput, read_output
 from discovery_collectors.running.rehearsal import IMAGE_VARIABLE, require_rehearsal
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import (
     CollectorConfig,
-    ConfigError,
     from_environment,
 )
-from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine, EndLine
-from dryrun_contract.faults import first_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +29,8 @@ class Command:
     """What the user should know before it runs."""
     not_covered: tuple[str, ...] = ()
     """What the scan that found its discoveries did not look at, so that this one cannot either."""
+    warnings: tuple[str, ...] = ()
+    """Why its discoveries are not all that there are, so that this scan is not whole either."""
 
 
 def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Command:
@@ -71,15 +68,22 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
         if login.engine in collector.in_clear and not login.at
     )
     notes = (*unused, *nowhere, *_rehearsal(words, words.collector, config, environ))
-    discoveries, not_covered = _read_output(getattr(words, "discoveries", None))
+    source = getattr(words, "discoveries", None)
+    earlier = EarlierOutput() if source is None else read_output(source)
     assignment = Assignment(
         scope,
         profile=config.profile,
         max_rate=config.max_rate,
         credentials=config.credentials,
-        discoveries=discoveries,
+        discoveries=earlier.discoveries,
     )
-    return Command(words.collector, assignment, notes=notes, not_covered=not_covered)
+    return Command(
+        words.collector,
+        assignment,
+        notes=notes,
+        not_covered=earlier.not_covered,
+        warnings=() if earlier.cut_off is None else (earlier.cut_off,),
+    )
 
 
 def _rehearsal(
@@ -187,30 +191,3 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
-
-
-def _read_output(source: str | None) -> tuple[tuple[Discovery, ...], tuple[str, ...]]:
-    """Return what a collector's output has found, and what it did not look at."""
-    if source is None:
-        return (), ()
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read discoveries from {source}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read discoveries from {source}: {error}") from None
-    found: list[Discovery] = []
-    not_covered: tuple[str, ...] = ()
-    for number, content in enumerate(text.splitlines(), start=1):
-        if not content.strip():
-            continue
-        try:
-            line = COLLECTOR_LINE.validate_json(content)
-        except ValidationError as error:
-            fault = first_fault(error, "it")
-            raise ConfigError(f"{source}: line {number} is not a collector's line: {fault}") from None
-        if isinstance(line, DiscoveryLine):
-            found.append(line.discovery())
-        elif isinstance(line, EndLine):
-            not_covered += line.not_covered
-    return tuple(found), not_covered
