@@ -26,8 +26,9 @@ def require_no_other_secrets(before: SettingsFile, settings: SettingsFile, state
             f"{folder} is missing, and {before.path} belongs to a deployment that has secrets: put them back "
             f"there, or write into DRYRUN_STATE where they are; for a new deployment remove {before.path}"
         )
-    volume = settings.model["volumes"]["database"]["name"]
-    if _exists(volume):
+    # Compose leaves out what no service uses: an operator may keep the database in a folder.
+    volume = settings.model.get("volumes", {}).get("database", {}).get("name")
+    if volume is not None and _exists(volume):
         raise RefusedError(
             f"{folder} is missing, and this engine has the database of a deployment, the volume {volume}: "
             f"copy its settings to {settings.path} and its secrets into {state.path}, which DRYRUN_STATE "

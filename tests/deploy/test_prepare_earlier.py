@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from deployment import run
+from deployment import DEPLOY, run
 from preparing import prepare, prepared
 
 # It needs the images' allowlist, but no engine of a worker.
@@ -52,6 +52,13 @@ def test_an_upgrade_in_place_has_its_secrets_and_its_database(tmp_path: Path):
         assert prepared(tmp_path, DOCKER_HOST="").returncode == 0
     finally:
         run("docker", "volume", "rm", f"{project}_database")
+
+
+def test_a_database_in_a_folder_of_the_operators_has_no_volume_to_look_for(tmp_path: Path):
+    own = tmp_path / "own.yaml"
+    own.write_text('services: {postgres: {volumes: !override ["/srv/database:/var/lib/postgresql/data"]}}\n')
+    (tmp_path / "env").write_text(f"COMPOSE_FILE={DEPLOY / 'compose.yaml'}:{own}\n")
+    assert prepared(tmp_path, DOCKER_HOST="").returncode == 0
 
 
 def test_an_engine_that_does_not_answer_has_no_earlier_deployment(tmp_path: Path):
