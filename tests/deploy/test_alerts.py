@@ -11,7 +11,6 @@ import pytest
 import yaml
 from deployment import DEPLOY, Deployment, run
 
-pytestmark = pytest.mark.deploy
 
 GUIDE = DEPLOY.parent / "docs" / "operations.md"
 RULES = DEPLOY / "monitoring" / "alerts.yml"
@@ -118,12 +117,12 @@ CASES = {
     "ApprovalDoesNotFollow": is_zero("approval_follower_up"),
     "ApprovalEventsLost": grows("approval_follower_snapshots_total", 0, 1),
     "ApprovalEventsRefused": grows("approval_events_refused_total", 0, 1),
-    "ApprovalReportsRefused": grows("approval_reports_refused_total", 0, 1),
     "ApprovalErrors": Case(
         {'approval_http_requests_total{status="500"}': "0+3x80"},
         "11m",
         {'approval_http_requests_total{status="200"}': "0+3x80"},
     ),
+    "ApprovalReportsRefused": grows("approval_reports_refused_total", 0, 1),
     "ApprovalCriteriaNotMet": Case(
         {'approval_sessions_judged_total{verdict="failed", origin="schedule"}': "0x4 1x20"},
         "5m",
@@ -193,6 +192,7 @@ def test_every_alert_has_a_case():
     assert list(CASES) == [rule["alert"] for rule in rules_of_alerts()]
 
 
+@pytest.mark.deploy
 def test_each_alert_fires_when_it_should_and_not_before(promtool: str, tmp_path: Path):
     play(
         promtool,
@@ -201,6 +201,7 @@ def test_each_alert_fires_when_it_should_and_not_before(promtool: str, tmp_path:
     )
 
 
+@pytest.mark.deploy
 def test_what_was_counted_before_a_service_was_first_scraped_is_seen(promtool: str, tmp_path: Path):
     """The API that was down for a week has lost its events when Prometheus sees it for the first time."""
     tests = []
@@ -257,6 +258,7 @@ def test_an_alert_tells_of_each_service_that_is_scraped_when_it_is_gone():
     assert sorted(watched) == sorted(scraped())
 
 
+@pytest.mark.deploy
 def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment: Deployment):
     page = run(
         "docker", "run", "--rm", f"--network={deployment.project}_metrics", "--cap-drop=ALL",
