@@ -11,7 +11,6 @@ import pytest
 import yaml
 from deployment import DEPLOY, Deployment, run
 
-
 GUIDE = DEPLOY.parent / "docs" / "operations.md"
 RULES = DEPLOY / "monitoring" / "alerts.yml"
 METRIC = re.compile(r"\b((?:dryrun|docker_guard|approval)_[a-z_]+)\b")
