@@ -212,6 +212,14 @@ def test_what_rules_approved_is_said(report, api):
     )
 
 
+def test_a_scan_whose_report_is_refused_midway_ends_and_counts_nothing_as_missed(report, api):
+    api.reports_a_day = 1
+    many = [{"type": "discovery", "kind": "host", "key": f"10.213.{n // 250}.{n % 250}"} for n in range(600)]
+    code, out, err = report([*many, {"type": "end", "discoveries": 600}])
+    assert (code, out, "1 reports today" in err) == (4, "", True)
+    assert (len(api.reported), api.scans[0]["complete"], api.scans[0]["missed"]) == (1, False, 0)
+
+
 def test_many_are_sent_in_parts(report, api):
     many = [{"type": "discovery", "kind": "host", "key": f"10.213.{n // 250}.{n % 250}"} for n in range(1100)]
     assert report([*many, {"type": "end", "discoveries": 1100}])[0] == 0

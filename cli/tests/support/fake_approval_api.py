@@ -80,7 +80,7 @@ class FakeApi:
         self.previewed = {}
         """What previews of rules say, beside what they always do."""
         self.rules, self.trend, self.changes, self.badges, self.removed = [], [], [], [], []
-        self.ended_by_others = {}
+        self.ended_by_others, self.reports_a_day = {}, -1
         self.scans, self.reported, self.production, self.decisions = [], [], [], []
         self.criteria = {}
         """Stored sets by name."""

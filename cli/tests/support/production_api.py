@@ -13,6 +13,16 @@ def end_scan(scan, sent):
         scan |= {name: sent[name] for name in ("complete", "not_covered")}
 
 
+async def receive(api, request, sent):
+    if len(api.reported) == api.reports_a_day:
+        await request.problem(429, "ada has sent 1 reports today")
+        return
+    api.reported.append(sent)
+    number = len(sent["discoveries"])
+    counts = {"new": number, "changed": 0, "returned": 0, "unchanged": 0}
+    await request.json({**counts, "approved": api.approved})
+
+
 async def production(api, request, path):
     sent = json.loads(request.body) if request.body else None
     if path[0] in {"destinations", "deliveries"}:
@@ -34,10 +44,7 @@ async def production(api, request, path):
         case _, ["rules", *rest]:
             await rules(api, request, rest, sent)
         case "POST", ["discoveries"]:
-            api.reported.append(sent)
-            number = len(sent["discoveries"])
-            counts = {"new": number, "changed": 0, "returned": 0, "unchanged": 0}
-            await request.json({**counts, "approved": api.approved})
+            await receive(api, request, sent)
         case "GET", ["discoveries", "summary"]:
             await request.json({"since": request.query["since"][0], "counts": api.changes})
         case "POST", ["discoveries", "decisions"]:

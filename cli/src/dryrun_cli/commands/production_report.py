@@ -17,7 +17,7 @@ from dryrun_cli.commands.command import command, wrote_json
 from dryrun_cli.commands.production_output import NO_NETWORK, input_name, interruptible, may_be_read_again
 from dryrun_cli.commands.scan_output import ScanOutput, readable_twice
 from dryrun_cli.commands.scan_scope import ScanScope, some
-from dryrun_cli.errors import CliError, WrongUseError
+from dryrun_cli.errors import ApiRefusedError, CliError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.discovery import DiscoveryLine
@@ -148,7 +148,14 @@ async def _report(
             body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
             if not output.whole:
                 body["cut_off"] = True
-            received = read_object(await client.ask("POST", "/production/discoveries", body=body), "a report")
+            try:
+                answer = await client.ask("POST", "/production/discoveries", body=body)
+            except ApiRefusedError:
+                # As on a day that is used up. What is sent again later is another scan.
+                with suppress(CliError):
+                    await _end(client, begun, ScanEnd(complete=False))
+                raise
+            received = read_object(answer, "a report")
             for name in counts:
                 counts[name] += _number(received.get(name))
     warned = output.warnings and not scan.despite_warnings
