@@ -102,6 +102,18 @@ async def test_a_body_that_does_not_come_has_a_deadline(served):
     assert status(answer) == 408
 
 
+@pytest.mark.parametrize("served", [{(door, "BODIES"): 2}], indirect=True)
+async def test_the_one_sender_has_all_places_for_bodies(served):
+    _, slow = await asyncio.open_connection("127.0.0.1", served.port)
+    try:
+        slow.write(head(b"PUT", SESSION, TOKEN, b"Content-Length: 100\r\n"))
+        await asyncio.sleep(0.2)
+        wrong = head(b"PUT", SESSION, TOKEN, b"Content-Length: 3000\r\n")
+        assert status(await say(served, wrong, b"[" * 3000, patience=3)) == 422
+    finally:
+        slow.close()
+
+
 @pytest.mark.parametrize("served", [{(main, "HEAD_SECONDS"): 0.2}], indirect=True)
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nG"]
