@@ -1,15 +1,16 @@
-"""Which scans of production make a check incomplete: those broken off that no later ones cover."""
+"""Which scans make a check incomplete, and what others left out: what no later ones cover."""
 
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, insert, update
 
 from approval_api.checks import repository
+from approval_api.checks.completeness import MOST_NOT_COVERED
 from approval_api.database.tables import discoveries, production_scans
 from approval_api.discoveries.production import scans as stored_scans
 from dryrun_contract.production import ScanEnd, ScanStart
@@ -89,6 +90,10 @@ def addresses(networks):
     return {address for each in networks for address in ip_network(each)}
 
 
+def nowhere(scan):
+    return addresses([*scan["excluded"], *scan["not_covered"]])
+
+
 def is_left(address, missed, number, scans):
     """Whether no later scan looked at an address of a network that one missed: address by address."""
     for later in scans[number + 1 :]:
@@ -102,8 +107,11 @@ def is_left(address, missed, number, scans):
     return True
 
 
-def what_is_left(scans):
+def what_is_left(scans, *, ended):
+    """What scans that ended as complete left, or the others."""
     for number, each in enumerate(scans):
+        if (each["complete"] is COMPLETE) != ended:
+            continue
         wanted = addresses(each["targets"]) - addresses(each["excluded"])
         for missed in each["not_covered"] if each["complete"] else each["targets"]:
             for address in addresses([missed]) & wanted:
@@ -146,29 +154,41 @@ async def test_random_scans_are_judged_as_address_by_address(engine):
             await connection.execute(delete(production_scans))
             for number, each in enumerate(scans):
                 await report(connection, number, each)
+                if all(addresses([target]) <= nowhere(each) for target in each["targets"]):
+                    # Who looked at nothing does not decide that this was a complete scan.
+                    each["complete"] = each["complete"] and BROKEN_OFF
             outcome = await repository.production_outcome(connection, seconds=None, packets=None)
-            assert outcome.complete == (not list(what_is_left(scans))), scans
-            judged[outcome.complete] += 1
-    assert min(judged[True], judged[False]) > 50
+            assert outcome.complete == (not list(what_is_left(scans, ended=False))), scans
+            not_covered = set(what_is_left(scans, ended=True)) - {ip_address("10.213.0.1")}
+            judged[outcome.complete, bool(not_covered)] += 1
+            if outcome.complete:
+                # Of a network that is covered in part, all counts.
+                assert outcome.hosts_left_out >= len(not_covered), scans
+                in_networks = addresses(network for each in scans for network in each["not_covered"])
+                assert outcome.hosts_left_out <= len(in_networks if not_covered else ()), scans
+    of_complete, of_others = ([judged[each, True], judged[each, False]] for each in (True, False))
+    assert min(sum(of_complete), sum(of_others)) > 50
+    assert min(*of_complete, *of_others) > 10
 
 
 @pytest.mark.parametrize(
-    ("whole", "excluded", "later", "complete"),
+    ("whole", "excluded", "later", "complete", "left_out"),
     [
-        (BROKEN_OFF, "", LOWER, False),
-        (BROKEN_OFF, "", NET, True),
+        (BROKEN_OFF, "", LOWER, False, 0),
+        (BROKEN_OFF, "", NET, True, 0),
         # What a complete scan did not reach is to be scanned, unless it was excluded.
-        (COMPLETE, "", LOWER, False),
-        (COMPLETE, "", UPPER, True),
-        (COMPLETE, UPPER, "10.213.9.0/24", True),
+        (COMPLETE, "", LOWER, True, 256),
+        (COMPLETE, "", UPPER, True, 0),
+        (COMPLETE, UPPER, "10.213.9.0/24", True, 0),
         # Halves are the whole.
-        (COMPLETE, "10.213.1.0/25 10.213.1.128/25", "10.213.9.0/24", True),
-        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/25", LOWER, True),
-        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/26", LOWER, False),
+        (COMPLETE, "10.213.1.0/25 10.213.1.128/25", "10.213.9.0/24", True, 0),
+        (COMPLETE, "10.213.1.0/25 10.213.1.128/26", LOWER, True, 256),
+        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/25", LOWER, True, 0),
+        (BROKEN_OFF, "10.213.1.0/25 10.213.1.128/26", LOWER, False, 0),
     ],
 )
 async def test_what_a_scan_did_not_reach_is_to_be_scanned_but_what_it_excluded(
-    engine, whole, excluded, later, complete
+    engine, whole, excluded, later, complete, left_out
 ):
     found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
     async with engine.begin() as connection:
@@ -177,7 +197,39 @@ async def test_what_a_scan_did_not_reach_is_to_be_scanned_but_what_it_excluded(
         await report(connection, 0, {"targets": [LOWER, UPPER], "complete": whole, **first})
         await connection.execute(insert(production_scans), [scan(9, later, COMPLETE)])
         outcome = await repository.production_outcome(connection, seconds=None, packets=None)
-    assert outcome.complete == complete
+    assert (outcome.complete, outcome.hosts_left_out) == (complete, left_out)
+
+
+async def test_a_scanner_that_does_not_scan_itself_leaves_one_address_out(engine):
+    found = {"collector": "network", "kind": "host", "data": {}, "confidence": 1}
+    itself = {"complete": COMPLETE, "excluded": [], "not_covered": ["10.213.0.1"], "profile": "full"}
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found, key="10.213.0.2"))
+        for number in range(3):
+            await report(connection, number, itself | {"targets": [LOWER]})
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+        assert (outcome.hosts, outcome.complete, outcome.hosts_left_out) == (1, True, 1)
+        # Something was found there, by another collector.
+        await connection.execute(
+            insert(discoveries).values(**found | {"collector": "snmp"}, key="10.213.0.1")
+        )
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+        assert (outcome.hosts, outcome.complete, outcome.hosts_left_out) == (2, True, 0)
+
+
+async def test_with_more_networks_left_out_than_can_be_listed_a_check_is_incomplete(engine):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        for number in range(MOST_NOT_COVERED + 1):
+            outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+            assert (outcome.complete, outcome.hosts_left_out) == (True, number)
+            how = {"complete": COMPLETE, "excluded": [], "not_covered": [f"10.213.1.{2 * number}"]}
+            await report(
+                connection, number, how | {"targets": [f"10.213.1.{2 * number}/31"], "profile": "full"}
+            )
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+    assert (outcome.complete, outcome.hosts_left_out) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +253,7 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
     found = {"collector": "network", "kind": "host", "data": {}, "confidence": 1}
     under_way = scan(0, NET, UNDER_WAY)
     ended = scan(0, NET, COMPLETE) | {"id": under_way["id"]}
-    judge = repository.is_complete
+    judge = repository.find_uncovered
 
     async def end_then(connection):
         judged = await judge(connection)
@@ -210,7 +262,7 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
             await other.execute(update(production_scans).values(ended))
         return judged
 
-    monkeypatch.setattr(repository, "is_complete", end_then)
+    monkeypatch.setattr(repository, "find_uncovered", end_then)
     async with engine.begin() as connection:
         await connection.execute(insert(discoveries).values(**found, key="10.213.0.1"))
         await connection.execute(insert(production_scans).values(under_way))

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.checks.completeness import is_complete
+from approval_api.checks.completeness import find_uncovered
 from approval_api.database.locks import hold
 from approval_api.database.tables import discoveries, dryrun_sessions, forecast_checks
 from dryrun_contract.check import Check, Comparison
@@ -26,11 +26,12 @@ async def production_outcome(
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
     It is complete unless a scan of a collector that found some of it is under way or did not finish, and
-    later ones do not cover its targets.
+    later ones do not cover its targets. What complete scans did not reach is left out, as in a run's output.
     """
     # First: a scan that ends while its findings are counted was under way.
-    complete = await is_complete(connection)
+    uncovered = await find_uncovered(connection)
     counted = ProductionCounter()
+    counted.not_covered(uncovered.networks)
     wanted = (
         select(
             discoveries.c.kind,
@@ -51,7 +52,7 @@ async def production_outcome(
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
             # Of one collector, production holds one report of each thing.
             counted.next_collector()
-    return counted.counts(complete=complete, seconds=seconds, packets=packets)
+    return counted.counts(complete=not uncovered.broken_off, seconds=seconds, packets=packets)
 
 
 class OtherFiguresError(Exception):

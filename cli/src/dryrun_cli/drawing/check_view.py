@@ -35,7 +35,8 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     )
     parts: list[RenderableType] = [title]
     if not compared.complete:
-        said = "The production run did not finish: what it missed may be there. Not counted."
+        run = "The production run" if check.source == "output" else "A scan of production"
+        said = f"{run} did not finish: what it missed may be there. Not counted."
         parts.append(indented(f"{glyphs.warning} {said}", "yellow"))
     left_out = _left_out(compared)
     if left_out:
