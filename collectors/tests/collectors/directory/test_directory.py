@@ -248,6 +248,15 @@ async def test_a_zone_that_may_be_copied_is_counted_and_one_that_is_kept_is_no_d
     assert "www.corp.example." not in {name for name, _, _ in server.asked}
 
 
+async def test_pauses_that_a_rate_requires_do_not_count_as_the_server_s_time(emit, monkeypatch):
+    monkeypatch.setattr(directory, "_SERVICE_SECONDS", 0.5)
+    async with FakeDns().running() as port:
+        # Pauses of 0.2 s, before each of five or more zones.
+        await look(emit, service(port, "domain"), CERTIFICATE, max_rate=200)
+    assert emit.warnings == []
+    assert emit.keys("dns_zone") == [f"127.0.0.1:{port}/tcp/corp.example"]
+
+
 async def test_no_question_makes_the_server_ask_others(emit):
     server = FakeDns()
     async with server.running() as port:

@@ -237,3 +237,11 @@ async def test_a_rate_is_kept_by_asking_one_after_the_other(emit, monkeypatch):
     monkeypatch.setattr(web.asyncio, "sleep", sleep)
     await look_at(WebServer({"/": page("x")}), emit, max_rate=100)
     assert [pause for pause in pauses if pause] == [0.1, 0.1]
+
+
+async def test_pauses_that_a_rate_requires_do_not_count_as_the_site_s_time(emit, monkeypatch):
+    monkeypatch.setattr(web, "_SITE_SECONDS", 0.3)
+    # Pauses of 0.4 s, before each of two requests.
+    key = await look_at(WebServer({"/": page("x")}), emit, max_rate=25)
+    assert emit.warnings == []
+    assert emit.data("web_app", key)["title"] == "x"

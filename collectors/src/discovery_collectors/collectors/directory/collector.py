@@ -25,7 +25,8 @@ from dryrun_contract.resource_key import ResourceKey
 
 _SERVICES_AT_ONCE = 8
 _SERVICE_SECONDS = 120
-"""The longest one service may take, whatever it holds or pretends to hold."""
+"""The longest one service may take, whatever it holds or pretends to hold, without the pauses that a packet
+rate requires."""
 _PACKETS_PER_SERVICE = 40
 _CONTEXTS = 200
 _SILENCES = 3
@@ -86,6 +87,8 @@ class _Run:
         rate = assignment.max_rate
         self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
         self._pause_seconds = 0.0 if rate is None else _PACKETS_PER_SERVICE / rate
+        # One before each zone that a DNS server is asked for.
+        self._service_seconds = _SERVICE_SECONDS + MAX_ZONES_ASKED * self._pause_seconds
         self._done = 0
         self.total = 0
 
@@ -97,14 +100,14 @@ class _Run:
         async def one(look: Callable[[KnownService], Awaitable[None]], service: KnownService) -> None:
             async with self._slots:
                 try:
-                    async with asyncio.timeout(_SERVICE_SECONDS):
+                    async with asyncio.timeout(self._service_seconds):
                         await look(service)
                 except (LdapError, SmbError, DnsError) as error:
                     # Where only the port suggested a directory, this is no failure.
                     if not service.reported.guessed:
                         self._emit.warning(f"{service.key}: {error}")
                 except TimeoutError:
-                    self._emit.warning(f"{service.key}: stopped after {_SERVICE_SECONDS} s")
+                    self._emit.warning(f"{service.key}: stopped after {self._service_seconds:g} s")
                 except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
                     self._emit.warning(f"{service.key}: its answers make no sense ({type(error).__name__})")
                 await asyncio.sleep(self._pause_seconds)

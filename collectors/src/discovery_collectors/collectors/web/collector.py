@@ -17,11 +17,13 @@ from dryrun_contract.resource_key import ResourceKey
 
 _SITES_AT_ONCE = 8
 _SITE_SECONDS = 60
-"""The longest one site may take, whatever it serves."""
+"""The longest one site may take, whatever it serves, without the pauses that a packet rate requires."""
 _REDIRECTS = 4
 """Followed from one page."""
 _LOGIN_PAGES = 5
 """Pages of one site that are visited to see whether they are a login."""
+_REQUESTS = 1 + (1 + _LOGIN_PAGES) * (1 + _REDIRECTS)
+"""Most requests to one site: robots.txt; and the front page and those that may be logins, with redirects."""
 _DISALLOWED = 20
 _TEXT_CHARACTERS = 300
 _PACKETS_PER_REQUEST = 10
@@ -60,15 +62,16 @@ def _is_web(service: ReportedService) -> bool:
 
 
 async def _inspect(site: "_Site") -> None:
+    seconds = _SITE_SECONDS + _REQUESTS * site.pause_seconds
     try:
-        async with asyncio.timeout(_SITE_SECONDS):
+        async with asyncio.timeout(seconds):
             await site.visit()
     except WebError as error:
         # Where only the port suggested a web server, this is no failure.
         if not site.service.reported.guessed:
             site.warning(str(error))
     except TimeoutError:
-        site.warning(f"stopped after {_SITE_SECONDS} s; what was reported until then stands")
+        site.warning(f"stopped after {seconds:g} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
         site.warning(f"its answers make no sense to a library ({type(error).__name__})")
 
