@@ -17,8 +17,9 @@ from dryrun_replica.verifying.listeners import Listener, listeners, package_vers
 
 _BANNERS = "stand-in/banner.py"
 _FRONT = "stunnel"
-_TRIES = 3
-"""Attempts to find what has to be there: on a busy machine a handshake or a page may not come in time."""
+_PAUSES_SECONDS = (0.0, 1.0, 2.0)
+"""Before each attempt to find what has to be there: a server may listen before it can answer, and on a busy
+machine a handshake or a page may not come in time."""
 _LEAST_SECONDS = 2.0
 """How long a handshake is waited for where no certificate is expected, and so often nobody answers one."""
 _TIMES_A_QUESTION = 10
@@ -109,7 +110,8 @@ class _Verification:
         expected = self._expected.get(("certificate", listener.key))
         seen = None
         seconds = self._unexpected_seconds if expected is None else questions.MOST_SECONDS
-        for _ in range(1 if expected is None else _TRIES):
+        for pause in _PAUSES_SECONDS[: 1 if expected is None else None]:
+            await asyncio.sleep(pause)
             seen = await questions.certificate(self._container, listener.port, seconds)
             if seen is not None:
                 break
@@ -152,7 +154,7 @@ class _Verification:
             return []
         # Some call their releases otherwise than their package: then their own word has to say so.
         # Who speaks first may reset the connection at a question of another protocol, before it was read.
-        for text in (*[questions.GET] * (_TRIES - 1), ""):
+        for text in (questions.GET, questions.GET, ""):
             if version in await questions.answer(self._container, listener.port, tls=tls, text=text):
                 return []
         return [f"{listener.key}: version should be {version}, installed is {', '.join(sorted(installed))}"]
@@ -172,7 +174,8 @@ class _Verification:
             if place[0] in _KINDS_BEHIND and re.match(rf"{re.escape(listener.key)}(/|$)", place[1])
         }
         seen: questions.Shown = {}
-        for _ in range(_TRIES):
+        for pause in _PAUSES_SECONDS:
+            await asyncio.sleep(pause)
             seen = await questions.shown(self._container, expected, listener.port, listener.key, tls=tls)
             if expected.keys() <= seen.keys():
                 break
