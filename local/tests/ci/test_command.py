@@ -76,7 +76,7 @@ def test_a_baseline_that_is_missing_says_how_to_make_one(ci, tmp_path):
     (tmp_path / "bench.yml").write_text("templates: [small]\n")
     done = ci()
     assert done.exit_code == 2
-    assert "there is no baseline baseline.json" in done.output
+    assert "there is no baseline baseline.json; to measure it: " in done.output
     assert "--update-baseline" in done.output
 
 

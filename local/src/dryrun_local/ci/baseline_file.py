@@ -16,7 +16,8 @@ from dryrun_contract.text import printable
 from dryrun_local.machine.files import write_atomically
 
 _MOST_FAULTS = 50
-UPDATE = "to measure it again: dryrun-local ci … --update-baseline, then commit the file"
+_HOW = "dryrun-local ci … --update-baseline, then commit the file"
+UPDATE = f"to measure it again: {_HOW}"
 
 type Digests = Mapping[str, Mapping[str, str]]
 """Template → seed → digest of what is to be found."""
@@ -28,7 +29,7 @@ def read_baseline(path: Path) -> Baseline:
         with path.open("rb") as file:
             content = file.read(BASELINE_BOUNDS.size + 1)
     except FileNotFoundError:
-        raise WrongUseError(f"there is no baseline {path}; {UPDATE}") from None
+        raise WrongUseError(f"there is no baseline {path}; to measure it: {_HOW}") from None
     except OSError as error:
         raise WrongUseError(f"cannot read the baseline {path}: {error.strerror or error}") from error
     try:
