@@ -82,6 +82,15 @@ def evidence(data: dict[str, JsonValue], limit: int = 8000) -> str:
     return shown + ("\n…" if len(laid_out) > limit else "")
 
 
+def value(true: JsonValue) -> str:
+    """Return a true value; of several, such as the spellings of a product, each.
+
+    >>> value(["PostgreSQL", "PostgreSQL DB"]), value("1.26.3"), value(443)
+    ('PostgreSQL, PostgreSQL DB', '1.26.3', '443')
+    """
+    return ", ".join(map(str, true)) if isinstance(true, list) else str(true)
+
+
 def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
     """Return the plain values of a discovery on one line.
 
@@ -151,5 +160,6 @@ FILTERS = {
         short_id,
         title_of,
         titles_of,
+        value,
     )
 }

@@ -189,6 +189,10 @@ def _contrasts(results: ExperimentResults, glyphs: Glyphs) -> Iterable[Renderabl
         yield title.append(words or "no fact differs", "not bold")
         yield from (Text(f"  * {_row_sentence(row)}") for row in contrast.rows if row.is_clear)
         yield from _lines(contrast, glyphs)
+        if counts["unclear"]:
+            yield Text(
+                f"  {glyphs.dot} unclear: chance may explain it; more repetitions settle it", style="dim"
+            )
         yield from _false_positives(contrast, glyphs)
     for baseline, arms in alike.items():
         yield Text("")

@@ -18,7 +18,9 @@ def draw_history(history: FactHistory, glyphs: Glyphs) -> RenderableType:
     title = Text(inert(f"{history.kind} {history.key}{attribute}", 300), style="bold")
     title.append(f", template {inert(history.template)}", "not bold")
     if history.expected is not None:
-        title.append(f", true: {inert(str(history.expected), 120)}", "not bold")
+        # A product has several spellings, a table several columns.
+        true = history.expected if isinstance(history.expected, list) else [history.expected]
+        title.append(f", true: {inert(', '.join(map(str, true)), 120)}", "not bold")
     if not history.versions:
         return Group(title, Text("No session of an experiment or schedule has this fact."))
     names = ("COLLECTORS", dated("LAST RUN"), "FOUND", "RUNS", "REPORTED")
