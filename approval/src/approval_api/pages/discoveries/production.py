@@ -1,7 +1,7 @@
 """Pages of production: its queue, and the changes in later scans. Nothing here concerns dry-runs."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -15,7 +15,7 @@ from approval_api.discoveries.production import repository, scans
 from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
-from approval_api.pages.rendering import page
+from approval_api.pages.rendering import page, see_other
 from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production", include_in_schema=False)
@@ -63,10 +63,13 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
 async def decide_production_list(
     request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
-    """Approve, reject or undo."""
+    """Approve, reject or undo: in the list, or on the page of one discovery."""
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
+    if form.one("page"):
+        outdated = "?outdated=yes" if decided.changed else ""
+        return see_other(f"/production/discoveries/{decision.discoveries[0].id}{outdated}")
     found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
     rows = [ProductionView.of(row) for row in found]
     return answer_decision(
@@ -80,8 +83,9 @@ async def show_production_discovery(
     request: Request,
     visitor: Reader,
     _turn: ListTurn,
+    outdated: Literal["yes"] | None = None,
 ) -> Response:
-    """Show one discovery, and what changed from scan to scan."""
+    """Show one discovery, and what changed from scan to scan; `outdated`: a decision on it came too late."""
     async with request.app.state.engine.connect() as connection:
         row = await repository.require(connection, discovery_id)
         history = await repository.history(connection, discovery_id)
@@ -94,5 +98,6 @@ async def show_production_discovery(
         found=ProductionView.of(row),
         changes=changes,
         held_by=held_by,
+        outdated=outdated is not None,
         area="production",
     )
