@@ -1,5 +1,6 @@
 """Lines of the audit log: who did what, on what, from where, with which outcome. Only ever added."""
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,8 @@ from approval_api.database.tables import audit_log as table
 from approval_api.identity.person import Person
 from approval_api.web.origin import address_of
 from dryrun_contract.text import printable
+
+logger = logging.getLogger(__name__)
 
 
 class AuditOutcome(StrEnum):
@@ -75,6 +78,11 @@ async def write(connection: AsyncConnection, entry: Entry) -> None:
             detail=_text(entry.detail),
         )
     )
+
+
+def keep(entry: Entry, error: Exception) -> None:
+    """Put a line into the service's log: the database cannot take it, and what it records is over."""
+    logger.error("the audit log could not be written", extra={"entry": str(entry), "reason": str(error)})
 
 
 def _text(text: str | None) -> str | None:

@@ -6,19 +6,15 @@ away before a password or a provider's answer is verified (429, a link that is g
 could fill the log with it. A person's refusals beyond a rate are counted in one line.
 """
 
-import logging
-
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
+from approval_api.audit.entry import AuditOutcome, Entry, entry_of, keep, write
 from approval_api.audit.refusals import Refusals
 from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.identity.roles import Permission
 from dryrun_contract.problem import Problem
-
-logger = logging.getLogger(__name__)
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -109,6 +105,4 @@ class AuditLog:
                 await write(connection, entry)
         except DATABASE_ERRORS as error:
             # The command is over and cannot be taken back: its line goes where it can.
-            logger.error(  # noqa: TRY400  # the entry matters, not where this failed
-                "the audit log could not be written", extra={"entry": str(entry), "reason": str(error)}
-            )
+            keep(entry, error)

@@ -4,7 +4,6 @@ Without that, whoever is refused 50 times a second adds four million lines a day
 days at least. Every refusal is in the log of the service as well.
 """
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,12 +11,10 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.audit.entry import AuditOutcome, Entry, write
+from approval_api.audit.entry import AuditOutcome, Entry, keep, write
 from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.database.rounds import work_in_rounds
 from dryrun_serving.rate_limit import RateLimit
-
-logger = logging.getLogger(__name__)
 
 ACTION = "refused_commands"
 """Name of a line that counts, in the audit log."""
@@ -105,7 +102,5 @@ class Refusals:
         try:
             await self.write(engine)
         except DATABASE_ERRORS as error:
-            entries = [str(each.entry()) for each in self._counted.values()]
-            logger.error(  # noqa: TRY400  # the entries matter, not where this failed
-                "the audit log could not be written", extra={"entry": entries, "reason": str(error)}
-            )
+            for each in self._counted.values():
+                keep(each.entry(), error)
