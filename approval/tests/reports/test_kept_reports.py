@@ -21,6 +21,14 @@ from dryrun_contract.event import (
 from dryrun_contract.session import Outcome
 
 
+async def whole_session(api, orchestrator, eventually):
+    """Return the id of a session that has ended."""
+    session_id = await api.start()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    return session_id
+
+
 async def test_the_landing_page_computes_nothing_and_says_what_is_being_scored(
     api, orchestrator, eventually, monkeypatch
 ):
@@ -31,9 +39,7 @@ async def test_the_landing_page_computes_nothing_and_says_what_is_being_scored(
         raise WorkFailedError("it was let go")
 
     monkeypatch.setattr(WorkerProcess, "call", held)
-    session_id = await api.start()
-    ScriptedSession(orchestrator, UUID(session_id)).whole()
-    await eventually(lambda: has_ended(api, session_id))
+    await whole_session(api, orchestrator, eventually)
     begin = time.monotonic()
     shown = await api.client.get("/", headers=HTML)
     assert time.monotonic() - begin < 1
@@ -73,9 +79,7 @@ async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, 
         return await original(self, state)
 
     monkeypatch.setattr(Reports, "_compute", compute)
-    session_id = await api.start()
-    ScriptedSession(orchestrator, UUID(session_id)).whole()
-    await eventually(lambda: has_ended(api, session_id))
+    session_id = await whole_session(api, orchestrator, eventually)
     engine = api.app.state.engine
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM gateway.dryrun_reports"))
@@ -87,9 +91,7 @@ async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, 
 
 async def test_a_session_that_another_version_stored_holds_up_no_report(api, ended, orchestrator, eventually):
     await eventually(lambda: scored(api))
-    session_id = await api.start()
-    ScriptedSession(orchestrator, UUID(session_id)).whole()
-    await eventually(lambda: has_ended(api, session_id))
+    session_id = await whole_session(api, orchestrator, eventually)
     engine = api.app.state.engine
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM gateway.dryrun_reports"))

@@ -34,6 +34,12 @@ async def measured(stage, session_id):
     return event.targets
 
 
+async def web_of_a_session(stage):
+    session_id = await stage.start()
+    await stage.ended(session_id)
+    return (await measured(stage, session_id))["web"]
+
+
 async def test_what_a_collector_leaves_in_a_log_is_reported_with_the_traffic(patterned):
     async def knock(container):
         for web in patterned.of_image(WEB):
@@ -91,9 +97,7 @@ async def test_a_log_that_is_gone_is_not_measured_and_stops_nothing(patterned, m
 
     monkeypatch.setattr(patterned.engine, "read_log", take_away)
     async with patterned.running():
-        session_id = await patterned.start()
-        await patterned.ended(session_id)
-        web = (await measured(patterned, session_id))["web"]
+        web = await web_of_a_session(patterned)
         assert web.counts == dict.fromkeys(LOG_PATTERNS)
         assert web.not_searched == ("errors", "connections")
         assert web.note.startswith("its container was removed by somebody else")
@@ -114,9 +118,7 @@ async def test_a_pattern_that_is_given_up_is_named_as_one_that_was_not_searched_
 
     patterned.engine.images[NETWORK] = FakeImage(program=flood)
     async with patterned.running():
-        session_id = await patterned.start()
-        await patterned.ended(session_id)
-        web = (await measured(patterned, session_id))["web"]
+        web = await web_of_a_session(patterned)
         assert (web.counts["failed_logins"], web.not_searched) == (None, ("failed_logins",))
 
 
@@ -173,9 +175,7 @@ async def test_of_a_log_that_is_too_long_the_beginning_counts(patterned, monkeyp
 
     patterned.engine.images[NETWORK] = FakeImage(program=flood)
     async with patterned.running():
-        session_id = await patterned.start()
-        await patterned.ended(session_id)
-        web = (await measured(patterned, session_id))["web"]
+        web = await web_of_a_session(patterned)
         assert web.truncated
         assert 100 <= web.counts["errors"] < 10_000
 
@@ -192,9 +192,7 @@ async def test_a_flood_does_not_wipe_what_came_before_it(patterned):
 
     patterned.engine.images[NETWORK] = FakeImage(program=print_and_flood)
     async with patterned.running():
-        session_id = await patterned.start()
-        await patterned.ended(session_id)
-        web = (await measured(patterned, session_id))["web"]
+        web = await web_of_a_session(patterned)
         assert web.side_effects["pages_printed"] or web.truncated
 
 
