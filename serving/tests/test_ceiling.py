@@ -22,7 +22,14 @@ async def takes_all_it_can(held: AsyncExitStack, places: Ceiling, who: str) -> i
 
 @pytest.mark.parametrize(
     ("in_all", "of_one", "shares"),
-    [(4, 2, [2, 1, 1]), (9, 5, [5, 2, 1, 1]), (16, 3, [3, 3, 3, 3, 2, 1, 1]), (2, 1, [1, 1]), (1, 1, [1])],
+    [
+        (4, 2, [2, 1, 1]),
+        (9, 5, [5, 2, 1, 1]),
+        (16, 3, [3, 3, 3, 3, 2, 1, 1]),
+        (2, 1, [1, 1]),
+        (1, 1, [1]),
+        (4, 4, [4]),
+    ],
 )
 async def test_those_who_take_all_they_can_leave_places_to_the_next(in_all, of_one, shares):
     places = Ceiling(in_all, of_one)

@@ -33,8 +33,7 @@ type Record = Callable[[Request], Awaitable[None]]
 
 def install_door(app: Starlette, token: str, record: Record) -> None:
     """Let nobody without `token` past the open paths of `app`, and no body that is large, slow or deep."""
-    # All come from one sender, who leaves half of the places to the next.
-    bodies = Ceiling(2 * BODIES, BODIES)
+    bodies = Ceiling(BODIES, BODIES)
     app.add_middleware(Bodies, admit=_sender, seconds=BODY_SECONDS, small=bodies, large=bodies)
     app.add_middleware(
         Door, admitted=_admitting(token, record), answer=answer_refusal, methods=METHODS, method_status=405

@@ -53,8 +53,8 @@ class Ceiling:
         """Wait for a place for `who` and hold it. Raises TimeoutError when there is none within `seconds`.
 
         One more place goes only to whoever holds fewer than are free, so that a few people who take all they
-        can leave one to the next. Of those who wait, it goes to who holds fewest; of several, to who was
-        served longest ago.
+        can leave one to the next; where one may have them all, there is no next to leave one to. Of those who
+        wait, it goes to who holds fewest; of several, to who was served longest ago.
         """
         if who not in self._lines and self._has_turn(who):
             self.take(who)
@@ -86,7 +86,8 @@ class Ceiling:
                 del self._lines[who]
 
     def _has_turn(self, who: str) -> bool:
-        return self.full(who) is None and self._taken.get(who, 0) < self.in_all - self.total
+        leaves_one = self._of_one >= self.in_all or self._taken.get(who, 0) < self.in_all - self.total
+        return leaves_one and self.full(who) is None
 
     def _serve(self) -> None:
         """Give free places to those who wait."""
