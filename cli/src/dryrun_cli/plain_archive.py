@@ -67,7 +67,7 @@ def require_plain(file: IO[bytes], path: Path) -> None:
 
 
 def _read_directory(file: IO[bytes], path: Path) -> tuple[int, int, bytes]:
-    """Return where the directory begins, how many entries it is said to have, and its bytes."""
+    """Return where the directory begins, how many entries its end states, and its bytes."""
     size = file.seek(0, 2)
     if size > MAX_ARCHIVE_BYTES:
         raise NotGenuineError(f"{path} has more than {MAX_ARCHIVE_BYTES} bytes; no signed report is so large")

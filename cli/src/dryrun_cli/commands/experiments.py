@@ -199,7 +199,7 @@ async def _watch_and_show(client: ApiClient, common: Common, experiment_id: UUID
 async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]}"))
-    unreachable, done_at, told = 0, math.inf, ""
+    unreachable, done_at, printed = 0, math.inf, ""
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         bar = progress.add_task("sessions", left="")
         while True:
@@ -216,8 +216,8 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
                 progress.update(
                     bar, completed=ended, total=experiment.runs, description=said, left=time_left(experiment)
                 )
-                if not errors.is_terminal and said != told:
-                    told = said
+                if not errors.is_terminal and said != printed:
+                    printed = said
                     sys.stderr.write(f"{said}  {time_left(experiment)}".rstrip() + "\n")
                 if experiment.state == "stopped" or (experiment.state == "done" and experiment.is_summed_up):
                     return

@@ -70,7 +70,7 @@ class CollectorRun:
         self._first_line: str | None = None
         self._stderr = b""
         self._progress_at = 0.0
-        self._told_all_done = False
+        self._reported_all_done = False
 
     async def follow(self) -> CollectorEnded:
         """Read until the container has ended and its log was read completely; return the final event."""
@@ -301,11 +301,11 @@ class CollectorRun:
 
     def _progress_is_due(self, word: ProgressLine) -> bool:
         now, all_done = time.monotonic(), word.done == word.total
-        # The last step is told at once, but once: a hostile collector may write it again and again.
-        is_last_step = all_done and not self._told_all_done
+        # The last step is reported at once, but once: a hostile collector may write it again and again.
+        is_last_step = all_done and not self._reported_all_done
         if now - self._progress_at < PROGRESS_SECONDS and not is_last_step:
             return False
-        self._progress_at, self._told_all_done = now, all_done
+        self._progress_at, self._reported_all_done = now, all_done
         return True
 
 

@@ -18,7 +18,7 @@ from discovery_collectors.running.scope import ScopedAddress
 
 _PORTS = b"\0\0\0\0G" + bytes(31)
 """AGW's question for the radio ports ("AGWPE TCP/IP API", frame `G`), which transmits nothing. Whoever takes
-its first bytes for a length reads 0, and whoever waits for a line's end is told that nothing more comes."""
+its first bytes for a length reads 0, and whoever waits for a line's end learns that nothing more comes."""
 _ANSWER = re.compile(rb"\0\0\0\0G[\s\S]{23}[\s\S]{2}\0\0[\s\S]{4}(?P<ports>\d{1,3};[^\0]{0,400})")
 _DIREWOLF = re.compile(rb"\d{1,3};Port\d{1,3} (?:\w{1,10} soundcard|network|TNC)")
 _SECONDS = 1.0
