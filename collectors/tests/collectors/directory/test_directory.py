@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import struct
+import time
 from contextlib import asynccontextmanager
 
 import dns.flags
@@ -255,6 +256,16 @@ async def test_pauses_that_a_rate_requires_do_not_count_as_the_server_s_time(emi
         await look(emit, service(port, "domain"), CERTIFICATE, max_rate=200)
     assert emit.warnings == []
     assert emit.keys("dns_zone") == [f"127.0.0.1:{port}/tcp/corp.example"]
+
+
+async def test_a_server_keeps_no_pauses_that_it_did_not_require(emit, monkeypatch):
+    monkeypatch.setattr(directory, "_SERVICE_SECONDS", 0.3)
+    began = time.monotonic()
+    async with listening(lambda reader, _: reader.read()) as port:
+        # Sixty pauses of 0.1 s would be 6 s.
+        await look(emit, service(port, "ldap"), max_rate=400)
+    assert emit.warnings == [f"127.0.0.1:{port}/tcp: stopped after 0.3 s"]
+    assert time.monotonic() - began < 5
 
 
 async def test_no_question_makes_the_server_ask_others(emit):

@@ -234,7 +234,7 @@ async def test_a_rate_is_kept_by_asking_one_after_the_other(emit, monkeypatch):
     async def sleep(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr(web.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     await look_at(WebServer({"/": page("x")}), emit, max_rate=100)
     assert [pause for pause in pauses if pause] == [0.1, 0.1]
 
@@ -245,3 +245,13 @@ async def test_pauses_that_a_rate_requires_do_not_count_as_the_site_s_time(emit,
     key = await look_at(WebServer({"/": page("x")}), emit, max_rate=25)
     assert emit.warnings == []
     assert emit.data("web_app", key)["title"] == "x"
+
+
+async def test_a_site_keeps_no_pauses_that_it_did_not_require(emit, monkeypatch):
+    monkeypatch.setattr(web, "_SITE_SECONDS", 0.3)
+    server = WebServer({"/": nothing})
+    began = time.monotonic()
+    # One pause of 0.5 s; 31 would be 15.5 s.
+    await look_at(server, emit, max_rate=20)
+    assert "stopped after 0.3 s" in emit.warnings[0]
+    assert time.monotonic() - began < 5

@@ -19,9 +19,12 @@ from discovery_collectors.collectors.directory.ldap_root import LdapError, read_
 from discovery_collectors.collectors.directory.ntlm import Anonymous, WithPassword
 from discovery_collectors.collectors.directory.smb_messages import SmbError
 from discovery_collectors.collectors.directory.smb_session import FileServer, SmbRefusedError, list_shares
+from discovery_collectors.running.server_time import ServerTime
 from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.resource_key import ResourceKey
+
+type _Look = Callable[[KnownService, ServerTime], Awaitable[None]]
 
 _SERVICES_AT_ONCE = 8
 _SERVICE_SECONDS = 120
@@ -87,27 +90,24 @@ class _Run:
         rate = assignment.max_rate
         self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
         self._pause_seconds = 0.0 if rate is None else _PACKETS_PER_SERVICE / rate
-        # One before each zone that a DNS server is asked for.
-        self._service_seconds = _SERVICE_SECONDS + MAX_ZONES_ASKED * self._pause_seconds
         self._done = 0
         self.total = 0
 
-    async def each(
-        self, looks: Iterable[tuple[Callable[[KnownService], Awaitable[None]], KnownService]]
-    ) -> None:
+    async def each(self, looks: Iterable[tuple[_Look, KnownService]]) -> None:
         """Inspect services side by side; one that fails spoils no other."""
 
-        async def one(look: Callable[[KnownService], Awaitable[None]], service: KnownService) -> None:
+        async def one(look: _Look, service: KnownService) -> None:
+            server_time = ServerTime(_SERVICE_SECONDS, self._pause_seconds)
             async with self._slots:
                 try:
-                    async with asyncio.timeout(self._service_seconds):
-                        await look(service)
+                    async with server_time.running():
+                        await look(service, server_time)
                 except (LdapError, SmbError, DnsError) as error:
                     # Where only the port suggested a directory, this is no failure.
                     if not service.reported.guessed:
                         self._emit.warning(f"{service.key}: {error}")
                 except TimeoutError:
-                    self._emit.warning(f"{service.key}: stopped after {self._service_seconds:g} s")
+                    self._emit.warning(f"{service.key}: stopped after {_SERVICE_SECONDS} s")
                 except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
                     self._emit.warning(f"{service.key}: its answers make no sense ({type(error).__name__})")
                 await asyncio.sleep(self._pause_seconds)
@@ -118,7 +118,7 @@ class _Run:
             for look, service in looks:
                 group.create_task(one(look, service))
 
-    async def inspect_ldap(self, service: KnownService) -> None:
+    async def inspect_ldap(self, service: KnownService, _time: ServerTime) -> None:
         """Read the root entry."""
         root = await read_root(service.address, service.port, tls=service.reported.tls)
         names = {"product": root.vendor, "version": root.version, "hostname": root.host}
@@ -131,7 +131,7 @@ class _Run:
                 data: dict[str, JsonValue] = {"vendor": root.vendor} if root.vendor else {}
                 self._report("directory", service, name, data)
 
-    async def inspect_smb(self, service: KnownService) -> None:
+    async def inspect_smb(self, service: KnownService, _time: ServerTime) -> None:
         """List shares anonymously; where that is refused, with each credential for SMB once."""
         refusal = ""
         try:
@@ -178,7 +178,7 @@ class _Run:
                 data["special"] = True
             self._report("share", service, share.name, data)
 
-    async def inspect_dns(self, service: KnownService) -> None:
+    async def inspect_dns(self, service: KnownService, server_time: ServerTime) -> None:
         """Ask for a copy of every zone that the server holds, of those that some name suggests."""
         address, port = service.address, service.port
         self._names.add(await own_name(address, port))
@@ -187,7 +187,7 @@ class _Run:
         while waiting and asked < MAX_ZONES_ASKED:
             zone = waiting.pop(0)
             asked += 1
-            await asyncio.sleep(self._pause_seconds)
+            await server_time.pause()
             try:
                 if not await has_zone(address, port, zone):
                     continue

@@ -1,6 +1,5 @@
 """The collector `web`: titles, servers, frameworks, redirects, login pages and robots.txt of web servers."""
 
-import asyncio
 import importlib
 import re
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
 from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
 from discovery_collectors.collectors.web.page import Page, decode, read_page
+from discovery_collectors.running.server_time import ServerTime
 from discovery_collectors.running.services import KnownService, ReportedService, inspect_each, known_services
 from dryrun_contract.resource_key import ResourceKey
 
@@ -22,8 +22,6 @@ _REDIRECTS = 4
 """Followed from one page."""
 _LOGIN_PAGES = 5
 """Pages of one site that are visited to see whether they are a login."""
-_REQUESTS = 1 + (1 + _LOGIN_PAGES) * (1 + _REDIRECTS)
-"""Most requests to one site: robots.txt; and the front page and those that may be logins, with redirects."""
 _DISALLOWED = 20
 _TEXT_CHARACTERS = 300
 _PACKETS_PER_REQUEST = 10
@@ -50,7 +48,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
 
     async def inspect(service: KnownService) -> None:
-        await _inspect(_Site(service, emit, pause))
+        await _inspect(_Site(service, emit, ServerTime(_SITE_SECONDS, pause)))
 
     await inspect_each(services, inspect, emit, at_once=_SITES_AT_ONCE if rate is None else 1)
 
@@ -62,16 +60,15 @@ def _is_web(service: ReportedService) -> bool:
 
 
 async def _inspect(site: "_Site") -> None:
-    seconds = _SITE_SECONDS + _REQUESTS * site.pause_seconds
     try:
-        async with asyncio.timeout(seconds):
+        async with site.time.running():
             await site.visit()
     except WebError as error:
         # Where only the port suggested a web server, this is no failure.
         if not site.service.reported.guessed:
             site.warning(str(error))
     except TimeoutError:
-        site.warning(f"stopped after {seconds:g} s; what was reported until then stands")
+        site.warning(f"stopped after {_SITE_SECONDS} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
         site.warning(f"its answers make no sense to a library ({type(error).__name__})")
 
@@ -93,7 +90,7 @@ class _Site:
 
     service: KnownService
     emit: Emit
-    pause_seconds: float
+    time: ServerTime
     visits: dict[str, _Visit] = field(default_factory=dict)
     """Visits by the path to which redirects led."""
 
@@ -132,7 +129,7 @@ class _Site:
         name: str | None = None
         passed: list[str] = []
         while True:
-            await asyncio.sleep(self.pause_seconds)
+            await self.time.pause()
             answer = await client.get(path, name)
             location = answer.headers.get("location", "")
             if answer.status not in {301, 302, 303, 307, 308} or not location:
@@ -170,7 +167,7 @@ class _Site:
 
     async def _read_robots(self, client: WebClient) -> list[str] | None:
         """Return the paths that robots.txt shuts, None when there is no such file."""
-        await asyncio.sleep(self.pause_seconds)
+        await self.time.pause()
         try:
             answer = await client.get("/robots.txt")
         except WebError:

@@ -1,0 +1,27 @@
+import asyncio
+import time
+
+import pytest
+
+from discovery_collectors.running.server_time import ServerTime
+
+
+async def test_pauses_do_not_count():
+    server = ServerTime(0.2, 0.15)
+    async with server.running():
+        for _ in range(3):
+            await server.pause()
+
+
+async def test_no_pause_that_was_not_made_is_the_server_s():
+    server = ServerTime(0.2, 0.15)
+
+    async def answer():
+        async with server.running():
+            await server.pause()
+            await asyncio.sleep(30)
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await answer()
+    assert 0.3 < time.monotonic() - began < 5
