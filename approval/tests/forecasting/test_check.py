@@ -141,6 +141,29 @@ def test_what_a_run_did_not_look_at_is_not_missed(judged):
     assert (found.hosts_left_out, found.explained_by) == (1, {})
 
 
+@pytest.mark.parametrize(
+    ("took", "left_out", "within"),
+    [
+        (lambda whole: 0, 0, False),
+        (lambda whole: 0, 1, False),
+        (lambda whole: 0, 3, None),
+        (lambda whole: 0.9 * whole.low, 0, False),
+        (lambda whole: 0.9 * whole.low, 1, None),
+        (lambda whole: whole.value, 0, True),
+        (lambda whole: whole.value, 3, None),
+        (lambda whole: 1.1 * whole.high, 3, False),
+    ],
+)
+def test_what_a_run_took_is_within_only_whatever_it_did_not_look_at(judged, took, left_out, within):
+    (whole,) = judged(hosts=3, seconds=0)[0].quantities
+    found, _ = judged(hosts=0, seconds=took(whole.predicted), hosts_left_out=left_out)
+    assert [(each.name, each.within) for each in found.quantities] == [("seconds", within)]
+
+
+def test_a_run_that_looked_at_nothing_is_within_nothing(judged):
+    assert judged(hosts=0, seconds=0, hosts_left_out=3)[0].judged == ()
+
+
 def test_what_one_host_cannot_explain_is_missed_all_the_same(judged):
     found, verdicts = judged(hosts=0, places={"22/tcp": 3}, products={"OpenSSH": 3}, hosts_left_out=1)
     # Of each port, one host has one; of all services, two.

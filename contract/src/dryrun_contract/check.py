@@ -59,7 +59,8 @@ class CheckedQuantity(Word):
     name: Quantity
     predicted: Expected
     outcome: float
-    within: bool
+    within: bool | None
+    """None: hosts that the run may have left out decide it."""
 
 
 class Comparison(Word):
@@ -88,8 +89,9 @@ class Comparison(Word):
     @property
     def judged(self) -> tuple[bool, ...]:
         """Of each total and quantity that has a verdict, whether it was within its interval."""
-        kinds = (group.within for group in self.of("kind") if group.within is not None)
-        return (*kinds, *(each.within for each in self.quantities))
+        kinds = (group.within for group in self.of("kind"))
+        verdicts = (*kinds, *(each.within for each in self.quantities))
+        return tuple(within for within in verdicts if within is not None)
 
     def of(self, what: GroupKind) -> tuple[CheckedGroup, ...]:
         """Return the groups of one kind."""

@@ -104,14 +104,23 @@ def _checked(what: GroupKind, group: Group, found: int, *, left_out: float) -> C
 def _quantity(
     known: NetworkForecast, name: str, value: float | None, looked_at: float
 ) -> Iterable[CheckedQuantity]:
-    """Yield what the run took beside its forecast; a run of part of the hosts may take that part of it."""
+    """Yield what the run took beside its forecast; a run of part of the hosts may take that part of it.
+
+    What would be inside only of the one or only of the other decides nothing.
+    """
     for each in known.quantities:
         if each.name == name and each.expected is not None and value is not None:
+            low, high = each.expected.low, each.expected.high
+            inside: bool | None = None
+            if not low * looked_at <= value <= high:
+                inside = False
+            elif low <= value <= high * looked_at:
+                inside = True
             yield CheckedQuantity(
                 name=each.name,
                 predicted=each.expected,
                 outcome=value,
-                within=each.expected.low * looked_at <= value <= each.expected.high,
+                within=inside,
             )
 
 
