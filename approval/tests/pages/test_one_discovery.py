@@ -71,6 +71,12 @@ async def test_what_changed_meanwhile_is_not_decided_and_the_page_says_so(api, a
     assert BUTTON.search(page)[1].startswith("approved 1:")
 
 
+async def test_the_enter_key_in_the_note_decides_nothing(approver):
+    page, _ = await shown(approver)
+    form = page[page.index('action="/production/discoveries"') :]
+    assert re.search(r"<button[^>]*>", form)[0] == '<button type="submit" disabled hidden>'
+
+
 async def test_who_may_not_decide_has_no_buttons(approver, browsers):
     _, buttons = await shown(await browsers("eve", Role.VIEWER))
     assert buttons == {}
