@@ -1,5 +1,6 @@
 """Which scans make a check incomplete, and what others left out: what no later ones cover."""
 
+import asyncio
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, insert, update
 
-from approval_api.checks import repository
+from approval_api.checks import completeness, repository
 from approval_api.checks.completeness import MOST_NOT_COVERED
 from approval_api.database.tables import discoveries, production_scans
 from approval_api.discoveries.production import scans as stored_scans
@@ -269,3 +270,31 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
     async with engine.begin() as connection:
         outcome = await repository.production_outcome(connection, seconds=None, packets=None)
     assert (outcome.hosts, outcome.complete) == (2, False)
+
+
+async def test_others_have_a_turn_before_each_network_that_is_compared(engine, monkeypatch):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    # Each excludes another address, so that none makes another one superfluous.
+    rows = [scan(number, NET, COMPLETE, f"10.213.0.{number}") for number in range(200)]
+    rows.append(scan(200, NET, BROKEN_OFF))
+    holds, turns, compared_at = completeness._holds, 0, set()
+
+    def compare(outer, inner):
+        compared_at.add(turns)
+        return holds(outer, inner)
+
+    monkeypatch.setattr(completeness, "_holds", compare)
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        await connection.execute(insert(production_scans), rows)
+        others = asyncio.create_task(take_turns())
+        await completeness.find_uncovered(connection)
+        others.cancel()
+    assert len(compared_at) >= len(rows) - 1

@@ -1,5 +1,6 @@
 """Judges what of production was not looked at: what scans did not reach and later scans do not cover."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
@@ -67,6 +68,8 @@ async def find_uncovered(connection: AsyncConnection) -> Uncovered:
     """Those broken off whose networks hold this one, with what covers them of that."""
     async with connection.stream(_SCANNED.execution_options(yield_per=_AT_ONCE)) as rows:
         async for row in rows.mappings():
+            # A row is compared with all networks that hold it: with many scans that takes minutes.
+            await asyncio.sleep(0)
             holding = [each for each in holding if _holds(each, row)]
             while open_ and not _holds(open_[-1][0], row):
                 missed, parts = open_.pop()
