@@ -178,3 +178,32 @@ async def test_production_is_decided_in_its_own_section(site, scripted):
     await expect(page.locator("del")).to_have_text("17.2")
     await expect(page.locator("ins")).to_have_text("17.4")
     assert await decisions(site) == {}
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_the_enter_key_decides_nothing_in_a_list(site, scripted, javascript):
+    page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=table&sort=key", javascript=javascript)
+    box, note = page.get_by_role("checkbox", name="customers"), page.get_by_label("Note")
+    await box.check()
+    await note.fill("not ours")
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    for each in (note, box, page.get_by_label("select all on this page")):
+        await each.press("Enter")
+    await page.wait_for_timeout(300)
+    assert sent == []
+    assert await decisions(site) == {}
+    assert (await note.input_value(), await box.is_checked()) == ("not ours", True)
+    await page.get_by_role("button", name="Reject selected").click()
+    await expect(page.locator("tr.is-rejected")).to_have_count(1)
+
+
+async def test_the_enter_key_decides_nothing_on_a_discovery_s_page(site):
+    await site.report_production("192.0.2.7:5432/tcp", version="17.2")
+    page = await site.visit(Role.APPROVER, "/production/discoveries/1")
+    await page.get_by_label("Note").fill("not ours")
+    await page.get_by_label("Note").press("Enter")
+    await page.wait_for_timeout(300)
+    assert await page.get_by_label("Note").input_value() == "not ours"
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator("main")).to_contain_text("not ours")

@@ -64,17 +64,30 @@ async def test_what_changed_meanwhile_is_not_decided_and_the_page_says_so(api, a
     await report(api, "17.4")
     _, changed = await shown(approver)
     await report(api, "17.5")
-    assert await press(changed["Approve"]) == f"{PAGE}/1?outdated=yes"
-    page = (await approver.client.get(f"{PAGE}/1?outdated=yes")).text
-    assert "so nothing was decided" in page
-    assert "17.5" in page
-    assert BUTTON.search(page)[1].startswith("approved 1:")
+    form = {"csrf_token": approver.csrf, "page": "yes", "one": changed["Approve"]}
+    answer = await approver.client.post(PAGE, data=form)
+    assert answer.status_code == 409
+    assert "so nothing was decided" in answer.text
+    assert "17.5" in answer.text
+    assert BUTTON.search(answer.text)[1].startswith("approved 1:")
+    assert "so nothing was decided" not in (await shown(approver))[0]
+
+
+async def test_no_link_makes_the_page_say_that_nothing_was_decided(approver):
+    assert "so nothing was decided" not in (await approver.client.get(f"{PAGE}/1?outdated=yes")).text
+
+
+async def test_several_decided_at_once_lead_to_the_list(api, approver):
+    await report(api, "17.2")
+    form = {"csrf_token": approver.csrf, "page": "yes", "decision": "approved", "seen": ["1:1", "2:1"]}
+    answer = await approver.client.post(PAGE, data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?")
 
 
 async def test_the_enter_key_in_the_note_decides_nothing(approver):
     page, _ = await shown(approver)
     form = page[page.index('action="/production/discoveries"') :]
-    assert re.search(r"<button[^>]*>", form)[0] == '<button type="submit" disabled hidden>'
+    assert re.search(r"<button[^>]*>", form)[0] == '<button type="submit" formmethod="dialog" hidden>'
 
 
 async def test_who_may_not_decide_has_no_buttons(approver, browsers):

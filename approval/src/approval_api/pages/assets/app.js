@@ -79,6 +79,17 @@
     set(button, "Copied");
   });
 
+  // What the enter key presses where it is to do nothing (`nothing_by_enter`) reaches no other listener.
+  document.addEventListener(
+    "submit",
+    (event) => {
+      if (event.submitter?.formMethod !== "dialog") return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    { capture: true },
+  );
+
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (button?.dataset.confirm && !window.confirm(button.dataset.confirm)) {

@@ -1,9 +1,10 @@
 """Pages of production: its queue, and the changes in later scans. Nothing here concerns dry-runs."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Decider, Reader
@@ -13,6 +14,7 @@ from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.life import Life
 from approval_api.discoveries.production import repository, scans
 from approval_api.discoveries.production.schemas import Change, ProductionView
+from approval_api.identity.person import Person
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page, see_other
@@ -67,9 +69,11 @@ async def decide_production_list(
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
-    if form.one("page"):
-        outdated = "?outdated=yes" if decided.changed else ""
-        return see_other(f"/production/discoveries/{decision.discoveries[0].id}{outdated}")
+    if form.one("page") and form.one("one"):
+        (only,) = decision.discoveries
+        if decided.changed:
+            return await _page_of_one(request, visitor, transaction, only.id, outdated=True)
+        return see_other(f"/production/discoveries/{only.id}")
     found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
     rows = [ProductionView.of(row) for row in found]
     return answer_decision(
@@ -79,25 +83,28 @@ async def decide_production_list(
 
 @router.get("/discoveries/{discovery_id}")
 async def show_production_discovery(
-    discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
-    request: Request,
-    visitor: Reader,
-    _turn: ListTurn,
-    outdated: Literal["yes"] | None = None,
+    discovery_id: Annotated[int, Path(ge=1, lt=2**63)], request: Request, visitor: Reader, _turn: ListTurn
 ) -> Response:
-    """Show one discovery, and what changed from scan to scan; `outdated`: a decision on it came too late."""
+    """Show one discovery, and what changed from scan to scan."""
     async with request.app.state.engine.connect() as connection:
-        row = await repository.require(connection, discovery_id)
-        history = await repository.history(connection, discovery_id)
-        held_by = await holders(connection, discovery_id)
-    changes = [Change.of(row) for row in history]
+        return await _page_of_one(request, visitor, connection, discovery_id, outdated=False)
+
+
+async def _page_of_one(
+    request: Request, visitor: Person, connection: AsyncConnection, discovery_id: int, *, outdated: bool
+) -> Response:
+    """Answer with the page of one discovery; `outdated`: this request's decision on it came too late."""
+    row = await repository.require(connection, discovery_id)
+    history = await repository.history(connection, discovery_id)
+    held_by = await holders(connection, discovery_id)
     return page(
         request,
         "discoveries/production_one.html",
         visitor,
+        status=409 if outdated else 200,
         found=ProductionView.of(row),
-        changes=changes,
+        changes=[Change.of(each) for each in history],
         held_by=held_by,
-        outdated=outdated is not None,
+        outdated=outdated,
         area="production",
     )
