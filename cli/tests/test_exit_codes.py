@@ -220,7 +220,7 @@ def test_the_faults_of_a_refusal_stand_on_lines_of_their_own_once(run, api):
 def test_a_missing_token_names_the_variable(run):
     code, _, stderr = run("list", DRYRUN_API_TOKEN="")
     assert code == 4
-    assert stderr.startswith("error: the approval API wants a token, and there is none\n")
+    assert stderr.startswith("error: the approval API requires a token, and none is set\n")
     assert "DRYRUN_API_TOKEN" in stderr
 
 

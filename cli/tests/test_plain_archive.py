@@ -31,7 +31,7 @@ def test_bytes_that_the_directory_does_not_list_are_refused(verify, counted):
     forged = archive({"report.html": b"<!doctype html>forged"})
     forged = forged[: forged.index(b"PK\x01\x02")]
     code, _, stderr = verify(forged + told_further_on(archive(files()), len(forged) if counted else 0))
-    assert (code, "beside its files" in stderr) == (6, True)
+    assert (code, "to none of its files" in stderr) == (6, True)
 
 
 def listing_of(content, name):
@@ -74,7 +74,7 @@ def test_a_file_that_dos_would_call_something_else_is_refused(verify, system, at
     code, stdout, stderr = verify(told)
     assert (code, stdout) == (6, "")
     assert "report.html" in stderr
-    assert "no plain file" in stderr
+    assert "not a plain file" in stderr
 
 
 @pytest.mark.parametrize("attribute", [0, 0x01, 0x20])
@@ -203,7 +203,7 @@ def test_what_unpackers_may_take_for_other_names_is_refused(verify, local, liste
 def test_a_directory_of_which_the_end_says_something_else_is_refused(verify, at, said):
     code, stdout, stderr = verify(patched(archive(files()), at, said))
     assert (code, stdout) == (6, "")
-    assert "another directory" in stderr
+    assert "is not the one that its end states" in stderr
 
 
 def test_a_directory_that_lies_elsewhere_than_its_end_says_is_refused(verify):
@@ -211,13 +211,13 @@ def test_a_directory_that_lies_elsewhere_than_its_end_says_is_refused(verify):
     first = 46 + len("report.html")
     code, stdout, stderr = verify(told_further_on(archive(files()), first))
     assert (code, stdout) == (6, "")
-    assert "another place" in stderr
+    assert "is not where its end states" in stderr
 
 
 def test_a_flag_that_only_one_head_of_a_file_has_is_refused(verify):
     code, stdout, stderr = verify(patched(archive(files()), 6, b"\x01\x00"))
     assert (code, stdout) == (6, "")
-    assert "in two ways" in stderr
+    assert "in two different ways" in stderr
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFDIR, stat.S_IFIFO])
@@ -228,7 +228,7 @@ def test_a_file_that_is_to_be_unpacked_as_a_link_is_refused(verify, kind, note):
     code, stdout, stderr = verify(patched(content, at + 38, struct.pack("<L", (kind | 0o777) << 16)))
     assert (code, stdout) == (6, "")
     assert "VERIFY.txt" in stderr
-    assert "no plain file" in stderr
+    assert "not a plain file" in stderr
 
 
 def test_two_files_of_one_name_are_refused(verify):

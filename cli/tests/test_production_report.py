@@ -103,7 +103,9 @@ def test_a_number_that_json_cannot_hold_is_reported_as_none(run, api, tmp_path, 
 def test_what_is_no_network_is_told_what_would_be(report, api, wrong):
     _, _, err = report([*FOUND, END], "--exclude", wrong)
     assert err.startswith(f"error: --exclude: '{wrong[:64]}")
-    assert "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused" in err
+    assert (
+        "is not an address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused" in err
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_what_is_no_collectors_name_is_told_what_would_be(run, api, tmp_path):
     code, _, err = run("production", "report", tmp_path / "none", *how)
     assert (
         code,
-        err.startswith("error: --collector: 'Our\\\\x1b Scanner' is no collector's name: a-z,"),
+        err.startswith("error: --collector: 'Our\\\\x1b Scanner' is not a collector's name: a-z,"),
     ) == (2, True)
 
 
@@ -277,7 +279,7 @@ def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):
     assert "is not a line of a collector" in report([*FOUND, {"type": "nothing"}])[2]
     assert "goes on after its end line" in report([*FOUND, END, *FOUND, END])[2]
     code, _, err = report([*FOUND, END], "--exclude", "somewhere")
-    assert (code, err.startswith("error: --exclude: 'somewhere' is no address or network, such as")) == (
+    assert (code, err.startswith("error: --exclude: 'somewhere' is not an address or network, such as")) == (
         2,
         True,
     )

@@ -108,7 +108,7 @@ def test_a_session_whose_deadline_has_passed_shows_that_it_is_still_there(run, a
 def test_a_session_in_the_queue_shows_its_number(run, api):
     session = api.add_session(phase="requested", outcome=None, queue_position=1, expires_at=None)
     assert "number 1; it starts automatically" in run("show", session["id"])[1]
-    assert "1 in queue" in run("list")[1]
+    assert "number 1 in queue" in run("list")[1]
 
 
 def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, monkeypatch):

@@ -25,7 +25,7 @@ def test_a_report_of_before_its_note_was_signed_is_genuine_without_it(verify):
 def test_a_note_that_is_not_signed_says_what_it_said_then(verify, note):
     code, stdout, stderr = verify(archive(files(note=None) | {"VERIFY.txt": note}))
     assert (code, stdout) == (6, "")
-    assert "VERIFY.txt of" in stderr
+    assert "VERIFY.txt in" in stderr
 
 
 def test_its_help_lists_no_address_of_an_api_that_it_never_calls(run):
@@ -54,10 +54,10 @@ def changed(name, content):
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        (changed("report.html", PAGE + b" "), "report.html of"),
-        (changed("report.json", DATA + b" "), "report.json of"),
-        (changed("VERIFY.txt", "check it by running this"), "VERIFY.txt of"),
-        (changed("report.html", files(page=b"another, signed as well")["report.html"]), "report.html of"),
+        (changed("report.html", PAGE + b" "), "report.html in"),
+        (changed("report.json", DATA + b" "), "report.json in"),
+        (changed("VERIFY.txt", "check it by running this"), "VERIFY.txt in"),
+        (changed("report.html", files(page=b"another, signed as well")["report.html"]), "report.html in"),
         (changed("SHA512SUMS", files(page=b"another")["SHA512SUMS"]), "SHA512SUMS was changed"),
         (changed("SHA512SUMS.sig", ""), "cannot be read"),
         (files(OTHER), "not among the keys that you trust"),
@@ -75,7 +75,7 @@ def test_a_page_and_data_of_two_signed_reports_are_no_report(verify):
     one, other = files(), files(data=json.dumps(REPORT | {"left_out": 1}).encode())
     mixed = one | {"report.json": other["report.json"]}
     code, _, stderr = verify(archive(mixed))
-    assert (code, "report.json of" in stderr) == (6, True)
+    assert (code, "report.json in" in stderr) == (6, True)
 
 
 def test_a_bomb_ends_at_the_largest_report(verify, monkeypatch):

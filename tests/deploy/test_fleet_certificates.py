@@ -19,6 +19,15 @@ def certificates(
     )
 
 
+@pytest.mark.parametrize("script", ["certificates", "peers"])
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["-h"], 0), ([], 2)])
+def test_says_how_it_is_called(script: str, arguments: list[str], status: int) -> None:
+    command = [DEPLOY / "fleet" / script, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status
+    assert (done.stderr if status else done.stdout).startswith(f"usage: deploy/fleet/{script} ")
+
+
 @pytest.mark.parametrize(
     ("hosts", "says"),
     [

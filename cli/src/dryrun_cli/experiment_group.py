@@ -76,7 +76,7 @@ def compare_sessions(
         str, typer.Argument(metavar="SESSION", help="Session id, its beginning, or 'last'.")
     ] = "last",
 ) -> Running:
-    """Show two sessions as an experiment of two arms."""
+    """Compare two sessions: what only one of them found, or reported falsely."""
     return commands.experiments.compare(common, baseline, session)
 
 

@@ -37,7 +37,7 @@ def checks(
     remove: Annotated[
         str | None,
         typer.Option(
-            "--remove", metavar="ID", help="Delete the check with this id, or with an id that begins so."
+            "--remove", metavar="ID", help="Delete the check with this id, or this beginning of one."
         ),
     ] = None,
 ) -> Running:

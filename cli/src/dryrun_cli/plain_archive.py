@@ -51,19 +51,19 @@ def require_plain(file: IO[bytes], path: Path) -> None:
     for entry in _listed(directory, path):
         file.seek(entry.begin)
         if entry.begin != at:
-            raise NotGenuineError(f"{path} has bytes beside its files")
+            raise NotGenuineError(f"{path} has bytes that belong to none of its files")
         if file.read(len(_HEAD_BEGINS) + len(entry.head)) != _HEAD_BEGINS + entry.head:
-            raise NotGenuineError(f"{path} describes its files in two ways")
+            raise NotGenuineError(f"{path} describes {entry.name} in two different ways")
         if entry.file_bytes > MAX_DOCUMENT_BYTES:
             raise NotGenuineError(f"{entry.name} is larger than any report")
         if not _fills_its_place(file, entry):
-            raise NotGenuineError(f"{path} has bytes behind those of {entry.name}")
+            raise NotGenuineError(f"{path} has bytes after the content of {entry.name}")
         at = entry.begin + len(_HEAD_BEGINS) + len(entry.head) + entry.packed_bytes
         count += 1
     if at != begin:
-        raise NotGenuineError(f"{path} has bytes beside its files")
+        raise NotGenuineError(f"{path} has bytes that belong to none of its files")
     if count != entries:
-        raise NotGenuineError(f"{path} tells of another directory than it has")
+        raise NotGenuineError(f"the directory of {path} is not the one that its end states")
 
 
 def _read_directory(file: IO[bytes], path: Path) -> tuple[int, int, bytes]:
@@ -80,10 +80,11 @@ def _read_directory(file: IO[bytes], path: Path) -> tuple[int, int, bytes]:
     if magic != b"PK\x05\x06" or comment or entries > _MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
         raise NotGenuineError(f"{path} is not a signed report")
     if any(disks) or here != entries:
-        raise NotGenuineError(f"{path} tells of another directory than it has")
+        raise NotGenuineError(f"the directory of {path} is not the one that its end states")
     if begin + directory + _DIRECTORY_END.size != size:
-        # We would read the directory in front of its end; an unpacker may go by the place that it tells.
-        raise NotGenuineError(f"{path} tells another place of its directory, or has bytes beside its files")
+        # We would read the directory in front of its end; an unpacker may go by the place that is stated.
+        where = f"the directory of {path} is not where its end states"
+        raise NotGenuineError(f"{where}, or there are bytes that belong to none of its files")
     file.seek(begin)
     return begin, entries, file.read(directory)
 
@@ -92,16 +93,16 @@ def _listed(directory: bytes, path: Path) -> Iterator[_Entry]:
     """Yield what a directory lists. Raises NotGenuineError where it may be read in two ways."""
     while directory:
         if len(directory) < _LISTED.size:
-            raise NotGenuineError(f"{path} tells of another directory than it has")
+            raise NotGenuineError(f"the directory of {path} is not the one that its end states")
         magic, _, system, head, comment_bytes, disk, kind, attributes, begin = _LISTED.unpack_from(directory)
         version, flags, method, _, packed_bytes, file_bytes, name_bytes, extra_bytes = _HEAD.unpack(head)
         raw = directory[_LISTED.size : _LISTED.size + name_bytes]
         directory = directory[_LISTED.size + name_bytes :]
         if magic != b"PK\x01\x02" or len(raw) < name_bytes:
-            raise NotGenuineError(f"{path} tells of another directory than it has")
+            raise NotGenuineError(f"the directory of {path} is not the one that its end states")
         if extra_bytes or comment_bytes or b"\0" in raw:
             # An unpacker may take another name from there (0x7075, Unicode path), and swap two files.
-            raise NotGenuineError(f"{path} says more of its files than their names")
+            raise NotGenuineError(f"{path} gives its files more than a name, such as a second one")
         name = raw.decode("ascii", "replace")
         # Flags: sizes behind the bytes, encrypted, masked. Kind: a text, whose lines are to be changed.
         if flags or kind or disk or version > _VERSION or system not in _SYSTEMS:
@@ -109,7 +110,7 @@ def _listed(directory: bytes, path: Path) -> Iterator[_Entry]:
         mode, dos_attributes = attributes >> 16, attributes & 0xFFFF
         if stat.S_IFMT(mode) not in {0, stat.S_IFREG} or dos_attributes & ~_PLAIN_DOS_ATTRIBUTES:
             # An unpacker may make a link of it, whose target would be its content, or an empty folder.
-            raise NotGenuineError(f"{name} of {path} is no plain file")
+            raise NotGenuineError(f"{name} in {path} is not a plain file")
         if method not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise NotGenuineError(f"{path} may be unpacked in several ways")
         yield _Entry(name, head + raw, method == zipfile.ZIP_DEFLATED, packed_bytes, file_bytes, begin)

@@ -121,10 +121,12 @@ def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]
     if "".join(lines) != signed:
         listed = zip(files, lines, strict=True)
         changed = " and ".join(name for name, line in listed if line not in signed) or DIGESTS
-        raise NotGenuineError(f"{changed} of {path} was changed after it was signed")
+        raise NotGenuineError(f"{changed} in {path} was changed after it was signed")
     if NOTE not in files and not _is_former_note(_small(archive, NOTE), key):
         # Anything else could be an archive of another format, which some unpackers prefer.
-        raise NotGenuineError(f"{NOTE} of {path} is not signed, and says something else than it did then")
+        raise NotGenuineError(
+            f"{NOTE} in {path} is not signed, and is not the note that came with such reports"
+        )
     return Genuine(files, key, data)
 
 

@@ -53,47 +53,51 @@ def _parser() -> argparse.ArgumentParser:
         help="ca.pem, cert.pem and key.pem of this guard as a client of those",
     )
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
-    serve.add_argument(
+    _add_files(serve)
+    serve.add_argument("--metrics", metavar="HOST:PORT", help="serve Prometheus metrics there")
+    serve.set_defaults(run=_serve)
+
+    pin = commands.add_parser("pin", help="write images of this engine into an allowlist")
+    pin.add_argument("image", nargs="+", help="as the engine names it")
+    _add_files(pin)
+    pin.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
+    for name, form, what in (
+        ("--environment", "KEY", "a variable that a client may set"),
+        ("--capability", "NAME", "a capability that a client may add"),
+        ("--tmpfs", "PATH:BYTES[:UID:GID[:MODE]]", "a folder in memory, and its size"),
+    ):
+        pin.add_argument(name, action="append", default=[], metavar=form, help=f"{what}; may be repeated")
+    pin.add_argument("--writable-root", action="store_true", help="do not make the root read-only")
+    pin.set_defaults(run=_pin)
+
+    table = commands.add_parser("allowlist", help="show an allowlist as a table")
+    _add_files(table)
+    table.set_defaults(run=_allowlist)
+
+    check = commands.add_parser("check", help="show what would be decided about a request, without an engine")
+    check.add_argument("method", help="GET, POST or DELETE")
+    check.add_argument("path", help="with its query")
+    check.add_argument("body", nargs="?", type=Path, help="a file")
+    _add_files(check)
+    check.set_defaults(run=_check)
+
+    health = commands.add_parser("healthcheck", help="check that a guard and its engine answer")
+    health.add_argument("--listen", default=LISTEN, help=f"where the guard listens ({LISTEN})")
+    health.set_defaults(run=_healthcheck)
+    return parser
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--allowlist",
         type=Path,
         required=True,
         metavar="FILE",
         help="images that may run, and what each may have",
     )
-    serve.add_argument(
+    command.add_argument(
         "--policy", type=Path, metavar="FILE", help="limits, JSON or TOML; without it, the defaults"
     )
-    serve.add_argument("--metrics", metavar="HOST:PORT", help="serve Prometheus metrics there")
-    serve.set_defaults(run=_serve)
-
-    pin = commands.add_parser("pin", help="write images of this engine into an allowlist")
-    pin.add_argument("image", nargs="+")
-    pin.add_argument("--allowlist", type=Path, required=True)
-    pin.add_argument("--policy", type=Path)
-    pin.add_argument("--docker", default=DOCKER)
-    pin.add_argument("--environment", action="append", default=[], metavar="KEY")
-    pin.add_argument("--capability", action="append", default=[], metavar="NAME")
-    pin.add_argument("--tmpfs", action="append", default=[], metavar="PATH:BYTES[:UID:GID[:MODE]]")
-    pin.add_argument("--writable-root", action="store_true")
-    pin.set_defaults(run=_pin)
-
-    table = commands.add_parser("allowlist", help="show an allowlist as a table")
-    table.add_argument("--allowlist", type=Path, required=True)
-    table.add_argument("--policy", type=Path)
-    table.set_defaults(run=_allowlist)
-
-    check = commands.add_parser("check", help="show what would be decided about a request, without an engine")
-    check.add_argument("method")
-    check.add_argument("path", help="with its query")
-    check.add_argument("body", nargs="?", type=Path, help="a file")
-    check.add_argument("--allowlist", type=Path, required=True)
-    check.add_argument("--policy", type=Path)
-    check.set_defaults(run=_check)
-
-    health = commands.add_parser("healthcheck", help="check that a guard and its engine answer")
-    health.add_argument("--listen", default=LISTEN)
-    health.set_defaults(run=_healthcheck)
-    return parser
 
 
 def _serve(options: argparse.Namespace) -> int:

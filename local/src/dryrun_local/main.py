@@ -149,8 +149,8 @@ def doctor(json_output: JsonOption = False) -> None:
 def reset() -> None:
     """Remove the state of local runs and of what was installed; images and engine stay.
 
-    That is sessions, database, secrets and logs; imported networks, added scanners and the allowlist, which a
-    deployment is prepared from too: `images build` writes it again.
+    This removes sessions, database, secrets and logs, and also imported networks, added scanners and the
+    allowlist. A deployment is prepared from that allowlist, too: `images build` writes it again.
     """
     from dryrun_local.runs.reset import reset as remove
 

@@ -31,7 +31,7 @@ def import_network(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="The replica's name, which its template has, too; a bundle has its own.",
+            help="Name of the replica and of its template. A bundle brings its own.",
         ),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,

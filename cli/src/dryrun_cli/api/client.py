@@ -39,7 +39,7 @@ ANSWER_BOUNDS: Final = JsonBounds(
 of their start."""
 SESSIONS_A_PAGE: Final = 100
 EVENTS_A_PAGE: Final = 1000
-_NOT_NAMED: Final = "the approval API wants a token, and there is none"
+_NOT_NAMED: Final = "the approval API requires a token, and none is set"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

@@ -29,7 +29,7 @@ from dryrun_contract.text import printable
 
 MAX_LINES: Final = 2_000_000
 NO_NETWORK: Final = (
-    "is no address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused, and "
+    "is not an address or network, such as 192.0.2.7 or 192.0.2.0/24; names and ranges are refused, and "
     "several are given with an option each"
 )
 STANDARD_INPUT: Final = Path("-")

@@ -33,7 +33,7 @@ VALUES_AT_ONCE: Final = 80_000
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
 _NO_COLLECTOR: Final = (
-    "is no collector's name: a-z, 0-9, - and _ in at most 64 characters, the first a letter"
+    "is not a collector's name: a-z, 0-9, - and _ in at most 64 characters, the first a letter"
 )
 _BEGINS_WITH_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DECLARED: Final = {
@@ -207,7 +207,7 @@ def _say_received(
         )
     elif scope.lies_in(output.not_covered):
         sys.stderr.write(
-            f"By its end line the collector looked at nothing in {scope}: nothing counts as missed.\n"
+            f"The end line says that the collector looked at nothing in {scope}: nothing counts as missed.\n"
         )
     elif not scope.is_elsewhere:
         often = "once" if output.warnings == 1 else f"{output.warnings} times"

@@ -154,7 +154,7 @@ def _listed_state(session: ListedSession, glyphs: Glyphs) -> Text:
     if session.outcome == Outcome.COMPLETED and session.figures is not None and session.figures.cut:
         return Text(f"{glyphs.warning} scan cut", style="yellow")
     if session.queue_position is not None:
-        return Text(f"{glyphs.active} {session.queue_position} in queue", style="cyan")
+        return Text(f"{glyphs.active} number {session.queue_position} in queue", style="cyan")
     return state_text(session, glyphs)
 
 
