@@ -53,3 +53,8 @@ def test_what_is_cut_indefinite_or_oversized_is_refused(content):
 def test_a_length_is_unknown_until_its_bytes_are_there():
     assert ber.whole_size(b"\x30\x82\x01") is None
     assert ber.whole_size(b"\x30\x82\x01\x00") == 260
+
+
+def test_elements_beyond_those_wanted_are_left_out():
+    content = ber.integer(1) + ber.element(ber.NULL) + ber.integer(2)
+    assert ber.fields(content, ber.INTEGER, None) == [b"\x01", b""]

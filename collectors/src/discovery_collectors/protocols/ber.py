@@ -94,7 +94,7 @@ def fields(content: bytes, *tags: int | None) -> list[bytes]:
     for (tag, _), expected in zip(found, tags, strict=False):
         if expected not in {None, tag}:
             raise BerError(f"an element has the tag {tag:#04x} instead of {expected:#04x}")
-    return [part for _, part in found]
+    return [part for _, part in found[: len(tags)]]
 
 
 def read_integer(content: bytes) -> int:

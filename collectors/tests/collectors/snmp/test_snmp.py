@@ -29,6 +29,8 @@ class Agent(asyncio.DatagramProtocol):
     def __init__(self, community: bytes) -> None:
         self.community = community
         self.error = 0
+        self.extra = b""
+        """What follows the elements that an answer has."""
         self.system = SYSTEM
         self.asked: list[tuple[bytes, list[str]]] = []
 
@@ -55,7 +57,7 @@ class Agent(asyncio.DatagramProtocol):
             ber.element(0x30, *reported),
         )
         self.transport.sendto(
-            ber.element(0x30, ber.element(2, version), ber.element(4, community), answer), addr
+            ber.element(0x30, ber.element(2, version), ber.element(4, community), answer, self.extra), addr
         )
 
 
@@ -69,11 +71,14 @@ async def agent():
     transport.close()
 
 
+def known_agent(port):
+    return Discovery(kind="service", key=f"127.0.0.1:{port}/udp", data={"name": "snmp", "method": "probed"})
+
+
 async def ask(emit, port, *communities, targets=("127.0.0.1",), at=("127.0.0.1",)):
-    found = Discovery(kind="service", key=f"127.0.0.1:{port}/udp", data={"name": "snmp", "method": "probed"})
     logins = tuple(Credential(engine="snmp", password=each, at=at) for each in communities)
     other = Credential(engine="redis", password="canary-pw")
-    given = Assignment(Scope.parse(targets), credentials=(*logins, other), discoveries=(found,))
+    given = Assignment(Scope.parse(targets), credentials=(*logins, other), discoveries=(known_agent(port),))
     await collect(given, emit)
     return f"127.0.0.1:{port}/udp"
 
@@ -89,6 +94,27 @@ async def test_reports_the_system_group_but_not_the_contact(agent, emit):
     assert [community for community, _ in agent.asked] == [b"public"]
     # sysContact
     assert "1.3.6.1.2.1.1.4.0" not in agent.asked[0][1]
+
+
+async def test_an_answer_with_more_in_it_than_an_answer_has_is_read(agent, emit):
+    agent.extra = ber.element(ber.NULL)
+    key = await ask(emit, agent.port)
+    assert emit.data("snmp_system", key)["name"] == "edge-1"
+
+
+async def test_an_agent_that_makes_the_collector_fail_spoils_no_other(agent, emit, monkeypatch):
+    read = snmp.read_system
+
+    async def broken(address, port, community):
+        if port == 1:
+            raise TypeError("canary-value")
+        return await read(address, port, community)
+
+    monkeypatch.setattr(snmp, "read_system", broken)
+    found = (known_agent(1), known_agent(agent.port))
+    await collect(Assignment(Scope.parse(["127.0.0.1"]), discoveries=found), emit)
+    assert emit.keys("snmp_system") == [f"127.0.0.1:{agent.port}/udp"]
+    assert emit.warnings == ["127.0.0.1:1/udp: its answers make no sense (TypeError)"]
 
 
 async def test_with_communities_given_no_other_is_tried(agent, emit, monkeypatch):

@@ -35,7 +35,10 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     rate = assignment.max_rate
 
     async def inspect(agent: KnownService) -> None:
-        await _inspect(agent, logins, emit)
+        try:
+            await _inspect(agent, logins, emit)
+        except Exception as error:  # noqa: BLE001  # what a hostile agent answers must spoil no other's turn
+            emit.warning(f"{agent.key}: its answers make no sense ({type(error).__name__})")
         await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
 
     await inspect_each(agents, inspect, emit, at_once=_AGENTS_AT_ONCE if rate is None else 1)
