@@ -1,27 +1,24 @@
 import asyncio
 import contextlib
-import struct
 import time
-from contextlib import asynccontextmanager
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
-import dns.zone
 import pytest
+from dns_server import FakeDns, listening
 from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.directory import collector as directory
-from discovery_collectors.collectors.directory import dns_zones, ldap_root
+from discovery_collectors.collectors.directory import dns_zones, ldap_root, smb_session
 from discovery_collectors.collectors.directory.collector import collect
 from discovery_collectors.collectors.directory.dns_zones import DnsError, possible_zones
 from discovery_collectors.collectors.directory.ldap_root import understand
+from discovery_collectors.collectors.directory.ntlm import Anonymous, Names
+from discovery_collectors.collectors.directory.share_list import RpcError, Share
+from discovery_collectors.collectors.directory.smb_session import FileServer
 from discovery_collectors.protocols import ber
 from discovery_collectors.running.scope import Scope
+from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
 
 SCOPE = Scope.parse(["127.0.0.1"])
@@ -34,25 +31,6 @@ def service(port, name, transport="tcp", host="127.0.0.1", **data):
 
 async def look(emit, *found, scope=SCOPE, **options):
     await collect(Assignment(scope, discoveries=found, **options), emit)
-
-
-@asynccontextmanager
-async def listening(serve):
-    async def careful(reader, writer):
-        try:
-            await serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(careful, "127.0.0.1", 0)
-    try:
-        yield listener.sockets[0].getsockname()[1]
-    finally:
-        listener.close()
-        listener.close_clients()
-        await listener.wait_closed()
 
 
 # LDAP
@@ -140,7 +118,60 @@ async def test_a_directory_without_end_is_left(emit, monkeypatch):
     assert "no answer in LDAP" in emit.warnings[0]
 
 
+async def test_naming_contexts_that_are_not_reported_are_said(emit):
+    for number, warnings in ((200, []), (300, ["more than 200 naming contexts; the first 200 are reported"])):
+        emit.warnings.clear()
+        answer = root_entry(namingContexts=[f"o={each}" for each in range(number)])
+        async with listening(ldap_server(answer)) as port:
+            await look(emit, service(port, "ldap"))
+        key = f"127.0.0.1:{port}/tcp"
+        assert len([each for each in emit.keys("directory") if each.startswith(key)]) == 200
+        assert emit.warnings == [f"{key}: {each}" for each in warnings]
+
+
+async def test_a_name_that_is_cut_is_said(emit):
+    async with listening(ldap_server(root_entry(namingContexts=["o=" + "x" * 400]))) as port:
+        await look(emit, service(port, "ldap"))
+    key = f"127.0.0.1:{port}/tcp"
+    assert emit.keys("directory") == [f"{key}/o={'x' * 298}"]
+    assert emit.warnings == [f"{key}: a directory is reported by the first 300 characters of its name"]
+
+
 # SMB
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_shares_that_are_not_reported_are_said(emit, monkeypatch, complete):
+    async def list_shares(*_):
+        shares = (Share("public", "disk", special=False), Share("print", "printer", special=False))
+        return FileServer(Names(), "2.1.0", signing_required=False, shares=shares, all_shares=complete)
+
+    monkeypatch.setattr(directory, "list_shares", list_shares)
+    await look(emit, service(445, "microsoft-ds"))
+    assert len(emit.keys("share")) == 2
+    said = "127.0.0.1:445/tcp: more than 2 shares; the first 2 are reported"
+    assert emit.warnings == ([] if complete else [said])
+
+
+async def test_a_list_that_makes_no_sense_is_no_refusal_and_is_answered_with_no_password(emit, monkeypatch):
+    shown = []
+
+    async def list_shares(self):
+        raise RpcError("the list of shares is cut")
+
+    async def nothing(self, *login):
+        shown.extend(login)
+        return "2.1.0", False
+
+    monkeypatch.setattr(smb_session._Session, "list_shares", list_shares)
+    monkeypatch.setattr(smb_session._Session, "negotiate", nothing)
+    monkeypatch.setattr(smb_session._Session, "log_in", nothing)
+    login = Credential(engine="smb", username="u", password="canary-pw", at=("127.0.0.1",))
+    async with listening(lambda reader, _: reader.read(1)) as port:
+        await look(emit, service(port, "microsoft-ds"), credentials=(login,))
+    assert emit.reported == []
+    assert emit.warnings == [f"127.0.0.1:{port}/tcp: the list of shares is cut"]
+    assert [type(each) for each in shown] == [Anonymous]
 
 
 @pytest.mark.parametrize("answer", [b"", b"\xff" * 4, b"\0\0\0\x04ABCD", b"\0\0\0\x50\xfeSMB" + b"\0" * 76])
@@ -157,83 +188,6 @@ async def test_what_is_no_smb_is_a_warning(emit, answer):
 
 
 # DNS
-
-ZONE = """
-@ 3600 IN SOA ns1 hostmaster 1 7200 900 1209600 3600
-@ 3600 IN NS ns1
-@ 3600 IN TXT "canary-text"
-ns1 3600 IN A 203.0.113.53
-branch 3600 IN NS ns1
-"""
-
-
-class FakeDns:
-    """Holds corp.example, which it gives to everybody, and branch.corp.example, which it keeps."""
-
-    def __init__(self, *, records=ZONE, endless=False) -> None:
-        self.asked: list[tuple[str, str, bool]] = []
-        self.endless = endless
-        zone = dns.zone.from_text(records, "corp.example.", check_origin=False, relativize=False)
-        self.records = [dns.rrset.from_rdata(name, ttl, rdata) for name, ttl, rdata in zone.iterate_rdatas()]
-        self.soa = next(each for each in self.records if each.rdtype == dns.rdatatype.SOA)
-
-    def answer(self, wire: bytes) -> dns.message.Message:
-        query = dns.message.from_wire(wire)
-        (question,) = query.question
-        self.asked.append(
-            (str(question.name), dns.rdatatype.to_text(question.rdtype), bool(query.flags & dns.flags.RD))
-        )
-        answer = dns.message.make_response(query)
-        if question.rdtype == dns.rdatatype.SOA and str(question.name) in {
-            "corp.example.",
-            "branch.corp.example.",
-        }:
-            answer.flags |= dns.flags.AA
-            answer.answer.append(dns.rrset.from_rdata(question.name, 60, self.soa[0]))
-        else:
-            answer.set_rcode(dns.rcode.REFUSED)
-        return answer
-
-    @asynccontextmanager
-    async def running(self):
-        fake = self
-
-        class ByUdp(asyncio.DatagramProtocol):
-            def connection_made(self, transport):
-                self.transport = transport
-
-            def datagram_received(self, data, addr):
-                self.transport.sendto(fake.answer(data).to_wire(), addr)
-
-        async def by_tcp(reader, writer):
-            size = struct.unpack("!H", await reader.readexactly(2))[0]
-            query = dns.message.from_wire(await reader.readexactly(size))
-            (question,) = query.question
-            fake.asked.append((str(question.name), "AXFR", bool(query.flags & dns.flags.RD)))
-            answer = dns.message.make_response(query)
-            if str(question.name) != "corp.example.":
-                answer.set_rcode(dns.rcode.REFUSED)
-            else:
-                others = [each for each in fake.records if each is not fake.soa]
-                answer.answer = [fake.soa, *others] if fake.endless else [fake.soa, *others, fake.soa]
-            wire = answer.to_wire()
-            answer.answer = fake.records[1:2] * 200
-            more = answer.to_wire()
-            writer.write(struct.pack("!H", len(wire)) + wire)
-            while fake.endless:
-                writer.write(struct.pack("!H", len(more)) + more)
-                await writer.drain()
-                await asyncio.sleep(0)
-
-        async with listening(by_tcp) as port:
-            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                ByUdp, local_addr=("127.0.0.1", port)
-            )
-            try:
-                yield port
-            finally:
-                transport.close()
-
 
 CERTIFICATE = Discovery(kind="certificate", key="127.0.0.1:443/tcp", data={"names": ["www.corp.example"]})
 
@@ -252,8 +206,8 @@ async def test_a_zone_that_may_be_copied_is_counted_and_one_that_is_kept_is_no_d
 async def test_pauses_that_a_rate_requires_do_not_count_as_the_server_s_time(emit, monkeypatch):
     monkeypatch.setattr(directory, "_SERVICE_SECONDS", 0.5)
     async with FakeDns().running() as port:
-        # Pauses of 0.2 s, before each of five or more zones.
-        await look(emit, service(port, "domain"), CERTIFICATE, max_rate=200)
+        # Pauses of 0.02 s before each of five or more questions, and of 0.4 s before two copies.
+        await look(emit, service(port, "domain"), CERTIFICATE, max_rate=100)
     assert emit.warnings == []
     assert emit.keys("dns_zone") == [f"127.0.0.1:{port}/tcp/corp.example"]
 

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from discovery_collectors.collectors.directory import share_list
 from discovery_collectors.collectors.directory.ntlm import Anonymous, NtlmError, read_names
-from discovery_collectors.collectors.directory.share_list import RpcError, Share, read_shares, split_fragment
+from discovery_collectors.collectors.directory.share_list import (
+    RpcError,
+    RpcRefusedError,
+    Share,
+    read_shares,
+    split_fragment,
+)
 
 
 def text(value: str) -> bytes:
@@ -23,7 +29,10 @@ def answer(*shares: tuple[str, int, str], code: int = 0) -> bytes:
 
 
 def test_shares_are_reported_by_name_and_type_without_their_comments():
-    found = read_shares(answer(("public", 0, "canary"), ("IPC$", 0x80000003, ""), ("Größe 1", 1, "x")))
+    found, complete = read_shares(
+        answer(("public", 0, "canary"), ("IPC$", 0x80000003, ""), ("Größe 1", 1, "x"))
+    )
+    assert complete
     assert found == [
         Share("public", "disk", special=False),
         Share("IPC$", "ipc", special=True),
@@ -55,10 +64,25 @@ def test_whatever_comes_it_is_read_or_refused(content):
             continue
 
 
-def test_no_more_shares_are_reported_than_a_report_can_hold():
-    assert (
-        len(read_shares(answer(*((f"s{number}", 0, "") for number in range(1500))))) == share_list.MAX_SHARES
-    )
+def test_no_more_shares_are_reported_than_a_report_can_hold_and_that_there_are_more_is():
+    found, complete = read_shares(answer(*((f"s{number}", 0, "") for number in range(1500))))
+    assert (len(found), complete) == (share_list.MAX_SHARES, False)
+
+
+def test_a_server_that_has_more_than_it_says_has_not_said_all():
+    found, complete = read_shares(answer(("public", 0, ""), code=234))
+    assert ([share.name for share in found], complete) == (["public"], False)
+
+
+def test_a_refusal_is_told_from_an_answer_that_makes_no_sense():
+    fault = struct.pack("<BBBB4sHHI", 5, 0, 3, 3, b"\x10\0\0\0", 32, 0, 1) + b"\0" * 16
+    with pytest.raises(RpcRefusedError):
+        split_fragment(fault)
+    with pytest.raises(RpcRefusedError):
+        read_shares(answer(code=5))
+    with pytest.raises(RpcError) as raised:
+        read_shares(answer(("public", 0, ""))[:40] + b"\0" * 4)
+    assert raised.type is RpcError
 
 
 def test_an_answer_in_fragments_is_put_together():

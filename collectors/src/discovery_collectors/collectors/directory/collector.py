@@ -7,18 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pydantic import JsonValue
 
 from discovery_collectors.collector import Assignment, Emit
-from discovery_collectors.collectors.directory.dns_zones import (
-    MAX_ZONES_ASKED,
-    DnsError,
-    has_zone,
-    own_name,
-    possible_zones,
-    transfer,
-)
-from discovery_collectors.collectors.directory.ldap_root import LdapError, read_root
+from discovery_collectors.collectors.directory.dns_zones import DnsError, Name, Zone, possible_zones
+from discovery_collectors.collectors.directory.ldap_root import MAX_CONTEXTS, LdapError, read_root
 from discovery_collectors.collectors.directory.ntlm import Anonymous, WithPassword
 from discovery_collectors.collectors.directory.smb_messages import SmbError
 from discovery_collectors.collectors.directory.smb_session import FileServer, SmbRefusedError, list_shares
+from discovery_collectors.collectors.directory.zone_search import ZoneSearch
+from discovery_collectors.running.bounds import first, more_than
 from discovery_collectors.running.server_time import ServerTime
 from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.discovery import Discovery
@@ -31,8 +26,6 @@ _SERVICE_SECONDS = 120
 """The longest one service may take, whatever it holds or pretends to hold, without the pauses that a packet
 rate requires."""
 _PACKETS_PER_SERVICE = 40
-_CONTEXTS = 200
-_SILENCES = 3
 _TEXT_CHARACTERS = 300
 
 
@@ -89,7 +82,6 @@ class _Run:
         """Host and domain names that servers gave; possible zones are derived from them."""
         rate = assignment.max_rate
         self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
-        self._pause_seconds = 0.0 if rate is None else _PACKETS_PER_SERVICE / rate
         self._done = 0
         self.total = 0
 
@@ -97,7 +89,7 @@ class _Run:
         """Inspect services side by side; one that fails spoils no other."""
 
         async def one(look: _Look, service: KnownService) -> None:
-            server_time = ServerTime(_SERVICE_SECONDS, self._pause_seconds)
+            server_time = ServerTime(_SERVICE_SECONDS, self._assignment.max_rate)
             async with self._slots:
                 try:
                     async with server_time.running():
@@ -110,7 +102,7 @@ class _Run:
                     self._emit.warning(f"{service.key}: stopped after {_SERVICE_SECONDS} s")
                 except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
                     self._emit.warning(f"{service.key}: its answers make no sense ({type(error).__name__})")
-                await asyncio.sleep(self._pause_seconds)
+                await server_time.pause(_PACKETS_PER_SERVICE)
             self._done += 1
             self._emit.progress(self._done, self.total, f"{service.key} inspected")
 
@@ -124,7 +116,7 @@ class _Run:
         names = {"product": root.vendor, "version": root.version, "hostname": root.host}
         self._report_service(service, names)
         self._names.add(root.host)
-        for context in root.contexts[:_CONTEXTS]:
+        for context in first(root.contexts, MAX_CONTEXTS, "naming contexts", self._warner(service)):
             name = ",".join(part.strip() for part in context.casefold().split(","))
             self._names.add(_domain_of(name))
             if name:
@@ -177,41 +169,26 @@ class _Run:
             if share.special:
                 data["special"] = True
             self._report("share", service, share.name, data)
+        if not server.all_shares:
+            self._warner(service)(more_than(len(server.shares), "shares"))
 
     async def inspect_dns(self, service: KnownService, server_time: ServerTime) -> None:
         """Ask for a copy of every zone that the server holds, of those that some name suggests."""
         address, port = service.address, service.port
-        self._names.add(await own_name(address, port))
-        waiting = possible_zones(sorted(self._names), self._assignment.scope.targets)
-        asked = silent = 0
-        while waiting and asked < MAX_ZONES_ASKED:
-            zone = waiting.pop(0)
-            asked += 1
-            await server_time.pause()
-            try:
-                if not await has_zone(address, port, zone):
-                    continue
-            except DnsError:
-                # Some servers are silent about zones of others; one that is silent about all is left.
-                silent += 1
-                if silent == _SILENCES:
-                    raise
-                continue
-            try:
-                copy = await transfer(address, port, zone)
-            except DnsError:
-                # As it should be: the server keeps it to itself, and it is no discovery.
-                continue
-            if copy.complete:
-                # What it does not delegate lies in it.
-                waiting = [name for name in waiting if not name.is_subdomain(zone)]
-            waiting += copy.children
+
+        def report(zone: Name, copy: Zone) -> None:
             data: dict[str, JsonValue] = {"records": copy.records}
             if not copy.complete:
                 data["more"] = True
             name = zone.to_text(omit_final_dot=True).lower()
-            key = ResourceKey(address, port, "tcp", (name[:_TEXT_CHARACTERS],))
-            self._emit.discovery("dns_zone", str(key), data)
+            self._report("dns_zone", service, name, data)
+
+        search = ZoneSearch(address, port, server_time, report, self._warner(service))
+        self._names.add(await search.own_name())
+        await search.run(possible_zones(sorted(self._names), self._assignment.scope.targets))
+
+    def _warner(self, service: KnownService) -> Callable[[str], None]:
+        return lambda message: self._emit.warning(f"{service.key}: {message}")
 
     def _report_service(self, service: KnownService, data: dict[str, str]) -> None:
         texts: dict[str, JsonValue] = {name: text[:_TEXT_CHARACTERS] for name, text in data.items() if text}
@@ -219,6 +196,10 @@ class _Run:
             self._emit.discovery("service", str(service.key), texts, 0.95)
 
     def _report(self, kind: str, service: KnownService, name: str, data: dict[str, JsonValue]) -> None:
+        if len(name) > _TEXT_CHARACTERS:
+            self._warner(service)(
+                f"a {kind} is reported by the first {_TEXT_CHARACTERS} characters of its name"
+            )
         # A lone surrogate cannot be written as UTF-8, and so in no JSON that others read.
         text = name[:_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
         key = ResourceKey(service.address, service.port, "tcp", (text,))

@@ -21,9 +21,10 @@ ANSWER_SECONDS = 3
 TRANSFER_SECONDS = 20
 _TRANSFER_BYTES = 8 * 1024 * 1024
 _TRANSFER_RECORDS = 100_000
-MAX_ZONES_ASKED = 60
-"""Zones that one server is asked for."""
-_CHILDREN = 20
+MAX_NAMES_ASKED = 300
+"""Names that one server is asked for whether they are zones, a datagram each."""
+_CHILDREN = MAX_NAMES_ASKED
+"""Kept of what a zone delegates."""
 
 type Name = dns.name.Name
 
@@ -38,9 +39,17 @@ class Zone:
 
     records: int
     """SOA once, as in the zone's file."""
-    complete: bool
     children: tuple[Name, ...]
     """Zones that it delegates."""
+    more_children: bool = False
+    """It delegates others as well, which are not kept."""
+    cut_off: str = ""
+    """Why it was not read to its end; empty when it was."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was read to its end."""
+        return not self.cut_off
 
 
 def possible_zones(names: Iterable[str], targets: Iterable[IPv4Network]) -> list[Name]:
@@ -99,7 +108,11 @@ async def _ask(query: dns.message.Message, address: ScopedAddress, port: int) ->
 
 
 async def transfer(address: ScopedAddress, port: int, zone: Name) -> Zone:
-    """Request a copy of `zone` (AXFR, RFC 5936) and count. Raises DnsError, also when it is refused."""
+    """Request a copy of `zone` (AXFR, RFC 5936) and count what comes of it.
+
+    Raises DnsError when nothing of it comes: mostly it is refused.
+    """
+    copy = _Copy(zone)
     try:
         async with asyncio.timeout(TRANSFER_SECONDS):
             reader, writer = await asyncio.open_connection(address, port)
@@ -107,28 +120,35 @@ async def transfer(address: ScopedAddress, port: int, zone: Name) -> Zone:
                 query = dns.message.make_query(zone, dns.rdatatype.AXFR, flags=0)
                 wire = query.to_wire()
                 writer.write(struct.pack("!H", len(wire)) + wire)
-                return await _count(reader, query, zone)
+                why = await _count(reader, query, copy)
             finally:
                 writer.close()
     except TimeoutError:
-        raise DnsError(f"the copy did not end within {TRANSFER_SECONDS} s") from None
+        why = f"the copy did not end within {TRANSFER_SECONDS} s"
+    except DnsError as error:
+        why = str(error)
     except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
-        raise DnsError(f"no copy of the zone: {error}"[:300]) from error
+        why = f"no copy of the zone: {error}"[:300]
+    if not copy.records:
+        raise DnsError(why)
+    return Zone(copy.records, tuple(copy.children), copy.more_children, why)
 
 
-async def _count(reader: asyncio.StreamReader, query: dns.message.Message, zone: Name) -> Zone:
-    copy = _Copy(zone)
+async def _count(reader: asyncio.StreamReader, query: dns.message.Message, copy: "_Copy") -> str:
+    """Read a copy; return why that was not to its end, empty when it was."""
     received = 0
     while True:
         size = struct.unpack("!H", await reader.readexactly(2))[0]
         received += size
         before = copy.records
         if copy.take(await reader.readexactly(size), query.id):
-            return Zone(copy.records, True, tuple(copy.children))
+            return ""
         if copy.records == before:
-            raise DnsError("the copy stops before its end")
-        if received > _TRANSFER_BYTES or copy.records > _TRANSFER_RECORDS:
-            return Zone(copy.records, False, tuple(copy.children))
+            return "the copy stops before its end"
+        if received > _TRANSFER_BYTES:
+            return f"it has more than {_TRANSFER_BYTES} bytes"
+        if copy.records > _TRANSFER_RECORDS:
+            return f"it has more than {_TRANSFER_RECORDS} records"
 
 
 @dataclass(slots=True)
@@ -138,6 +158,7 @@ class _Copy:
     zone: Name
     records: int = 0
     children: dict[Name, None] = field(default_factory=dict)
+    more_children: bool = False
 
     def take(self, wire: bytes, number: int) -> bool:
         """Count what one message brings; return whether it was the last. Raises DnsError."""
@@ -148,10 +169,12 @@ class _Copy:
             if not starts and not self.records:
                 raise DnsError("the copy does not begin with the zone's SOA")
             self.records += 1
-            if kind == dns.rdatatype.NS and len(self.children) < _CHILDREN:
+            if kind == dns.rdatatype.NS and not self.more_children:
                 name = _name_at(wire, owner)
-                if name != self.zone and name.is_subdomain(self.zone):
-                    self.children.setdefault(name)
+                if name != self.zone and name.is_subdomain(self.zone) and name not in self.children:
+                    self.more_children = len(self.children) == _CHILDREN
+                    if not self.more_children:
+                        self.children[name] = None
         return False
 
 

@@ -11,8 +11,10 @@ from discovery_collectors.running.scope import ScopedAddress
 
 ANSWER_SECONDS = 10
 _ANSWER_BYTES = 256 * 1024
-_VALUES = 200
-_TEXT_CHARACTERS = 300
+MAX_CONTEXTS = 200
+_VALUES = MAX_CONTEXTS + 1
+"""Kept of one attribute: enough to know that there are more naming contexts."""
+_TEXT_CHARACTERS = 1000
 _BOOLEAN: Final = 0x01
 _SEARCH: Final = 0x63
 _ENTRY: Final = 0x64

@@ -13,7 +13,8 @@ _HEADER = struct.Struct("<BBBB4sHHI")
 _LITTLE_ENDIAN = b"\x10\0\0\0"
 _FIRST_AND_LAST = 3
 _LAST = 2
-_REQUEST, _RESPONSE, _BIND, _BIND_ACK = 0, 2, 11, 12
+_REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK = 0, 2, 3, 11, 12
+_DONE, _MORE_DATA = 0, 234
 _SRVSVC = UUID("4b324fc8-1670-01d3-1278-5a47bf6ee188").bytes_le + struct.pack("<HH", 3, 0)
 _NDR = UUID("8a885d04-1ceb-11c9-9fe8-08002b104860").bytes_le + struct.pack("<I", 2)
 _FRAGMENT_BYTES = 4280
@@ -21,7 +22,11 @@ _SHARE_ENUM = 15
 
 
 class RpcError(RuntimeError):
-    """The answer is not DCE/RPC, or is an error; the text says which."""
+    """The answer is not DCE/RPC, or cannot be read; the text says why."""
+
+
+class RpcRefusedError(RpcError):
+    """The answer refuses this login the list; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +72,33 @@ def split_fragment(content: bytes) -> tuple[bytes, bool, bytes] | None:
     if len(content) < _HEADER.size + 8:
         return None
     _, _, kind, flags, order, size, _, _ = _HEADER.unpack_from(content)
+    if kind == _FAULT:
+        raise RpcRefusedError("the call for shares is refused")
     if kind != _RESPONSE or order != _LITTLE_ENDIAN or size < _HEADER.size + 8:
-        raise RpcError("the call for shares is refused, or answered in an unknown form")
+        raise RpcError("the call for shares is answered in an unknown form")
     if len(content) < size:
         return None
     return content[_HEADER.size + 8 : size], bool(flags & _LAST), content[size:]
 
 
-def read_shares(stub: bytes) -> list[Share]:
-    """Read the answer to `share_enum`; at most the first thousand. Raises RpcError."""
+def read_shares(stub: bytes) -> tuple[list[Share], bool]:
+    """Read the answer to `share_enum`: at most the first thousand, and whether these are all.
+
+    Raises RpcError.
+    """
     try:
         return _read_shares(stub)
     except struct.error:
         raise RpcError("the list of shares is cut") from None
 
 
-def _read_shares(stub: bytes) -> list[Share]:
-    if int.from_bytes(stub[-4:], "little") not in {0, 234}:
-        raise RpcError(f"the list of shares is refused (code {int.from_bytes(stub[-4:], 'little')})")
+def _read_shares(stub: bytes) -> tuple[list[Share], bool]:
+    code = int.from_bytes(stub[-4:], "little")
+    if code not in {_DONE, _MORE_DATA}:
+        raise RpcRefusedError(f"the list of shares is refused (code {code})")
     _, _, container, count, array = struct.unpack_from("<5I", stub)
     if not container or not array or not count:
-        return []
+        return [], code == _DONE
     place = 24
     entries = [
         struct.unpack_from("<III", stub, place + 12 * number) for number in range(min(count, MAX_SHARES))
@@ -102,7 +113,7 @@ def _read_shares(stub: bytes) -> list[Share]:
             _, place = _read_text(stub, place)
         if name:
             shares.append(Share(name, _KINDS.get(kind & 0xFF, "unknown"), bool(kind & _SPECIAL)))
-    return shares
+    return shares, code == _DONE and count <= MAX_SHARES
 
 
 def _read_text(stub: bytes, place: int) -> tuple[str, int]:

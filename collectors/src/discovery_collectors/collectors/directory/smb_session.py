@@ -15,7 +15,7 @@ from discovery_collectors.collectors.directory.ntlm import (
     WithPassword,
     read_names,
 )
-from discovery_collectors.collectors.directory.share_list import RpcError, Share
+from discovery_collectors.collectors.directory.share_list import RpcError, RpcRefusedError, Share
 from discovery_collectors.collectors.directory.smb_messages import Reply, SmbError
 from discovery_collectors.running.scope import ScopedAddress
 
@@ -38,6 +38,7 @@ class FileServer:
     dialect: str
     signing_required: bool
     shares: tuple[Share, ...]
+    all_shares: bool = True
 
 
 async def list_shares(address: ScopedAddress, port: int, login: Anonymous | WithPassword) -> FileServer:
@@ -48,12 +49,14 @@ async def list_shares(address: ScopedAddress, port: int, login: Anonymous | With
             names = await session.log_in(login)
             if signing and not session.signs:
                 raise SmbRefusedError("it requires signed messages, which an anonymous login cannot send")
-            shares = await session.list_shares()
-            return FileServer(names, dialect, signing, tuple(shares))
+            shares, complete = await session.list_shares()
+            return FileServer(names, dialect, signing, tuple(shares), complete)
     except TimeoutError:
         raise SmbError(f"it took more than {SESSION_SECONDS} s") from None
-    except RpcError as error:
+    except RpcRefusedError as error:
         raise SmbRefusedError(str(error)) from error
+    except RpcError as error:
+        raise SmbError(str(error)) from error
     except (OSError, EOFError, NtlmError) as error:
         raise SmbError(f"no answer in SMB 2: {error}"[:300]) from error
 
@@ -127,8 +130,8 @@ class _Session:
             self._key = login.key
         return names
 
-    async def list_shares(self) -> list[Share]:
-        """Open the pipe `srvsvc`, call, and close it again."""
+    async def list_shares(self) -> tuple[list[Share], bool]:
+        """Open the pipe `srvsvc`, call, and close it again; return shares, and whether these are all."""
         reply = await self.ask(smb.TREE_CONNECT, smb.tree_connect(rf"\\{self._address}\IPC$"))
         self._tree_id = reply.tree_id
         reply = await self.ask(smb.CREATE, smb.create_pipe("srvsvc"))
@@ -136,7 +139,7 @@ class _Session:
         try:
             bound = await self._exchange(file_id, share_list.bind())
             if not share_list.is_bound(bound):
-                raise RpcError("it has no list of shares for this login")
+                raise RpcRefusedError("it has no list of shares for this login")
             content = await self._exchange(file_id, share_list.share_enum(rf"\\{self._address}"))
             return share_list.read_shares(await self._whole(file_id, content))
         finally:

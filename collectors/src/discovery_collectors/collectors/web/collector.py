@@ -45,10 +45,9 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     """Visit the front page of every web server among the discoveries, and what on it leads to a login."""
     services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
     rate = assignment.max_rate
-    pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
 
     async def inspect(service: KnownService) -> None:
-        await _inspect(_Site(service, emit, ServerTime(_SITE_SECONDS, pause)))
+        await _inspect(_Site(service, emit, ServerTime(_SITE_SECONDS, rate)))
 
     await inspect_each(services, inspect, emit, at_once=_SITES_AT_ONCE if rate is None else 1)
 
@@ -129,7 +128,7 @@ class _Site:
         name: str | None = None
         passed: list[str] = []
         while True:
-            await self.time.pause()
+            await self.time.pause(_PACKETS_PER_REQUEST)
             answer = await client.get(path, name)
             location = answer.headers.get("location", "")
             if answer.status not in {301, 302, 303, 307, 308} or not location:
@@ -167,7 +166,7 @@ class _Site:
 
     async def _read_robots(self, client: WebClient) -> list[str] | None:
         """Return the paths that robots.txt shuts, None when there is no such file."""
-        await self.time.pause()
+        await self.time.pause(_PACKETS_PER_REQUEST)
         try:
             answer = await client.get("/robots.txt")
         except WebError:
