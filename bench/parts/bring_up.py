@@ -30,8 +30,8 @@ their documentation shows it, those of `large` with `LONG=1` only.
 What a session adds has two causes, and the tables state the size of each. *The order*: its proof is one more
 container, and no target starts before the verdict; only the targets' creation fits beside it. *The
 processors*: guard, journal, API and database use what the engine needs (without the latter two, see
-[Targets in a session](#targets-in-a-session)). A session is removed once its scan has ended, as most are
-(this one has nothing to ask): its targets are left, as of the others. The ratios called the limit are
+[Targets in a session](#targets-in-a-session)). A session is removed once its scan, which asks nothing here,
+has ended: only its targets are left to remove, as with the others. The ratios called the limit are
 those of the bare loop: where a bound is near or beyond them, there is little or nothing left to gain."""
 _SCAN = ScanChoice(collectors=("no-question",))
 """It is over at once: no time of these includes a scan."""

@@ -18,10 +18,10 @@ from dryrun_local.system.guard import running_guard
 
 ABOUT = """\
 Whole sessions of `small` by two orchestrators, one behind the guard, one straight at the engine's socket;
-only one has a session at a time. A session's time is its own events': from queued to ended. It makes some 140
-calls, each of which costs half a millisecond more ([below](#a-request-through-the-guard)), and while targets
-start, the guard's processor time is missing elsewhere. Two sessions of the same kind differ by some per cent,
-as the ranges show: so may ratios of a few pairs."""
+only one has a session at a time. A session's time is that between its events, from queued to ended. It makes
+some 140 calls, each of which costs half a millisecond more ([below](#a-request-through-the-guard)), and while
+targets start, the guard's processor time is missing elsewhere. Two sessions of the same kind differ by some
+per cent, as the ranges show: so may ratios of a few pairs."""
 WAYS = {"guard": "through the guard", "direct": "straight to the engine"}
 POOLS = {"guard": "10.213.224.0/20", "direct": "10.213.240.0/20"}
 TEMPLATE = "small"

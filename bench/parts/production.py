@@ -24,12 +24,12 @@ from dryrun_contract.production import RuleRequest, ScanEnd, ScanStart
 
 ABOUT = """\
 Production discoveries of one collector on the embedded PostgreSQL (a million with `LONG=1`): 1 % of them
-changed within a day, a fifth gone for more than a year, with as many changes of before, a third of them
-open. A day's changes: counted by kind, as the page and `dryrun production changes` show them. A rule's
-preview: over the whole queue. A delivery's preview: to a destination that has all of it, but for what
-changed within a day, and what of every thousandth is gone. A scan's end: a complete scan of everything that
-found all but 10 %. Pruning: what has been gone for a year, but for removals that no destination was told of
-yet, and the changes of before, while a reader asks for pages of the list all the time."""
+changed within a day, a fifth have been gone for more than a year, a third are open, and as many older changes
+are kept. A day's changes: counted by kind, as the page and `dryrun production changes` show them. A rule's
+preview: over the whole queue. A delivery's preview: to a destination that has all of it, except for what
+changed within a day and the removal of every thousandth. A scan's end: a complete scan of everything that
+found all but 10 %. Pruning: what has been gone for a year, except for removals that no destination has
+received yet, and the older changes, while a reader asks for pages of the list all the time."""
 PATH = "/api/v1/production/discoveries"
 _FILL = """
 INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, decided_as, decided_revision,

@@ -46,7 +46,7 @@ def course(report: Report) -> Section:
     nothing = Paragraph(text("Nothing has happened yet.", tone="quiet"))
     traced = bring_up(report.bring_up, _request_seconds(report))
     blocks = (*((ahead,) if prepared else ()), chart if bars else nothing, *((traced,) if traced else ()))
-    return Section("course", "Course of the session", blocks)
+    return Section("course", "Timeline of the session", blocks)
 
 
 def _was_prepared_whole(report: Report) -> bool:
