@@ -18,7 +18,6 @@ from dryrun_orchestrator.engine.errors import EngineError, NotFoundError, Transi
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.session.cleaning_up import AFTER_DEADLINE, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of
@@ -126,16 +125,15 @@ class PreparedSession:
 
     async def _decision(self) -> None:
         """Return once the journal says that it was claimed or dropped; raise _DroppedError on a reason to."""
-        deadline = Deadline()
+        settings, deadline = self._context.settings, self._context.deadline
         while (record := await self._context.record()).pool in _WAITING_IN:
             if (gone := self._context.lost_host()) is not None:
                 raise _DroppedError(DropCause.HOST, gone)
             lost = self._context.isolation.lost
             if lost is not None and record.phase is Phase.WAITING:
                 raise _DroppedError(DropCause.ISOLATION, f"isolation is no longer proved: {lost.detail}")
-            if record.expires_at is not None and deadline.has_passed(
-                record.expires_at - self._context.settings.least_left_of(record.template)
-            ):
+            least = settings.least_left_of(record.template)
+            if record.expires_at is not None and deadline.left(record.expires_at) <= least:
                 if record.pool is PoolState.PREPARING:
                     # Not as one that has served its time: the next one would hardly be faster at once.
                     raise _DroppedError(DropCause.FAILED, "it took too long to get ready")
@@ -166,7 +164,7 @@ class PreparedSession:
         if self._context.lost_host() is None:
             return False
         latest = record.created_at + self._context.settings.session_duration
-        return utc_now() > (record.expires_at or latest) + AFTER_DEADLINE
+        return self._context.deadline.left(record.expires_at or latest) < -AFTER_DEADLINE
 
 
 async def drop(context: SessionContext, cause: DropCause, reason: str) -> None:

@@ -10,7 +10,6 @@ from dryrun_contract.event import PhaseChanged
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
@@ -98,7 +97,7 @@ def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
     """
     if context.placement is None or record.expires_at is None:
         return False
-    return utc_now() > record.expires_at + AFTER_DEADLINE
+    return context.deadline.left(record.expires_at) < -AFTER_DEADLINE
 
 
 async def _say_stuck(context: SessionContext, why: str) -> None:

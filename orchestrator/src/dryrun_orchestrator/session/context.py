@@ -15,6 +15,7 @@ from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.container_specs import session_labels
+from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.isolation import NO_TARGETS, Targets, Verdict
 from dryrun_orchestrator.session.log_lines import CollectorSpan
@@ -116,6 +117,11 @@ class SessionContext:
     """Some collectors ended in an earlier process, so their spans are unknown."""
     trace: Trace = field(default_factory=Trace)
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
+    deadline: Deadline = field(init=False)
+    """One for all phases, prepared ones too: what a phase has seen of the clock holds in the next."""
+
+    def __post_init__(self) -> None:
+        self.deadline = Deadline(self.settings.session_duration)
 
     @property
     def template(self) -> LoadedTemplate:

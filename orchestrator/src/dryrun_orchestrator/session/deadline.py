@@ -1,24 +1,33 @@
 """A deadline that setting the clock back does not delay."""
 
+import math
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dryrun_orchestrator.clock import utc_now
 
 
 class Deadline:
-    """Passes by wall clock or by monotonic clock, whichever is first, and never moves away."""
+    """A session's end, by wall clock or by monotonic clock, whichever is first; it never moves away.
+
+    A session has one in each process. A new process cannot know what was done to the clock before it began,
+    but that no session has longer left than `longest`.
+    """
 
     def __init__(
-        self, now: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic
+        self,
+        longest: timedelta,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._longest = longest
         self._now = now
         self._monotonic = monotonic
-        self._ends_at = float("inf")
+        self._ends_at = math.inf
 
-    def has_passed(self, moment: datetime) -> bool:
-        """Return whether `moment` has passed. Call it regularly: each call compares both clocks."""
-        left = (moment - self._now()).total_seconds()
-        self._ends_at = min(self._ends_at, self._monotonic() + left)
-        return self._monotonic() >= self._ends_at
+    def left(self, expires_at: datetime) -> timedelta:
+        """Return the time left, negative once it is over. Call it often: each call compares both clocks."""
+        left = min(expires_at - self._now(), self._longest)
+        self._ends_at = min(self._ends_at, self._monotonic() + left.total_seconds())
+        return timedelta(seconds=self._ends_at - self._monotonic())

@@ -18,7 +18,6 @@ from dryrun_orchestrator.engine.errors import EngineError, TransientEngineError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.cleaning_up import clean_up, why_not_removed
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.scanning import scan
@@ -169,7 +168,6 @@ class SessionLoop:
 
     async def _interruption(self) -> _Verdict:
         """Return when a stop was requested, isolation is lost, or the deadline requires cleanup."""
-        deadline = Deadline()
         settings = self._context.settings
         while True:
             record = await self._context.record()
@@ -187,9 +185,8 @@ class SessionLoop:
                 )
             if (gone := self._context.lost_host()) is not None:
                 return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, gone)
-            if record.expires_at is not None and deadline.has_passed(
-                record.expires_at - settings.cleanup_lead
-            ):
+            deadline = self._context.deadline
+            if record.expires_at is not None and deadline.left(record.expires_at) <= settings.cleanup_lead:
                 whole, last = _in_words(settings.session_duration), _in_words(settings.cleanup_lead)
                 reason = (
                     f"its time was up: a network stands for {whole} at most, the last {last} of which are "

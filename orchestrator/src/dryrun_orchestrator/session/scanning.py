@@ -140,9 +140,10 @@ async def _followed(
     context: SessionContext, manifest: CollectorManifest, reader: CollectorRun, slot: int, *, stands_by: bool
 ) -> tuple[CollectorRun, CollectorEnded]:
     """Follow a run to its end, or until its time is up; return its last reader, and how it ended."""
-    remaining = manifest.timeout_seconds - (utc_now() - reader.record.started_at).total_seconds()
+    # By the wall clock, since it may have begun in an earlier process; that may have been set meanwhile.
+    ran = max((utc_now() - reader.record.started_at).total_seconds(), 0.0)
     try:
-        async with asyncio.timeout(max(remaining, 1.0)):
+        async with asyncio.timeout(max(manifest.timeout_seconds - ran, 1.0)):
             ended = await hand_over(context, manifest, reader) if stands_by else await reader.follow()
             if ended is None:
                 reader = await _started_anew(context, manifest, reader.record, slot)
