@@ -300,11 +300,31 @@ def test_a_second_ctrl_c_leaves_at_once(environment, api):
     process = started(environment, "start", "small", "--watch")
     wait_for(lambda: any(len(events) > 3 for events in api.events.values()))
     process.send_signal(signal.SIGINT)
-    wait_for(lambda: any(path.endswith("/stop") for _, path in api.requests))
+    assert any("The session is stopping" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=5)
     assert process.returncode == 130
     assert "It is being stopped" in stderr
+
+
+@pytest.mark.parametrize("how", ["without an answer", "refused"])
+def test_who_leaves_before_the_stop_is_accepted_is_told_that_the_session_may_go_on(environment, api, how):
+    api.speed = 2
+    api.keep_stops_waiting = how == "without an answer"
+    process = started(environment, "start", "small", "--watch")
+    wait_for(lambda: any(len(events) > 3 for events in api.events.values()))
+    if how == "refused":
+        api.statuses.append((403, "this token may not stop it"))
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: any(path.endswith("/stop") for _, path in api.requests))
+    if how == "refused":
+        assert any("did not stop the session" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=5)
+    assert process.returncode == 130
+    (session_id,) = api.sessions
+    assert "being stopped" not in stderr
+    assert f"It may continue, since the API has not accepted the stop: dryrun stop {session_id}" in stderr
 
 
 @pytest.mark.parametrize("command", [("watch",), ("events", "last", "--follow")])

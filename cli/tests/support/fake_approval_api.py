@@ -60,6 +60,8 @@ class FakeApi:
         self.statuses = []
         """Answers (status, problem) for the coming requests, before anything else is looked at."""
         self.deny_stop = False
+        self.keep_stops_waiting = False
+        """Answer no request to stop, and stop nothing."""
         self.repeat_last = False
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
@@ -293,6 +295,9 @@ class FakeApi:
         del session["field_of_a_newer_version"]
 
     async def stop(self, request, session):
+        if self.keep_stops_waiting:
+            await request.client_left()
+            return
         task = session.pop("task", None)
         if task is not None and not self.deny_stop:
             task.cancel()

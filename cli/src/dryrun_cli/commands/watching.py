@@ -117,8 +117,7 @@ async def _watch_to_report(
     )
     left = _left(watched)
     if left:
-        state = "It is being stopped" if watched.interrupted else "It continues"
-        sys.stderr.write(f"Left session {session_id}.\n{state}: dryrun watch {session_id}\n")
+        sys.stderr.write(f"Left session {session_id}.\n{_what_goes_on(watched)} {session_id}\n")
         return left
     try:
         met = await _conclude(client, common, session_id, judge)
@@ -146,6 +145,15 @@ async def _conclude(client: ApiClient, common: Common, session_id: UUID, judge: 
     # After the events, each of which is an object with `seq`: one more line, with `type`.
     write_json_line({"type": "verdict", "session_id": str(session_id), "verdict": verdict})
     return code
+
+
+def _what_goes_on(watched: WatchOutcome) -> str:
+    """Return what becomes of a session that somebody left, and the command for it, without the id."""
+    if watched.stop_accepted:
+        return "It is being stopped: dryrun watch"
+    if watched.interrupted:
+        return "It may continue, since the API has not accepted the stop: dryrun stop"
+    return "It continues: dryrun watch"
 
 
 def _left(watched: WatchOutcome) -> ExitCode | None:

@@ -45,6 +45,8 @@ class WatchOutcome:
     left_by: signal.Signals | None
     """The signal that ended watching at once."""
     state: WatchedSession
+    stop_accepted: bool = False
+    """The API has accepted that stop; whoever leaves earlier may leave a session that goes on."""
 
 
 async def watch_session(
@@ -81,6 +83,7 @@ class _Watcher:
         self._server_ahead = timedelta(0)
         self._interrupts = 0
         self._stop_task: asyncio.Task[None] | None = None
+        self._stop_accepted = False
         self._left_by: signal.Signals | None = None
 
     async def watch(self) -> WatchOutcome:
@@ -103,7 +106,14 @@ class _Watcher:
 
     def _outcome(self) -> WatchOutcome:
         interrupted = self._interrupts > 0 and self._stops
-        return WatchOutcome(self._state.outcome, self._state.reason, interrupted, self._left_by, self._state)
+        return WatchOutcome(
+            self._state.outcome,
+            self._state.reason,
+            interrupted,
+            self._left_by,
+            self._state,
+            self._stop_accepted,
+        )
 
     async def _follow(self) -> None:
         events = follow_events(self._client, self._session_id)
@@ -204,6 +214,7 @@ class _Watcher:
                 )
                 await asyncio.sleep(STOP_PAUSE_SECONDS)
             else:
+                self._stop_accepted = True
                 self._screen.show_message(
                     "stop", "The session is stopping; its cleanup follows. Ctrl-C again leaves."
                 )
