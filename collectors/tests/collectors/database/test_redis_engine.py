@@ -25,8 +25,9 @@ KEYSPACE = "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb4:keys=1,expires=0
 class FakeRedis:
     """Speaks RESP and records requests."""
 
-    def __init__(self, *, password=None, server=SERVER, greeting=b""):
+    def __init__(self, *, password=None, server=SERVER, greeting=b"", keyspace=KEYSPACE):
         self.password = password
+        self.keyspace = keyspace
         self.server = server
         self.greeting = greeting
         self.asked: list[list[str]] = []
@@ -56,7 +57,7 @@ class FakeRedis:
             elif not known:
                 answer = "-NOAUTH Authentication required."
             else:
-                text = self.server if words[1] == "server" else KEYSPACE
+                text = self.server if words[1] == "server" else self.keyspace
                 answer = f"${len(text)}\r\n{text}"
             writer.write(answer.encode() + b"\r\n")
 
@@ -166,3 +167,12 @@ async def test_a_run_keeps_to_its_packet_rate(emit):
     # Four of the connection, two requests and an answer before the last answer may come.
     assert time.monotonic() - begun > 6 / 20
     assert [kind for kind, *_ in emit.reported] == ["service", "database", "database"]
+
+
+@pytest.mark.parametrize(("databases", "warnings"), [(200, 0), (201, 1)])
+async def test_databases_that_are_not_reported_are_said(emit, databases, warnings):
+    keyspace = "".join(f"db{number}:keys=1,expires=0,avg_ttl=0\r\n" for number in range(databases))
+    await describe(FakeRedis(keyspace=f"# Keyspace\r\n{keyspace}"), emit)
+    assert len(emit.keys("database")) == 200
+    said = [each.partition("tcp: ")[2] for each in emit.warnings]
+    assert said == ["more than 200 databases; the first 200 are reported"] * warnings

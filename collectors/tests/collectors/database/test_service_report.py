@@ -57,7 +57,31 @@ def test_types_go_before_names_do():
     columns = [f"column_with_a_rather_long_name_{number}" for number in range(900)]
     types = dict.fromkeys(columns, "character varying(255)")
     reported = written(lambda report: report.table(("a", "b"), Table("a", "b", columns, types, 1, view=True)))
-    assert reported[0]["data"] == {"rows": 1, "view": True, "columns": columns}
+    assert reported[0]["data"] == {
+        "rows": 1,
+        "view": True,
+        "columns": columns,
+        "left_out": ["column_types"],
+    }
+
+
+def test_foreign_keys_that_are_not_reported_are_counted():
+    table = Table("a", "b", ["id"], foreign_keys=[ForeignKey(("id",), ("a", "c"), ("id",))] * 150)
+    data = written(lambda report: report.table(("a", "b"), table))[0]["data"]
+    assert (len(data["foreign_keys"]), data["foreign_keys_total"]) == (100, 150)
+    assert "columns_total" not in data
+    assert "more" not in data
+
+
+def test_columns_that_nobody_counted_are_said_to_be_more():
+    table = Table("a", "b", ["id"], more_columns=True)
+    assert written(lambda report: report.table(("a", "b"), table))[0]["data"]["more"] is True
+
+
+def test_a_name_that_is_cut_is_said():
+    warning, reported = written(lambda report: report.database("x" * 300))
+    assert reported["key"] == f"10.0.0.3:5432/tcp/{'x' * 200}"
+    assert "is reported by the first 200 characters of its name" in warning["message"]
 
 
 def test_reports_size_keys_and_personal_data():

@@ -1,6 +1,7 @@
 """The collector `database`: what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.database.engines import ENGINES, import_engine, load_engine
 from discovery_collectors.collectors.database.login import (
     CredentialNeededError,
+    Engine,
     LoginRefusedError,
     ServiceUnreachableError,
     log_in,
@@ -99,20 +101,34 @@ async def _inspect(
                 await session.describe(report)
             finally:
                 await session.close()
-    except CredentialNeededError as error:
-        # Only an engine that was asked anonymously has answered as itself.
-        report.closed("no credential", _said(error, service), engine.product if engine.anonymous else "")
-    except LoginRefusedError as error:
-        report.closed("refused", _said(error, service), engine.product)
-    except ServiceUnreachableError as error:
-        why = f"no connection: {relay.failure}" if relay and relay.failure else _said(error, service)
-        if service.certain:
-            report.closed("failed", why)
-        report.warning(why)
+    except (LoginRefusedError, ServiceUnreachableError) as error:
+        _report_failure(error, engine, service, report, relay)
     except TimeoutError:
         report.warning(f"stopped after {_SERVICE_SECONDS} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes its client library fail in any way
         report.warning(f"its answers make no sense to the client library ({type(error).__name__})")
+
+
+def _report_failure(
+    error: LoginRefusedError | ServiceUnreachableError,
+    engine: Engine,
+    service: DatabaseService,
+    report: ServiceReport,
+    relay: MeteredRelay | None,
+) -> None:
+    why = f"no connection: {relay.failure}" if relay and relay.failure else _said(error, service)
+    if report.entered:
+        # The last report counts: what follows a login is no failed login.
+        report.warning(f"{why}; what was reported until then stands")
+    elif isinstance(error, CredentialNeededError):
+        # Only an engine that was asked anonymously has answered as itself.
+        report.closed("no credential", _said(error, service), engine.product if engine.anonymous else "")
+    elif isinstance(error, LoginRefusedError):
+        report.closed("refused", _said(error, service), engine.product)
+    else:
+        if service.certain:
+            report.closed("failed", why)
+        report.warning(why)
 
 
 def _said(error: Exception, service: DatabaseService) -> str:
@@ -121,4 +137,6 @@ def _said(error: Exception, service: DatabaseService) -> str:
     if service.relay is None:
         return text
     host, port = service.relay
-    return text.replace(host, service.address).replace(str(port), str(service.port))
+    # As libraries write it: `host:port`, `"host", port port`.
+    place = re.compile(rf"(?<![\w.]){re.escape(host)}(?P<between>\W{{1,3}}(?:port )?){port}(?!\d)")
+    return place.sub(lambda found: f"{service.address}{found['between']}{service.port}", text)

@@ -9,19 +9,20 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError, Session
 from discovery_collectors.collectors.database.personal_data import classify
 from discovery_collectors.collectors.database.service_report import (
+    MAX_COLUMNS,
     MAX_DATABASES,
     MAX_TABLES,
     DatabaseService,
     ServiceReport,
     Table,
 )
+from discovery_collectors.running.bounds import first, more_than
 from dryrun_contract.collector_config import Credential
 
 _CONNECT_MS = 10_000
 """With the answer to `hello`."""
 _ANSWER_MS = 10_000
 _SAMPLE_DOCUMENTS = 100
-_MAX_FIELDS = 1_000
 _SYSTEM_DATABASES = frozenset({"admin", "config", "local"})
 _REFUSALS = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and AtlasError, which hosted servers answer to a wrong login."""
@@ -30,7 +31,7 @@ _NAMES: list[dict[str, Any]] = [
     {"$project": {"_id": 0, "field": {"$objectToArray": "$$ROOT"}}},
     {"$unwind": "$field"},
     {"$group": {"_id": "$field.k"}},
-    {"$limit": _MAX_FIELDS},
+    {"$limit": MAX_COLUMNS + 1},
 ]
 """The server itself drops the values: only names travel."""
 
@@ -86,18 +87,17 @@ class _MongodbSession:
             raise ServiceUnreachableError(f"it does not name itself: {_said(error)}") from error
         product, version, evidence = identify_server(build)
         report.granted(product, version, evidence)
-        names = {
+        sizes = {
             str(entry.get("name", "")): entry.get("sizeOnDisk")
             for entry in self._listed.get("databases", [])
             # An empty one may exist only because a client named it.
             if isinstance(entry, dict) and not entry.get("empty")
         }
-        if len(names) > MAX_DATABASES:
-            report.warning(f"{len(names)} databases; only the first {MAX_DATABASES} are inspected")
-        for name, size in list(names.items())[:MAX_DATABASES]:
-            if name and name not in _SYSTEM_DATABASES:
-                report.database(name, {"bytes": int(size)} if isinstance(size, int | float) else {})
-                await self._describe_database(name, report)
+        names = [name for name in sizes if name and name not in _SYSTEM_DATABASES]
+        for name in first(names, MAX_DATABASES, "databases", report.warning):
+            size = sizes[name]
+            report.database(name, {"bytes": int(size)} if isinstance(size, int | float) else {})
+            await self._describe_database(name, report)
 
     async def _describe_database(self, name: str, report: ServiceReport) -> None:
         count = 0
@@ -109,7 +109,7 @@ class _MongodbSession:
                 if collection.startswith("system."):
                     continue
                 if count == MAX_TABLES:
-                    report.warning(f"database {name}: only the first {MAX_TABLES} collections are reported")
+                    report.warning(f"database {name}: {more_than(MAX_TABLES, 'collections')}")
                     break
                 count += 1
                 view = entry.get("type") == "view"
@@ -125,13 +125,15 @@ class _MongodbSession:
         try:
             collection = self._client[database][name]
             cursor = await collection.aggregate(_NAMES, maxTimeMS=_ANSWER_MS)
-            fields = sorted(str(found["_id"]) for found in await cursor.to_list(_MAX_FIELDS))
+            fields = sorted(str(found["_id"]) for found in await cursor.to_list(MAX_COLUMNS + 1))
             # To count a view means to compute it.
             rows = None if view else await collection.estimated_document_count(maxTimeMS=_ANSWER_MS)
         except (PyMongoError, KeyError, ValueError) as error:
             report.warning(f"collection {database}.{name}: {_said(error)}")
+        more = fields is not None and len(fields) > MAX_COLUMNS
+        fields = fields and fields[:MAX_COLUMNS]
         personal = classify(fields or [], {})
-        table = Table(database, name, fields, rows=rows, view=view, personal=personal)
+        table = Table(database, name, fields, rows=rows, view=view, personal=personal, more_columns=more)
         report.table((database, name), table)
 
     async def close(self) -> None:

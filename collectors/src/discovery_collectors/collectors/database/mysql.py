@@ -22,6 +22,7 @@ from discovery_collectors.collectors.database.service_report import (
     DatabaseService,
     ServiceReport,
 )
+from discovery_collectors.running.bounds import first
 from dryrun_contract.collector_config import Credential
 
 _REFUSED = frozenset({1044, 1045, 1130, 1227, 1251, 1275, 1698, 3118, 3878, 4151})
@@ -34,6 +35,14 @@ _STATEMENT_LIMITS = {
     "mariadb": "SET SESSION max_statement_time = 10",
     "mysql": "SET SESSION max_execution_time = 10000",
 }
+
+
+_OF_CLIENTS = range(2000, 3000)
+"""Codes of errors that the driver raises, not the server: after them the connection cannot be used."""
+
+
+class _StatementFailedError(ServiceUnreachableError):
+    """The server ended or refused one statement; its connection goes on."""
 
 
 class MysqlEngine:
@@ -80,27 +89,38 @@ class _MysqlSession:
             # "11.8.9-MariaDB-0+deb13u1 from Debian": what follows the blank is a remark.
             report.granted(product, version.split(" ", 1)[0], engine=engine)
             databases = await connection.run_sync(read_databases)
-        if len(databases) > MAX_DATABASES:
-            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are reported")
-        for name in databases[:MAX_DATABASES]:
-            await self._describe_database(name, report)
+        names = first(databases, MAX_DATABASES, "databases", report.warning)
+        for number, name in enumerate(names, start=1):
+            if not await self._describe_database(name, report):
+                # Their names are known all the same.
+                for other in names[number:]:
+                    report.database(other)
+                if names[number:]:
+                    report.warning(f"{len(names) - number} databases after {name} are not inspected")
+                break
 
-    async def _describe_database(self, name: str, report: ServiceReport) -> None:
+    async def _describe_database(self, name: str, report: ServiceReport) -> bool:
+        """Report a database; return whether the connection can be used for others."""
         try:
             with _translated():
-                tables, complete = await self._connection.run_sync(read_tables, name)
+                tables, left_out = await self._connection.run_sync(read_tables, name)
                 sampled = await self._connection.run_sync(find_personal_data, tables)
         except LoginRefusedError as error:
             report.database(name, {"access": "refused"})
             report.warning(f"database {name}: {error}")
-            return
+            return True
+        except ServiceUnreachableError as error:
+            report.database(name)
+            report.warning(f"database {name}: {error}")
+            return isinstance(error, _StatementFailedError)
         report.database(name, {"bytes": sum(table.bytes or 0 for table in tables)})
         for table in tables:
             report.table((name, table.name), table)
-        if not complete:
-            report.warning(f"database {name} has more tables than are reported")
+        for each in left_out:
+            report.warning(f"database {name}: {each}")
         if not sampled:
             report.warning(f"database {name}: not every table was sampled for personal data")
+        return True
 
     async def close(self) -> None:
         try:
@@ -130,7 +150,10 @@ def _meaning(error: BaseException | None) -> Exception:
     code = error.args[0] if error is not None and error.args else None
     if code in _REFUSED:
         return LoginRefusedError(_said(error))
-    return ServiceUnreachableError(f"no answer as MySQL gives one: {_said(error)}")
+    message = f"no answer as MySQL gives one: {_said(error)}"
+    if isinstance(code, int) and code >= 1000 and code not in _OF_CLIENTS:
+        return _StatementFailedError(message)
+    return ServiceUnreachableError(message)
 
 
 def _said(error: BaseException | None) -> str:

@@ -6,6 +6,7 @@ phone number, …, and only these counts travel.
 
 import time
 from collections.abc import Sequence
+from itertools import batched
 
 from sqlalchemy import Connection, case, column, func, select, table
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,12 +15,12 @@ from sqlalchemy.sql.expression import ColumnElement
 from discovery_collectors.collectors.database.personal_data import classify
 from discovery_collectors.collectors.database.service_report import Table
 
-MAX_TABLES_SAMPLED = 300
-"""Tables of one database."""
+MAX_SAMPLES = 300
+"""Statements for one database, mostly one a table."""
 MAX_SECONDS = 20
 SAMPLE_ROWS = 100
 SAMPLE_COLUMNS = 40
-"""Columns of one table."""
+"""Columns of one statement."""
 _VALUE_CHARACTERS = 200
 """No shape is longer; this much of a value shows whether it has one."""
 _LEAST_VALUES = 3
@@ -36,33 +37,33 @@ _SHAPES = {
 
 
 def find_personal_data(connection: Connection, tables: Sequence[Table]) -> bool:
-    """Fill in `personal` of each table; return whether every table with readable texts was sampled.
+    """Fill in `personal` of each table; return whether all of their readable texts were sampled.
 
     `connection` is in autocommit, so that a statement that fails leaves the next one alone.
     """
     end = time.monotonic() + MAX_SECONDS
-    sampled = 0
+    samples = 0
     complete = True
     for each in tables:
         by_sample: dict[str, str] = {}
-        if each.texts and (sampled == MAX_TABLES_SAMPLED or time.monotonic() > end):
-            complete = False
-        elif each.texts:
-            sampled += 1
+        for texts in batched(each.texts, SAMPLE_COLUMNS, strict=False):
+            if samples == MAX_SAMPLES or time.monotonic() > end:
+                complete = False
+                break
+            samples += 1
             try:
-                by_sample = sample(connection, each)
+                by_sample |= sample(connection, each, texts)
             except SQLAlchemyError:
                 complete = False
         each.personal = classify(each.columns or [], by_sample)
     return complete
 
 
-def sample(connection: Connection, of: Table) -> dict[str, str]:
+def sample(connection: Connection, of: Table, asked: Sequence[str]) -> dict[str, str]:
     """Have the server test the first rows; return column → class where values have a clear shape.
 
-    Raises SQLAlchemy's errors, a timeout among them.
+    `asked` are some of its columns. Raises SQLAlchemy's errors, a timeout among them.
     """
-    asked = of.texts[:SAMPLE_COLUMNS]
     texts = [
         func.left(column(each), _VALUE_CHARACTERS).label(f"c{number}") for number, each in enumerate(asked)
     ]

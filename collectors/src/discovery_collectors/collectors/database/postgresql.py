@@ -19,6 +19,7 @@ from discovery_collectors.collectors.database.service_report import (
     DatabaseService,
     ServiceReport,
 )
+from discovery_collectors.running.bounds import first
 from dryrun_contract.collector_config import Credential
 
 _CONNECT_SECONDS = 5
@@ -111,9 +112,8 @@ class _PostgresqlSession:
     async def describe(self, report: ServiceReport) -> None:
         # "17.6 (Debian 17.6-0+deb13u1)": the distribution's own number is not the server's.
         report.granted("PostgreSQL", self._version.split(" ", 1)[0])
-        if len(self._databases) > MAX_DATABASES:
-            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are reported")
-        for name, open_to_us, size in self._databases[:MAX_DATABASES]:
+        databases = first(self._databases, MAX_DATABASES, "databases", report.warning)
+        for name, open_to_us, size in databases:
             report.database(name, {"bytes": size} if open_to_us else {"access": "refused"})
             if open_to_us:
                 await self._describe_database(name, report)
@@ -134,12 +134,12 @@ class _PostgresqlSession:
 
 
 async def _describe_tables(database: str, connection: AsyncConnection, report: ServiceReport) -> None:
-    tables, complete = await connection.run_sync(read_tables)
+    tables, left_out = await connection.run_sync(read_tables)
     sampled = await connection.run_sync(find_personal_data, tables)
     for table in tables:
         report.table((database, table.schema, table.name), table)
-    if not complete:
-        report.warning(f"database {database} has more tables than are reported")
+    for each in left_out:
+        report.warning(f"database {database}: {each}")
     if not sampled:
         report.warning(f"database {database}: not every table was sampled for personal data")
 

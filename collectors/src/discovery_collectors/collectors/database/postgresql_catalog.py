@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, String, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedForeignKeyConstraint
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
-from sqlalchemy.exc import CompileError, SAWarning
+from sqlalchemy.exc import CompileError, OperationalError, SAWarning
 
 from discovery_collectors.collectors.database.service_report import MAX_TABLES, ForeignKey, Table
+from discovery_collectors.running.bounds import more_than
 
 _RELATIONS = (
     "SELECT n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, c.relpages, {size},"
@@ -26,6 +27,7 @@ _SIZE = (
     " (SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree(c.oid) WHERE isleaf) END"
 )
 """`pg_partition_tree` came with PostgreSQL 12."""
+_NO_SIZE = "NULL::bigint"
 _VIEWS = frozenset({"v", "m"})
 _COUNTED = frozenset({"r", "m"})
 """A view has no rows of its own; statistics of partitioned and foreign tables are seldom there."""
@@ -33,14 +35,22 @@ _SAMPLED = frozenset({"r", "p", "m"})
 """A view would be computed, and a foreign table read from another server."""
 
 
-def read_tables(connection: Connection) -> tuple[list[Table], bool]:
-    """Return the database's tables and views by schema and name, and whether these are all.
+def read_tables(connection: Connection) -> tuple[list[Table], list[str]]:
+    """Return the database's tables and views by schema and name, and warnings of what was left out.
 
     Reads the catalog only, which every login may, so tables whose rows are closed to it are among them.
+    `connection` is in autocommit, so that a statement that fails leaves the next one alone.
     """
     version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-    query = _RELATIONS.format(size=_SIZE if version >= 120000 else _OWN_SIZE)
-    found = connection.execute(text(query), {"limit": MAX_TABLES + 1}).all()
+    left_out: list[str] = []
+    try:
+        found = _read_relations(connection, _SIZE if version >= 120000 else _OWN_SIZE)
+    except OperationalError as error:
+        # To measure a table the server waits for whoever has it locked, or reads a directory for long.
+        found = _read_relations(connection, _NO_SIZE)
+        left_out.append(f"no size is reported: {' '.join(str(error.orig).split())[:200]}")
+    if len(found) > MAX_TABLES:
+        left_out.append(more_than(MAX_TABLES, "tables"))
     by_schema: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for schema, *relation in found[:MAX_TABLES]:
         by_schema[schema].append(tuple(relation))
@@ -66,7 +76,12 @@ def read_tables(connection: Connection) -> tuple[list[Table], bool]:
                     ],
                 )
             )
-    return tables, len(found) <= MAX_TABLES
+    return tables, left_out
+
+
+def _read_relations(connection: Connection, size: str) -> list[tuple[Any, ...]]:
+    rows = connection.execute(text(_RELATIONS.format(size=size)), {"limit": MAX_TABLES + 1})
+    return [tuple(row) for row in rows]
 
 
 def estimated_rows(kind: str, rows: int, pages: int, *, tells_unknown: bool) -> int | None:

@@ -14,6 +14,7 @@ from discovery_collectors.collectors.database.service_report import (
     DatabaseService,
     ServiceReport,
 )
+from discovery_collectors.running.bounds import first
 from dryrun_contract.collector_config import Credential
 
 _CONNECT_SECONDS = 5
@@ -79,11 +80,10 @@ class _RedisSession:
             keyspace = await _ask_info(self._client, "keyspace")
         except (RedisError, OSError) as error:
             raise ServiceUnreachableError(f"its databases cannot be listed: {error}") from error
-        for name, sizes in list(keyspace.items())[:MAX_DATABASES]:
-            database = _DATABASE.fullmatch(name)
-            if database is not None:
-                keys = sizes.get("keys") if isinstance(sizes, dict) else None
-                report.database(database[1], {"keys": keys if isinstance(keys, int) else "unknown"})
+        databases = [(found[1], keyspace[name]) for name in keyspace if (found := _DATABASE.fullmatch(name))]
+        for number, sizes in first(databases, MAX_DATABASES, "databases", report.warning):
+            keys = sizes.get("keys") if isinstance(sizes, dict) else None
+            report.database(number, {"keys": keys if isinstance(keys, int) else "unknown"})
 
     async def close(self) -> None:
         await self._client.aclose()

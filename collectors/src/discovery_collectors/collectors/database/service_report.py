@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from discovery_collectors.collector import Emit
 from discovery_collectors.collectors.database.personal_data import PersonalData
+from discovery_collectors.running.bounds import cut
 from discovery_collectors.running.scope import ScopedAddress
 from dryrun_contract.resource_key import ResourceKey
 
@@ -15,8 +16,9 @@ MAX_DATABASES = 200
 MAX_TABLES = 10_000
 """Reported tables of one database."""
 MAX_COLUMNS = 1_000
-"""Reported columns of one table; foreign keys likewise."""
+"""Reported columns of one table."""
 MAX_FOREIGN_KEYS = 100
+"""Reported foreign keys of one table."""
 _NAME_CHARACTERS = 200
 _TEXT_CHARACTERS = 300
 _DATA_BYTES = 60_000
@@ -79,6 +81,8 @@ class Table:
     texts: list[str] = field(default_factory=list)
     """Columns of text that the login may read."""
     personal: dict[str, PersonalData] = field(default_factory=dict)
+    more_columns: bool = False
+    """It has others, nobody knows how many."""
 
 
 class ServiceReport:
@@ -88,6 +92,8 @@ class ServiceReport:
         self._service = service
         self._emit = emit
         self._engine = service.engine
+        self.entered = False
+        """Whether a login succeeded."""
 
     def granted(
         self,
@@ -99,6 +105,7 @@ class ServiceReport:
     ) -> None:
         """Report that the login succeeded, and what the service is; `engine`: if it is not what it seemed."""
         self._engine = engine or self._engine
+        self.entered = True
         self._tell({"product": product, "version": version, "access": "granted", **(evidence or {})}, SURE)
 
     def closed(self, access: str, reason: str, product: str = "") -> None:
@@ -120,8 +127,9 @@ class ServiceReport:
         if table.bytes is not None:
             data["bytes"] = table.bytes
         if table.columns is not None:
-            names = [_clean(name, _NAME_CHARACTERS) for name in table.columns[:MAX_COLUMNS]]
-            data |= _fitting(names, _details(table), len(table.columns))
+            data |= _fitting([_clean(name, _NAME_CHARACTERS) for name in table.columns], _details(table))
+        if table.more_columns:
+            data["more"] = True
         self._emit.discovery("table", self._key(*path), data)
 
     def warning(self, message: str) -> None:
@@ -134,6 +142,10 @@ class ServiceReport:
         self._emit.discovery("service", str(self._service.key), facts, confidence)
 
     def _key(self, *path: str) -> str:
+        for name in path:
+            if len(name) > _NAME_CHARACTERS:
+                shown = _clean(name, 40)
+                self.warning(f"{shown}… is reported by the first {_NAME_CHARACTERS} characters of its name")
         names = tuple(_clean(name, _NAME_CHARACTERS) for name in path)
         return str(ResourceKey(self._service.address, self._service.port, "tcp", names))
 
@@ -147,13 +159,14 @@ def _details(table: Table) -> dict[str, JsonValue]:
             "references": _names(key.table),
             "referenced_columns": _names(key.referenced),
         }
-        for key in table.foreign_keys[:MAX_FOREIGN_KEYS]
+        for key in table.foreign_keys
     ]
     personal: dict[str, JsonValue] = {
         _clean(name, _NAME_CHARACTERS): {"class": found.kind, "by": found.by}
         for name, found in table.personal.items()
     }
-    facts: dict[str, JsonValue] = {"column_types": dict(types), "foreign_keys": keys, "personal": personal}
+    facts: dict[str, JsonValue] = {"column_types": dict(types)}
+    facts |= cut("foreign_keys", keys, MAX_FOREIGN_KEYS) | {"personal": personal}
     return {name: value for name, value in facts.items() if value}
 
 
@@ -161,17 +174,22 @@ def _names(names: Sequence[str]) -> list[JsonValue]:
     return [_clean(name, _NAME_CHARACTERS) for name in names]
 
 
-def _fitting(names: list[str], details: dict[str, JsonValue], total: int) -> dict[str, JsonValue]:
-    """Return columns with their details; fewer when they would not fit a line, with `columns_total` then."""
-    while len(json.dumps([names, details])) > _DATA_BYTES:
+def _fitting(names: list[str], details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return columns with their details. What does not fit a line is left out, and said to be.
+
+    `left_out` names details; of columns there are fewer, and `columns_total` is how many there are.
+    """
+    most = MAX_COLUMNS
+    left_out: list[JsonValue] = []
+    while len(json.dumps([names[:most], details])) > _DATA_BYTES:
         if details:
-            del details[next(iter(details))]
+            name = next(iter(details))
+            del details[name]
+            left_out.append(name)
         else:
-            names = names[: len(names) // 2]
-    data: dict[str, JsonValue] = {"columns": list(names), **details}
-    if len(names) < total:
-        data["columns_total"] = total
-    return data
+            most = min(most, len(names)) // 2
+    data = cut("columns", names, most) | details
+    return data | {"left_out": left_out} if left_out else data
 
 
 def _clean(text: str, limit: int) -> str:
