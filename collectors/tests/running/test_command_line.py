@@ -193,3 +193,10 @@ def test_every_help_names_all_exit_codes(capsys, words):
         "0 complete, 1 failed (there is no end line), 2 wrong call or configuration, 130 ended by Ctrl-C, "
         "143 by SIGTERM (no end line either)."
     )
+
+
+@pytest.mark.parametrize(("collector", "engines"), [("directory", "smb"), ("snmp", "snmp")])
+def test_a_help_names_the_engines_whose_credentials_its_collector_uses(capsys, collector, engines):
+    with pytest.raises(SystemExit):
+        read_command([collector, "--help"], {})
+    assert " ".join(capsys.readouterr().out.split()).count(f"engine: {engines} ") == 1

@@ -142,7 +142,7 @@ def _add_collector(command: argparse.ArgumentParser, collector: Descriptor) -> N
         "--max-rate",
         type=_positive,
         metavar="PACKETS",
-        help="packets per second at most (default: no limit; docs/collectors has what it sends then)",
+        help="packets per second at most (default: no limit; docs/collectors states the load without one)",
     )
     if collector.profiles:
         covers = "; ".join(f"{profile}: {what}" for profile, what in collector.profiles.items())
@@ -165,7 +165,8 @@ def _add_collector(command: argparse.ArgumentParser, collector: Descriptor) -> N
             "--credentials",
             type=Path,
             metavar="FILE",
-            help='JSON: [{"engine": "redis", "username": "…", "password": "…", "at": ["10.0.0.7"]}]',
+            help='JSON: [{"engine": "…", "username": "…", "password": "…", "at": ["10.0.0.7"]}]; engine: '
+            + ", ".join(sorted(collector.credentials)),
         )
 
 
