@@ -24,7 +24,7 @@ def show_badge(common: Common, template: TemplateArgument = None, schedule: Sche
 def publish_badge(
     common: Common, template: TemplateArgument = None, schedule: ScheduleOption = None
 ) -> Running:
-    """Publish a badge: whoever knows its address reads it without signing in (administrators)."""
+    """Publish a badge: whoever knows its address can read it without signing in (administrators)."""
     _require_one(template, schedule)
     return commands.badges.publish(common, template, schedule)
 

@@ -64,7 +64,7 @@ async def show_template_badge(
 async def show_schedule_badge(
     schedule_id: UUID, _: Reader, transaction: Transaction, shape: BadgeShape = "json"
 ) -> Response:
-    """Show how a schedule's newest time came out."""
+    """Show how a schedule's newest run came out."""
     return _answer(await _of_schedule(transaction, schedule_id), shape, {})
 
 
@@ -72,7 +72,7 @@ async def show_schedule_badge(
 async def publish_badge(
     request: Request, person: Administrator, transaction: Transaction, wanted: PublishRequest
 ) -> PublishedBadge:
-    """Publish a badge: whoever knows its address reads it without signing in."""
+    """Publish a badge: whoever knows its address can read it without signing in."""
     require_no_token(person)
     if wanted.schedule_id is not None:
         await _of_schedule(transaction, wanted.schedule_id)

@@ -67,6 +67,6 @@ async def show_check(check_id: UUID, request: Request, _: Reader) -> Check:
 
 @router.delete("/checks/{check_id}", status_code=204)
 async def remove_check(check_id: UUID, request: Request, person: Runner) -> None:
-    """Delete a check of one's own, or as an administrator any: it counts no more."""
+    """Delete one of one's own checks, or as an administrator any; it no longer counts."""
     check = await _checks(request).remove(check_id, person)
     note(request, object_=str(check_id), detail=removal_in_words(check))

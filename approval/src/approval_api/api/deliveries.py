@@ -49,7 +49,7 @@ class DeliveryList(Word):
 async def add_destination(
     request: Request, person: Administrator, transaction: Transaction, wanted: DestinationRequest
 ) -> DestinationView:
-    """Add a place that approved discoveries can be delivered to, and have it checked.
+    """Add a destination for approved discoveries, and have it checked.
 
     Nothing is sent there unless its host is on the list of the process that delivers.
     """
@@ -60,7 +60,7 @@ async def add_destination(
 
 @destinations_router.get("")
 async def list_destinations(person: Reader, transaction: Transaction) -> DestinationList:
-    """List destinations by name; who is no administrator sees scheme, host and port of their addresses."""
+    """List destinations by name; only administrators see more of an address than scheme, host and port."""
     return DestinationList(destinations=tuple(await service.list_destinations(transaction, person)))
 
 
@@ -146,7 +146,7 @@ async def approve_delivery(
 async def discard_delivery(
     delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
 ) -> DeliveryView:
-    """Give a preview up. Idempotent."""
+    """Discard a preview. Idempotent."""
     note(request, object_=f"delivery {delivery_id}")
     return await service.discard(transaction, delivery_id)
 

@@ -59,7 +59,7 @@ async def list_dryrun_discoveries(
 async def decide_dryrun(
     request: Request, person: Decider, transaction: Transaction, decision: Decision
 ) -> Decided:
-    """Approve, reject or take back, one or many. It has no effect outside of dry-runs."""
+    """Approve or reject discoveries, or withdraw decisions. It has no effect outside of dry-runs."""
     decided = await repository.decide(transaction, decision, person.name)
     note_decision(request, decision, decided)
     return decided

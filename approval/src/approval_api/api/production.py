@@ -43,7 +43,7 @@ DiscoveryId = Annotated[int, Path(ge=1, le=MAX_ID)]
 async def report_discoveries(
     request: Request, reporting: Collecting, transaction: Transaction, reported: ReportedDiscoveries
 ) -> Received:
-    """Store what a collector found in production. One with different data than before is pending again.
+    """Store what a collector found in production. A discovery whose data has changed is pending again.
 
     A token reports only under its collectors' names: otherwise one compromised collector could overwrite
     what all others reported.
@@ -103,7 +103,7 @@ async def list_production(
     until: UtcTime | None = None,
     search: SearchFilter = None,
 ) -> ProductionList:
-    """List production's discoveries. `changed=true`: what changed, went or returned after a decision.
+    """List production discoveries. `changed=true`: what changed, went or returned after a decision.
 
     `change` is what each is now; `happened` with `since`, and with `until` if given, is what it was at some
     time, as the summary counts it. A page of large discoveries ends early.
@@ -146,7 +146,7 @@ async def summarize_changes(
 async def decide_production(
     request: Request, person: Decider, transaction: Transaction, decision: Decision
 ) -> Decided:
-    """Approve or reject discoveries, or take a decision back."""
+    """Approve or reject discoveries, or withdraw decisions."""
     decided = await repository.decide(transaction, decision, person.name)
     note_decision(request, decision, decided)
     return decided
@@ -162,7 +162,7 @@ async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Tra
 async def list_changes(
     discovery_id: DiscoveryId, _: Reader, _turn: ListTurn, transaction: Transaction
 ) -> History:
-    """Show what changed in later scans, newest first, as many as fit a page."""
+    """Show what changed in later scans, newest first, as many as fit into a page."""
     await repository.require(transaction, discovery_id)
     rows = await repository.history(transaction, discovery_id)
     return History(changes=tuple(map(Change.of, rows)))

@@ -49,7 +49,7 @@ async def show_scan(scan_id: UUID, _: Reader, transaction: Transaction) -> ScanV
 async def end_scan(
     scan_id: UUID, request: Request, reporting: Collecting, transaction: Transaction, ended: ScanEnd
 ) -> ScanView:
-    """End a scan. What a complete one covered and did not report is missed; after enough of them it is gone.
+    """End a scan. What a complete scan covered and did not report is missed, and gone after several.
 
     Idempotent: an ended scan is answered as it ended.
     """

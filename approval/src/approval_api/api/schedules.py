@@ -31,7 +31,7 @@ async def create_schedule(
 ) -> ScheduleView:
     """Repeat an experiment at the times of a cron expression, in the name of whoever requests it.
 
-    One that a person's token makes pauses when that token ends.
+    A schedule that a person's token made pauses when that token ends.
     """
     schedule = await _schedules(request).create(wanted, person.name, person.token_id)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
@@ -62,7 +62,7 @@ async def pause_schedule(schedule_id: UUID, request: Request, person: Runner) ->
 async def resume_schedule(schedule_id: UUID, request: Request, person: Runner) -> ScheduleView:
     """Continue with its next time. Idempotent.
 
-    One that a person's token resumes pauses when that token ends; resumed in a browser, it goes on.
+    A schedule that a person's token resumed pauses when that token ends; resumed in a browser, it goes on.
     """
     note(request, object_=str(schedule_id))
     return await _schedules(request).resume(schedule_id, person.token_id)

@@ -27,7 +27,7 @@ def _asker(request: Request, person: Person) -> Asker:
 async def start_session(
     request: Request, response: Response, person: Runner, wanted: StartRequest
 ) -> SessionView:
-    """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
+    """Start a dry-run of an installed template."""
     state = request.app.state
     asker = _asker(request, person)
     async with state.engine.connect() as connection:

@@ -41,7 +41,7 @@ async def publish(client: ApiClient, common: Common, template: str | None, sched
         return
     badge = read_word(PublishedBadge, answer, "a badge")
     sys.stdout.write(f"{client.url}{inert(badge.path)}\n")
-    sys.stderr.write("Whoever knows this address reads it without signing in.\n")
+    sys.stderr.write("Whoever knows this address can read it without signing in.\n")
 
 
 @command
