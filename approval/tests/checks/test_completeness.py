@@ -272,18 +272,17 @@ async def test_a_scan_that_ends_while_a_check_counts_leaves_it_incomplete(engine
     assert (outcome.hosts, outcome.complete) == (2, False)
 
 
-async def test_others_have_a_turn_before_each_network_that_is_compared(engine, monkeypatch):
+async def test_others_have_a_turn_before_each_scan_is_read(engine, monkeypatch):
     found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
-    # Each excludes another address, so that none makes another one superfluous.
-    rows = [scan(number, NET, COMPLETE, f"10.213.0.{number}") for number in range(200)]
-    rows.append(scan(200, NET, BROKEN_OFF))
-    holds, turns, compared_at = completeness._holds, 0, set()
+    # Each excludes another address, so that no two are one.
+    rows = [scan(number, NET, BROKEN_OFF, f"10.213.0.{number}") for number in range(200)]
+    without, turns, read_at = completeness.without, 0, set()
 
-    def compare(outer, inner):
-        compared_at.add(turns)
-        return holds(outer, inner)
+    def read(*given):
+        read_at.add(turns)
+        return without(*given)
 
-    monkeypatch.setattr(completeness, "_holds", compare)
+    monkeypatch.setattr(completeness, "without", read)
 
     async def take_turns():
         nonlocal turns
@@ -297,4 +296,18 @@ async def test_others_have_a_turn_before_each_network_that_is_compared(engine, m
         others = asyncio.create_task(take_turns())
         await completeness.find_uncovered(connection)
         others.cancel()
-    assert len(compared_at) >= len(rows) - 1
+    assert len(read_at) >= len(rows) - 1
+
+
+async def test_many_scans_that_exclude_different_addresses_are_judged_at_once(engine):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    targets = " ".join(f"10.{number}.0.0/16" for number in range(256))
+    rows = [scan(number, targets, COMPLETE, f"10.{number % 256}.9.{number // 256}") for number in range(400)]
+    rows.append(scan(-1, "10.0.0.0/8", BROKEN_OFF))
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        await connection.execute(insert(production_scans), rows)
+        # Compared each with each, these take minutes.
+        async with asyncio.timeout(20):
+            uncovered = await completeness.find_uncovered(connection)
+    assert not uncovered.broken_off

@@ -1,46 +1,36 @@
 """Judges what of production was not looked at: what scans did not reach and later scans do not cover."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from collections import defaultdict
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.checks.coverage import Part, Span, outermost, uncovered, without
 from dryrun_contract.network import joined
 
-type Network = IPv4Network | IPv6Network
-
-_AT_ONCE = 2000
+_AT_ONCE = 200
 MOST_NOT_COVERED = 20
 """Networks that complete scans did not reach; with more, production counts as not scanned to its end."""
 
-# What a complete scan did not reach counts as a scan of that which was broken off. What was scanned again, as
-# schedules do, is sorted out. In order, a network comes before those inside it.
+# Scans in the same words, as schedules begin them, are one. Collectors that missed nothing are left out.
 _SCANNED = text(
     """
     WITH scanned AS (
-        SELECT collector, profile, target, excluded, scan.complete IS TRUE AS ended,
-            part.complete, reported_at,
-            max(reported_at)
-                FILTER (WHERE part.complete) OVER (PARTITION BY collector, profile, target) AS again
-        FROM gateway.production_scans AS scan CROSS JOIN LATERAL (
-            SELECT unnest(targets) AS target, scan.complete IS TRUE AS complete
-            UNION ALL SELECT unnest(not_covered), false WHERE scan.complete) AS part
-        WHERE NOT target <<= ANY (excluded) AND collector IN (
+        SELECT collector, profile, targets, excluded, complete IS TRUE AS complete, reported_at,
+            CASE WHEN complete THEN not_covered ELSE '{}' END AS not_covered
+        FROM gateway.production_scans
+        WHERE collector IN (
             SELECT collector FROM gateway.discoveries
             WHERE kind IN ('host', 'service') AND status <> 'rejected' AND gone_at IS NULL)
-    ), broken_off AS (
-        SELECT * FROM scanned WHERE NOT complete AND reported_at >= coalesce(again, '-infinity')
-    ), later AS (
-        SELECT * FROM scanned WHERE complete AND collector IN (SELECT collector FROM broken_off)
     )
-    SELECT collector, profile, target, excluded, ended, complete, max(reported_at) AS reported_at
-    FROM (SELECT * FROM broken_off UNION ALL SELECT * FROM later) AS both_kinds
-    GROUP BY collector, profile, target, excluded, ended, complete
-    ORDER BY collector, target, complete DESC
+    SELECT collector, profile, targets, excluded, complete, not_covered, max(reported_at) AS reported_at
+    FROM scanned
+    WHERE collector IN (SELECT collector FROM scanned WHERE NOT complete OR not_covered <> '{}')
+    GROUP BY collector, profile, targets, excluded, complete, not_covered
     """
 )
 
@@ -51,65 +41,75 @@ class Uncovered:
 
     broken_off: bool
     """Something of a scan that is under way or did not finish, or more than can be listed."""
-    networks: tuple[Network, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """What complete scans did not reach."""
+
+
+type _Times = dict[tuple[Span, tuple[Span, ...]], float]
+"""When a network was scanned last, by what was excluded inside it."""
+type _OfProfiles = defaultdict[str, _Times]
+
+
+def _of_profiles() -> _OfProfiles:
+    return defaultdict(dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scans:
+    """The scans of one collector, by profile."""
+
+    looked_at: _OfProfiles = field(default_factory=_of_profiles)
+    not_reached: _OfProfiles = field(default_factory=_of_profiles)
+    """By complete scans."""
+    broken_off: _OfProfiles = field(default_factory=_of_profiles)
+    """By scans that are under way or did not finish."""
+
+    def add(self, scan: RowMapping) -> None:
+        """Add a scan. One that excludes a network whole neither covers it nor misses it."""
+        excluded = outermost(map(Span.of, scan["excluded"]))
+        at = scan["reported_at"].timestamp()
+        targets = [*map(Span.of, scan["targets"])]
+        # What lies in another target of a complete scan was looked at with that.
+        looked_at, broken_off = (outermost(targets), []) if scan["complete"] else ([], targets)
+        for of_profiles, spans in (
+            (self.looked_at, looked_at),
+            (self.broken_off, broken_off),
+            (self.not_reached, map(Span.of, scan["not_covered"])),
+        ):
+            times = of_profiles[scan["profile"]]
+            for part in without(spans, excluded):
+                times[part] = max(at, times.get(part, at))
+
+    async def uncovered(self, missed: _OfProfiles) -> list[Span]:
+        """Return what of `missed` no later scan covers that is at least as thorough."""
+        left: list[Span] = []
+        for profile, times in missed.items():
+            as_thorough = [self.looked_at[each] for each in {profile, "full"}]
+            left += [part.span for part in await uncovered(_parts(times), _parts(*as_thorough))]
+        return left
+
+
+def _parts(*of_profiles: _Times) -> list[Part]:
+    return [Part(*where, at) for times in of_profiles for where, at in times.items()]
 
 
 async def find_uncovered(connection: AsyncConnection) -> Uncovered:
     """Return what scans did not reach and later ones do not cover.
 
-    A scan that excludes a target whole neither covers it nor misses it. What the broken-off scan excluded
-    need not be covered.
+    What the scan excluded that did not reach it need not be covered.
     """
-    not_covered: list[Network] = []
-    holding: list[RowMapping] = []
-    """Complete scans of networks that hold this one."""
-    open_: list[tuple[RowMapping, list[Network]]] = []
-    """Those broken off whose networks hold this one, with what covers them of that."""
+    collectors = defaultdict[str, _Scans](_Scans)
     async with connection.stream(_SCANNED.execution_options(yield_per=_AT_ONCE)) as rows:
         async for row in rows.mappings():
-            # A row is compared with all networks that hold it: with many scans that takes minutes.
+            # A scan has hundreds of networks.
             await asyncio.sleep(0)
-            holding = [each for each in holding if _holds(each, row)]
-            while open_ and not _holds(open_[-1][0], row):
-                missed, parts = open_.pop()
-                if _is_covered(missed, parts):
-                    continue
-                if not missed["ended"]:
-                    return Uncovered(broken_off=True)
-                not_covered.append(missed["target"])
-            if row["complete"]:
-                holding.append(row)
-                for missed, parts in open_:
-                    if _is_again(row, missed):
-                        parts.append(row["target"])
-            elif not any(_is_again(each, row) for each in holding):
-                open_.append((row, []))
-    left = [missed for missed, parts in open_ if not _is_covered(missed, parts)]
-    networks = joined((*not_covered, *(each["target"] for each in left)))
-    if len(networks) > MOST_NOT_COVERED or not all(each["ended"] for each in left):
+            collectors[row["collector"]].add(row)
+    not_reached: list[Span] = []
+    for scans in collectors.values():
+        if await scans.uncovered(scans.broken_off):
+            return Uncovered(broken_off=True)
+        not_reached += await scans.uncovered(scans.not_reached)
+    networks = joined(span.network for span in not_reached)
+    if len(networks) > MOST_NOT_COVERED:
         return Uncovered(broken_off=True)
     return Uncovered(broken_off=False, networks=tuple(networks))
-
-
-def _holds(outer: RowMapping, inner: RowMapping) -> bool:
-    return outer["collector"] == inner["collector"] and _lies_in(inner["target"], (outer["target"],))
-
-
-def _is_again(later: RowMapping, broken_off: RowMapping) -> bool:
-    """Return whether a complete scan looks at least as thoroughly, and leaves no such target out."""
-    return (
-        later["reported_at"] > broken_off["reported_at"]
-        and later["profile"] in {broken_off["profile"], "full"}
-        and not _lies_in(broken_off["target"], later["excluded"])
-    )
-
-
-def _is_covered(broken_off: RowMapping, parts: Sequence[Network]) -> bool:
-    target: Network = broken_off["target"]
-    left_out = [each for each in broken_off["excluded"] if _lies_in(each, (target,))]
-    return any(_lies_in(target, (network,)) for network in collapse_addresses([*parts, *left_out]))
-
-
-def _lies_in(network: Network, others: Iterable[Network]) -> bool:
-    return any(network.prefixlen >= other.prefixlen and network.network_address in other for other in others)
