@@ -1,5 +1,7 @@
 """How the adapter reaches an engine: where it looks, how long it waits, which version and trace it speaks."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -100,6 +102,22 @@ async def test_gives_up_on_an_answer_that_does_not_come(played):
     with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.1 s"):
         await anext(engine.read_log(CONTAINER, follow=True))
     await engine.close()
+
+
+async def test_calls_that_wait_for_the_version_each_give_up_at_their_own_deadline(played):
+    played.version_pause = 60
+    engine = DockerEngine(played.url, call_seconds=0.3)
+    ended = []
+
+    async def ask():
+        begun = time.monotonic()
+        with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.3 s"):
+            await engine.list_containers("key=value")
+        ended.append(time.monotonic() - begun)
+
+    await asyncio.gather(*(ask() for _ in range(10)))
+    await engine.close()
+    assert max(ended) < 2
 
 
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:9", "unix:///nowhere/docker.sock"])

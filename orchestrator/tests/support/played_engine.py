@@ -33,6 +33,7 @@ class Played:
     content_type: str = "application/json"
     version: str = VERSION
     pause: float = 0.0
+    version_pause: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     traces: list[str | None] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Played:
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path}")
         if request.path == "/version":
+            await asyncio.sleep(self.version_pause)
             return web.Response(text=self.version, content_type="application/json")
         self.traces.append(request.headers.get("traceparent"))
         await asyncio.sleep(self.pause)

@@ -114,9 +114,9 @@ class EngineHttp:
     ) -> tuple[Mapping[str, str], bytes]:
         """Return the headers of an answer, and its body. Raises EngineError."""
         call = Call(method, path)
-        prefix = await self._api_prefix() if versioned else ""
         with traced(call) as trace:
             async with self._deadline(call, self._call_seconds if seconds is None else seconds):
+                prefix = await self._api_prefix() if versioned else ""
                 response = await self._request(call, prefix, query, body, trace=trace)
                 answer = await _read(call, response)
             return response.headers, self._judge(call, response, answer)
@@ -124,9 +124,9 @@ class EngineHttp:
     async def send(self, path: str, query: Mapping[str, str], data: bytes) -> None:
         """Send a POST that is answered by 101, and send `data` on its connection. Raises EngineError."""
         call = Call("POST", path)
-        url = self._base.with_path(f"{await self._api_prefix()}{path}").with_query(query)
         with traced(call) as trace:
             async with self._deadline(call, self._call_seconds):
+                url = self._base.with_path(f"{await self._api_prefix()}{path}").with_query(query)
                 status, answer = await send_after_switch(
                     url, self._socket_path, self._tls, {} if trace is None else {HEADER: trace.header()}, data
                 )
@@ -141,8 +141,8 @@ class EngineHttp:
         connection breaks or is silent for longer than `quiet_seconds`.
         """
         call = Call("GET", path)
-        prefix = await self._api_prefix()
         async with self._deadline(call, self._call_seconds):
+            prefix = await self._api_prefix()
             response = await self._request(call, prefix, query, None, quiet_seconds=self._quiet_seconds)
             if response.status != _OK:
                 raise error_from_answer(call, response.status, await _read(call, response))
@@ -210,6 +210,7 @@ class EngineHttp:
         return EngineDownError if self.docker_host in _ENGINES_OWN else GuardDownError
 
     async def _api_prefix(self) -> str:
+        """Return how paths begin. Callers have deadlines: at an engine that hangs, each waits in turn."""
         async with self._api_lock:
             if self._api is None:
                 self._api = choose_api(await self.get_json("/version", versioned=False))
