@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from typing import get_args
 
 import pytest
@@ -120,6 +121,33 @@ async def test_a_pattern_that_is_given_up_is_named_as_one_that_was_not_searched_
     async with patterned.running():
         web = await web_of_a_session(patterned)
         assert (web.counts["failed_logins"], web.not_searched) == (None, ("failed_logins",))
+
+
+async def test_what_was_not_searched_in_time_is_not_searched_afterwards(patterned, monkeypatch):
+    """A search that went on would take the threads that others wait for, and count into a report."""
+    counted = []
+    count = log_lines.LogTally._count
+
+    def count_slowly(tally, moment, line):
+        time.sleep(0.01)
+        counted.append(line)
+        count(tally, moment, line)
+
+    async def flood(container):
+        for web in patterned.of_image(WEB):
+            web.say(b"ERROR\n" * 1500)
+        container.say(hosts()[0].data)
+        return 0
+
+    monkeypatch.setattr(target_logs, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(log_lines.LogTally, "_count", count_slowly)
+    patterned.engine.images[NETWORK] = FakeImage(program=flood)
+    async with patterned.running():
+        web = await web_of_a_session(patterned)
+        searched = len(counted)
+        await asyncio.sleep(0.2)
+        assert len(counted) == searched
+        assert (web.truncated, web.counts["errors"]) == (True, web.lines)
 
 
 async def test_a_log_that_cannot_be_read_is_reported_as_at_least(patterned, monkeypatch):

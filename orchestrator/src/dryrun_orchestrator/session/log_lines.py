@@ -94,6 +94,7 @@ class LogTally:
         self._caused: defaultdict[tuple[str, ...], _Caused] = defaultdict(_Caused)
         self.given_up: list[PatternName] = []
         """Patterns that were too slow, or that this library cannot compile; they have no counts."""
+        self._stopped = False
         for name, pattern in (*patterns.items(), *side_effects.items()):
             try:
                 self._patterns[name] = regex.compile(pattern)
@@ -101,8 +102,10 @@ class LogTally:
                 self.given_up.append(name)
 
     def take(self, lines: Iterable[bytes]) -> None:
-        """Count lines in the engine's form, each after its timestamp."""
+        """Count lines in the engine's form, each after its timestamp, until `stop`, from any thread."""
         for raw in lines:
+            if self._stopped:
+                return
             stamp = _MOMENT.match(raw)
             if stamp is None:
                 continue
@@ -110,6 +113,10 @@ class LogTally:
             line = raw[stamp.end() : stamp.end() + LINE_BYTES].decode("utf-8", "replace")
             if line.strip():
                 self._count(moment, line)
+
+    def stop(self) -> None:
+        """Have `take` return after the line at hand, and count nothing more."""
+        self._stopped = True
 
     def of_collectors(self) -> tuple[LogsOfCollectors, ...]:
         """Return the counts by collectors; lines of a single collector come first."""

@@ -105,13 +105,25 @@ async def _read(context: SessionContext, target: TargetRecord, since: datetime, 
             if size > READ_BYTES:
                 break
             if len(lines) >= _BATCH_LINES:
-                await asyncio.to_thread(tally.take, lines)
+                await _take(tally, lines)
                 lines = []
     for splitter in splitters.values():
         lines += splitter.finish()
-    await asyncio.to_thread(tally.take, lines)
+    await _take(tally, lines)
     # The engine never drops anything while it keeps less than one full file.
     return size > READ_BYTES or stored >= TARGET_LIMITS.log_file_bytes
+
+
+async def _take(tally: LogTally, lines: list[bytes]) -> None:
+    """Count lines in a thread, which has left `tally` when this returns, also when it is cancelled."""
+    taking = asyncio.get_running_loop().run_in_executor(None, tally.take, lines)
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        tally.stop()
+        # A line at a time: no longer than its slow patterns take to be given up.
+        await asyncio.wait([taking])
+        raise
 
 
 def _stored_bytes(data: bytes) -> int:
