@@ -11,7 +11,7 @@ OWNER, CHECK = uuid4(), uuid4()
 class Journal:
     id = OWNER
 
-    async def sessions(self):
+    async def unfinished(self):
         return []
 
 

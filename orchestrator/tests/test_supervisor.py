@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 from engine_in_memory.engine import FakeImage
+from prepared_sessions import claim, ready
 from stage import NETWORK
 
 from dryrun_contract.session import Outcome, Phase
@@ -139,3 +140,19 @@ async def test_a_session_that_cannot_begin_fills_no_log_with_tracebacks(stage, f
             await stage.eventually(lambda: caplog.text.count("written: full; trying again") > 3)
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
     assert "Traceback" not in caplog.text
+
+
+async def test_what_ended_long_ago_is_not_read_again_for_each_step_of_a_session(stage, monkeypatch):
+    """Thousands of rows hold the event loop up, and with it what is due, for a quarter of a second."""
+
+    async def read_all(_):
+        raise AssertionError("all sessions are read")
+
+    monkeypatch.setattr(Journal, "sessions", read_all)
+    monkeypatch.setattr(supervisor, "REREAD_SECONDS", 0.05)
+    stage.changes |= {"pool": "two=1", "pool_spare_memory": 0}
+    async with stage.running():
+        (prepared,) = await ready(stage)
+        await claim(stage, prepared)
+        for session_id in (prepared, await stage.start()):
+            assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED

@@ -19,7 +19,7 @@ MOST_NAMED = 3
 
 async def show_fleet(hosts: Hosts, journal: Journal) -> Fleet:
     """Return the fleet as it is now, with the sessions of the journal."""
-    return fleet_view(hosts, await journal.sessions())
+    return fleet_view(hosts, await journal.unfinished())
 
 
 def fleet_view(hosts: Hosts, records: Sequence[SessionRecord]) -> Fleet:

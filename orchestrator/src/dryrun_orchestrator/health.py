@@ -42,7 +42,7 @@ async def check_readiness(parts: Parts) -> dict[str, str]:
     if parts.hosts.fleet is None:
         of_hosts = {"engine": await _engine_state(parts), "isolation": _isolation_state(parts)}
     else:
-        records = await parts.journal.sessions()
+        records = await parts.journal.unfinished()
         fleet = fleet_view(parts.hosts, records)
         held = [record.held_overlay for record in records if record.held_overlay is not None]
         of_hosts = {

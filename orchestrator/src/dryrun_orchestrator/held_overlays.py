@@ -33,7 +33,7 @@ class HeldOverlays:
 
     async def look(self) -> None:
         """Forget what no manager lists any more; nothing, while a host of the session cannot be asked."""
-        for record in await self._journal.sessions():
+        for record in await self._journal.unfinished():
             if record.held_overlay is None or record.placement is None:
                 continue
             engine = self._hosts.ground_of(Placement.from_json(record.placement)).engine

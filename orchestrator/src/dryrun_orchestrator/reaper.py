@@ -51,7 +51,7 @@ class Reaper:
         networks = await self._engine.list_networks(labels.SESSION_ID)
         # What began meanwhile may have been listed as well.
         others |= busy()
-        active = {s.id for s in await self._journal.sessions() if s.phase is not Phase.ENDED}
+        active = {s.id for s in await self._journal.unfinished() if s.phase is not Phase.ENDED}
         due: set[UUID] = set()
         kept: set[UUID] = set()
         for found in [each.labels for each in containers] + [each.labels for each in networks]:

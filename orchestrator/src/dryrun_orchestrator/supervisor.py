@@ -118,7 +118,6 @@ class Supervisor:
         installed = self._files.current
         template = installed.templates.get(request.template, request.seed, request.scan)
         await asyncio.to_thread(self._files.keep, installed)
-        known = {record.id for record in await self._journal.sessions()}
         now = utc_now()
         wanted = SessionRecord(
             id=session_id,
@@ -138,6 +137,7 @@ class Supervisor:
         if await self._pool.claim(wanted, queued, self._running.get(session_id), template):
             self._queue_changed.set()
             return await self.show(session_id), True
+        is_known = await self._journal.has(session_id)
         record = await self._journal.add_session(wanted, queued)
         existing = SessionRequest(
             template=record.template, seed=record.seed, keep=record.keep, scan=record.scan
@@ -149,7 +149,7 @@ class Supervisor:
                 f"keep {record.keep}{chosen}; use another id"
             )
         self._queue_changed.set()
-        return await self.show(session_id), session_id not in known
+        return await self.show(session_id), not is_known
 
     async def stop(self, session_id: UUID) -> Session:
         """Request that the session stops; idempotent. Raises UnknownSessionError.
@@ -184,7 +184,7 @@ class Supervisor:
 
     async def show_pool(self) -> PoolWord:
         """Return what is prepared."""
-        return self._pool.show(await self._journal.sessions(), self._around())
+        return self._pool.show(await self._journal.unfinished(), self._around())
 
     async def empty_pool(self) -> None:
         """Remove every session that nobody has claimed; after `run` was cancelled, when the process ends.
@@ -194,7 +194,7 @@ class Supervisor:
         """
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS), asyncio.TaskGroup() as group:
-                for record in await self._journal.sessions():
+                for record in await self._journal.unfinished():
                     if record.pool not in (None, PoolState.DROPPED):
                         context = await self._contexts.of(record)
                         await drop(context, DropCause.SHUTDOWN, "the orchestrator ends")
@@ -216,7 +216,7 @@ class Supervisor:
             await self._queue_changed.wait()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
-        everything = await self._journal.sessions()
+        everything = await self._journal.unfinished()
         records = [r for r in everything if r.phase is not Phase.ENDED and r.pool is None]
         for phase in Phase:
             metrics.SESSIONS.labels(phase=phase).set(sum(record.phase is phase for record in records))
@@ -246,7 +246,7 @@ class Supervisor:
         self._waiting = waiting
         if self._hosts.fleet is not None and self._settings.pool:
             # Some of those that waited a moment ago have places now.
-            records = await self._journal.sessions()
+            records = await self._journal.unfinished()
         self._pool.measure(records)
         for due in self._pool.to_drop(records, self._around()):
             if due.id in self._running:
@@ -271,7 +271,7 @@ class Supervisor:
     async def _position(self, record: SessionRecord) -> int | None:
         if record.phase is not Phase.QUEUED:
             return None
-        sessions = await self._journal.sessions()
+        sessions = await self._journal.unfinished()
         queued = [r.id for r in sessions if r.phase is Phase.QUEUED and r.pool is None]
         return queued.index(record.id) + 1 if record.id in queued else None
 
@@ -281,7 +281,7 @@ class Supervisor:
         while True:
             try:
                 await self._journal.prune()
-                records = await self._journal.sessions()
+                records = await self._journal.unfinished()
                 unfinished = [record.installed for record in records if record.phase is not Phase.ENDED]
                 await asyncio.to_thread(self._files.forget, unfinished)
             except (NotStoredError, OSError) as error:

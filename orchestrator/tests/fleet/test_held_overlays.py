@@ -243,7 +243,7 @@ async def test_readiness_names_the_first_of_them(spread):
 
 async def test_a_journal_that_cannot_be_read_does_not_end_the_look(caplog):
     class Unread:
-        async def sessions(self):
+        async def unfinished(self):
             raise JournalReadError("the journal cannot be read: disk I/O error")
 
     look = asyncio.create_task(HeldOverlays(None, Unread(), 0.01).look_forever())

@@ -118,6 +118,19 @@ async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch)
     assert running.id in {session.id for session in kept}
 
 
+async def test_of_ended_sessions_only_those_are_unfinished_of_which_something_is_left_to_do(journal):
+    queued = await journal.add_session(a_session(), QUEUED)
+    ended, held = [await journal.add_session(a_session(), QUEUED) for _ in range(2)]
+    dropped = a_session(pool=PoolState.PREPARING, prepared_at=NOW)
+    await journal.pool.add(dropped)
+    await journal.pool.drop(dropped.id, DropCause.CHANGED, "changed")
+    await journal.pool.mark_dropped(dropped.id, NOW)
+    for session, overlay in ((ended, None), (held, "dryrun-1")):
+        await journal.update_session(session.id, phase=Phase.ENDED, ended_at=NOW, held_overlay=overlay)
+    assert {each.id for each in await journal.unfinished()} == {queued.id, held.id, dropped.id}
+    assert await journal.has(ended.id)
+
+
 async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_path):
     opened = Journal.open(tmp_path, lambda: NOW)
     session = await opened.add_session(a_session(), QUEUED)

@@ -144,9 +144,24 @@ class Journal:
             raise KeyError(session_id)
         return SessionRecord.from_row(rows[0])
 
+    async def has(self, session_id: UUID) -> bool:
+        """Return whether a session is known."""
+        return bool(await self._rows("SELECT 1 FROM sessions WHERE id = ?", str(session_id)))
+
     async def sessions(self) -> list[SessionRecord]:
-        """Return all sessions, oldest first."""
+        """Return all sessions, oldest first: up to MAX_SESSIONS, which hold the event loop up for 0.2 s."""
         rows = await self._rows("SELECT * FROM sessions ORDER BY created_at, id")
+        return [SessionRecord.from_row(row) for row in rows]
+
+    async def unfinished(self) -> list[SessionRecord]:
+        """Return the sessions with anything left to do, oldest first.
+
+        They have not ended, are of the pool, or the swarm still holds their overlay.
+        """
+        rows = await self._rows(
+            "SELECT * FROM sessions WHERE phase != 'ended' OR pool IS NOT NULL OR held_overlay IS NOT NULL"
+            " ORDER BY created_at, id"
+        )
         return [SessionRecord.from_row(row) for row in rows]
 
     async def update_session(

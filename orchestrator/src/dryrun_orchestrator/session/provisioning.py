@@ -138,7 +138,7 @@ async def _create_network(context: SessionContext) -> SessionRecord:
     # Nothing prolongs the deadline of an id, not even the loss of its first network.
     deadline = (await context.record()).expires_at
     expires_at = deadline or utc_now().replace(microsecond=0) + settings.session_duration
-    taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
+    taken = [record.subnet for record in await context.journal.unfinished() if _holds_subnet(record)]
     tried = 0
     pool, prefix, spaced = settings.subnet_pool, settings.subnet_prefix, context.placement is not None
     for subnet in candidate_subnets(pool, prefix, filter(None, taken), spaced=spaced):
