@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dryrun_local.collectors import adding
 from dryrun_local.collectors.adding import add
 from dryrun_local.collectors.installed import ScannerRefusedError, remove, trial_template
 from dryrun_local.collectors.scanner_image import ScannerImage, ScannerImageError, hints, obstacles
@@ -145,6 +146,52 @@ async def test_it_is_removed_without_a_trace_but_the_image(installation, tmp_pat
     assert installed_rows(installation.state) == {}
     with pytest.raises(ScannerRefusedError, match="no scanner theirs was added"):
         remove(again(installation), "theirs")
+
+
+async def test_one_whose_installation_broke_off_before_services_could_read_it_can_be_removed(
+    installation, tmp_path, docker, monkeypatch
+):
+    before = json.loads(installation.allowlist.read_text())
+    inspected = adding.capture
+
+    async def refuse_tags(command, **given):
+        return (1, "", "no space left") if "tag" in command else await inspected(command, **given)
+
+    monkeypatch.setattr(adding, "capture", refuse_tags)
+    with pytest.raises(ScannerImageError, match="docker tag failed: no space left"):
+        await added(installation, tmp_path)
+    assert remove(again(installation), "theirs") == TAG
+    assert json.loads(installation.allowlist.read_text()) == before
+    assert installed_rows(installation.state) == {}
+
+
+async def test_with_it_go_rows_that_a_removal_left_which_was_killed(installation, tmp_path, docker):
+    before = json.loads(installation.allowlist.read_text())
+    await added(installation, tmp_path, MANIFEST.replace("theirs", "other"))
+    (installation.scanners / "manifests" / "other.yml").unlink()
+    await added(installation, tmp_path)
+    remove(again(installation), "theirs")
+    assert json.loads(installation.allowlist.read_text()) == before
+    assert installed_rows(installation.state) == {}
+
+
+async def test_another_one_whose_manifest_is_damaged_keeps_its_row(installation, tmp_path, docker):
+    await added(installation, tmp_path, MANIFEST.replace("theirs", "other"))
+    await added(installation, tmp_path)
+    (installation.scanners / "manifests" / "other.yml").write_text("{")
+    remove(again(installation), "theirs")
+    assert list(installed_rows(installation.state)) == [TAG.replace("theirs", "other")]
+
+
+@pytest.mark.parametrize("damage", ["allowlist", "manifest"])
+async def test_one_is_removed_whatever_does_not_read_any_more(installation, tmp_path, docker, damage):
+    await added(installation, tmp_path)
+    manifest = installation.scanners / "manifests" / "theirs.yml"
+    broken = installation.allowlist if damage == "allowlist" else manifest
+    broken.write_text("{")
+    remove(again(installation), "theirs")
+    assert installed_rows(installation.state) == {}
+    assert not manifest.exists()
 
 
 @pytest.mark.parametrize(

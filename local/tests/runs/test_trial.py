@@ -4,8 +4,11 @@ import pytest
 
 from approval_api.reports.criteria import AverageLimits, Criteria
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_local.machine.errors import AlreadyRunningError
 from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.runs import trial
+from dryrun_local.terminal.screen import Screen
 
 
 def test_a_trial_asks_what_any_scanner_has_to_meet_and_no_recall():
@@ -56,3 +59,10 @@ async def test_the_exit_code_says_whether_the_trial_was_complete_and_harmed_noth
         Installation.here(), screen, None, image="own:1", manifest=tmp_path, tmpfs=(), trial=True
     )
     assert await tried == expected
+
+
+async def test_a_scanner_is_not_removed_while_a_build_writes_the_same_allowlist(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path))
+    installation = Installation.here()
+    with held(installation, IMAGES), pytest.raises(AlreadyRunningError):
+        await trial.remove(installation, Screen(), "whatweb")

@@ -12,9 +12,12 @@ from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, so
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.files import write_atomically
 from dryrun_local.machine.installation import Installation
-from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_orchestrator.catalog.allowlist import COLLECTOR_PREFIX, AllowlistError, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifest import CollectorManifest
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifestsError, load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import UnreadableFileError, read_regular_file
+from dryrun_orchestrator.catalog.yaml_reader import read_yaml
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 _TRIAL = """\
 x-dryrun:
@@ -72,21 +75,45 @@ def install(
 
 
 def remove(installation: Installation, name: str) -> str:
-    """Uninstall a scanner; return its image, which stays in the engine. Raises ScannerRefusedError."""
+    """Uninstall a scanner; return its image, which stays in the engine. Raises ScannerRefusedError.
+
+    Whatever else does not read: an installation that broke off, a manifest or an allowlist that is damaged.
+    """
     home = installation.scanners
     path = home / MANIFESTS / f"{name}.yml"
     if not path.is_file():
         known = sorted(each.stem for each in (home / MANIFESTS).glob("*.yml"))
         raise ScannerRefusedError(f"no scanner {name} was added; added are: {', '.join(known) or 'none'}")
-    manifests = load_collector_manifests(installation.manifests, load_allowlist(installation.allowlist))
-    image = manifests.by_name[name].image.name
+    image = _image_of(path) or f"{COLLECTOR_PREFIX}{name}"
     path.unlink()
     (home / TEMPLATES / f"{trial_template(name)}.yml").unlink(missing_ok=True)
-    others = {each.image.name for each in manifests.by_name.values() if each.name != name}
-    if image not in others:
-        for place in (home / ROWS, installation.allowlist):
-            write_rows(place, {key: row for key, row in require_rows(place).items() if key != image})
+    _drop_rows(installation, image)
     return image
+
+
+def _image_of(manifest: Path) -> str | None:
+    """Return the image that a manifest names; None for one that does not read."""
+    try:
+        document = read_yaml(read_regular_file(manifest), FaultList(manifest.name))
+    except UnreadableFileError:
+        return None
+    fields = document.entries() if document is not None else {}
+    return fields["image"].text() if "image" in fields else None
+
+
+def _drop_rows(installation: Installation, removed: str) -> None:
+    """Remove the rows of scanners that no manifest names, also those that an earlier removal left.
+
+    Where a manifest does not read, only that of the `removed` image, which nobody else names. An allowlist
+    that is damaged is written anew by a build, with the rows of what is installed then.
+    """
+    home = installation.scanners
+    named = {_image_of(path) for path in sources(installation, MANIFESTS).values()}
+    own = rows_in(home / ROWS) or {}
+    unnamed = {removed} - named if None in named else own.keys() - named
+    for place, rows in ((home / ROWS, own), (installation.allowlist, rows_in(installation.allowlist))):
+        if rows is not None:
+            write_rows(place, {image: row for image, row in rows.items() if image not in unnamed})
 
 
 def _checked(

@@ -3,17 +3,17 @@
 import shutil
 
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import held
+from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.system.processes import end_leftovers
 from dryrun_local.terminal.screen import Screen
 
 
 async def reset(installation: Installation, screen: Screen) -> None:
-    """Remove the state. Raises AlreadyRunningError while services run."""
+    """Remove the state. Raises AlreadyRunningError while services run, or images are built."""
     if not installation.state.exists():
         screen.done("Nothing to remove")
         return
-    with held(installation):
+    with held(installation), held(installation, IMAGES):
         for name in await end_leftovers(installation):
             screen.note("Ended a process of an earlier run:", name)
         for path in installation.state.iterdir():

@@ -11,7 +11,7 @@ from dryrun_local.collectors.installed import remove as uninstall
 from dryrun_local.images.commands import prepare
 from dryrun_local.machine.added_folders import gather
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import is_held
+from dryrun_local.machine.lock import IMAGES, held, is_held
 from dryrun_local.runs.demo import Demo, Options
 from dryrun_local.terminal.interruption import Interruption
 from dryrun_local.terminal.screen import Screen
@@ -60,8 +60,9 @@ def criteria_of_a_trial(name: str) -> JsonObject:
 
 
 async def remove(installation: Installation, screen: Screen, name: str) -> None:
-    """Uninstall a scanner."""
-    image = uninstall(installation, name)
+    """Uninstall a scanner. Raises AlreadyRunningError while images are built: that writes the rows too."""
+    with held(installation, IMAGES):
+        image = uninstall(installation, name)
     gather(Installation.here(installation.added))
     screen.done(f"Removed {name}; its image stays in the engine: docker image rm {image}")
 
