@@ -21,7 +21,7 @@ def own_lists(report: Report) -> Block:
         columns,
         shown,
         "None of them missed anything or reported anything false.",
-        note=f"Of what it claims, or of the kinds that it reports; {MAX_OWN_LISTED} of each sort at most.",
+        note=f"Only what it claims, else the kinds that it reports; at most {MAX_OWN_LISTED} of each sort.",
         counted=True,
         hidden=hidden,
     )
