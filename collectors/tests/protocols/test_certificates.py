@@ -27,7 +27,10 @@ def name(common: str) -> x509.Name:
     )
 
 
-def issue(subject: str, issuer: str, key, signer) -> x509.Certificate:
+NAMES = (x509.DNSName("www.example"), x509.IPAddress(IPv4Address("10.0.0.9")))
+
+
+def issue(subject: str, issuer: str, key, signer, names=NAMES) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject))
@@ -37,7 +40,6 @@ def issue(subject: str, issuer: str, key, signer) -> x509.Certificate:
         .not_valid_before(datetime(2025, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2039, 12, 31, 23, 59, 59, tzinfo=UTC))
     )
-    names = [x509.DNSName("www.example"), x509.IPAddress(IPv4Address("10.0.0.9"))]
     return builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(
         signer, hashes.SHA256()
     )
@@ -112,6 +114,15 @@ def hostile(key, *replaced: tuple[bytes, bytes]) -> bytes:
 
 
 VERSION_3, VERSION_6 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"
+
+
+@pytest.mark.parametrize("number", [100, 150])
+def test_names_that_are_not_kept_are_counted(key, number):
+    names = [x509.DNSName(f"h{each}.example") for each in range(number)]
+    read = read_certificate(der(issue("www.example", "www.example", key, key, names)))
+    assert (len(read.names), read.names_total) == (100, number)
+
+
 ALTERNATIVE_NAMES, FIRST, SECOND = b"\x55\x1d\x11", b"\x55\x1d\x62", b"\x55\x1d\x63"
 
 

@@ -31,7 +31,7 @@ class Certificate:
     subject: str
     issuer: str
     names: tuple[str, ...]
-    """Subject alternative names, DNS names and addresses."""
+    """Subject alternative names, DNS names and addresses; the first hundred."""
     not_before: str
     """RFC 3339, UTC, whole seconds; so is `not_after`."""
     not_after: str
@@ -39,6 +39,8 @@ class Certificate:
     """Subject and issuer are one, and its own key made the signature."""
     sha256: str
     """Fingerprint of the whole certificate, lower-case hex."""
+    names_total: int = 0
+    """How many names it has."""
 
 
 async def fetch_certificate(
@@ -79,10 +81,12 @@ def read_certificate(content: bytes) -> Certificate:
     """Read a certificate in DER. Raises CertificateError."""
     try:
         certificate = x509.load_der_x509_certificate(content)
+        names = _names(certificate)
         return Certificate(
             subject=certificate.subject.rfc4514_string()[:_TEXT_CHARACTERS],
             issuer=certificate.issuer.rfc4514_string()[:_TEXT_CHARACTERS],
-            names=_names(certificate),
+            names=tuple(name[:_TEXT_CHARACTERS] for name in names[:_NAMES]),
+            names_total=len(names),
             not_before=_time(certificate.not_valid_before_utc),
             not_after=_time(certificate.not_valid_after_utc),
             self_signed=_is_self_signed(certificate),
@@ -93,14 +97,13 @@ def read_certificate(content: bytes) -> Certificate:
         raise CertificateError(f"the certificate cannot be read: {error}") from error
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+def _names(certificate: x509.Certificate) -> list[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        return ()
+        return []
     names = extension.value.get_values_for_type(x509.DNSName)
-    addresses = map(str, extension.value.get_values_for_type(x509.IPAddress))
-    return tuple(name[:_TEXT_CHARACTERS] for name in [*names, *addresses][:_NAMES])
+    return [*names, *map(str, extension.value.get_values_for_type(x509.IPAddress))]
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

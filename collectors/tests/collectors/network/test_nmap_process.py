@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 from discovery_collectors.collectors.network import nmap_process
 from discovery_collectors.collectors.network.nmap_process import (
     Asked,
+    GaveUp,
     NmapError,
     OpenPort,
     Understood,
@@ -78,6 +80,8 @@ Service scan hard match (Probe GenericLines matched with GenericLines line 5376)
 Service scan soft match (Probe NULL matched with NULL line 12): 10.0.0.4:21 is ftp.  Version: ||||
 Service scan sending probe GenericLines to 10.0.0.3:65536 (tcp)
 Service scan hard match (Probe NULL matched with NULL line 12): 10.0.0.4:0 is ftp.  Version: ||||
+Warning: 10.0.0.6 giving up on port because retransmission cap hit (6).
+Says a service: Warning: 10.0.0.7 giving up on port because retransmission cap hit (6).
 Says a service: Service scan sending probe GenericLines to 10.0.0.5:22 (tcp)
 """
 
@@ -91,4 +95,22 @@ async def test_what_nmap_says_of_ports_is_passed_on_at_once(nmap_that):
         Asked("10.0.0.3", 11211, "GenericLines"),
         Understood("10.0.0.3", 11211),
         Understood("10.0.0.4", 21),
+        GaveUp("10.0.0.6"),
     ]
+
+
+async def test_nothing_goes_on_when_nmap_has_ended(nmap_that, monkeypatch):
+    nmap_that("")
+    await run_nmap([], [], {}, lambda found: None)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_fails_on_a_port_is_raised_and_not_waited_for(nmap_that, monkeypatch):
+    nmap_that("print('Discovered open port 1/tcp on 10.0.0.3', flush=True)\ntime.sleep(30)")
+
+    def broken(found):
+        raise KeyError(found)
+
+    async with asyncio.timeout(10):
+        with pytest.raises(KeyError):
+            await run_nmap([], [], {}, broken)

@@ -150,6 +150,26 @@ def test_no_port_is_lost_where_packets_are(namespaces, profile, loss):
         line["key"] for line in map(json.loads, run.stdout.splitlines()) if line.get("kind") == "service"
     }
     assert {f"198.18.0.2:{number}/tcp" for number in ports} <= found
+    assert "packets were lost" not in run.stdout
+
+
+@needs_namespaces
+@pytest.mark.skipif(shutil.which("iptables") is None, reason="needs iptables, to lose packets")
+def test_a_network_that_loses_too_many_packets_to_find_every_port_is_said_to(namespaces):
+    scanner, target = namespaces
+    loss = ["-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", "0.6"]
+    subprocess.run(
+        ["ip", "netns", "exec", target, "iptables", "-A", "INPUT", *loss, "-j", "DROP"], check=True
+    )
+    scan = ["ip", "netns", "exec", scanner, sys.executable, "-m", "discovery_collectors", "network"]
+    run = subprocess.run(
+        [*scan, "--targets", "198.18.0.2"], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    said = [line["message"] for line in map(json.loads, run.stdout.splitlines()) if line["type"] == "warning"]
+    assert said == [
+        "198.18.0.2: so many packets were lost that open ports may be missing; try a lower packet rate"
+    ]
 
 
 CLOSES = """

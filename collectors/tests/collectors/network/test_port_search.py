@@ -2,6 +2,7 @@ import pytest
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import port_search
+from discovery_collectors.collectors.network.nmap_process import GaveUp
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.port_search import PortSearch
 from discovery_collectors.collectors.network.reports import Reports
@@ -50,3 +51,13 @@ def test_what_tells_a_printer_is_passed_on_also_of_a_host_with_too_many_open_por
     search._take(Host("10.0.0.3", "arp-response", ports=tuple(map(Port, many))))
     assert found[-2:] == [10_999, 515]
     assert "10.0.0.3:515/tcp" not in emit.keys("service")
+
+
+def test_a_host_on_whose_ports_nmap_gave_up_is_said_once(emit):
+    scope = Scope.parse(["10.0.0.0/24"])
+    search = PortSearch(
+        Assignment(scope), {}, Reports(emit), lambda address: None, lambda address, number: None
+    )
+    for address in ("10.0.0.3", "10.0.0.3", "10.0.0.4"):
+        search._take(GaveUp(address))
+    assert [each.partition(":")[0] for each in emit.warnings] == ["10.0.0.3", "10.0.0.4"]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.protocols.certificates import Certificate
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["10.0.0.3"]).admit("10.0.0.3")
@@ -34,3 +35,12 @@ def test_each_port_has_a_memory_of_its_own(emit):
     reports.service(ADDRESS, PROBED)
     reports.service(ADDRESS, Port(22))
     assert emit.keys("service") == ["10.0.0.3:8443/tcp", "10.0.0.3:22/tcp"]
+
+
+def test_names_of_a_certificate_that_are_not_reported_are_counted(emit):
+    reports = Reports(emit)
+    whole = Certificate("CN=a", "CN=a", ("a", "b"), "", "", self_signed=True, sha256="", names_total=2)
+    reports.certificate(ADDRESS, 443, whole)
+    reports.certificate(ADDRESS, 444, replace(whole, names_total=3))
+    totals = [data.get("names_total") for _, _, data, _ in emit.reported]
+    assert totals == [None, 3]

@@ -40,6 +40,11 @@ _UNDERSTOOD = re.compile(
 )
 """What nmap -d2 says of an answer that it understands, before what the service says of itself."""
 
+_GAVE_UP = re.compile(
+    rb"Warning: (\d{1,3}(?:\.\d{1,3}){3}) giving up on port because retransmission cap hit \(\d{1,3}\)\.\s*"
+)
+"""What nmap says once of a host, by default too: so much is lost that it takes ports for filtered."""
+
 
 class NmapError(CollectorError):
     """nmap is missing, failed, hung, or wrote something else than its report."""
@@ -71,7 +76,15 @@ class Understood:
     number: int
 
 
-type Found = Asked | Host | HostUp | OpenPort | Progress | Understood
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """A host some of whose ports nmap no longer asks, although their answers may have been lost."""
+
+    address: str
+
+
+type _Spoken = Asked | GaveUp | OpenPort | Understood
+type Found = _Spoken | Host | HostUp | Progress
 
 
 @dataclass(slots=True)
@@ -109,16 +122,14 @@ async def run_nmap(
         process.stdin.write_eof()
         complaint = asyncio.ensure_future(_end_of(process.stderr, life))
         spoken = asyncio.ensure_future(_read_spoken(process.stdout, on_found, life))
+        reading = asyncio.ensure_future(_read_report(report, reader, on_found, life))
         waiting = asyncio.timeout_at(loop.time() + _SILENCE_SECONDS)
         watch = asyncio.ensure_future(_grant_time(waiting, life))
         try:
             async with waiting:
-                while chunk := await report.read(_CHUNK_BYTES):
-                    life.read += len(chunk)
-                    for found in reader.feed(chunk):
-                        on_found(found)
+                # Both at once: nmap stops where nobody reads one of them any more.
+                await asyncio.gather(reading, spoken)
                 code = await process.wait()
-                await spoken
                 said = await complaint
         except TimeoutError:
             raise NmapError(
@@ -127,9 +138,10 @@ async def run_nmap(
         except NmapOutputError as error:
             raise NmapError(str(error)) from error
         finally:
-            watch.cancel()
-            spoken.cancel()
-            complaint.cancel()
+            tasks = (watch, reading, spoken, complaint)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     if code or not reader.finished:
         raise NmapError(f"nmap ended with exit code {code} before its report was complete: {said}")
 
@@ -217,8 +229,18 @@ def _processor_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+async def _read_report(
+    stream: asyncio.StreamReader, reader: NmapReader, on_found: Callable[[Found], None], life: _Life
+) -> None:
+    """Read nmap's report, and pass on hosts and progress. Raises NmapOutputError."""
+    while chunk := await stream.read(_CHUNK_BYTES):
+        life.read += len(chunk)
+        for found in reader.feed(chunk):
+            on_found(found)
+
+
 async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None], life: _Life) -> None:
-    """Read what nmap says to its user, and pass on open ports, questions and answers."""
+    """Read what nmap says to its user, and pass on what `_spoken` finds in it."""
     rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
         life.read += len(chunk)
@@ -229,8 +251,10 @@ async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found],
                 on_found(found)
 
 
-def _spoken(line: bytes) -> OpenPort | Asked | Understood | None:
-    """Return what a line says of a port."""
+def _spoken(line: bytes) -> _Spoken | None:
+    """Return what a line says of a port, or of those that nmap gave up."""
+    if (given_up := _GAVE_UP.fullmatch(line)) is not None:
+        return GaveUp(given_up[1].decode("ascii"))
     if (port := _DISCOVERED.fullmatch(line)) is not None:
         number, address = int(port[1]), port[2].decode("ascii")
         found: OpenPort | Asked | Understood = OpenPort(address, number)

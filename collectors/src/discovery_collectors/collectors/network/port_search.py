@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network.listening_ports import MOST_COMMON, rarer_ports
 from discovery_collectors.collectors.network.nmap_data import most_common_ports, port_names
-from discovery_collectors.collectors.network.nmap_process import Found, OpenPort, run_nmap
+from discovery_collectors.collectors.network.nmap_process import Found, GaveUp, OpenPort, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, HostUp, Port, Progress
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.spared_ports import PRINTER_SIGNS
@@ -61,6 +61,8 @@ class PortSearch:
         """Hosts with more open ports than are kept."""
         self._held: set[tuple[ScopedAddress, int]] = set()
         """Ports that are not reported before the host's search has ended."""
+        self._given_up: set[str] = set()
+        """Hosts on whose ports nmap gave up."""
         self._itself: set[str] = set()
         self._refused: set[str] = set()
 
@@ -116,6 +118,12 @@ class PortSearch:
                 self._reports.progress(f"looking for open ports: {found.task} {found.percent:.0f} %")
             case OpenPort():
                 self._take_port(found)
+            case GaveUp() if found.address not in self._given_up:
+                self._given_up.add(found.address)
+                self._reports.warning(
+                    f"{found.address}: so many packets were lost that open ports may be missing; try a lower"
+                    " packet rate"
+                )
             case HostUp():
                 self._take_host(found.host)
             case Host():

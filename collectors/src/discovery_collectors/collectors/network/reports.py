@@ -85,6 +85,8 @@ class Reports:
             "self_signed": certificate.self_signed,
             "sha256": certificate.sha256,
         }
+        if certificate.names_total > len(certificate.names):
+            data["names_total"] = certificate.names_total
         self._emit.discovery("certificate", str(ResourceKey(address, number, "tcp")), data)
 
 
