@@ -255,3 +255,75 @@ async def test_a_site_keeps_no_pauses_that_it_did_not_require(emit, monkeypatch)
     await look_at(server, emit, max_rate=20)
     assert "stopped after 0.3 s" in emit.warnings[0]
     assert time.monotonic() - began < 5
+
+
+def linking_to(*paths: str) -> bytes:
+    return page("x", "".join(f'<a href="{path}">x</a>' for path in paths))
+
+
+@pytest.mark.parametrize("pages", [5, 6])
+async def test_pages_that_may_be_a_login_and_are_not_visited_are_said(emit, pages):
+    server = WebServer({"/": linking_to(*(f"/admin/{number}" for number in range(pages)))})
+    key = await look_at(server, emit)
+    assert len(server.paths) == 2 + 5
+    said = f"{key}: more than 5 pages that may be a login; the first 5 are visited"
+    assert emit.warnings == [said] * (pages > 5)
+
+
+async def test_what_is_surely_a_login_is_visited_before_what_may_be_one(emit):
+    front = linking_to(*(f"/account/{number}" for number in range(9)), "/login")
+    server = WebServer({"/": front, "/login": page("Sign in", FORM)})
+    key = await look_at(server, emit)
+    assert emit.keys("web_app") == [key, f"{key}/login"]
+
+
+async def test_authors_are_no_logins(emit):
+    server = WebServer({"/": linking_to("/author/jane", "/authors", "/oauth/authorize")})
+    await look_at(server, emit)
+    assert server.paths == ["/", "/robots.txt", "/oauth/authorize"]
+
+
+async def test_a_login_that_many_links_lead_to_is_visited_once(emit):
+    front = linking_to(*(f"/login?next=/{number}" for number in range(9)), "/admin/")
+    server = WebServer({"/": front, "/login": page("Sign in", FORM)})
+    await look_at(server, emit)
+    assert server.paths == ["/", "/robots.txt", "/login?next=/0", "/admin/"]
+    assert emit.warnings == []
+
+
+def robots_of(*paths: str) -> bytes:
+    text = "".join(f"Disallow: {path}\n" for path in paths).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(text) + text
+
+
+async def test_paths_of_robots_that_are_not_reported_are_counted_and_may_be_logins(emit):
+    robots = robots_of(*(f"/{number}/" for number in range(30)), "/login/")
+    server = WebServer({"/": page("x"), "/robots.txt": robots, "/login/": page("Sign in", FORM)})
+    key = await look_at(server, emit)
+    data = emit.data("web_app", key)
+    assert (len(data["robots"]), data["robots_total"]) == (20, 31)
+    assert "more" not in data
+    assert f"{key}/login" in emit.keys("web_app")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/": page("x", "<p>" + "x" * web_client.BODY_BYTES)},
+        {"/": page("x", "<a href=/a>a</a>" * 2001)},
+        {"/": page("x", "<b>" * 300)},
+        {"/": page("x"), "/robots.txt": robots_of(*map(str, range(2001)))},
+    ],
+    ids=["a page too long", "too many links", "a page too deep", "too long a robots.txt"],
+)
+async def test_a_site_whose_leads_were_not_read_to_their_end_has_more(emit, answers):
+    key = await look_at(WebServer(answers), emit)
+    assert emit.data("web_app", key)["more"] is True
+
+
+async def test_a_robots_txt_that_does_not_come_is_said(emit):
+    async def hang_up(writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+
+    key = await look_at(WebServer({"/": page("x"), "/robots.txt": hang_up}), emit)
+    assert emit.warnings[0].startswith(f"{key}: /robots.txt: no answer in HTTP: ")

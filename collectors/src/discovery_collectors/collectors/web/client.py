@@ -35,6 +35,8 @@ class Answer:
     body: bytes
     certificate: bytes | None
     """In DER, of a server that speaks TLS."""
+    cut: bool = False
+    """There was more of the body."""
 
 
 class WebClient:
@@ -105,11 +107,12 @@ class WebClient:
         try:
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) >= BODY_BYTES:
+                if len(body) > BODY_BYTES:
                     break
         finally:
             await response.aclose()
-        return Answer(response.status_code, headers, tuple(cookies), body[:BODY_BYTES], certificate)
+        cut = len(body) > BODY_BYTES
+        return Answer(response.status_code, headers, tuple(cookies), body[:BODY_BYTES], certificate, cut)
 
 
 def _raw(path: str) -> bytes:

@@ -11,6 +11,7 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
 from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
 from discovery_collectors.collectors.web.page import Page, decode, read_page
+from discovery_collectors.running.bounds import cut, more_than
 from discovery_collectors.running.server_time import ServerTime
 from discovery_collectors.running.services import KnownService, ReportedService, inspect_each, known_services
 from dryrun_contract.resource_key import ResourceKey
@@ -23,16 +24,17 @@ _REDIRECTS = 4
 _LOGIN_PAGES = 5
 """Pages of one site that are visited to see whether they are a login."""
 _DISALLOWED = 20
+"""Reported of the paths that robots.txt shuts."""
+_ROBOTS_LINES = 2000
 _TEXT_CHARACTERS = 300
 _PACKETS_PER_REQUEST = 10
 _NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
 """What nmap calls web servers; `http-alt` and the like are its names for ports."""
 _WITH_PAGES = frozenset({"ipp", "upnp"})
 """What speaks HTTP for another purpose and has pages for people as well, once its answers have shown it."""
-_LEADS_TO_LOGIN = re.compile(
-    r"log-?[io]n|sign-?in|admin|auth|account|session/new|dashboard|manage|console|anmeld|connexion",
-    re.IGNORECASE,
-)
+_IS_LOGIN = re.compile(r"log-?[io]n|sign-?in|session/new|anmeld|connexion", re.IGNORECASE)
+"""What is visited first."""
+_MAY_BE_LOGIN = re.compile(r"admin|auth(?!ors?\b)|account|dashboard|manage|console", re.IGNORECASE)
 _LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
 
 
@@ -92,6 +94,8 @@ class _Site:
     time: ServerTime
     visits: dict[str, _Visit] = field(default_factory=dict)
     """Visits by the path to which redirects led."""
+    whole: bool = True
+    """What may lead to a login was read to its end."""
 
     def warning(self, message: str) -> None:
         self.emit.warning(f"{self.service.key}: {message}")
@@ -105,16 +109,28 @@ class _Site:
                 # A server without a site at its root; other paths could only be guessed.
                 return
             robots = await self._read_robots(client)
+            self.whole = self.whole and front.page.whole
             framework = self._report_site(front, robots)
-            reported: set[str] = set()
-            self._report_login(front, reported)
-            for path in self._leads(front, robots or []):
-                visit = await self._visit_quietly(client, path)
-                if visit is not None:
-                    self._report_login(visit, reported)
+            await self._visit_logins(client, front, self._leads(front, robots or []))
         if framework is None and self._framework(front) is not None:
             # A page behind showed what the front page did not.
             self._report_site(front, robots)
+
+    async def _visit_logins(self, client: WebClient, front: _Visit, leads: list[str]) -> None:
+        reported: set[str] = set()
+        self._report_login(front, reported)
+        asked = 0
+        for path in leads:
+            # `/login?next=/a` and `/login?next=/b` are one page.
+            if _without_query(path) in reported:
+                continue
+            if asked == _LOGIN_PAGES:
+                self.warning(more_than(_LOGIN_PAGES, "pages that may be a login", "visited"))
+                return
+            asked += 1
+            visit = await self._visit_quietly(client, path)
+            if visit is not None and self._report_login(visit, reported):
+                reported.add(_without_query(path))
 
     async def _visit_quietly(self, client: WebClient, path: str) -> _Visit | None:
         try:
@@ -169,29 +185,33 @@ class _Site:
         await self.time.pause(_PACKETS_PER_REQUEST)
         try:
             answer = await client.get("/robots.txt")
-        except WebError:
+        except WebError as error:
+            self.warning(f"/robots.txt: {error}")
             return None
         if answer.status != 200 or "html" in answer.headers.get("content-type", ""):
             return None
-        found: list[str] = []
-        for line in decode(answer).splitlines()[:2000]:
+        found: dict[str, None] = {}
+        lines = decode(answer).splitlines()
+        self.whole = not answer.cut and len(lines) <= _ROBOTS_LINES
+        for line in lines[:_ROBOTS_LINES]:
             field_name, _, value = line.partition(":")
             path = value.partition("#")[0].strip()[:200]
-            if field_name.strip().casefold() == "disallow" and path and path not in found:
-                found.append(path)
-        return found[:_DISALLOWED]
+            if field_name.strip().casefold() == "disallow" and path:
+                found[path] = None
+        return list(found)
 
     def _leads(self, front: _Visit, shut: list[str]) -> list[str]:
-        """Return paths on this server that may lead to a login, by link or robots.txt."""
-        found: list[str] = []
+        """Return paths on this server that may lead to a login, by link or robots.txt; the surest first."""
+        found: dict[str, bool] = {}
         links = [(target, f"{target} {text}") for target, text in front.page.links]
         for target, shown in [*links, *((path, path) for path in shut if "*" not in path)]:
-            here = self._here(front.path, target)
-            if here is None or not _LEADS_TO_LOGIN.search(shown) or _LEADS_OUT.search(shown):
+            sure = _IS_LOGIN.search(shown) is not None
+            if not (sure or _MAY_BE_LOGIN.search(shown)) or _LEADS_OUT.search(shown):
                 continue
-            if here[0] not in found and _without_query(here[0]) not in self.visits:
-                found.append(here[0])
-        return found[:_LOGIN_PAGES]
+            here = self._here(front.path, target)
+            if here is not None and _without_query(here[0]) not in self.visits:
+                found[here[0]] = found.get(here[0], False) or sure
+        return sorted(found, key=lambda path: not found[path])
 
     def _framework(self, visit: _Visit) -> Framework | None:
         """Return what made this page, or else what made others of the site."""
@@ -202,20 +222,25 @@ class _Site:
         if front.passed:
             data["redirects"] = list(front.passed)
         if robots is not None:
-            data["robots"] = list(robots)
+            data |= cut("robots", robots, _DISALLOWED)
+        if not self.whole:
+            data["more"] = True
         if (certificate := _certificate(front.answer)) is not None:
             data["certificate"] = certificate
         self.emit.discovery("web_app", str(self.service.key), data, 0.9)
         return self._framework(front)
 
-    def _report_login(self, visit: _Visit, reported: set[str]) -> None:
-        """Report a login page that is not the front page itself."""
-        if visit.path == "/" or visit.path in reported or login_of(visit.answer, visit.page) is None:
-            return
+    def _report_login(self, visit: _Visit, reported: set[str]) -> bool:
+        """Report a login page, once and unless it is the front page itself; return whether it is one."""
+        if login_of(visit.answer, visit.page) is None:
+            return False
+        if visit.path == "/" or visit.path in reported:
+            return True
         reported.add(visit.path)
         names = tuple(filter(None, visit.path.split("/")))
         key = ResourceKey(self.service.address, self.service.port, "tcp", names)
         self.emit.discovery("web_app", str(key), self._describe(visit), 0.9)
+        return True
 
     def _describe(self, visit: _Visit) -> dict[str, JsonValue]:
         answer, page = visit.answer, visit.page

@@ -12,7 +12,7 @@ from lxml import etree
 
 from discovery_collectors.collectors.web.client import Answer
 
-_LINKS = 200
+_LINKS = 2000
 _TITLE_CHARACTERS = 200
 _LINK_CHARACTERS = 500
 _LINK_TEXT_CHARACTERS = 100
@@ -40,6 +40,8 @@ class Page:
     """It has a field for a password."""
     links: tuple[tuple[str, str], ...] = ()
     """Where a link leads, and its text."""
+    whole: bool = True
+    """It was read to its end, and has no links but these."""
 
 
 def read_page(answer: Answer) -> Page:
@@ -52,19 +54,22 @@ def read_page(answer: Answer) -> Page:
     shown = _Shown()
     target = cast("etree.ParserTarget[None]", shown)  # lxml leaves out methods that are not there
     parser = etree.HTMLParser(target=target, encoding="utf-8", no_network=True, huge_tree=False)
+    whole = False
     try:
         with suppress(_TooDeepError):
             # In pieces: libxml2 goes on to the end of what it was given.
             for piece in batched(text.encode("utf-8", "replace"), _PIECE_BYTES, strict=False):
                 parser.feed(bytes(piece))
             parser.close()
+            whole = not answer.cut and not shown.more_links
     except (etree.XMLSyntaxError, ValueError):
-        return Page()
+        return Page(whole=False)
     return Page(
         title=_words(shown.title.text)[:_TITLE_CHARACTERS] if shown.title is not None else "",
         generator=_words(shown.generator or "")[:_TITLE_CHARACTERS],
         login=shown.login,
         links=tuple((target, _words(within.text)[:_LINK_TEXT_CHARACTERS]) for target, within in shown.links),
+        whole=whole,
     )
 
 
@@ -103,6 +108,7 @@ class _Shown:
     generator: str | None = None
     login: bool = False
     links: list[tuple[str, _Within]] = field(default_factory=list)
+    more_links: bool = False
     _open: list[tuple[str, _Within | None]] = field(default_factory=list)
     """Elements that are being read and whose text may count, by tag."""
     _depth: int = 0
@@ -118,7 +124,9 @@ class _Shown:
             self.title = self.title or within
         elif tag == "a":
             target = attributes.get("href", "")
-            is_kept = target and len(target) <= _LINK_CHARACTERS and len(self.links) < _LINKS
+            is_link = target and len(target) <= _LINK_CHARACTERS
+            is_kept = is_link and len(self.links) < _LINKS
+            self.more_links = self.more_links or bool(is_link and not is_kept)
             self._open.append((tag, within := _Within() if is_kept else None))
             if within is not None:
                 self.links.append((target, within))
