@@ -57,9 +57,9 @@ async def report_discoveries(
         raise ProblemError(
             "not-this-scan",
             409,
-            f"scan {scan.id} is one of {scan.collector!r} and has ended; begin another"
+            f"scan {scan.id} of {scan.collector!r} has ended; begin another"
             if scan.ended_at
-            else f"scan {scan.id} is one of {scan.collector!r}, not of {reported.collector!r}",
+            else f"scan {scan.id} is of {scan.collector!r}, not of {reported.collector!r}",
             title="Not this scan",
         )
     received, ids, stored_bytes = await repository.receive(
