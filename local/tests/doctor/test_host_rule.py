@@ -239,8 +239,13 @@ class TestTheScript:
         assert done.returncode == 0, done.stdout
 
     POOLS = (
+        "mount -t tmpfs none /proc/sys/fs && cd /proc/sys/fs && mkdir epoll inotify && "
+        "echo 5491489 >epoll/max_user_watches && echo 128 >inotify/max_user_instances && "
+        "echo 192536 >inotify/max_user_watches && echo 65536 >aio-max-nr && "
+        "echo 9223372036854775807 >file-max && "
         "mount -t tmpfs none /proc/sys/net && cd /proc/sys/net && mkdir netfilter ipv4 ipv4/neigh "
         "ipv4/neigh/default && echo 262144 >netfilter/nf_conntrack_max && "
+        "echo 131072 >ipv4/tcp_max_orphans && "
         "echo '575799\t767734\t1151598' >ipv4/udp_mem && "
         "for n in 1 2 3; do echo 1024 >ipv4/neigh/default/gc_thresh$n; done && mkdir -p ipv6/conf/default && "
         "echo 2 >ipv6/mld_qrv && echo 1000 >ipv6/conf/default/mldv2_unsolicited_report_interval"
@@ -256,7 +261,29 @@ class TestTheScript:
         conntrack, udp, *arp = done.stdout.splitlines()[1:]
         assert conntrack == "65536"
         assert int(udp.split()[2]) * os.sysconf("SC_PAGE_SIZE") <= memory_bytes() / 16
-        assert arp == ["4096", "16384", "32768"]
+        assert arp == ["4096", "16384", str(os.sysconf("SC_NPROCESSORS_CONF") * 524288)]
+
+    def test_no_pool_that_containers_pay_for_ends_before_their_memory(self, tmp_path):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && $S check && cd ../fs && grep . ../net/ipv4/tcp_max_orphans *-* */*",
+            tmp_path,
+        )
+        assert dict(line.split(":") for line in done.stdout.splitlines()[1:]) == {
+            "../net/ipv4/tcp_max_orphans": "2147483647",
+            "aio-max-nr": "2147483647",
+            "epoll/max_user_watches": "2147483647",
+            # What is more is kept.
+            "file-max": "9223372036854775807",
+            "inotify/max_user_instances": "2147483647",
+            "inotify/max_user_watches": "2147483647",
+        }
+
+    def test_leaves_the_hosts_pools_alone_from_another_network(self, tmp_path):
+        pool = "F=/proc/sys/fs/epoll/max_user_watches; mount -t tmpfs none /proc/sys/fs && mkdir ${F%/*}"
+        done = self.in_a_namespace(
+            f"{pool} && echo 128 >$F && $S install >/dev/null 2>&1; $S check; cat $F", tmp_path
+        )
+        assert done.stdout.splitlines()[-2:] == ["dryrun-host-rule: the rule is complete", "128"]
 
     def test_lets_a_new_bridge_report_its_groups_often_and_soon(self, tmp_path):
         done = self.in_a_namespace(
@@ -270,7 +297,16 @@ class TestTheScript:
             ("echo 2 >ipv6/mld_qrv", "net.ipv6.mld_qrv is 2, the bound is 7"),
             ("echo 65537 >netfilter/nf_conntrack_max", "nf_conntrack_max is 65537, the bound is 65536"),
             ("echo '1\t2\t999999999' >ipv4/udp_mem", "net.ipv4.udp_mem is 1 2 999999999, the bound is"),
-            ("echo 1024 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 1024, the bound is 32768"),
+            ("echo 32768 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 32768, the bound is"),
+            ("echo 262144 >ipv4/tcp_max_orphans", "tcp_max_orphans is 262144, the bound is 2147483647"),
+            (
+                "echo 128 >../fs/inotify/max_user_instances",
+                "fs.inotify.max_user_instances is 128, the bound is",
+            ),
+            (
+                "echo 5491489 >../fs/epoll/max_user_watches",
+                "fs.epoll.max_user_watches is 5491489, the bound is",
+            ),
         ],
     )
     def test_check_names_a_bound_that_is_not_kept_and_apply_repairs_it(self, tmp_path, damage, problem):
@@ -282,10 +318,10 @@ class TestTheScript:
         assert "\n1\n" in done.stdout
 
     def test_keeps_narrower_bounds_of_an_operator(self, tmp_path):
-        narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 100000 >ipv4/neigh/default/gc_thresh3"
+        narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 999999999 >ipv4/neigh/default/gc_thresh3"
         after = "cat netfilter/* ipv4/neigh/default/gc_thresh3"
         done = self.in_a_namespace(f"{self.POOLS} && {narrow} && $S apply && $S check && {after}", tmp_path)
-        assert done.stdout.splitlines()[1:] == ["30000", "100000"]
+        assert done.stdout.splitlines()[1:] == ["30000", "999999999"]
 
 
 def memory_bytes() -> int:
