@@ -327,3 +327,32 @@ async def test_a_robots_txt_that_does_not_come_is_said(emit):
 
     key = await look_at(WebServer({"/": page("x"), "/robots.txt": hang_up}), emit)
     assert emit.warnings[0].startswith(f"{key}: /robots.txt: no answer in HTTP: ")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="/admin/reboot">x</a>',
+        '<a href="/admin/%72eboot.cgi">x</a>',
+        '<a href="/manage/device?action=restart">x</a>',
+        '<a href="/console/">Factory-Reset</a>',
+        '<a href="/login/reset">x</a>',
+        '<a href="/account_delete">x</a>',
+    ],
+)
+async def test_a_link_that_may_do_something_is_not_visited(emit, link):
+    server = WebServer({"/": page("x", link)})
+    await look_at(server, emit)
+    assert server.paths == ["/", "/robots.txt"]
+    assert emit.warnings == []
+
+
+async def test_a_path_of_robots_that_may_do_something_is_not_visited(emit):
+    server = WebServer({"/": page("x"), "/robots.txt": robots_of("/admin/restart", "/administrator/")})
+    await look_at(server, emit)
+    assert server.paths == ["/", "/robots.txt", "/administrator/"]
+
+
+async def test_a_login_is_visited_wherever_it_leads_next(emit):
+    server = WebServer({"/": linking_to("/login?next=/admin/delete/5"), "/login": page("Sign in", FORM)})
+    assert f"{await look_at(server, emit)}/login" in emit.keys("web_app")

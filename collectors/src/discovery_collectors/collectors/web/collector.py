@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
 from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
+from discovery_collectors.collectors.web.leads import certainty_of_login
 from discovery_collectors.collectors.web.page import Page, decode, read_page
 from discovery_collectors.running.bounds import cut, more_than
 from discovery_collectors.running.server_time import ServerTime
@@ -32,10 +33,6 @@ _NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
 """What nmap calls web servers; `http-alt` and the like are its names for ports."""
 _WITH_PAGES = frozenset({"ipp", "upnp"})
 """What speaks HTTP for another purpose and has pages for people as well, once its answers have shown it."""
-_IS_LOGIN = re.compile(r"log-?[io]n|sign-?in|session/new|anmeld|connexion", re.IGNORECASE)
-"""What is visited first."""
-_MAY_BE_LOGIN = re.compile(r"admin|auth(?!ors?\b)|account|dashboard|manage|console", re.IGNORECASE)
-_LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
 
 
 def prepare() -> None:
@@ -202,16 +199,14 @@ class _Site:
 
     def _leads(self, front: _Visit, shut: list[str]) -> list[str]:
         """Return paths on this server that may lead to a login, by link or robots.txt; the surest first."""
-        found: dict[str, bool] = {}
+        found: dict[str, int] = {}
         links = [(target, f"{target} {text}") for target, text in front.page.links]
         for target, shown in [*links, *((path, path) for path in shut if "*" not in path)]:
-            sure = _IS_LOGIN.search(shown) is not None
-            if not (sure or _MAY_BE_LOGIN.search(shown)) or _LEADS_OUT.search(shown):
-                continue
-            here = self._here(front.path, target)
+            certainty = certainty_of_login(target, shown)
+            here = self._here(front.path, target) if certainty else None
             if here is not None and _without_query(here[0]) not in self.visits:
-                found[here[0]] = found.get(here[0], False) or sure
-        return sorted(found, key=lambda path: not found[path])
+                found[here[0]] = max(certainty, found.get(here[0], 0))
+        return sorted(found, key=lambda path: -found[path])
 
     def _framework(self, visit: _Visit) -> Framework | None:
         """Return what made this page, or else what made others of the site."""
