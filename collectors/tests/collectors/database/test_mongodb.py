@@ -214,3 +214,11 @@ async def test_fields_that_are_not_reported_are_said(emit, fields, more):
     assert data.pop("columns") == [f"f{number:04}" for number in range(1000)]
     assert data == {"rows": 6, "view": False} | more
     assert {command["pipeline"][4]["$limit"] for command in mongo.asked if "aggregate" in command} == {1001}
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("collection", 1), ("view", 0), ("timeseries", 0)])
+async def test_what_would_have_to_be_computed_is_not_counted(emit, kind, counts):
+    mongo = FakeMongo(**CONTENT | {"listCollections": cursor({"name": "x", "type": kind})})
+    await describe(mongo, emit)
+    assert mongo.count("count") == counts
+    assert emit.data("table", emit.keys("table")[0])["rows"] == (6 if counts else "unknown")

@@ -112,22 +112,26 @@ class _MongodbSession:
                     report.warning(f"database {name}: {more_than(MAX_TABLES, 'collections')}")
                     break
                 count += 1
-                view = entry.get("type") == "view"
-                await self._describe_collection(name, collection, report, view=view)
+                await self._describe_collection(name, collection, report, kind=entry.get("type"))
         except (PyMongoError, BSONError, ValueError) as error:
             report.warning(f"database {name}: its collections cannot be listed: {_said(error)}")
 
     async def _describe_collection(
-        self, database: str, name: str, report: ServiceReport, *, view: bool
+        self, database: str, name: str, report: ServiceReport, *, kind: object
     ) -> None:
+        view = kind == "view"
         fields: list[str] | None = None
         rows: int | None = None
         try:
             collection = self._client[database][name]
             cursor = await collection.aggregate(_NAMES, maxTimeMS=_ANSWER_MS)
             fields = sorted(str(found["_id"]) for found in await cursor.to_list(MAX_COLUMNS + 1))
-            # To count a view means to compute it.
-            rows = None if view else await collection.estimated_document_count(maxTimeMS=_ANSWER_MS)
+            # To count a view means to compute it, and time series are views of what they are kept in.
+            rows = (
+                None
+                if kind in {"view", "timeseries"}
+                else await collection.estimated_document_count(maxTimeMS=_ANSWER_MS)
+            )
         except (PyMongoError, KeyError, ValueError) as error:
             report.warning(f"collection {database}.{name}: {_said(error)}")
         more = fields is not None and len(fields) > MAX_COLUMNS
