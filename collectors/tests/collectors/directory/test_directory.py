@@ -239,6 +239,16 @@ async def test_a_zone_without_end_is_counted_as_far_as_it_was_read(emit, monkeyp
     assert data["records"] > 1000
 
 
+async def test_reverse_zones_of_what_was_found_are_asked_for(emit):
+    server = FakeDns()
+    scope = Scope.parse(["127.0.0.1", "10.1.0.0/21"])
+    async with server.running() as port:
+        found = (service(80, "http", host=host) for host in ("10.1.2.7", "10.1.2.8", "10.1.4.9", "10.9.9.9"))
+        await look(emit, service(port, "domain"), *found, scope=scope)
+    asked = [name for name in server.questions("SOA") if name.endswith(".10.in-addr.arpa.")]
+    assert asked == ["1.10.in-addr.arpa.", "2.1.10.in-addr.arpa.", "4.1.10.in-addr.arpa."]
+
+
 async def test_a_server_that_is_silent_about_everything_is_left_after_three_questions(emit, monkeypatch):
     monkeypatch.setattr(dns_zones, "ANSWER_SECONDS", 0.1)
     received = []

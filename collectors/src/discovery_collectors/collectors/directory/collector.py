@@ -3,6 +3,8 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from ipaddress import IPv4Network
 
 from pydantic import JsonValue
 
@@ -14,6 +16,7 @@ from discovery_collectors.collectors.directory.smb_messages import SmbError
 from discovery_collectors.collectors.directory.smb_session import FileServer, SmbRefusedError, list_shares
 from discovery_collectors.collectors.directory.zone_search import ZoneSearch
 from discovery_collectors.running.bounds import first, more_than
+from discovery_collectors.running.scope import OutOfScopeError, Scope
 from discovery_collectors.running.server_time import ServerTime
 from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.discovery import Discovery
@@ -80,6 +83,7 @@ class _Run:
         self._emit = emit
         self._names: set[str] = set(_names_in(assignment.discoveries))
         """Host and domain names that servers gave; possible zones are derived from them."""
+        self._networks = (*assignment.scope.targets, *_networks_in(assignment.discoveries, assignment.scope))
         rate = assignment.max_rate
         self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
         self._done = 0
@@ -185,7 +189,7 @@ class _Run:
 
         search = ZoneSearch(address, port, server_time, report, self._warner(service))
         self._names.add(await search.own_name())
-        await search.run(possible_zones(sorted(self._names), self._assignment.scope.targets))
+        await search.run(possible_zones(sorted(self._names), self._networks))
 
     def _warner(self, service: KnownService) -> Callable[[str], None]:
         return lambda message: self._emit.warning(f"{service.key}: {message}")
@@ -210,6 +214,16 @@ def _domain_of(context: str) -> str:
     """Return the domain that a naming context is named after (RFC 2247), empty when it is another."""
     parts = [part.partition("=") for part in context.split(",")]
     return ".".join(value for kind, _, value in parts if kind.strip() == "dc")
+
+
+def _networks_in(discoveries: Iterable[Discovery], scope: Scope) -> Iterator[IPv4Network]:
+    """Yield the networks of 256 addresses in which something was found: reverse zones are mostly theirs."""
+    hosts = {ResourceKey.parse(discovery.key).host for discovery in discoveries}
+    addresses = []
+    for host in hosts:
+        with suppress(OutOfScopeError):
+            addresses.append(scope.admit(host))
+    yield from sorted({IPv4Network(f"{address}/24", strict=False) for address in addresses})
 
 
 def _names_in(discoveries: Iterable[Discovery]) -> Iterator[str]:
