@@ -37,6 +37,8 @@ ANSWER_BOUNDS: Final = JsonBounds(
 )
 """Those of a report, the longest answer. Not imported: the report's models would take most commands a tenth
 of their start."""
+DOCUMENT_BYTES: Final = 512 * 1024 * 1024
+"""Of the longest file that the API writes: a report in a form for people."""
 SESSIONS_A_PAGE: Final = 100
 EVENTS_A_PAGE: Final = 1000
 _NOT_NAMED: Final = "the approval API requires a token, and none is set"
@@ -68,11 +70,11 @@ class ApiClient:
 
         What several commands request has a method of its own, below.
         """
-        response = await self._answer(method, path, body=body, params=params, seconds=seconds)
-        if response.status_code == httpx2.codes.NO_CONTENT:
+        status, content = await self._answer(method, path, body=body, params=params, seconds=seconds)
+        if status == httpx2.codes.NO_CONTENT:
             return None
         try:
-            return read_json(response.content, ANSWER_BOUNDS)
+            return read_json(content, ANSWER_BOUNDS)
         except OutOfBoundsError as error:
             raise ApiUnreachableError(f"the answer of {self.url} to {method} {path} is {error}") from error
         except ValueError as error:
@@ -83,7 +85,8 @@ class ApiClient:
 
     async def fetch(self, path: str, params: Mapping[str, str]) -> bytes:
         """Return a file, as the server wrote it: hostile until inert."""
-        return (await self._answer("GET", path, body=None, params=params)).content
+        _, content = await self._answer("GET", path, body=None, params=params, limit=DOCUMENT_BYTES)
+        return content
 
     async def templates(self) -> list[JsonValue]:
         """Return the templates."""
@@ -164,13 +167,14 @@ class ApiClient:
     ) -> bytes:
         """Return a session's report in a form for people, as the server wrote it: hostile until inert."""
         method = "GET" if criteria is None else "POST"
-        response = await self._answer(
+        _, content = await self._answer(
             method,
             f"/dryrun/sessions/{session_id}/report",
             body=criteria,
             params={"format": form, **(question or {})},
+            limit=DOCUMENT_BYTES,
         )
-        return response.content
+        return content
 
     @contextlib.asynccontextmanager
     async def event_stream(self, session_id: UUID, last_event_id: str) -> AsyncIterator[httpx2.EventSource]:
@@ -186,8 +190,8 @@ class ApiClient:
                 response = source.response
                 if response.status_code != httpx2.codes.OK:
                     async with asyncio.timeout(ANSWER_SECONDS):
-                        await response.aread()
-                    self._raise_for(response)
+                        content = await self._read(response, ANSWER_BOUNDS.size)
+                    self._raise_for(response, content)
                 yield source
 
     async def _answer(
@@ -198,16 +202,33 @@ class ApiClient:
         body: JsonObject | None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
         seconds: float = ANSWER_SECONDS,
-    ) -> httpx2.Response:
+        limit: int | None = None,
+    ) -> tuple[int, bytes]:
+        """Return the status of a success, and its content: at most `limit` bytes, by default of JSON."""
+        timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
         with self._translated():
-            async with asyncio.timeout(seconds):
-                timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
-                response = await self._http.request(
+            async with (
+                asyncio.timeout(seconds),
+                self._http.stream(
                     method, BASE_PATH + path, json=body, params=params, timeout=timeout
-                )
+                ) as response,
+            ):
+                content = await self._read(response, limit or ANSWER_BOUNDS.size)
         if not response.is_success:
-            self._raise_for(response)
-        return response
+            self._raise_for(response, content)
+        return response.status_code, content
+
+    async def _read(self, response: httpx2.Response, limit: int) -> bytes:
+        """Return the content. Raises ApiUnreachableError beyond the limit: it is not the API that answers."""
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > limit:
+                raise ApiUnreachableError(
+                    f"the answer of {self.url} to {response.request.method} {response.request.url.path} is "
+                    f"longer than {limit} bytes; check that this is the address of the approval API"
+                )
+        return bytes(content)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -229,9 +250,9 @@ class ApiClient:
                 "starting: see what took effect, then try again"
             ) from error
 
-    def _raise_for(self, response: httpx2.Response) -> None:
+    def _raise_for(self, response: httpx2.Response, content: bytes) -> None:
         status = response.status_code
-        problem = _read_problem(response)
+        problem = _read_problem(content)
         # A deployment without dry-run answers 501: a refusal, not a temporary failure.
         refused = httpx2.codes.is_client_error(status) and status != httpx2.codes.REQUEST_TIMEOUT
         if refused or status == httpx2.codes.NOT_IMPLEMENTED:
@@ -244,9 +265,9 @@ class ApiClient:
         raise ApiUnreachableError(f"the approval API at {self.url} answered {status}: {reason}")
 
 
-def _read_problem(response: httpx2.Response) -> Problem | None:
+def _read_problem(content: bytes) -> Problem | None:
     try:
-        return Problem.model_validate_json(response.content, extra="ignore")
+        return Problem.model_validate_json(content, extra="ignore")
     except ValidationError:
         return None
 
