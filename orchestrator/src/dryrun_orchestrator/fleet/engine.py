@@ -6,7 +6,7 @@ with containers: whichever manager answers is asked for it, and its id names the
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -35,8 +35,6 @@ from dryrun_orchestrator.fleet.placement import Placement
 
 MANAGERS_SECONDS = 5.0
 """How long managers beside the first that answers are waited for."""
-EVENTS_AHEAD = 1_000
-"""Events of all hosts that are read before somebody takes them."""
 
 
 class FleetEngine:
@@ -133,23 +131,14 @@ class FleetEngine:
         found = await self._of_all(lambda engine: engine.list_containers(label))
         return [replace(each, id=joined(host, each.id)) for host, listed in found.items() for each in listed]
 
+    # one host
+
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:
-        """Subscribe at every host; when one subscription ends, all do."""
-        async with AsyncExitStack() as exits:
-            merged: asyncio.Queue[EngineEvent | EngineError] = asyncio.Queue(EVENTS_AHEAD)
-            readers = []
-            for host, engine in self._hosts.items():
-                events = await exits.enter_async_context(engine.events())
-                readers.append(asyncio.create_task(_pass_on(host, events, merged)))
-            try:
-                yield _merged(merged)
-            finally:
-                for reader in readers:
-                    reader.cancel()
-                await asyncio.gather(*readers, return_exceptions=True)
-
-    # one host
+        """Subscribe at the one host: each is followed by itself, and wakes sessions that it is part of."""
+        ((host, engine),) = self._hosts.items()
+        async with engine.events() as events, aclosing(_named_events(host, events)) as named:
+            yield named
 
     async def create_network(self, spec: NetworkSpec) -> str:
         """Create a bridge on the one host, or an overlay of twice the subnet at a manager."""
@@ -307,22 +296,12 @@ async def _named[T](host: str, call: Callable[[], Awaitable[T]]) -> T:
         raise type(error)(f"host {host}: {error}") from error
 
 
-async def _pass_on(
-    host: str, events: AsyncIterator[EngineEvent], merged: "asyncio.Queue[EngineEvent | EngineError]"
-) -> None:
+async def _named_events(host: str, events: AsyncIterator[EngineEvent]) -> AsyncGenerator[EngineEvent]:
     try:
         async for event in events:
-            await merged.put(replace(event, id=joined(host, event.id)))
+            yield replace(event, id=joined(host, event.id))
     except EngineError as error:
-        await merged.put(type(error)(f"host {host}: {error}"))
-
-
-async def _merged(queue: "asyncio.Queue[EngineEvent | EngineError]") -> AsyncGenerator[EngineEvent]:
-    while True:
-        event = await queue.get()
-        if isinstance(event, EngineError):
-            raise event
-        yield event
+        raise type(error)(f"host {host}: {error}") from error
 
 
 def _first_half(subnet: str | None) -> str | None:
