@@ -65,7 +65,7 @@ async def test_what_it_cannot_store_is_tried_again(stage, monkeypatch, caplog, o
 
 async def test_a_journal_that_another_program_holds_ends_nothing(stage, caplog):
     async with stage.running(), asyncio.timeout(10):
-        stage.journal._connection.execute("PRAGMA busy_timeout=0")
+        stage.journal._file.connection.execute("PRAGMA busy_timeout=0")
         other = sqlite3.connect(stage.settings.state_dir / "journal.sqlite3", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         await stage.eventually(lambda: "database is locked" in caplog.text)

@@ -83,7 +83,7 @@ async def test_what_a_wrong_clock_stamped_is_forgotten_with_what_follows_it(jour
         journal._now = lambda days=days: NOW + timedelta(days=days)
         await journal.prune()
         kept[days] = [
-            row["seq"] for row in journal._connection.execute("SELECT seq FROM events ORDER BY seq")
+            row["seq"] for row in journal._file.connection.execute("SELECT seq FROM events ORDER BY seq")
         ]
     assert kept == {6.5: [1, 2, 3, 4], 7.5: [*range(at_a_week, 5)], 8.5: [4], 13.5: []}
 
@@ -105,7 +105,7 @@ async def test_to_forget_takes_no_longer_the_more_is_kept(journal):
         nonlocal steps
         steps += 1
 
-    journal._connection.set_progress_handler(step, 1)
+    journal._file.connection.set_progress_handler(step, 1)
     taken = []
     for _ in range(2):
         await journal.events.after((journal.id, await journal.events.newest()), 1)

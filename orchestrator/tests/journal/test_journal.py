@@ -135,8 +135,8 @@ async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_pat
     opened = Journal.open(tmp_path, lambda: NOW)
     session = await opened.add_session(a_session(), QUEUED)
     for column in ("pool", "prepared_at", "ready_at", "drop_cause"):
-        opened._connection.execute(f"ALTER TABLE sessions DROP COLUMN {column}")
-    opened._connection.execute("DROP TABLE prepared_events")
+        opened._file.connection.execute(f"ALTER TABLE sessions DROP COLUMN {column}")
+    opened._file.connection.execute("DROP TABLE prepared_events")
     await opened.close()
     opened = Journal.open(tmp_path, lambda: NOW)
     assert await opened.sessions() == [session]
@@ -147,9 +147,9 @@ async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_pat
 
 async def test_a_journal_of_a_newer_format_is_refused_and_left_as_it_is(tmp_path):
     opened = Journal.open(tmp_path)
-    opened._connection.execute("ALTER TABLE sessions DROP COLUMN held_overlay")
-    assert event_log.meta(opened._connection, "version", "") == str(VERSION)
-    opened._connection.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+    opened._file.connection.execute("ALTER TABLE sessions DROP COLUMN held_overlay")
+    assert event_log.meta(opened._file.connection, "version", "") == str(VERSION)
+    opened._file.connection.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
     await opened.close()
     with pytest.raises(JournalError, match=r"of a newer release \(format 2; this one knows 1\); start that"):
         Journal.open(tmp_path)

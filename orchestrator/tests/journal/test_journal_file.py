@@ -47,7 +47,7 @@ def held(folder):
 
 async def test_a_journal_that_another_program_holds_may_heal_and_is_read_meanwhile(journal, tmp_path):
     session = await journal.add_session(a_session(), QUEUED)
-    journal._connection.execute("PRAGMA busy_timeout=0")
+    journal._file.connection.execute("PRAGMA busy_timeout=0")
     with held(tmp_path):
         said = f"written: database is locked; end the other program that works with the journal in {tmp_path}"
         with pytest.raises(JournalWriteError, match=said):
@@ -66,10 +66,10 @@ async def test_what_cannot_be_read_may_heal(journal):
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
             raise error
 
-    whole, journal._connection = journal._connection, Failing()
+    whole, journal._file.connection = journal._file.connection, Failing()
     with pytest.raises(match="the journal cannot be read: disk I/O error"):
         await journal.sessions()
-    journal._connection = whole
+    journal._file.connection = whole
     assert await journal.fault() is None
     assert await journal.sessions() == []
 
@@ -109,7 +109,7 @@ class RefusingToRollBack:
 
 async def test_a_rollback_that_fails_hides_no_error_and_stands_in_no_later_change(journal):
     session = await journal.add_session(a_session(), QUEUED)
-    journal._connection = RefusingToRollBack(journal._connection, times=2)
+    journal._file.connection = RefusingToRollBack(journal._file.connection, times=2)
     # A wrong column is no error of storage, and reported as what it is.
     with pytest.raises(sqlite3.OperationalError, match="no such column: nonsense"):
         await journal.update_session(session.id, PhaseChanged(phase=Phase.WAITING), nonsense=1)

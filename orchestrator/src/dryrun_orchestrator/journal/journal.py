@@ -4,13 +4,10 @@ One SQLite file, WAL, `synchronous=FULL`: once a call returns, its change is on 
 the events that report it are one transaction, so that a crash leaves both or neither.
 """
 
-import asyncio
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -20,18 +17,12 @@ from dryrun_contract.event import EventData
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.journal import readiness
-from dryrun_orchestrator.journal.errors import (
-    JournalError,
-    JournalReadError,
-    JournalWriteError,
-    advice,
-    is_of_storage,
-)
+from dryrun_orchestrator.journal.errors import JournalError, advice
 from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, meta
+from dryrun_orchestrator.journal.journal_file import JournalFile
 from dryrun_orchestrator.journal.opening import locked, prepare, require_known_version
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
-from dryrun_orchestrator.storage import ROOM_BYTES, NotStoredError
 
 FILE = "journal.sqlite3"
 MAX_SESSIONS = 5_000
@@ -42,20 +33,13 @@ class Journal:
     """The journal of one orchestrator, locked by its process. Use `open` and `close`."""
 
     def __init__(
-        self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime], folder: Path
+        self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime], path: Path
     ) -> None:
-        self._connection = connection
-        self._folder = folder
-        self._path = folder / FILE
-        self._opened = _identity(self._path)
-        self._fault: str | None = None
-        self._lock = lock
+        self._file = file = JournalFile(connection, lock, path)
         self._now = now
-        # SQLite blocks, and transactions must not interleave: one thread does all the work, in order.
-        self._thread = ThreadPoolExecutor(1, "journal")
         self.id = UUID(meta(connection, "journal_id", str(uuid4())))
-        self.events = EventLog(connection, self.id, now, self._do, self._transaction)
-        self.pool = PreparedSessions(connection, self._transaction, self.events.publish, self.events.wake)
+        self.events = EventLog(connection, self.id, now, file.do, file.transaction)
+        self.pool = PreparedSessions(connection, file.transaction, self.events.publish, self.events.wake)
 
     @classmethod
     def open(cls, folder: Path, now: Callable[[], datetime] = utc_now) -> Self:
@@ -74,7 +58,7 @@ class Journal:
                 require_known_version(connection, path)
                 prepare(connection)
                 path.chmod(0o600)
-                journal = cls(connection, lock, now, folder)
+                journal = cls(connection, lock, now, path)
             except (sqlite3.Error, OSError) as error:
                 raise JournalError(f"cannot use {path}: {error}; {advice(error, folder)}") from error
             undo.pop_all()
@@ -82,36 +66,11 @@ class Journal:
 
     async def close(self) -> None:
         """Finish pending writes and release the lock."""
-        await self._do(self._connection.close)
-        self._thread.shutdown()
-        os.close(self._lock)
+        await self._file.close()
 
     async def fault(self) -> str | None:
-        """Return why changes cannot be stored; None when they can.
-
-        The last change decides. If that failed, or the disk is nearly full, some bytes are stored and
-        removed again to find out. A file that was removed or replaced is a fault too: what is written to it
-        is lost with the process.
-        """
-
-        def fill() -> None:
-            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('room', ?)", ("x" * ROOM_BYTES,))
-
-        def empty() -> None:
-            self._connection.execute("DELETE FROM meta WHERE key = 'room'")
-
-        try:
-            is_tight = shutil.disk_usage(self._folder).free < ROOM_BYTES
-            is_another = _identity(self._path) != self._opened
-        except OSError as error:
-            return str(NotStoredError.because("the journal", error, self._folder))
-        if is_another:
-            return f"{self._path} was replaced; restart this service, which works with the one before"
-        if self._fault is not None or is_tight:
-            with suppress(JournalWriteError):
-                await self._transaction(fill)
-                await self._transaction(empty)
-        return self._fault
+        """Return why changes cannot be stored; None when they can."""
+        return await self._file.fault()
 
     # sessions
 
@@ -119,7 +78,7 @@ class Journal:
         """Store a new session with its first event; for a known id, return the stored session unchanged."""
 
         def add() -> bool:
-            fresh = self._connection.execute(
+            fresh = self._file.connection.execute(
                 "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
                 " phase_since, installed, scan, traceparent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
                 " ON CONFLICT (id) DO NOTHING",
@@ -133,24 +92,24 @@ class Journal:
                 self._append(session.id, (event,))
             return bool(fresh)
 
-        if await self._transaction(add):
+        if await self._file.transaction(add):
             self.events.wake()
         return await self.session(session.id)
 
     async def session(self, session_id: UUID) -> SessionRecord:
         """Return one session. Raises KeyError when it is unknown."""
-        rows = await self._rows("SELECT * FROM sessions WHERE id = ?", str(session_id))
+        rows = await self._file.rows("SELECT * FROM sessions WHERE id = ?", str(session_id))
         if not rows:
             raise KeyError(session_id)
         return SessionRecord.from_row(rows[0])
 
     async def has(self, session_id: UUID) -> bool:
         """Return whether a session is known."""
-        return bool(await self._rows("SELECT 1 FROM sessions WHERE id = ?", str(session_id)))
+        return bool(await self._file.rows("SELECT 1 FROM sessions WHERE id = ?", str(session_id)))
 
     async def sessions(self) -> list[SessionRecord]:
         """Return all sessions, oldest first: up to MAX_SESSIONS, which hold the event loop up for 0.2 s."""
-        rows = await self._rows("SELECT * FROM sessions ORDER BY created_at, id")
+        rows = await self._file.rows("SELECT * FROM sessions ORDER BY created_at, id")
         return [SessionRecord.from_row(row) for row in rows]
 
     async def unfinished(self) -> list[SessionRecord]:
@@ -158,7 +117,7 @@ class Journal:
 
         They have not ended, are of the pool, or the swarm still holds their overlay.
         """
-        rows = await self._rows(
+        rows = await self._file.rows(
             "SELECT * FROM sessions WHERE phase != 'ended' OR pool IS NOT NULL OR held_overlay IS NOT NULL"
             " ORDER BY created_at, id"
         )
@@ -175,14 +134,14 @@ class Journal:
 
     async def targets(self, session_id: UUID) -> dict[str, TargetRecord]:
         """Return the session's targets by service name."""
-        rows = await self._rows("SELECT * FROM targets WHERE session_id = ?", str(session_id))
+        rows = await self._file.rows("SELECT * FROM targets WHERE session_id = ?", str(session_id))
         return {row["service"]: TargetRecord.from_row(row) for row in rows}
 
     async def put_target(self, session_id: UUID, target: TargetRecord, *events: EventData) -> None:
         """Store a target's state with the events that report it, in one transaction."""
 
         def put() -> None:
-            self._connection.execute(
+            self._file.connection.execute(
                 "INSERT INTO targets (session_id, service, image, image_id, container_id, address, state,"
                 " harm) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (session_id, service) DO UPDATE SET"
                 " container_id=excluded.container_id, address=excluded.address, state=excluded.state,"
@@ -197,25 +156,25 @@ class Journal:
 
     async def readiness(self) -> dict[str, float]:
         """Return how many seconds images took from start to ready, by image id, as far as known."""
-        return await self._do(lambda: readiness.read(self._connection))
+        return await self._file.do(lambda: readiness.read(self._file.connection))
 
     async def remember_readiness(self, seconds: Mapping[str, float]) -> None:
         """Take in how many seconds images took from start to ready."""
         at = text_of(self._now())
-        await self._transaction(lambda: readiness.remember(self._connection, seconds, at))
+        await self._file.transaction(lambda: readiness.remember(self._file.connection, seconds, at))
 
     # collector runs
 
     async def runs(self, session_id: UUID) -> dict[str, RunRecord]:
         """Return the session's collector runs by collector name."""
-        rows = await self._rows("SELECT * FROM runs WHERE session_id = ?", str(session_id))
+        rows = await self._file.rows("SELECT * FROM runs WHERE session_id = ?", str(session_id))
         return {row["collector"]: RunRecord.from_row(row) for row in rows}
 
     async def put_run(self, session_id: UUID, run: RunRecord, *events: EventData) -> None:
         """Store how far a run was read with the events read, in one transaction."""
 
         def put() -> None:
-            self._connection.execute(
+            self._file.connection.execute(
                 "INSERT INTO runs (session_id, collector, run, state, lines, discoveries, warnings,"
                 " started_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (session_id, collector) DO UPDATE SET"
                 " state=excluded.state, lines=excluded.lines, discoveries=excluded.discoveries,"
@@ -241,7 +200,7 @@ class Journal:
             now = self._now()
             limit = text_of(now - KEEP_ACKNOWLEDGED)
             self.events.forget(limit, text_of(now))
-            self._connection.execute(
+            self._file.connection.execute(
                 "DELETE FROM sessions WHERE phase = 'ended' AND held_overlay IS NULL AND ("
                 "(ended_at < ? AND id NOT IN (SELECT session_id FROM events)) OR id NOT IN"
                 " (SELECT id FROM sessions ORDER BY phase = 'ended', ended_at DESC LIMIT ?))",
@@ -249,7 +208,7 @@ class Journal:
             )
             self.pool.forget(now)
 
-        await self._transaction(forget)
+        await self._file.transaction(forget)
 
     # inside the journal's thread
 
@@ -268,7 +227,7 @@ class Journal:
         # Column names are keyword arguments of this package, never input.
         assignments = ", ".join(f"{column} = ?" for column in changes)
         conditions = " AND ".join(f"{column} = ?" for column in key)
-        self._connection.execute(
+        self._file.connection.execute(
             f"UPDATE {table} SET {assignments} WHERE {conditions}",  # noqa: S608 - names, no values
             (*values, *key.values()),
         )
@@ -280,56 +239,5 @@ class Journal:
             change()
             return self._append(session_id, events)
 
-        if await self._transaction(write):
+        if await self._file.transaction(write):
             self.events.wake()
-
-    async def _transaction[T](self, work: Callable[[], T]) -> T:
-        """Do work in one transaction. Raises JournalWriteError when SQLite could not store it."""
-
-        def transaction() -> T:
-            before = self._connection.total_changes
-            self._roll_back()
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                result = work()
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # Where it fails, the error before it says why, and the next transaction begins with it.
-                with suppress(sqlite3.Error):
-                    self._roll_back()
-                raise
-            if self._connection.total_changes != before:
-                self._fault = None
-            return result
-
-        return await self._do(transaction, JournalWriteError, "written")
-
-    async def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
-        return await self._do(lambda: self._connection.execute(query, values).fetchall())
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-    async def _do[T](
-        self, work: Callable[[], T], kind: type[NotStoredError] = JournalReadError, done: str = "read"
-    ) -> T:
-        """Do work in the journal's thread. Raises an error of `kind` where the file or its disk failed."""
-
-        def told() -> T:
-            try:
-                return work()
-            except sqlite3.Error as error:
-                if not is_of_storage(error):
-                    raise
-                self._fault = f"the journal cannot be {done}: {error}; {advice(error, self._folder)}"
-                raise kind(self._fault) from error
-
-        # Shielded: the transaction of a cancelled caller still runs to its end.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, told))
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Return which file this is, whatever its name. Raises OSError."""
-    found = path.stat()
-    return found.st_dev, found.st_ino
