@@ -117,7 +117,8 @@ def _impact(report: Report) -> Block:
     )
     note = (
         "Packets and bytes are sampled from the engine's counters. Errors, connections, failed logins and "
-        "slow queries are counted in the target's log; a dash means not measured (no such pattern)."
+        "slow queries are counted in the target's log; a dash means not measured: its image has no pattern "
+        "for it, or the log was not read."
     )
     return table("Target by target", columns, rows, "There was no target.", note=note)
 
