@@ -78,7 +78,7 @@ class Emit(Protocol):
         """Report how far the run is; `total` is None while unknown."""
 
     def warning(self, message: str) -> None:
-        """Report something that could not be inspected."""
+        """Report something that could not be inspected, or that a bound left out (`running/bounds.py`)."""
 
     def not_covered(self, network: str) -> None:
         """Report what of the scope is not looked at on purpose: the scan is complete without it."""

@@ -22,8 +22,8 @@ from discovery_collectors.running.server_time import ServerTime
 MAX_COPIES = 60
 """Zones that one server is asked for a copy of."""
 _SILENCES = 3
-_SILENT_NAMES = 300
-"""Characters of the names that are listed in a warning."""
+_LISTED_CHARACTERS = 300
+"""Of the names in one warning."""
 _PACKETS_PER_QUESTION = 2
 _PACKETS_PER_COPY = 40
 
@@ -119,7 +119,7 @@ class ZoneSearch:
         """Say what has no answer, and what was not asked for it."""
         # Some servers are silent about what they do not hold; but an answer may also have been lost.
         if self._silent:
-            names = ", ".join(map(_shown, self._silent))[:_SILENT_NAMES]
+            names = ", ".join(map(_shown, self._silent))[:_LISTED_CHARACTERS]
             given_up = len(self._silent) == _SILENCES and left
             rest = f"; {left} other names that may be zones are not asked for" if given_up else ""
             self._warn(f"no answer about {names}{rest}")
