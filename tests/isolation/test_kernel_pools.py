@@ -19,8 +19,8 @@ pytestmark = [
 
 STRANGERS = 40_000
 """More addresses than the host rule once left room for, 32,768."""
-IP_UNICAST_IF = 50
-"""Linux: the interface that packets leave by; `socket` has no name for it."""
+IP_UNICAST_IF, IP_RECVERR = 50, 11
+"""Linux: the interface that packets leave by, and whether `send` fails with them; `socket` has no names."""
 NOBODY_ELSE = 64_047
 """A user id that nothing on a machine has."""
 TAKE_INSTANCES = """
@@ -53,6 +53,7 @@ def test_the_host_finds_new_neighbours_while_a_session_asks_for_every_address(la
     with ExitStack() as held:
         ask_for_everybody(lab, held)
         host = held.enter_context(lab.socket("host", socket.AF_INET, socket.SOCK_DGRAM))
+        host.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         for number in range(6, 30):
             host.sendto(b"", (f"10.213.201.{number}", 9))  # ENOBUFS where the kernel has no room for one more
 

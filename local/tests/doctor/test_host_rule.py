@@ -121,6 +121,38 @@ class TestTheScript:
         assert f"nftables.service would leave the rule unloaded: /{self.DROP_IN} is missing" in done.stdout
         assert "\n1\n" in done.stdout
 
+    MODULES = (
+        "mount -t tmpfs none /proc/sys/kernel && echo /sbin/modprobe >/proc/sys/kernel/modprobe && "
+        "mount -t tmpfs none /sys/module"
+    )
+    """A kernel that loads modules, and has none."""
+    FAMILIES = "etc/modprobe.d/dryrun-host-rule.conf"
+
+    def test_no_session_has_the_kernel_load_a_family_that_leads_to_the_host(self, tmp_path):
+        done = self.in_a_namespace(
+            f"F={tmp_path / self.FAMILIES}; {self.MODULES} && $S install && cat $F && rm $F && "
+            "$S check; echo $?; $S install && $S check && $S remove",
+            tmp_path,
+        )
+        assert done.returncode == 0, done.stdout
+        assert {"alias net-pf-26 off", "alias net-pf-40 off"} <= {*done.stdout.splitlines()}
+        assert f"/{self.FAMILIES} is missing" in done.stdout
+        assert "\n1\n" in done.stdout
+        assert not (tmp_path / self.FAMILIES).exists()
+
+    @pytest.mark.parametrize("module", ["llc2", "vsock_loopback"])
+    def test_check_names_a_module_that_connects_sessions_with_the_host(self, tmp_path, module):
+        loaded = f"mkdir /sys/module/{module} && echo live >/sys/module/{module}/initstate"
+        done = self.in_a_namespace(f"{self.MODULES} && {loaded} && $S install; echo $?", tmp_path)
+        assert f"the module {module} is loaded, and connects sessions with this host" in done.stdout
+        assert done.stdout.endswith("\n1\n")
+
+    def test_a_kernel_without_modules_needs_no_file_for_them(self, tmp_path):
+        none = "mount -t tmpfs none /proc/sys/kernel"
+        done = self.in_a_namespace(f"{none} && $S install && $S check", tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert not (tmp_path / self.FAMILIES).exists()
+
     def test_removes_what_would_load_the_rule_again_before_the_rule(self, tmp_path):
         nft = tmp_path / "bin" / "nft"
         nft.parent.mkdir()
