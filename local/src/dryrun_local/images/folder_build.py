@@ -129,10 +129,8 @@ async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
         f"value=$({command}\n) || {{ echo 'fact {name} failed' >&2; exit 1; }}\nprintf '%s\\n' \"$value\""
         for name, command in manifest.facts.items()
     )
-    run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    run += ["--memory=512m", "--entrypoint=sh", image_id, "-c", script]
     for _ in range(_FACT_READINGS):
-        code, output, errors = await programs.capture(run)
+        code, output, errors = await programs.run_in_image(image_id, "sh", script)
         values = output.splitlines()
         if not code and len(values) == len(manifest.facts) and all(values):
             return dict(zip(manifest.facts, values, strict=True))

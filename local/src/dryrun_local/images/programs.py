@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from dryrun_local.machine.errors import LocalError
 
@@ -69,6 +70,25 @@ async def capture(
         await _end(process)
     assert process.returncode is not None
     return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
+
+
+async def run_in_image(
+    image_id: str, program: str, script: str, *options: str, seconds: float = 60
+) -> tuple[int, str, str]:
+    """Run `program -c script` in a container without network or rights; return as `capture` does.
+
+    Whatever ends this, the container goes too. Without that it would outlive its client: its first process
+    does not heed signals.
+    """
+    name = f"dryrun-local-{uuid4().hex}"
+    limits = ("--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m")
+    command = ["docker", "run", "--rm", "--name", name, *limits, *options]
+    try:
+        return await capture([*command, f"--entrypoint={program}", image_id, "-c", script], seconds=seconds)
+    except BaseException:
+        with contextlib.suppress(ProgramError):  # the engine does not answer, which is said already
+            await capture(["docker", "rm", "--force", name])
+        raise
 
 
 async def read_from[T](command: Sequence[str], consume: Callable[[BinaryIO], T], *, seconds: float) -> T:

@@ -111,9 +111,9 @@ async def _versions(
             return known_versions(installation)
     except (OSError, ValueError, AttributeError):
         pass  # read again below
-    run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    run += ["--memory=512m", "--user=990", "--entrypoint=bash", image_id, "-c", commands]
-    code, output, errors = await programs.capture(run, seconds=_READING_SECONDS)
+    code, output, errors = await programs.run_in_image(
+        image_id, "bash", commands, "--user=990", seconds=_READING_SECONDS
+    )
     found = read_versions(output, book)
     missing = sorted(set(book.recipes) - set(found))
     if code or missing:
