@@ -74,6 +74,14 @@ def test_a_server_that_has_more_than_it_says_has_not_said_all():
     assert ([share.name for share in found], complete) == (["public"], False)
 
 
+def test_of_an_answer_that_is_not_read_to_its_end_the_first_shares_are_reported():
+    whole = answer(*((f"s{number}", 0, "") for number in range(1500)))
+    found, complete = read_shares(whole[: len(whole) * 9 // 10], ended=False)
+    assert ([share.name for share in found[-1:]], complete) == (["s999"], False)
+    with pytest.raises(RpcError):
+        read_shares(whole[: len(whole) // 2], ended=False)
+
+
 def test_a_refusal_is_told_from_an_answer_that_makes_no_sense():
     fault = struct.pack("<BBBB4sHHI", 5, 0, 3, 3, b"\x10\0\0\0", 32, 0, 1) + b"\0" * 16
     with pytest.raises(RpcRefusedError):

@@ -81,19 +81,19 @@ def split_fragment(content: bytes) -> tuple[bytes, bool, bytes] | None:
     return content[_HEADER.size + 8 : size], bool(flags & _LAST), content[size:]
 
 
-def read_shares(stub: bytes) -> tuple[list[Share], bool]:
+def read_shares(stub: bytes, *, ended: bool = True) -> tuple[list[Share], bool]:
     """Read the answer to `share_enum`: at most the first thousand, and whether these are all.
 
-    Raises RpcError.
+    `ended`: whether the answer was read to its end. Raises RpcError.
     """
     try:
-        return _read_shares(stub)
+        return _read_shares(stub, ended=ended)
     except struct.error:
         raise RpcError("the list of shares is cut") from None
 
 
-def _read_shares(stub: bytes) -> tuple[list[Share], bool]:
-    code = int.from_bytes(stub[-4:], "little")
+def _read_shares(stub: bytes, *, ended: bool) -> tuple[list[Share], bool]:
+    code = int.from_bytes(stub[-4:], "little") if ended else _MORE_DATA
     if code not in {_DONE, _MORE_DATA}:
         raise RpcRefusedError(f"the list of shares is refused (code {code})")
     _, _, container, count, array = struct.unpack_from("<5I", stub)

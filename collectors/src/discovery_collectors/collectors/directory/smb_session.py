@@ -141,7 +141,8 @@ class _Session:
             if not share_list.is_bound(bound):
                 raise RpcRefusedError("it has no list of shares for this login")
             content = await self._exchange(file_id, share_list.share_enum(rf"\\{self._address}"))
-            return share_list.read_shares(await self._whole(file_id, content))
+            stub, ended = await self._put_together(file_id, content)
+            return share_list.read_shares(stub, ended=ended)
         finally:
             with suppress(SmbError, SmbRefusedError):
                 await self.ask(smb.CLOSE, smb.close(file_id))
@@ -151,8 +152,8 @@ class _Session:
         offset, length = reply.unpack("<II", 32)
         return reply.buffer(offset, length)
 
-    async def _whole(self, file_id: bytes, content: bytes) -> bytes:
-        """Put together an answer that comes in fragments."""
+    async def _put_together(self, file_id: bytes, content: bytes) -> tuple[bytes, bool]:
+        """Return an answer that comes in fragments, and whether it was read to its end."""
         stub = b""
         while len(stub) < _LIST_BYTES:
             fragment = share_list.split_fragment(content)
@@ -164,5 +165,5 @@ class _Session:
             data, last, content = fragment
             stub += data
             if last:
-                return stub
-        raise RpcError(f"a list of shares of more than {_LIST_BYTES} bytes")
+                return stub, True
+        return stub, False
