@@ -1,10 +1,14 @@
-"""One person's transactions that wait for a lock leave the process its connections."""
+"""Transactions leave the process its connections: those that wait for a lock, and none waits for others."""
 
+import ast
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+import approval_api
 from approval_api.audit import transaction
 from approval_api.identity.roles import Role
 
@@ -80,3 +84,91 @@ async def test_a_command_whose_commit_fails_has_its_line_all_the_same(browsers, 
             text("SELECT actor, object, outcome FROM gateway.audit_log ORDER BY id DESC LIMIT 1")
         )
     assert lines.one() == ("ada", "c1", "failed")
+
+
+OPEN_TRANSACTIONS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND state = 'idle in transaction' AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form", "status"),
+    [
+        ("POST", "/api/v1/dryrun/badges", None, 201),
+        ("POST", "/dryrun/badges", {"template": "small"}, 303),
+        ("GET", "/dryrun/experiments", None, 200),
+        ("GET", "/dryrun/schedules", None, 200),
+        ("GET", "/dryrun/templates", None, 200),
+    ],
+)
+async def test_no_transaction_is_open_while_the_orchestrator_is_asked(
+    browsers, engine, orchestrator, eventually, method, path, form, status
+):
+    admin = await browsers("grace", Role.ADMIN)
+    asked = []
+
+    async def nobody_holds_one():
+        async with engine.connect() as connection:
+            return await connection.scalar(OPEN_TRANSACTIONS) == 0
+
+    async def look():
+        # Whatever else the service does is over in a moment.
+        try:
+            await eventually(nobody_holds_one, seconds=2)
+        except TimeoutError:
+            asked.append("a transaction is open")
+        else:
+            asked.append("none is open")
+
+    orchestrator.while_templates_are_asked = look
+    body = {"data": {**form, "csrf_token": admin.csrf}} if form else {}
+    if method == "POST" and not form:
+        body = {"json": {"template": "small"}, "headers": {"X-CSRF-Token": admin.csrf}}
+    answer = await admin.client.request(method, path, **body)
+    assert (answer.status_code, asked) == (status, ["none is open"])
+
+
+HOLDS = {"begin", "connect"}
+WAITS = re.compile(
+    r"(?:\b|_)(?:orchestrator|worker|sender|client|http|smtp|openid|passwords|reports)\b"
+    r"|state\.(?:schedules|experiments|checks)\b"
+)
+"""What asks another process, or takes a connection of its own."""
+
+
+def held(tree):
+    """Yield what runs while a connection is held: routes with a transaction, and blocks that open one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncFunctionDef):
+            if any(
+                isinstance(each.annotation, ast.Name) and each.annotation.id == "Transaction"
+                for each in (*node.args.args, *node.args.kwonlyargs)
+            ):
+                yield from node.body
+        elif isinstance(node, ast.AsyncWith) and any(
+            isinstance(call := item.context_expr, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in HOLDS
+            and not call.args
+            for item in node.items
+        ):
+            yield from node.body
+
+
+def waits(node):
+    """Return whether something is awaited of what keeps a caller waiting."""
+    return any(
+        WAITS.search(ast.unparse(awaited)) for awaited in ast.walk(node) if isinstance(awaited, ast.Await)
+    )
+
+
+def test_nothing_that_keeps_a_caller_waiting_is_awaited_while_a_connection_is_held():
+    package = Path(approval_api.__file__).parent
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in sorted(package.rglob("*.py"))
+        for node in held(ast.parse(path.read_text()))
+        if waits(node)
+    ]
+    assert found == []

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import override
 from uuid import UUID, uuid4
@@ -80,6 +80,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         """What is prepared; a session that is claimed leaves it."""
         self.pool_seconds = 0.0
         """How long it takes to say so."""
+        self.while_templates_are_asked: Callable[[], Awaitable[None]] | None = None
+        """What is awaited before a question about templates is answered."""
         self.longest_wait = 30.0
         self._news = asyncio.Event()
 
@@ -112,10 +114,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return _problem(401, "unauthorized", "send the token")
         match request.method, request.url.path.strip("/").split("/"):
-            case "GET", ["templates"]:
-                answer = self._templates()
-            case "GET", ["templates", template_id]:
-                answer = self._template(template_id, request.url.params.get("scan", "{}"))
+            case "GET", ["templates", *which]:
+                answer = await self._about_templates(which, request.url.params.get("scan", "{}"))
             case "GET", ["pool"]:
                 answer = await self._show_pool()
             case "GET", ["hosts"]:
@@ -129,6 +129,11 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             case _:
                 answer = _problem(404, "not-found", "no such route")
         return answer
+
+    async def _about_templates(self, which: list[str], scan: str) -> httpx2.Response:
+        if self.while_templates_are_asked is not None:
+            await self.while_templates_are_asked()
+        return self._template(which[0], scan) if which else self._templates()
 
     def _templates(self) -> httpx2.Response:
         summaries = [

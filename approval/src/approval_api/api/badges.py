@@ -68,16 +68,24 @@ async def show_schedule_badge(
     return _answer(await _of_schedule(transaction, schedule_id), shape, {})
 
 
+async def _of_known_template(
+    request: Request, person: Administrator, wanted: PublishRequest
+) -> PublishRequest:
+    # A dependency, so that no transaction is open while the orchestrator is asked.
+    require_no_token(person)
+    if wanted.template is not None:
+        await _known_template(request, wanted.template)
+    return wanted
+
+
 @router.post("/badges", status_code=201)
 async def publish_badge(
-    request: Request, person: Administrator, transaction: Transaction, wanted: PublishRequest
+    request: Request,
+    person: Administrator,
+    wanted: Annotated[PublishRequest, Depends(_of_known_template)],
+    transaction: Transaction,
 ) -> PublishedBadge:
     """Publish a badge: whoever knows its address can read it without signing in."""
-    require_no_token(person)
-    if wanted.schedule_id is not None:
-        await _of_schedule(transaction, wanted.schedule_id)
-    elif wanted.template and not await reading.had_a_session(transaction, wanted.template):
-        await request.app.state.orchestrator.template(wanted.template)
     badge = await badges.publish(transaction, wanted, person.name)
     note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
     return badge

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
-from approval_api.audit.transaction import Transaction
 from approval_api.criteria.service import names as criteria_names
 from approval_api.experiments import listing
 from approval_api.experiments.service import Experiments
@@ -31,11 +30,11 @@ def _experiments(request: Request) -> Experiments:
 
 
 @router.get("")
-async def list_experiments(
-    request: Request, visitor: Reader, transaction: Transaction, cursor: str | None = None
-) -> Response:
+async def list_experiments(request: Request, visitor: Reader, cursor: str | None = None) -> Response:
     """Show experiments, newest first, and the form for a new one."""
-    listed = await listing.page(transaction, _PER_PAGE, cursor)
+    async with request.app.state.engine.connect() as connection:
+        listed = await listing.page(connection, _PER_PAGE, cursor)
+        criteria = await criteria_names(connection)
     orchestrator: OrchestratorClient = request.app.state.orchestrator
     return page(
         request,
@@ -45,7 +44,7 @@ async def list_experiments(
         next=listed.next,
         cursor=cursor,
         templates=await orchestrator.template_ids(),
-        criteria=await criteria_names(transaction),
+        criteria=criteria,
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Administrator, Reader, require_no_token
@@ -49,21 +49,28 @@ async def show_trends(
     )
 
 
-@router.post("/badges", name="publish_badge")
-async def publish_badge(
-    request: Request, visitor: Administrator, form: SentForm, transaction: Transaction
-) -> Response:
-    """Publish a badge and go back to its page."""
+async def _wanted_badge(request: Request, visitor: Administrator, form: SentForm) -> PublishRequest:
+    # A dependency, so that no transaction is open while the orchestrator is asked.
     require_no_token(visitor)
     wanted = validated(
         PublishRequest,
         {name: form.one(name) or None for name in ("template", "schedule_id")},
         "This is not a badge",
     )
-    if wanted.schedule_id is not None:
-        await request.app.state.schedules.show(wanted.schedule_id)
-    elif wanted.template and not await reading.had_a_session(transaction, wanted.template):
-        await request.app.state.orchestrator.template(wanted.template)
+    if wanted.template is not None:
+        state = request.app.state
+        await reading.require_template(state.engine, state.orchestrator, wanted.template)
+    return wanted
+
+
+@router.post("/badges", name="publish_badge")
+async def publish_badge(
+    request: Request,
+    visitor: Administrator,
+    wanted: Annotated[PublishRequest, Depends(_wanted_badge)],
+    transaction: Transaction,
+) -> Response:
+    """Publish a badge and go back to its page."""
     badge = await badges.publish(transaction, wanted, visitor.name)
     note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
     return _back_to(badge.template, badge.schedule_id)
