@@ -75,6 +75,28 @@ async def test_figures_arrive_under_the_names_that_prometheus_reads(receiver: Re
     )
 
 
+async def test_figures_that_cannot_be_read_once_are_logged_and_sent_the_next_time(
+    receiver: Receiver, monkeypatch, caplog
+):
+    monkeypatch.setattr(otlp, "FIGURES_SECONDS", 0.02)
+    registry = CollectorRegistry()
+    Gauge("level", "Level.", registry=registry).set(2)
+    asked = []
+
+    def families():
+        asked.append(len(asked))
+        if len(asked) < 3:
+            raise RuntimeError("dictionary changed size during iteration")
+        return registry.collect()
+
+    async with Telemetry("a service", receiver.url, families):
+        await until(lambda: receiver.metrics)
+    assert receiver.metrics == {"a service": {"level"}}
+    said = [each for each in caplog.records if each.name == otlp.logger.name]
+    assert [each.levelname for each in said] == ["ERROR"] * 2
+    assert "figures could not be sent" in said[0].message
+
+
 @pytest.mark.parametrize("mode", ["hang", "reset", "redirect", "flood", "away"])
 async def test_a_collector_in_trouble_costs_its_service_nothing(receiver: Receiver, mode, monkeypatch):
     monkeypatch.setattr(otlp, "CLOSE_SECONDS", 0.5)

@@ -35,6 +35,8 @@ from dryrun_contract.trace_context import TraceContext
 from dryrun_serving.otlp_figures import Family, metrics_of
 from dryrun_serving.tracing import Span
 
+logger = logging.getLogger(__name__)
+
 EXPORT_SECONDS = 5.0
 """Longest time of one export with its retries."""
 MAX_QUEUE = 2048
@@ -110,7 +112,11 @@ class Exporter:
         last = False
         while not last:
             last = self._closing.wait(FIGURES_SECONDS)
-            self._figures.export(metrics_of(self._families(), self._resource, scope, self._begun))
+            try:
+                self._figures.export(metrics_of(self._families(), self._resource, scope, self._begun))
+            except Exception:
+                # Nobody awaits this thread: its end would be silent, and the figures stop for good.
+                logger.exception("figures could not be sent to the OpenTelemetry collector; trying again")
 
 
 class _ChosenIds(IdGenerator):
