@@ -8,8 +8,13 @@ import time
 from threading import Timer
 
 import pytest
+from rich.console import Console
 
 from dryrun_cli.commands.production_output import read_outcome
+from dryrun_cli.drawing.forecast_view import draw_forecast
+from dryrun_cli.drawing.network_forecast_view import draw_quantities
+from dryrun_contract.network_forecast import Expected, NetworkForecast, QuantityForecast
+from dryrun_contract.report import Forecast, ForecastLine
 
 LINES = [
     {"type": "progress", "done": 1, "total": 2, "message": "x"},
@@ -270,3 +275,29 @@ def test_what_is_no_network_to_exclude_is_refused(run, api, file, wrong):
     assert run("report", "last", "--check-production", "--exclude", "10.213.0.1")[0] == 2
     assert run("report", "last", "--exclude", "10.213.0.1")[0] == 2
     assert not api.checks
+
+
+def drawn(renderables):
+    console = Console(width=200)
+    with console.capture() as captured:
+        for each in renderables:
+            console.print(each)
+    return [" ".join(line.split()) for line in captured.get().splitlines()]
+
+
+def test_what_a_log_read_in_part_shows_is_at_least_that_much():
+    ends = {"unit": "failed logins", "low": 5, "high": None, "basis": "in logs"}
+    line = ForecastLine(name="failed logins", expected=12, at_least=True, **ends)
+    known = Forecast(hosts=3, cidr="10.0.0.0/29", addresses=6, lines=(line,), assumptions=())
+    assert "failed logins at least 12 5 - in logs" in drawn(draw_forecast(known))
+    exact = line.model_copy(update={"at_least": False})
+    shown = drawn(draw_forecast(known.model_copy(update={"lines": (exact,)})))
+    assert "failed logins 12 5 - in logs" in shown
+
+
+@pytest.mark.parametrize(("at_least", "row"), [(True, "at least 12 from 9"), (False, "12 9 to 15")])
+def test_so_is_the_figure_of_a_real_network(at_least, row):
+    expected = Expected(value=12, low=9, high=15)
+    logins = QuantityForecast(name="failed_logins", expected=expected, basis="", at_least=at_least)
+    known = NetworkForecast.model_construct(quantities=(logins,))
+    assert [line for line in drawn(draw_quantities(known)) if line.endswith(row)]

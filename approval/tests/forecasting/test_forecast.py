@@ -183,6 +183,18 @@ def test_rehearsals_of_two_networks_or_two_ways_to_scan_are_not_put_together():
         forecast([])
 
 
+def test_what_a_log_read_in_part_shows_is_at_least_that_much():
+    made, other = host_class("a", 10, 1, service()), host_class("b", 5, 1, service())
+    cut = seen("443/tcp", failed_logins=3, log_lines=7, packets=1, log_read_in_part=True)
+    whole = seen("443/tcp", failed_logins=2, connections=4, log_lines=7, packets=1)
+    found = forecast([rehearsal(census(made, other), {"a-1": cut, "b-1": whole})])
+    figures = {each.name: each for each in found.quantities}
+    assert {name for name, each in figures.items() if each.at_least} == {"failed_logins", "log_lines"}
+    assert figures["failed_logins"].expected.value == pytest.approx(40)
+    assert figures["failed_logins"].basis.endswith("; 1 log not searched to the end may have more")
+    assert "may have more" not in figures["connections"].basis
+
+
 def test_hosts_and_services_without_a_target_cost_packets_too():
     small, large = host_class("a", 1, 1, service()), host_class("b", 1, 1, *(service(p) for p in PLACES))
     counted = census(small, large, outside=[(3, service("1/tcp", "nothing", None))])

@@ -6,7 +6,9 @@ from made_rehearsals import census, host_class, service
 from pydantic import ValidationError
 
 from approval_api.reports.forecast import PACKETS_PER_EMPTY_ADDRESS, ForecastQuestion
+from approval_api.reports.html import render_html_file
 from dryrun_contract import event as words
+from dryrun_contract.census import CensusClass
 from dryrun_contract.template import Levels, StandsFor
 
 
@@ -31,6 +33,57 @@ async def test_what_was_not_measured_is_not_forecast(report_of, story_events):
     happened = [(at, data) for at, data in story_events() if not isinstance(data, words.TargetLogsMeasured)]
     line = lines(await report_of(happened))["connections"]
     assert (line.expected, line.basis) == (None, "not measured in this session")
+
+
+@pytest.mark.parametrize("partial", [{"truncated": True}, {"note": "the target died"}])
+async def test_what_a_log_read_in_part_shows_is_forecast_as_at_least(report_of, story_events, partial):
+    def changed(data):
+        if not isinstance(data, words.TargetLogsMeasured):
+            return data
+        return data.model_copy(
+            update={"targets": data.targets | {"db": data.targets["db"].model_copy(update=partial)}}
+        )
+
+    whole = lines(await report_of())["failed logins"]
+    assert (whole.at_least, whole.high) == (False, whole.expected)
+    report = await report_of([(at, changed(data)) for at, data in story_events()])
+    line = lines(report)["failed logins"]
+    assert (line.at_least, line.expected, line.high) == (True, whole.expected, None)
+    assert line.basis.endswith("; at least, as a log was not read to its end")
+    shown = render_html_file(report)
+    assert f"at least {line.expected:,.0f}" in shown
+    assert lines(report)["packets"].at_least is False
+
+
+async def test_of_a_log_that_was_not_searched_the_forecast_knows_no_most(report_of, story_events):
+    def changed(data):
+        if not isinstance(data, words.TargetLogsMeasured):
+            return data
+        missed = data.targets["web"].model_copy(update={"not_searched": ("failed_logins",)})
+        return data.model_copy(update={"targets": data.targets | {"web": missed}})
+
+    line = lines(await report_of([(at, changed(data)) for at, data in story_events()]))["failed logins"]
+    assert (line.at_least, line.expected, line.high) == (False, 3 * 254, None)
+    assert line.basis.endswith("from 1 of them; 1 more could not be searched for them")
+
+
+@pytest.mark.parametrize("partial", [{}, {"truncated": True}])
+async def test_the_forecast_of_a_real_network_says_at_least_for_a_log_read_in_part(
+    report_of, story_events, partial
+):
+    made = CensusClass(name="a", hosts=10, targets=("db",), services=(service("5432/tcp"),))
+    levels = Levels(same_version=10, same_product=0, relative=0, banner=0, nothing=0)
+    known = StandsFor(made_from="a", made_on=date(2026, 11, 26), hosts=10, levels=levels, census=census(made))
+    happened = [
+        (at, data)
+        if not isinstance(data, words.TargetLogsMeasured)
+        else (at, words.TargetLogsMeasured(targets={"db": data.targets["db"].model_copy(update=partial)}))
+        for at, data in story_events()
+    ]
+    report = await report_of(happened, stands_for=known)
+    (logins,) = [each for each in report.network_forecast.quantities if each.name == "failed_logins"]
+    assert (logins.at_least, logins.expected.value) == (bool(partial), 30)
+    assert ("at least 30" in render_html_file(report)) == bool(partial)
 
 
 async def test_without_traffic_there_is_no_forecast(report_of, story_events):

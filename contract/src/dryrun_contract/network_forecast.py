@@ -1,6 +1,7 @@
 """What rehearsals say about the real network that their template stands for (`docs/forecast.md`)."""
 
-from typing import Literal
+from operator import not_
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -93,6 +94,8 @@ class QuantityForecast(Word):
     expected: Expected | None
     basis: str
     """The measurement that it is computed from."""
+    at_least: Annotated[bool, Field(exclude_if=not_)] = False
+    """A log was not searched to its end: there may be more than expected, and the interval is open above."""
 
 
 class NetworkForecast(Word):

@@ -1,5 +1,8 @@
 """What a forecast keeps of one rehearsal: of each target what was found on it, and what that cost."""
 
+from operator import not_
+from typing import Annotated
+
 from pydantic import Field
 
 from dryrun_contract.base import Word
@@ -42,6 +45,8 @@ class SeenTarget(Word):
     connections: int | None = None
     failed_logins: int | None = None
     log_lines: int | None = None
+    log_read_in_part: Annotated[bool, Field(exclude_if=not_)] = False
+    """Its log was not searched to its end: what it counts is at least that much."""
     harmed: bool = False
 
 

@@ -1,6 +1,7 @@
 """A session's report: written by the approval API, read by its renderers, the command line and collectors."""
 
-from typing import Literal
+from operator import not_
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -181,6 +182,8 @@ class ForecastLine(Word):
     high: float | None
     basis: str
     """The measurement it is extrapolated from."""
+    at_least: Annotated[bool, Field(exclude_if=not_)] = False
+    """A log that was counted was not read to its end: there may be more than expected."""
 
 
 class Forecast(Word):

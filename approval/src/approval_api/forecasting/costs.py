@@ -10,6 +10,7 @@ from approval_api.forecasting.duration import expected_seconds
 from approval_api.forecasting.rehearsals import Rehearsals
 from dryrun_contract.network_forecast import Expected, Quantity, QuantityForecast
 from dryrun_contract.observation import Observation, SeenTarget
+from dryrun_contract.text import counted
 
 _SPREAD = 0.05
 """Relative deviation of traffic from run to run that is assumed at least. Four sessions on one network sent
@@ -121,19 +122,25 @@ def _mean_of(observation: Observation, value: Value) -> float | None:
 
 def _logged(rehearsals: Rehearsals, name: Quantity, value: Value) -> QuantityForecast:
     """Add up what logs show, for the hosts whose stand-ins' logs can show it: others' may say more."""
-    total, hosts = 0.0, 0
+    total, hosts, in_part = 0.0, 0, 0
     for each in rehearsals.classes:
         measured = each.mean(value)
         if measured is not None:
             total += each.host_class.hosts * measured[0] / measured[1]
             hosts += each.host_class.hosts
+            in_part += sum(
+                any(seen.log_read_in_part and value(seen) is not None for seen in sessions)
+                for sessions in each.targets
+            )
     if not hosts:
         return QuantityForecast(name=name, expected=None, basis="no stand-in's log can show it")
     spread = max(_SPREAD, _between_sessions(rehearsals, value))
     # Counts vary by their root even if nothing else does.
     deviation = sqrt((spread * total) ** 2 + total)
     basis = f"in the logs of stand-ins for {hosts:,} of {rehearsals.hosts:,} hosts; others are not counted"
-    return QuantityForecast(name=name, expected=_around(total, deviation), basis=basis)
+    if in_part:
+        basis += f"; {counted(in_part, 'log')} not searched to the end may have more"
+    return QuantityForecast(name=name, expected=_around(total, deviation), basis=basis, at_least=in_part > 0)
 
 
 def _harm(rehearsals: Rehearsals) -> QuantityForecast:

@@ -115,6 +115,7 @@ def _with_costs(seen: SeenTarget, target: str, report: Report) -> SeenTarget:
             "connections": counted("connections"),
             "failed_logins": counted("failed_logins"),
             "log_lines": None if logs is None else logs.lines,
+            "log_read_in_part": logs is not None and logs.is_partial,
             "harmed": any(harm.service == target for harm in report.harmed),
         }
     )

@@ -96,6 +96,7 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
             [logs.lines for logs in (report.logs or {}).values()],
             hosts,
             "log lines that the scan caused",
+            in_part=any(logs.is_partial for logs in (report.logs or {}).values()),
         ),
         ForecastLine(
             name="duration",
@@ -122,23 +123,47 @@ def _usable(network: IPv4Network) -> int:
 
 def _of_logs(report: Report, pattern: LogPattern, unit: str, hosts: int) -> ForecastLine:
     name = pattern.replace("_", " ")
-    return _line(name, unit, report.log_counts(pattern), hosts, "in logs that show them")
+    logs = (report.logs or {}).values()
+    return _line(
+        name,
+        unit,
+        report.log_counts(pattern),
+        hosts,
+        "in logs that show them",
+        in_part=any(each.is_partial and each.counts.get(pattern) is not None for each in logs),
+        not_searched=sum(pattern in each.not_searched for each in logs),
+    )
 
 
 def _line(
-    name: str, unit: str, measured: Iterable[int], hosts: int, basis: str, *, plus: int = 0
+    name: str,
+    unit: str,
+    measured: Iterable[int],
+    hosts: int,
+    basis: str,
+    *,
+    plus: int = 0,
+    in_part: bool = False,
+    not_searched: int = 0,
 ) -> ForecastLine:
+    """Extrapolate a figure; of what was counted in part, and of those not searched, nobody knows the most."""
     values = list(measured)
     if not values:
         return ForecastLine(
             name=name, unit=unit, expected=None, low=None, high=None, basis="not measured in this session"
         )
     mean = sum(values) / len(values)
+    basis = f"{basis}: {mean:,.0f} per target, from {len(values)} of them"
+    if not_searched:
+        basis += f"; {not_searched} more could not be searched for them"
+    if in_part:
+        basis += "; at least, as a log was not read to its end"
     return ForecastLine(
         name=name,
         unit=unit,
         expected=round(mean * hosts + plus),
         low=round(min(values) * hosts + plus),
-        high=round(max(values) * hosts + plus),
-        basis=f"{basis}: {mean:,.0f} per target, from {len(values)} of them",
+        high=None if in_part or not_searched else round(max(values) * hosts + plus),
+        basis=basis,
+        at_least=in_part,
     )

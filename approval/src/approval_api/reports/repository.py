@@ -22,7 +22,7 @@ from approval_api.sessions import repository as sessions
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.session import SessionView
 
-REVISION = 10
+REVISION = 11
 """The revision of the computation: raise it when the same events give a different report."""
 
 MAX_DISCOVERIES = 10_000

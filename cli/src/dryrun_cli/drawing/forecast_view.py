@@ -26,8 +26,10 @@ def draw_forecast(forecast: Forecast | None) -> Iterator[RenderableType]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("from", overflow="fold")
     for line in forecast.lines:
-        figures = (_figure(line, value) for value in (line.expected, line.low, line.high))
-        table.add_row(shown(line.name), *figures, Text(inert(line.basis), style="dim"))
+        expected, *ends = (_figure(line, value) for value in (line.expected, line.low, line.high))
+        if line.at_least:
+            expected = Text("at least ").append(expected)
+        table.add_row(shown(line.name), expected, *ends, Text(inert(line.basis), style="dim"))
     yield indented(table)
     for assumption in forecast.assumptions:
         yield indented(f"assumed: {inert(assumption)}", "dim")

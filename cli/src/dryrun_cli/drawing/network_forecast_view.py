@@ -59,8 +59,9 @@ def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
     for each in known.quantities:
         if each.expected is not None:
             low, high = (quantity_text(each.name, value) for value in (each.expected.low, each.expected.high))
-            expected = quantity_text(each.name, each.expected.value)
-            table.add_row(QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
+            expected = f"{'at least ' * each.at_least}{quantity_text(each.name, each.expected.value)}"
+            interval = f"from {low}" if each.at_least else f"{low} to {high}"
+            table.add_row(QUANTITIES[each.name], expected, Text(interval, style="dim"))
     if table.row_count:
         yield indented(table)
     for each in known.quantities:

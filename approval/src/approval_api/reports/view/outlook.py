@@ -18,7 +18,7 @@ def forecast(report: Report) -> Section | None:
     rows = [
         (
             text(line.unit.replace("seconds", "duration")),
-            text(_figure(line, line.expected), strong=True),
+            text(f"{'at least ' * line.at_least}{_figure(line, line.expected)}", strong=True),
             text(_range(line)),
             text(line.basis, tone="quiet"),
         )

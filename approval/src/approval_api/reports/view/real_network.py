@@ -185,11 +185,8 @@ def _costs(quantities: Sequence[QuantityForecast]) -> Table:
     rows = [
         (
             text(QUANTITIES[each.name]),
-            text(
-                "not measured" if each.expected is None else quantity(each.name, each.expected.value),
-                strong=True,
-            ),
-            text("-" if each.expected is None else _quantity_range(each.name, each.expected)),
+            text(_quantity_expected(each), strong=True),
+            text(_quantity_range(each)),
             text(each.basis, tone="quiet"),
         )
         for each in quantities
@@ -207,8 +204,17 @@ def quantity(name: Quantity, value: float) -> str:
     return about(value) if name == "harmed" else f"{value:,.0f}"
 
 
-def _quantity_range(name: Quantity, expected: Expected) -> str:
-    return f"{quantity(name, expected.low)} to {quantity(name, expected.high)}"
+def _quantity_expected(each: QuantityForecast) -> str:
+    if each.expected is None:
+        return "not measured"
+    return f"{'at least ' * each.at_least}{quantity(each.name, each.expected.value)}"
+
+
+def _quantity_range(each: QuantityForecast) -> str:
+    if each.expected is None:
+        return "-"
+    low, high = (quantity(each.name, value) for value in (each.expected.low, each.expected.high))
+    return f"from {low}" if each.at_least else f"{low} to {high}"
 
 
 def _inside(known: NetworkForecast) -> list[Block]:
