@@ -289,3 +289,12 @@ def test_the_list_shows_seed_score_and_verdict_and_names_a_scan_that_was_cut(run
     assert "completed 0.93 passed" in whole
     assert any("scan cut 0.93 failed" in line for line in lines)
     assert any("completed - - " in line for line in lines)
+
+
+def test_the_list_marks_a_session_that_the_api_could_read_only_in_part(run, api):
+    why = "another version stored how it scans, which this one cannot read: of_tomorrow: is not known here"
+    made = api.add_session(unread=why)
+    code, stdout, _ = run("list")
+    assert (code, "completed, of another version" in " ".join(stdout.split())) == (0, True)
+    code, stdout, _ = run("show", made["id"])
+    assert (code, f"unread {why}" in " ".join(stdout.split())) == (0, True)

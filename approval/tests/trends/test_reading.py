@@ -145,3 +145,13 @@ async def test_a_history_is_shown_while_the_orchestrator_is_away(api, store, orc
     await store(1, 0.5)
     orchestrator.down = True
     assert len(await points(api, template="small")) == 1
+
+
+async def test_how_another_version_chose_to_scan_hides_no_other_sparkline(store, engine, api):
+    for hours in (2, 1):
+        await store(hours, 0.5, scan={"of_tomorrow": 1})
+        await store(hours, 0.75)
+    async with engine.connect() as connection:
+        found = {each.way: each.recalls for each in await sparklines(connection)}
+    assert found == {"": (0.75, 0.75), "chosen in another version": (0.5, 0.5)}
+    assert (await api.get("/trends", params={"template": "small"})).status_code == 200

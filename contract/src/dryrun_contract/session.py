@@ -1,7 +1,8 @@
 """A dry-run session: its phase, and its outcome in the end."""
 
 from enum import StrEnum
-from typing import Literal
+from operator import not_
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -110,3 +111,5 @@ class SessionView(Word):
     session that started cold."""
     criteria: str = BUILT_IN
     """Name of the stored criteria that it is judged by, as they were at its start."""
+    unread: Annotated[str | None, Field(exclude_if=not_)] = None
+    """What another version stored of it that this one cannot read and leaves out; absent if there is none."""

@@ -133,6 +133,10 @@ class Reports:
             state = await repository.find_state(connection, session_id)
             if state is None:
                 raise unknown_session(session_id)
+            unread = state.stored.view.unread
+            if unread is not None:
+                # One without it would say that the session scanned in another way.
+                raise _failed(f"{unread}; ask the version that stored it, or start the session again")
             kept = await repository.find(connection, session_id)
         if kept is not None and kept.state == state.digest:
             if kept.report is None:

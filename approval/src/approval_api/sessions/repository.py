@@ -16,8 +16,10 @@ from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import waiting
 from approval_api.sessions.held_places import HOLDING, WAITING_REASON, HeldPlace, kept_first, waiting_reason
 from approval_api.sessions.stored import JudgedBy, StoredSession
+from dryrun_contract.base import Word
+from dryrun_contract.faults import first_fault
 from dryrun_contract.named_criteria import BUILT_IN
-from dryrun_contract.scan_choice import ScanChoice
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_contract.template import Template
 
@@ -106,15 +108,26 @@ async def _held_places(connection: AsyncConnection) -> list[HeldPlace]:
     return kept_first(HeldPlace(*row) for row in found)
 
 
+def _read[W: Word](model: type[W], stored: object, what: str) -> tuple[W | None, str | None]:
+    """Return a stored value, or what to say of one that another version stored and this one cannot read."""
+    try:
+        return model.model_validate(stored), None
+    except ValidationError as error:
+        why = first_fault(error, what)[:500]
+        return None, f"another version stored {what}, which this one cannot read: {why}"
+
+
 def _view(row: RowMapping, held: Sequence[HeldPlace] = (), stuck: str | None = None) -> SessionView:
+    """Return the row; what another version stored must hide neither the session nor the rest of a list."""
     position = row["queue_position"]
+    scan, unread = _read(ScanChoice, row["scan"], "how it scans")
     return SessionView(
         id=row["id"],
         template=row["template"],
         template_digest=row["digest"],
         seed=row["seed"],
         keep=row["keep"],
-        scan=ScanChoice.model_validate(row["scan"]),
+        scan=scan or NO_CHOICE,
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         queue_position=position,
@@ -126,6 +139,7 @@ def _view(row: RowMapping, held: Sequence[HeldPlace] = (), stuck: str | None = N
         ended_at=row["ended_at"],
         prepared_at=row["prepared_at"],
         criteria=row["criteria_name"] or BUILT_IN,
+        unread=unread,
     )
 
 
@@ -186,9 +200,10 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
         return None
     snapshot = row["template_snapshot"]
     ((view, held),) = await _views(connection, [row])
+    template, unread = (None, None) if snapshot is None else _read(Template, snapshot, "its template")
     return StoredSession(
-        view=view,
-        template=Template.model_validate(snapshot) if snapshot is not None else None,
+        view=view if unread is None else view.model_copy(update={"unread": view.unread or unread}),
+        template=template,
         history_complete=row["history_complete"],
         criteria=row["criteria"],
         held_places=tuple(held),
@@ -205,14 +220,9 @@ async def find_histories(
     found = await connection.execute(
         select(*_COLUMNS, table.c.history_complete).where(table.c.id.in_(session_ids))
     )
-    histories = []
-    for row in found.mappings():
-        try:
-            histories.append((_view(row), row["history_complete"]))
-        except ValidationError:
-            # The others are scored all the same; a request for this one fails, and is logged.
-            continue
-    return histories
+    histories = [(_view(row), row["history_complete"]) for row in found.mappings()]
+    # The others are scored all the same; a request for the report of this one says why there is none.
+    return [(view, complete) for view, complete in histories if view.unread is None]
 
 
 async def page(

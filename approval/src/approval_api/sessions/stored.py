@@ -24,7 +24,8 @@ class StoredSession:
 
     view: SessionView
     template: Template | None
-    """As it was at the start, ground truth included; None when this API did not start the session."""
+    """As it was at the start, ground truth included; None when this API did not start the session, or
+    cannot read what another version stored (`view.unread`)."""
     history_complete: bool
     criteria: Mapping[str, JsonValue] | None = None
     """What it is judged by, as stored at its start; None for the built-in criteria."""

@@ -6,6 +6,7 @@ Nothing is stored for them: a session's figures are kept with its report, and an
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -143,15 +144,18 @@ async def sparklines(connection: AsyncConnection) -> list[Sparkline]:
     found = await connection.execute(_NEWEST, {"looked_at": _LOOKED_AT, "most": SPARKLINE_POINTS})
     recalls: dict[tuple[str, str], list[float]] = {}
     for template, scan, recall in found:
-        way = "" if ScanChoice.model_validate(scan).is_empty else _way(scan)
+        way = _way(scan, as_installed="")
         recalls.setdefault((template, way), []).append(float(recall))
     return [Sparkline(*name, tuple(values)) for name, values in recalls.items() if len(values) > 1]
 
 
-def _way(stored: Mapping[str, object]) -> str:
-    scan = ScanChoice.model_validate(stored)
+def _way(stored: Mapping[str, object], *, as_installed: str = "as installed") -> str:
+    try:
+        scan = ScanChoice.model_validate(stored)
+    except ValidationError:
+        return "chosen in another version"
     rate = f"{scan.max_rate}/s" if scan.max_rate else None
-    return " ".join(filter(None, ("+".join(scan.collectors), scan.profile, rate))) or "as installed"
+    return " ".join(filter(None, ("+".join(scan.collectors), scan.profile, rate))) or as_installed
 
 
 def _exactly(value: float | None) -> Interval:

@@ -118,6 +118,8 @@ def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
         grid.add_row("queue", Text(f"number {session.queue_position}; it starts automatically"))
     if session.reason:
         grid.add_row("reason", Text(inert(session.reason, 2000)))
+    if session.unread:
+        grid.add_row("unread", Text(inert(session.unread, 1000)))
     grid.add_row("template", Text(inert(_template(session))))
     grid.add_row("digest", Text(inert(session.template_digest)))
     if not session.scan.is_empty:
@@ -151,6 +153,8 @@ def state_text(session: SessionView, glyphs: Glyphs) -> Text:
 
 
 def _listed_state(session: ListedSession, glyphs: Glyphs) -> Text:
+    if session.unread:
+        return state_text(session, glyphs).append(", of another version", "yellow")
     if session.outcome == Outcome.COMPLETED and session.figures is not None and session.figures.cut:
         return Text(f"{glyphs.warning} scan cut", style="yellow")
     if session.queue_position is not None:
