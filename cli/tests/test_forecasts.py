@@ -261,6 +261,13 @@ def test_what_the_run_excluded_and_did_not_cover_is_sent_as_a_number(run, api, f
     assert (code, sent["hosts"], sent["places"], sent["hosts_left_out"]) == (0, 1, {}, 6)
     assert "10.213" not in json.dumps(sent)
     assert "The run did not look at 6 addresses: nothing there counts as missed." in out
+    # 10.213.0.9 is the first collector's own machine, and the second one reported it.
+    first = [*LINES[2:4], {"type": "end", "discoveries": 2, "not_covered": ["10.213.0.9"]}]
+    file.write_text(written([*first, LINES[1], {"type": "end", "discoveries": 1}]))
+    out = " ".join(run("report", "last", "--check-against", file)[1].split())
+    sent = api.questions[-1]["outcome"]
+    assert (sent["hosts"], sent.get("hosts_left_out", 0), sent["hosts_seen_in_part"]) == (2, 0, 1)
+    assert "One of its collectors did not look at 1 host: what only it finds there is not missed." in out
 
 
 @pytest.mark.parametrize("wrong", ["somewhere", "10.213.0.1/24", ""])

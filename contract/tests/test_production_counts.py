@@ -1,5 +1,6 @@
 from ipaddress import ip_network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,7 +86,28 @@ def test_what_a_run_left_out_is_a_number_of_addresses_at_which_nothing_was_found
     made = counted.counts(complete=True)
     # 10.213.0.9 is excluded; 10.213.1.1 was found although one collector did not look there.
     assert (made.hosts, made.hosts_left_out) == (3, 4 + 4 - 1)
+    assert made.hosts_seen_in_part == 0, "the collector itself reported it"
     assert "10.213" not in made.model_dump_json()
     assert "hosts_left_out" not in counts_of().model_dump()
     counted.not_covered([ip_network("::/0")])
     assert counted.counts(complete=True).hosts_left_out == MAX_FOUND
+
+
+@pytest.mark.parametrize(
+    ("second", "in_part"),
+    [
+        ([Discovery(kind="host", key="10.213.0.7")], 1),
+        ([service("10.213.0.7:161/udp")], 1),
+        ([service("10.213.0.9:161/udp")], 0),
+    ],
+)
+def test_a_host_that_only_another_collector_looked_at_is_seen_in_part(second, in_part):
+    counter = ProductionCounter()
+    counter.add(service("10.213.0.8:22/tcp"))
+    counter.not_covered([ip_network("10.213.0.7/32"), ip_network("10.213.0.8/32")])
+    counter.next_collector()
+    for each in second:
+        counter.add(each)
+    counts = counter.counts(complete=True)
+    assert (counts.hosts_left_out, counts.hosts_seen_in_part) == (1 - in_part, in_part)
+    assert ("hosts_seen_in_part" in counts.model_dump()) == bool(in_part)

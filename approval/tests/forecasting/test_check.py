@@ -141,6 +141,17 @@ def test_what_a_run_did_not_look_at_is_not_missed(judged):
     assert (found.hosts_left_out, found.explained_by) == (1, {})
 
 
+def test_of_a_host_that_one_collector_did_not_look_at_only_services_may_be_left_out(judged):
+    three = {"hosts": 3, "places": {"22/tcp": 2, "443/tcp": 2}, "products": {"OpenSSH": 2, "nginx": 2}}
+    names = ("service", "product", "22/tcp", "443/tcp", "OpenSSH", "nginx")
+    assert judged(**three)[1] == dict.fromkeys(names, False) | {"host": True}
+    found, verdicts = judged(**three, hosts_seen_in_part=1)
+    assert verdicts == dict.fromkeys(names) | {"host": True}
+    assert (found.hosts_left_out, found.hosts_seen_in_part) == (0, 1)
+    # The host itself is no excuse for another one that is missing.
+    assert judged(**three | {"hosts": 0}, hosts_seen_in_part=1)[1]["host"] is False
+
+
 @pytest.mark.parametrize(
     ("took", "left_out", "within"),
     [

@@ -188,6 +188,7 @@ def recorded_check(session_id, outcome):
             "places_left_out": outcome.get("others", 0),
             "products_left_out": outcome.get("other_products", 0),
             "hosts_left_out": outcome.get("hosts_left_out", 0),
+            "hosts_seen_in_part": outcome.get("hosts_seen_in_part", 0),
             "groups": [
                 {**found, "what": "kind", "name": "service"},
                 {**found, "what": "place", "name": "443/tcp"},

@@ -79,6 +79,8 @@ class Comparison(Word):
     hosts_left_out: Annotated[int, Field(ge=0, exclude_if=not_)] = 0
     """At most so many hosts the production run did not look at. Written only when there are some: a check of
     before is then the same."""
+    hosts_seen_in_part: Annotated[int, Field(ge=0, exclude_if=not_)] = 0
+    """Hosts that one collector found and another did not look at: some of their services may be left out."""
     groups: tuple[CheckedGroup, ...]
     quantities: tuple[CheckedQuantity, ...]
     explained_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -41,19 +41,31 @@ class ProductionCounts(Word):
     hosts_left_out: Annotated[int, Field(ge=0, le=MAX_FOUND, exclude_if=not_)] = 0
     """At most so many hosts the run did not look at: addresses that it excluded or did not cover, and where
     nothing was found."""
+    hosts_seen_in_part: Annotated[int, Field(ge=0, le=MAX_FOUND, exclude_if=not_)] = 0
+    """Hosts that one collector found, and at which another says that it did not look: what only the other
+    finds is left out there."""
     complete: bool = True
     """The run finished, and all of its output was read."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
     packets: int | None = Field(default=None, ge=0, le=10**15)
 
 
+def _lies_in(address: IPv4Address | IPv6Address, networks: Iterable[AnyNetwork]) -> bool:
+    return any(address in network for network in networks)
+
+
 class ProductionCounter:
     """Counts discoveries, each thing once, collector by collector."""
 
-    def __init__(self, *, exclude: Iterable[AnyNetwork] = ()) -> None:
-        """Count nothing at the addresses of `exclude`."""
+    def __init__(self, *, exclude: Iterable[AnyNetwork] = (), not_covered: Iterable[AnyNetwork] = ()) -> None:
+        """Count nothing at the addresses of `exclude`; no collector in particular looked at `not_covered`."""
         self._exclude = joined(exclude)
-        self._not_covered: list[AnyNetwork] = []
+        self._not_covered = joined(not_covered)
+        self._own_not_covered: list[AnyNetwork] = []
+        """What the collector did not look at whose reports are added now."""
+        self._own_addresses: set[IPv4Address | IPv6Address] = set()
+        self._not_looked_at: list[tuple[list[AnyNetwork], frozenset[IPv4Address | IPv6Address]]] = []
+        """Of each collector before: where it did not look, and where it found something all the same."""
         self._hosts: dict[str, IPv4Address | IPv6Address | None] = {}
         self._services: dict[tuple[str, str], tuple[float, str]] = {}
         """The surest product of the collectors before."""
@@ -67,7 +79,7 @@ class ProductionCounter:
         if found.kind not in {"host", "service"}:
             return
         key = ResourceKey.parse(found.key)
-        if key.address is not None and any(key.address in network for network in self._exclude):
+        if key.address is not None and _lies_in(key.address, self._exclude):
             return
         if len(self._hosts) + len(self._services) >= MAX_FOUND:
             self.overflowed = True
@@ -75,6 +87,8 @@ class ProductionCounter:
         # Collectors may write an IPv6 address differently.
         host = str(key.address or key.host)
         self._hosts[host] = key.address
+        if key.address is not None:
+            self._own_addresses.add(key.address)
         if found.kind == "host" or key.port is None or key.path:
             return
         service = host, f"{key.port}/{key.transport}"
@@ -93,18 +107,33 @@ class ProductionCounter:
             if said:
                 self._services[service] = max(self._services[service], (confidence, said))
         self._own.clear()
+        if self._own_not_covered:
+            found = (each for each in self._own_addresses if _lies_in(each, self._own_not_covered))
+            self._not_looked_at.append((self._own_not_covered, frozenset(found)))
+            self._not_covered = joined((*self._not_covered, *self._own_not_covered))
+        self._own_not_covered, self._own_addresses = [], set()
 
     def not_covered(self, networks: Iterable[AnyNetwork]) -> None:
-        """Take it that a collector did not look at these networks."""
-        self._not_covered = joined((*self._not_covered, *networks))
+        """Take it that the collector whose reports are added now did not look at these networks."""
+        self._own_not_covered = joined((*self._own_not_covered, *networks))
+
+    def _hosts_seen_in_part(self) -> int:
+        """Return how many hosts are known only from others than a collector that did not look there.
+
+        What one reported, it did look at, whatever its end says.
+        """
+        return sum(
+            any(address not in found and _lies_in(address, out) for out, found in self._not_looked_at)
+            for address in self._hosts.values()
+            if address
+        )
 
     def _hosts_left_out(self) -> int:
+        # Of all collectors together: that one does not name an address says nothing of whether it looked.
         networks = joined((*self._exclude, *self._not_covered))
         if not networks:
             return 0
-        found = sum(
-            any(address in network for network in networks) for address in self._hosts.values() if address
-        )
+        found = sum(_lies_in(address, networks) for address in self._hosts.values() if address)
         return min(MAX_FOUND, sum(network.num_addresses for network in networks) - found)
 
     def counts(
@@ -123,6 +152,7 @@ class ProductionCounter:
             others=len(self._services) - sum(shown.values()),
             other_products=products.total() - sum(named.values()),
             hosts_left_out=self._hosts_left_out(),
+            hosts_seen_in_part=self._hosts_seen_in_part(),
             complete=complete and not self.overflowed,
             seconds=seconds,
             packets=packets,

@@ -30,8 +30,7 @@ async def production_outcome(
     """
     # First: a scan that ends while its findings are counted was under way.
     uncovered = await find_uncovered(connection)
-    counted = ProductionCounter()
-    counted.not_covered(uncovered.networks)
+    counted = ProductionCounter(not_covered=uncovered.networks)
     wanted = (
         select(
             discoveries.c.kind,

@@ -26,14 +26,16 @@ def compare(known: NetworkForecast, outcome: ProductionCounts, most_on_a_host: i
     """
     counted = _by_product(known.products, outcome.products)
     hosts = outcome.hosts_left_out
-    on_hosts = hosts * most_on_a_host
-    looked_at = max(0.0, 1 - hosts / known.hosts)
+    # Of one that was seen in part the host is found, and each of its services may be left out.
+    with_services = hosts + outcome.hosts_seen_in_part
+    on_hosts = with_services * most_on_a_host
+    looked_at = max(0.0, 1 - with_services / known.hosts)
     places = [
         _checked(
             "place",
             group,
             outcome.places.get(group.name, 0),
-            left_out=inf if outcome.others and group.name not in outcome.places else hosts,
+            left_out=inf if outcome.others and group.name not in outcome.places else with_services,
         )
         for group in known.places
     ]
@@ -66,6 +68,7 @@ def compare(known: NetworkForecast, outcome: ProductionCounts, most_on_a_host: i
         places_left_out=outcome.others,
         products_left_out=outcome.other_products,
         hosts_left_out=hosts,
+        hosts_seen_in_part=outcome.hosts_seen_in_part,
         groups=(*kinds, *places[:MOST_GROUPS], *products[:MOST_GROUPS]),
         quantities=tuple(quantities),
         explained_by={

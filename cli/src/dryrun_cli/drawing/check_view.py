@@ -1,5 +1,6 @@
 """Draws forecasts beside production runs for a terminal."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -38,13 +39,7 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
         run = "The production run" if check.source == "output" else "A scan of production"
         said = f"{run} did not finish: what it missed may be there. Not counted."
         parts.append(indented(f"{glyphs.warning} {said}", "yellow"))
-    left_out = _left_out(compared)
-    if left_out:
-        parts.append(indented(f"{glyphs.warning} {left_out}", "yellow"))
-    if compared.hosts_left_out:
-        addresses = counted(compared.hosts_left_out, "address", "addresses")
-        said = f"The run did not look at {addresses}: nothing there counts as missed."
-        parts.append(indented(f"{glyphs.warning} {said}", "yellow"))
+    parts += [indented(f"{glyphs.warning} {said}", "yellow") for said in _left_out(compared)]
     unknown = any(group.unknown for group in kinds)
     table = _comparison_table(unknown=unknown)
     for group in kinds:
@@ -88,8 +83,8 @@ def _more(number: int) -> list[RenderableType]:
     return [Text(f"  and {number - _MOST_GROUPS} more; for all: --json, or the check's page", style="dim")]
 
 
-def _left_out(compared: Comparison) -> str:
-    """Return what the outcome did not list, in a sentence; empty when it listed everything."""
+def _left_out(compared: Comparison) -> Iterator[str]:
+    """Yield what the outcome did not list and what the run did not look at, a sentence each."""
     parts = [
         f"{counted(number, 'service')} {of}"
         for number, of in (
@@ -98,11 +93,15 @@ def _left_out(compared: Comparison) -> str:
         )
         if number
     ]
-    if not parts:
-        return ""
-    return (
-        f"Left out, beyond the most frequent: {' and '.join(parts)}; what they may belong to has no verdict."
-    )
+    if parts:
+        what = " and ".join(parts)
+        yield f"Left out, beyond the most frequent: {what}; what they may belong to has no verdict."
+    if compared.hosts_left_out:
+        addresses = counted(compared.hosts_left_out, "address", "addresses")
+        yield f"The run did not look at {addresses}: nothing there counts as missed."
+    if compared.hosts_seen_in_part:
+        hosts = counted(compared.hosts_seen_in_part, "host")
+        yield f"One of its collectors did not look at {hosts}: what only it finds there is not missed."
 
 
 def draw_checks(listed: CheckList) -> RenderableType:
