@@ -254,3 +254,18 @@ async def test_what_is_deleted_takes_its_report_along(api, ended, eventually, en
         assert (
             await connection.execute(text("SELECT count(*) FROM gateway.dryrun_reports"))
         ).scalar_one() == 0
+
+
+async def test_a_score_of_another_version_hides_no_session_and_no_trend(api, engine, ended, eventually):
+    async def figures():
+        (session,) = (await api.get("/sessions")).json()["sessions"]
+        return session["figures"]
+
+    await eventually(figures)
+    changed = 'UPDATE gateway.dryrun_reports SET figures = figures || \'{"measures": {"of_tomorrow": 1}}\''
+    async with engine.begin() as connection:
+        await connection.execute(text(changed))
+    assert await figures() is None
+    assert (await api.get("/trends", params={"template": "small"})).json() == {"points": []}
+    for path in ("/", "/dryrun/sessions", "/dryrun/trends"):
+        assert (await api.client.get(path, headers={"Accept": "text/html"})).status_code == 200

@@ -58,7 +58,7 @@ class ProductionCounter:
     """Counts discoveries, each thing once, collector by collector."""
 
     def __init__(self, *, exclude: Iterable[AnyNetwork] = (), not_covered: Iterable[AnyNetwork] = ()) -> None:
-        """Count nothing at the addresses of `exclude`; no collector in particular looked at `not_covered`."""
+        """Count nothing at the addresses of `exclude`. `not_covered` is of no collector in particular."""
         self._exclude = joined(exclude)
         self._not_covered = joined(not_covered)
         self._own_not_covered: list[AnyNetwork] = []

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.checks.completeness import find_uncovered
 from approval_api.database.locks import hold
+from approval_api.database.readable import readable
 from approval_api.database.tables import discoveries, dryrun_sessions, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
@@ -82,7 +83,7 @@ async def keep(connection: AsyncConnection, check: Check, sessions: Collection[U
         )
         .order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc())
     )
-    stored = [_check(row) for row in same.mappings()]
+    stored = readable(same.mappings(), _check, "a check")
     taken_over = [(each, _with_figures_of(each.comparison, check.comparison)) for each in stored]
     for each, comparison_of_both in taken_over:
         if comparison_of_both == each.comparison:
@@ -158,7 +159,7 @@ async def newest(connection: AsyncConnection, limit: int, *, complete: bool = Fa
     found = await connection.execute(
         wanted.order_by(forecast_checks.c.checked_at.desc(), forecast_checks.c.id.desc()).limit(limit)
     )
-    return [_check(row) for row in found.mappings()]
+    return readable(found.mappings(), _check, "a check")
 
 
 def _check(row: RowMapping | Mapping[str, object]) -> Check:

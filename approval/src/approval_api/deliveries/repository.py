@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, Select, case, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.readable import readable
 from approval_api.database.tables import deliveries, destinations
 from approval_api.database.tables import delivery_items as items
 from dryrun_contract.delivery import (
@@ -165,7 +166,7 @@ async def request_check(connection: AsyncConnection, destination_id: UUID) -> No
 async def list_destinations(connection: AsyncConnection) -> list[DestinationView]:
     """Return all destinations by name."""
     found = await connection.execute(select(destinations).order_by(destinations.c.name))
-    return [_destination(row) for row in found.mappings()]
+    return readable(found.mappings(), _destination, "a destination")
 
 
 async def find_destination(
@@ -263,7 +264,7 @@ async def _views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> lis
         of = counted[row.delivery_id]
         for name in (row.action, row.state):
             of[name] = of.get(name, 0) + row.number
-    return [_view(row, Counts(**counted[row["id"]])) for row in rows]
+    return readable(rows, lambda row: _view(row, Counts(**counted[row["id"]])), "a delivery")
 
 
 def _view(row: RowMapping, counts: Counts) -> DeliveryView:

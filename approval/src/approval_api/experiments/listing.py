@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.experiments import repository
 from approval_api.sessions.listing import key_of, older_than
-from approval_api.web.pagination import cut, from_cursor
+from approval_api.web.pagination import from_cursor, to_cursor
 from dryrun_contract.base import Word
 from dryrun_contract.experiment import ExperimentView
 
@@ -19,6 +19,6 @@ class ExperimentList(Word):
 
 async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> ExperimentList:
     """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
-    found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
-    experiments, following = cut(found, limit, key_of)
-    return ExperimentList(experiments=experiments, next=following)
+    found, last = await repository.page(connection, limit, from_cursor(cursor, older_than))
+    following = None if last is None else to_cursor(*key_of(*last))
+    return ExperimentList(experiments=tuple(found), next=following)

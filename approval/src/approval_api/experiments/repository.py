@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, RowMapping, func, literal, select, text, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.readable import readable
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
@@ -115,18 +116,26 @@ async def find(connection: AsyncConnection, experiment_id: UUID) -> Experiment |
 
 async def page(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
-) -> list[ExperimentView]:
-    """Return up to `limit` experiments requested before the given one, newest first."""
-    query = select(*_LISTED).order_by(experiments.c.requested_at.desc(), experiments.c.id.desc()).limit(limit)
+) -> tuple[list[ExperimentView], tuple[datetime, UUID] | None]:
+    """Return experiments requested before the given one, newest first, and the last one if there are more.
+
+    They are of `limit` rows: without what another version stored, behind which the list goes on.
+    """
+    newest_first = experiments.c.requested_at.desc(), experiments.c.id.desc()
+    query = select(*_LISTED).order_by(*newest_first).limit(limit + 1)
     if before is not None:
         query = query.where(tuple_(experiments.c.requested_at, experiments.c.id) < before)
     rows = list((await connection.execute(query)).mappings())
+    more = len(rows) > limit
+    rows = rows[:limit]
     ids = [row["id"] for row in rows]
     counts = await _counts(connection, ids)
     recalls = {
         row.id: tuple(row.recalls) for row in await connection.execute(_SERVICES, {"ids": ids}) if row.recalls
     }
-    return [_view(row, counts).model_copy(update={"services": recalls.get(row["id"], ())}) for row in rows]
+    views = readable(rows, lambda row: _view(row, counts), "an experiment")
+    shown = [view.model_copy(update={"services": recalls.get(view.id, ())}) for view in views]
+    return shown, (rows[-1]["requested_at"], rows[-1]["id"]) if more else None
 
 
 async def summaries(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ExperimentSummary]:
@@ -137,7 +146,8 @@ async def summaries(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UU
     rows = list((await connection.execute(query)).mappings())
     counts = await _counts(connection, [row["id"] for row in rows])
     arms = await arms_of(connection, ids)
-    return {row["id"]: ExperimentSummary(_view(row, counts), arms.get(row["id"], ())) for row in rows}
+    views = readable(rows, lambda row: _view(row, counts), "an experiment")
+    return {view.id: ExperimentSummary(view, arms.get(view.id, ())) for view in views}
 
 
 async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopped: bool) -> bool:

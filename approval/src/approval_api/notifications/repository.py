@@ -7,6 +7,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
+from approval_api.database.readable import readable
 from dryrun_contract.notification import ChannelRequest, ChannelView
 
 _LIST = """
@@ -55,7 +56,7 @@ async def add(
 async def list_of(connection: AsyncConnection, owner: str) -> list[ChannelView]:
     """Return a person's channels, oldest first."""
     found = await connection.execute(text(_LIST + " ORDER BY c.created_at, c.id"), {"owner": owner})
-    return [_view(row) for row in found.mappings()]
+    return readable(found.mappings(), _view, "a channel")
 
 
 async def find(connection: AsyncConnection, channel_id: UUID, owner: str) -> ChannelView | None:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.readable import readable
 from approval_api.database.tables import dryrun_events, dryrun_sessions
 from approval_api.database.tables import dryrun_reports as table
 from approval_api.reports.figures import Figures
@@ -213,15 +214,17 @@ async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -
     """
     states = await _states_of_ended(connection, session_ids)
     found = await connection.execute(
-        select(table.c.session_id, table.c.state, table.c.figures, table.c.failure).where(
+        select(table.c.session_id.label("id"), table.c.state, table.c.figures, table.c.failure).where(
             table.c.session_id.in_(states)
         )
     )
-    return {
-        row["session_id"]: row["failure"] or Figures.model_validate(row["figures"])
-        for row in found.mappings()
-        if row["state"] == states[row["session_id"]]
-    }
+    current = [row for row in found.mappings() if row["state"] == states[row["id"]]]
+    kept = readable(current, lambda row: (row["id"], _figures_or_failure(row)), "a session's score")
+    return dict(kept)
+
+
+def _figures_or_failure(row: RowMapping) -> Figures | str:
+    return row["failure"] or Figures.model_validate(row["figures"])
 
 
 async def newest(connection: AsyncConnection, most: int) -> list[UUID]:

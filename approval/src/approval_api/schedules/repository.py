@@ -1,21 +1,18 @@
 """Rows of schedules. Every function works inside the caller's transaction."""
 
-import logging
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import RowMapping, case, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
+from approval_api.database.readable import readable
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import api_tokens, schedules
 from approval_api.schedules import firings
 from dryrun_contract.schedule import ScheduleRequest, ScheduleView
-
-logger = logging.getLogger(__name__)
 
 # One that was removed has ended when its schedule paused, or just now.
 _TOKEN_ENDS = case(
@@ -70,13 +67,7 @@ async def list_all(connection: AsyncConnection, limit: int) -> list[ScheduleView
     found = await connection.execute(
         _WITH_TOKENS.order_by(schedules.c.next_at.nulls_last(), schedules.c.id).limit(limit)
     )
-    views = []
-    for row in found.mappings():
-        try:
-            views.append(_view(row))
-        except ValidationError:
-            logger.warning("a schedule of another version is not listed", extra={"schedule": str(row["id"])})
-    return views
+    return readable(found.mappings(), _view, "a schedule")
 
 
 async def remove(connection: AsyncConnection, schedule_id: UUID) -> bool:

@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.sessions import repository
 from approval_api.web.pagination import cut, from_cursor
-from dryrun_contract.experiment import ExperimentView
 from dryrun_contract.session import SessionView
 
 
@@ -19,12 +18,12 @@ async def page(
     Raises a 422 problem for a cursor that this list did not issue.
     """
     found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
-    return cut(found, limit, key_of)
+    return cut(found, limit, lambda session: key_of(session.requested_at, session.id))
 
 
-def key_of(row: SessionView | ExperimentView) -> tuple[str, str]:
+def key_of(requested_at: datetime, row_id: UUID) -> tuple[str, str]:
     """Return the sort key of a list that has the newest request first."""
-    return row.requested_at.isoformat(), str(row.id)
+    return requested_at.astimezone(UTC).isoformat(), str(row_id)
 
 
 def older_than(key: list[object]) -> tuple[datetime, UUID]:

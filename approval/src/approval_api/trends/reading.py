@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from sqlalchemy import Integer, bindparam, text
+from sqlalchemy import Integer, RowMapping, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.database.readable import readable
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.reports.figures import Measures
 from dryrun_contract.experiment_results import Interval
@@ -82,28 +83,28 @@ async def of_template(connection: AsyncConnection, template: str, collector: str
     """Return the newest scored sessions of a template; with `collector`, that collector's own figures."""
     given = {"template": template, "collector": collector, "most": MAX_POINTS}
     rows = list((await connection.execute(_SESSIONS, given)).mappings())
-    points = []
-    for row in reversed(rows):
-        measures = Measures.model_validate(row["measures"])
-        own = measures if collector is None else measures.collectors[collector]
-        images = {name: each.image for name, each in measures.collectors.items()}
-        points.append(
-            TrendPoint(
-                at=row["requested_at"],
-                line=_way(row["scan"]),
-                measured={
-                    "recall": _exactly(own.recall),
-                    "precision": _exactly(own.precision),
-                    "harmed": _exactly(measures.harmed),
-                    "seconds": _exactly(own.seconds),
-                    "packets": _exactly(measures.packets),
-                },
-                images=images if collector is None else {collector: images[collector]},
-                whole=not row["cut"],
-                session_id=row["id"],
-            )
-        )
+    points = readable(rows[::-1], lambda row: _point(row, collector), "a session's score")
     return Trend(points=tuple(points))
+
+
+def _point(row: RowMapping, collector: str | None) -> TrendPoint:
+    measures = Measures.model_validate(row["measures"])
+    own = measures if collector is None else measures.collectors[collector]
+    images = {name: each.image for name, each in measures.collectors.items()}
+    return TrendPoint(
+        at=row["requested_at"],
+        line=_way(row["scan"]),
+        measured={
+            "recall": _exactly(own.recall),
+            "precision": _exactly(own.precision),
+            "harmed": _exactly(measures.harmed),
+            "seconds": _exactly(own.seconds),
+            "packets": _exactly(measures.packets),
+        },
+        images=images if collector is None else {collector: images[collector]},
+        whole=not row["cut"],
+        session_id=row["id"],
+    )
 
 
 async def templates(connection: AsyncConnection) -> list[str]:
@@ -115,7 +116,8 @@ async def collectors(connection: AsyncConnection, template: str) -> set[str]:
     """Return the collectors that ran in the newest scored sessions of a template."""
     given = {"template": template, "collector": None, "most": MAX_POINTS}
     rows = (await connection.execute(_SESSIONS, given)).mappings()
-    return {name for row in rows for name in Measures.model_validate(row["measures"]).collectors}
+    measured = readable(rows, lambda row: Measures.model_validate(row["measures"]), "a session's score")
+    return {name for measures in measured for name in measures.collectors}
 
 
 def of_schedule(schedule: Schedule) -> Trend:
