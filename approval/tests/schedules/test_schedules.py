@@ -281,3 +281,19 @@ async def test_a_schedule_that_is_resumed_while_its_failures_are_counted_goes_on
     await eventually(counted)
     await asyncio.sleep(0.3)
     assert (await show(api, schedule_id))["paused_because"] is None
+
+
+async def test_a_schedule_whose_time_zone_is_gone_is_not_resumed_and_the_answer_says_why(api):
+    schedule = await create(api)
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.schedules SET paused_because = 'gone', next_at = NULL,"
+                """ request = request::jsonb || '{"timezone": "Mars/Olympus"}' WHERE id = CAST(:id AS uuid)"""
+            ),
+            {"id": schedule},
+        )
+    answer = await api.post(f"/schedules/{schedule}/resume")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:dryrun:problem:not-a-schedule")
+    assert "there is no time zone 'Mars/Olympus'" in answer.json()["detail"]
+    assert "Make another schedule" in answer.json()["detail"]

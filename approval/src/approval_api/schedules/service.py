@@ -129,11 +129,19 @@ class Schedules:
     async def resume(self, schedule_id: UUID, token_id: UUID | None = None) -> ScheduleView:
         """Continue with its next time, until `token_id` ends if a token resumes it.
 
-        A schedule that is not paused depends on no token from now on, unless a token resumes it. Raises a
-        404 problem.
+        A schedule that is not paused depends on no token from now on, unless a token resumes it. Raises
+        ProblemError: 404, 409 for one whose times nobody can tell any more.
         """
         view = await self._view(schedule_id)
-        next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
+        try:
+            next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
+        except ScheduleError as error:  # a time zone that this machine's database no longer has
+            raise ProblemError(
+                "not-a-schedule",
+                409,
+                f"{error}. Make another schedule in its place, and remove this one",
+                title="This is no schedule any more",
+            ) from error
         if next_at is not None:
             async with self._engine.begin() as connection:
                 await repository.resume(connection, schedule_id, next_at, token_id)
