@@ -149,6 +149,21 @@ async def test_criteria_of_another_version_give_no_verdict_and_stop_no_report(
     assert report.json()["verdict"] is None
 
 
+async def test_criteria_of_another_version_hide_no_others_and_can_be_stored_again(api, engine):
+    for name in ("newer", "newest", "own"):
+        await store(api, name, LAX)
+    async with engine.begin() as connection:
+        newer = """UPDATE gateway.criteria_sets SET criteria = '{"not_yet": 1}' WHERE name <> 'own'"""
+        await connection.execute(text(newer))
+    listed = (await api.get("/criteria/sets")).json()["sets"]
+    assert [each["name"] for each in listed] == ["built-in", "own"]
+    assert (await api.client.get("/dryrun/criteria", headers={"Accept": "text/html"})).status_code == 200
+    shown = await api.get("/criteria/sets/newer")
+    assert (shown.status_code, shown.json()["type"]) == (503, "urn:dryrun:problem:unreadable")
+    assert "another version stored the criteria newer" in shown.json()["detail"]
+    assert (await put(api, "/sets/newer", LAX)).status_code == 200
+
+
 async def test_each_ended_session_is_counted_once_by_its_verdict(api, orchestrator, engine, eventually):
     metrics = api.app.state.metrics
     assert judged(metrics, "failed", "schedule") == 0, "an alert sees the first one"

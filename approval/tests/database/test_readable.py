@@ -16,6 +16,16 @@ async def newer(engine, table, column, which):
         await connection.execute(text(f"UPDATE gateway.{table} SET {changed} WHERE id = :id"), {"id": which})
 
 
+def says_whose_it_is(answer, what):
+    """Whether an answer about one row says why it cannot be shown, and what to do."""
+    said = answer.json()
+    return (
+        (answer.status_code, said["type"]) == (503, "urn:dryrun:problem:unreadable")
+        and said["detail"].startswith(f"another version stored {what}, which this one cannot read: ")
+        and "remove it and store it again" in said["detail"]
+    )
+
+
 async def test_an_experiment_of_another_version_hides_no_other_and_ends_no_list(api, engine, caplog):
     made = [(await request(api, name=f"e{number}"))["id"] for number in range(4)]
     for number in (1, 3):
@@ -23,6 +33,7 @@ async def test_an_experiment_of_another_version_hides_no_other_and_ends_no_list(
     listed = (await api.get("/experiments")).json()
     assert [each["id"] for each in listed["experiments"]] == [made[2], made[0]]
     assert "an experiment of another version is not listed" in caplog.messages
+    assert says_whose_it_is(await api.get(f"/experiments/{made[1]}"), "this experiment")
     # Two rows a page: each has one that cannot be read, and the list goes on behind it.
     first = (await api.get("/experiments", params={"limit": 2})).json()
     then = (await api.get("/experiments", params={"limit": 2, "cursor": first["next"]})).json()
@@ -51,15 +62,20 @@ async def test_a_destination_or_channel_of_another_version_hides_no_other(
         answer = await ada.ask("POST", path, json={"name": each, **wanted})
         assert answer.status_code == 201, answer.text
     ids = [each["id"] for each in (await ada.ask("GET", path)).json()[name]]
+    deliveries = []
     if table == "destinations":
         await approve_discoveries(engine, ("host", "192.0.2.1", "{}"))
         for each in ids:
             made = await ada.ask("POST", f"{path}/{each}/deliveries")
             assert made.status_code == 201, made.text
+            deliveries.append(made.json()["id"])
     await newer(engine, table, "request", ids[0])
     assert [each["id"] for each in (await ada.ask("GET", path)).json()[name]] == ids[1:]
     if table == "destinations":
         listed = (await ada.ask("GET", "/production/deliveries")).json()["deliveries"]
+        gone = await ada.ask("GET", f"/production/deliveries/{deliveries[0]}")
+        assert says_whose_it_is(gone, "this delivery's destination")
+        assert says_whose_it_is(await ada.ask("POST", f"{path}/{ids[0]}/check"), "this destination")
         assert [each["destination_id"] for each in listed] == ids[1:]
         assert (await ada.client.get("/production/deliveries")).status_code == 200
         assert (await ada.ask("DELETE", f"{path}/{ids[0]}")).status_code == 204
@@ -70,3 +86,4 @@ async def test_a_check_of_another_version_hides_no_other_and_holds_up_no_new_one
     await newer(engine, "forecast_checks", "comparison", one)
     listed = (await api.get("/checks")).json()["checks"]
     assert [each["id"] for each in listed] == [two]
+    assert says_whose_it_is(await api.get(f"/checks/{one}"), "this check")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.checks.completeness import find_uncovered
 from approval_api.database.locks import hold
-from approval_api.database.readable import readable
+from approval_api.database.readable import read_one, readable
 from approval_api.database.tables import discoveries, dryrun_sessions, forecast_checks
 from dryrun_contract.check import Check, Comparison
 from dryrun_contract.discovery import Discovery
@@ -148,7 +148,7 @@ async def find(connection: AsyncConnection, check_id: UUID) -> Check | None:
     """Return a check."""
     found = await connection.execute(select(forecast_checks).where(forecast_checks.c.id == check_id))
     row = found.mappings().one_or_none()
-    return None if row is None else _check(row)
+    return None if row is None else read_one(row, _check, "this check")
 
 
 async def newest(connection: AsyncConnection, limit: int, *, complete: bool = False) -> list[Check]:

@@ -1,17 +1,18 @@
 """Stores criteria by name, and chooses those that something new is judged by."""
 
-from pydantic import ValidationError
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.criteria import repository
 from approval_api.criteria.named import NamedCriteria
+from approval_api.database.readable import read_one, readable
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.sessions.stored import JudgedBy
 from approval_api.web.problems import ProblemError, too_many
 from dryrun_contract.named_criteria import BUILT_IN
 
 MOST_SETS = 100
+_OF_ANOTHER = "the criteria {}"
 
 
 async def list_all(connection: AsyncConnection) -> list[NamedCriteria]:
@@ -24,7 +25,7 @@ async def list_all(connection: AsyncConnection) -> list[NamedCriteria]:
         stored_by=None,
         stored_at=None,
     )
-    return [built_in, *map(_named, rows)]
+    return [built_in, *readable(rows, _named, "a set of criteria", key="name")]
 
 
 async def names(connection: AsyncConnection) -> list[str]:
@@ -36,16 +37,18 @@ async def names(connection: AsyncConnection) -> list[str]:
 
 async def show(connection: AsyncConnection, name: str) -> NamedCriteria:
     """Return one set. Raises a 404 problem that names those there are."""
-    for each in await list_all(connection):
-        if each.name == name:
-            return each
-    raise await _unknown(connection, name)
+    if name == BUILT_IN:
+        return (await list_all(connection))[0]
+    row = await repository.find(connection, name)
+    if row is None:
+        raise await _unknown(connection, name)
+    return read_one(row, _named, _OF_ANOTHER.format(name))
 
 
 async def default(connection: AsyncConnection) -> Criteria:
     """Return the criteria that new sessions are judged by unless they name others."""
     row = await repository.find_default(connection)
-    return DEFAULT_CRITERIA if row is None else _criteria(row)
+    return DEFAULT_CRITERIA if row is None else read_one(row, _criteria, _OF_ANOTHER.format(row["name"]))
 
 
 async def choose(connection: AsyncConnection, name: str | None) -> JudgedBy | None:
@@ -93,15 +96,7 @@ def _named(row: RowMapping) -> NamedCriteria:
 
 
 def _criteria(row: RowMapping) -> Criteria:
-    try:
-        return Criteria.model_validate(row["criteria"])
-    except ValidationError as error:
-        raise ProblemError(
-            "unreadable-criteria",
-            503,
-            f"another version stored the criteria {row['name']}; this one cannot read them: store them again",
-            title="Unreadable criteria",
-        ) from error
+    return Criteria.model_validate(row["criteria"])
 
 
 def _require_own(name: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, Select, case, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.database.readable import readable
+from approval_api.database.readable import read_one, readable
 from approval_api.database.tables import deliveries, destinations
 from approval_api.database.tables import delivery_items as items
 from dryrun_contract.delivery import (
@@ -176,7 +176,7 @@ async def find_destination(
     query = select(destinations).where(destinations.c.id == destination_id)
     found = await connection.execute(query.with_for_update(key_share=True) if lock else query)
     row = found.mappings().one_or_none()
-    return None if row is None else _destination(row)
+    return None if row is None else read_one(row, _destination, "this destination")
 
 
 async def holders(connection: AsyncConnection, discovery_id: int) -> list[str]:
@@ -195,7 +195,9 @@ async def list_deliveries(connection: AsyncConnection, limit: int) -> list[Deliv
     """Return the newest deliveries, newest first."""
     order = (deliveries.c.requested_at.desc(), deliveries.c.id.desc())
     found = await connection.execute(_with_destination().order_by(*order).limit(limit))
-    return await _views(connection, list(found.mappings()))
+    rows = list(found.mappings())
+    counts = await _counts(connection, rows)
+    return readable(rows, lambda row: _view(row, counts[row["id"]]), "a delivery")
 
 
 async def find_delivery(
@@ -207,8 +209,11 @@ async def find_delivery(
         await connection.execute(_KEEP_DESTINATION, {"id": delivery_id})
         query = query.with_for_update(of=deliveries)
     found = await connection.execute(query)
-    views = await _views(connection, list(found.mappings()))
-    return views[0] if views else None
+    row = found.mappings().one_or_none()
+    if row is None:
+        return None
+    counts = await _counts(connection, [row])
+    return read_one(row, lambda row: _view(row, counts[delivery_id]), "this delivery's destination")
 
 
 async def approve(connection: AsyncConnection, delivery_id: UUID, by: str, kind: DestinationKind) -> None:
@@ -258,13 +263,13 @@ def _with_destination() -> Select[Any]:
     ).join(destinations, destinations.c.id == deliveries.c.destination_id)
 
 
-async def _views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[DeliveryView]:
+async def _counts(connection: AsyncConnection, rows: Sequence[RowMapping]) -> dict[UUID, Counts]:
     counted: dict[UUID, dict[str, int]] = {row["id"]: {} for row in rows}
     for row in await connection.execute(_COUNTS, {"ids": list(counted)}):
         of = counted[row.delivery_id]
         for name in (row.action, row.state):
             of[name] = of.get(name, 0) + row.number
-    return readable(rows, lambda row: _view(row, Counts(**counted[row["id"]])), "a delivery")
+    return {row["id"]: Counts(**counted[row["id"]]) for row in rows}
 
 
 def _view(row: RowMapping, counts: Counts) -> DeliveryView:

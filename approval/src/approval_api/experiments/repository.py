@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, RowMapping, func, literal, select, text, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.database.readable import readable
+from approval_api.database.readable import read_one, readable
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
@@ -98,7 +98,8 @@ async def find(connection: AsyncConnection, experiment_id: UUID) -> Experiment |
     row = found.mappings().one_or_none()
     if row is None:
         return None
-    view = _view(row, await _counts(connection, [experiment_id]))
+    counts = await _counts(connection, [experiment_id])
+    view = read_one(row, lambda row: _view(row, counts), "this experiment")
     columns = (runs, dryrun_sessions.c.phase)
     joined = runs.outerjoin(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
     listed = await connection.execute(
@@ -109,9 +110,13 @@ async def find(connection: AsyncConnection, experiment_id: UUID) -> Experiment |
     )
     return Experiment(
         **dict(view),
-        results=ExperimentResults.model_validate(row["results"]) if row["results"] is not None else None,
+        results=None if row["results"] is None else read_one(row, _results, "this experiment's results"),
         run_list=tuple(_run(view.request, each) for each in listed.mappings()),
     )
+
+
+def _results(row: RowMapping) -> ExperimentResults:
+    return ExperimentResults.model_validate(row["results"])
 
 
 async def page(

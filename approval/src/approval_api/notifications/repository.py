@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
-from approval_api.database.readable import readable
+from approval_api.database.readable import read_one, readable
 from dryrun_contract.notification import ChannelRequest, ChannelView
 
 _LIST = """
@@ -63,7 +63,7 @@ async def find(connection: AsyncConnection, channel_id: UUID, owner: str) -> Cha
     """Return a person's own channel, or None."""
     found = await connection.execute(text(_LIST + " AND c.id = :id"), {"owner": owner, "id": channel_id})
     row = found.mappings().one_or_none()
-    return None if row is None else _view(row)
+    return None if row is None else read_one(row, _view, "this channel")
 
 
 async def remove(connection: AsyncConnection, channel_id: UUID, owner: str) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.locks import hold
-from approval_api.database.readable import readable
+from approval_api.database.readable import read_one, readable
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import api_tokens, schedules
 from approval_api.schedules import firings
@@ -59,7 +59,7 @@ async def find(connection: AsyncConnection, schedule_id: UUID) -> ScheduleView |
     """Return a schedule, or None."""
     found = await connection.execute(_WITH_TOKENS.where(schedules.c.id == schedule_id))
     row = found.mappings().one_or_none()
-    return None if row is None else _view(row)
+    return None if row is None else read_one(row, _view, "this schedule")
 
 
 async def list_all(connection: AsyncConnection, limit: int) -> list[ScheduleView]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
+from approval_api.database.readable import UnreadableError
 from dryrun_contract.faults import faults_of
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem
 from dryrun_contract.text import printable
@@ -155,6 +156,12 @@ async def _answer_database_error(request: Request, error: Exception) -> Response
     return answer_refusal(request, problem)
 
 
+async def _answer_unreadable(request: Request, error: Exception) -> Response:
+    logger.warning("a request met what another version stored", extra={"reason": str(error)})
+    why = f"{error}. Ask the version that stored it, or remove it and store it again"
+    return answer_refusal(request, ProblemError("unreadable", 503, why, title="Of another version"))
+
+
 async def _answer_unexpected_error(request: Request, error: Exception) -> Response:
     logger.error("a request failed unexpectedly", exc_info=error)
     why = "something failed that should not; the service's log has the details under this request_id"
@@ -168,4 +175,5 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     for database_error in _DATABASE_ERRORS:
         app.add_exception_handler(database_error, _answer_database_error)
+    app.add_exception_handler(UnreadableError, _answer_unreadable)
     app.add_exception_handler(Exception, _answer_unexpected_error)
