@@ -22,7 +22,7 @@ def says_whose_it_is(answer, what):
     return (
         (answer.status_code, said["type"]) == (503, "urn:dryrun:problem:unreadable")
         and said["detail"].startswith(f"another version stored {what}, which this one cannot read: ")
-        and "remove it and store it again" in said["detail"]
+        and "remove it and make it again" in said["detail"]
     )
 
 
@@ -32,7 +32,7 @@ async def test_an_experiment_of_another_version_hides_no_other_and_ends_no_list(
         await newer(engine, "experiments", "request", made[number])
     listed = (await api.get("/experiments")).json()
     assert [each["id"] for each in listed["experiments"]] == [made[2], made[0]]
-    assert "an experiment of another version is not listed" in caplog.messages
+    assert "an experiment of another version is left out" in caplog.messages
     assert says_whose_it_is(await api.get(f"/experiments/{made[1]}"), "this experiment")
     # Two rows a page: each has one that cannot be read, and the list goes on behind it.
     first = (await api.get("/experiments", params={"limit": 2})).json()

@@ -77,5 +77,5 @@ async def switch_rule_off(
 @router.delete("/{rule_id}", status_code=204)
 async def remove_rule(rule_id: UUID, request: Request, _: Decider, transaction: Transaction) -> None:
     """Delete a rule; what it approved stays approved."""
-    rule = await rules.remove(transaction, rule_id)
-    note(request, object_=f"rule {rule.request.name} {rule_id}", detail=rule.request.model_dump_json())
+    name, wanted = await rules.remove(transaction, rule_id)
+    note(request, object_=f"rule {name} {rule_id}", detail=wanted)

@@ -27,7 +27,7 @@ def readable[V](
         try:
             found.append(read(row))
         except ValidationError:
-            logger.warning("%s of another version is not listed", what, extra={"row": str(row[key])})
+            logger.warning("%s of another version is left out", what, extra={"row": str(row[key])})
     return found
 
 

@@ -158,7 +158,7 @@ async def _answer_database_error(request: Request, error: Exception) -> Response
 
 async def _answer_unreadable(request: Request, error: Exception) -> Response:
     logger.warning("a request met what another version stored", extra={"reason": str(error)})
-    why = f"{error}. Ask the version that stored it, or remove it and store it again"
+    why = f"{error}. Use the version that stored it, or remove it and make it again"
     return answer_refusal(request, ProblemError("unreadable", 503, why, title="Of another version"))
 
 

@@ -19,6 +19,7 @@ from made_rules import (
     states,
     switch_on,
 )
+from sqlalchemy import text
 
 from approval_api.identity.roles import Role
 
@@ -207,3 +208,28 @@ async def test_only_named_changes_and_never_a_removal(api):
         assert (
             await api.client.post(RULES, json=RULE | {"name": "x", "changes": changes})
         ).status_code == 422
+
+
+async def test_a_rule_of_another_version_approves_nothing_and_keeps_no_report_out(api, engine, caplog):
+    newer, own = await make(api, name="a-newer-one"), await make(api)
+    for each in (newer, own):
+        await switch_on(api, each)
+    changed = "UPDATE gateway.approval_rules SET request = request::jsonb || '{\"but\": 1}' WHERE id = :id"
+    async with engine.begin() as connection:
+        await connection.execute(text(changed), {"id": newer["id"]})
+    assert await report(api, WEB, HOST) == 2
+    assert {row["decision"]["by"] for row in await listed(api)} == {"rule:lab-web"}
+    assert "a rule of another version is left out" in caplog.messages
+    assert [each["name"] for each in await named(api)] == ["lab-web"]
+    for path in (f"{RULES}/{newer['id']}", f"{RULES}/{newer['id']}/preview"):
+        answer = await api.client.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:dryrun:problem:unreadable")
+    assert (await api.client.delete(f"{RULES}/{newer['id']}")).status_code == 204
+    (removed,) = await lines(engine, "remove_rule")
+    assert removed[1] == f"rule a-newer-one {newer['id']}"
+    assert '"but": 1' in removed[2]
+
+
+async def named(api):
+    """Return the requests of all listed rules."""
+    return [each["request"] for each in (await api.client.get(RULES)).json()["rules"]]

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, and_, delete, func, insert, select, text, update
+from sqlalchemy import RowMapping, Text, and_, cast, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
 from approval_api.database.locks import hold
+from approval_api.database.readable import read_one, readable
 from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
 from approval_api.discoveries.production.repository import of_decision
@@ -59,10 +60,15 @@ async def create(connection: AsyncConnection, wanted: RuleRequest, made_by: str)
         ) from None
 
 
+def unknown_rule(rule_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return unknown("rule", rule_id, "/api/v1/production/rules")
+
+
 async def list_all(connection: AsyncConnection) -> list[RuleView]:
     """Return all rules, by name."""
     found = await connection.execute(select(table).order_by(table.c.name))
-    return [_view(row) for row in found.mappings()]
+    return readable(found.mappings(), _view, "a rule")
 
 
 async def require(connection: AsyncConnection, rule_id: UUID, *, lock: bool = False) -> RuleView:
@@ -71,15 +77,21 @@ async def require(connection: AsyncConnection, rule_id: UUID, *, lock: bool = Fa
     found = await connection.execute(query.with_for_update() if lock else query)
     row = found.mappings().one_or_none()
     if row is None:
-        raise unknown("rule", rule_id, "/api/v1/production/rules")
-    return _view(row)
+        raise unknown_rule(rule_id)
+    return read_one(row, _view, "this rule")
 
 
-async def remove(connection: AsyncConnection, rule_id: UUID) -> RuleView:
-    """Delete a rule and return it; what it approved stays approved. Raises a 404 problem."""
-    rule = await require(connection, rule_id, lock=True)
-    await connection.execute(delete(table).where(table.c.id == rule_id))
-    return rule
+async def remove(connection: AsyncConnection, rule_id: UUID) -> tuple[str, str]:
+    """Delete a rule and return its name and its request, as stored; what it approved stays approved.
+
+    Raises a 404 problem.
+    """
+    stored = table.c.name, cast(table.c.request, Text).label("request")
+    removed = await connection.execute(delete(table).where(table.c.id == rule_id).returning(*stored))
+    rule = removed.one_or_none()
+    if rule is None:
+        raise unknown_rule(rule_id)
+    return rule.name, rule.request
 
 
 async def preview(connection: AsyncConnection, rule: RuleRequest) -> RulePreview:
@@ -189,7 +201,8 @@ async def apply(
         select(table).where(table.c.on_since.is_not(None)).order_by(table.c.name)
     )
     approved = 0
-    for rule in map(_view, found.mappings()):
+    # One that cannot be read approves nothing, and keeps no report out.
+    for rule in readable(found.mappings(), _view, "a rule"):
         if collector not in rule.request.collectors or reporter not in rule.request.reporters:
             continue
         matching = await _matching(connection, rule.request, among=ids, lock=True)
