@@ -1,8 +1,9 @@
 """Reads what became of one fact in the measured runs on its template, inside the caller's transaction."""
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.readable import readable
 from approval_api.database.storable import storable_text
 from approval_api.experiments.fact_history import Look
 from approval_api.experiments.measure import FactResult, Name
@@ -35,20 +36,19 @@ async def looks_at(connection: AsyncConnection, template: str, name: Name, most:
         "attribute": None if attribute is None else storable_text(attribute),
         "most": most,
     }
-    looks = []
-    for row in await connection.execute(_LOOKS, asked):
-        plan = planned_run(ExperimentRequest.model_validate(row.request), row.number)
-        looks.append(
-            Look(
-                session_id=row.session_id,
-                experiment_id=row.experiment_id,
-                arm=plan.arm.name,
-                seed=row.seed,
-                at=row.ended_at,
-                images=row.images or {},
-                configurations=row.configurations or {},
-                fact=None if row.fact is None else FactResult.model_validate(row.fact),
-                was_cut=bool(row.was_cut),
-            )
-        )
-    return looks
+    rows = (await connection.execute(_LOOKS, asked)).mappings()
+    return readable(rows, _look, "a run", key="session_id")
+
+
+def _look(row: RowMapping) -> Look:
+    return Look(
+        session_id=row["session_id"],
+        experiment_id=row["experiment_id"],
+        arm=planned_run(ExperimentRequest.model_validate(row["request"]), row["number"]).arm.name,
+        seed=row["seed"],
+        at=row["ended_at"],
+        images=row["images"] or {},
+        configurations=row["configurations"] or {},
+        fact=None if row["fact"] is None else FactResult.model_validate(row["fact"]),
+        was_cut=bool(row["was_cut"]),
+    )
