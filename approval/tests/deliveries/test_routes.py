@@ -58,7 +58,9 @@ async def test_from_a_destination_to_a_file(api, engine):
     for _ in range(2):
         approved = await ask(api, "POST", f"{path}/approve", 202)
         assert (approved["state"], approved["approved_by"]) == ("done", "program:ada")
-    assert (await ask(api, "POST", f"{path}/discard", 409))["type"].endswith("delivery-state")
+    refused = await ask(api, "POST", f"{path}/discard", 409)
+    assert refused["type"].endswith("delivery-state")
+    assert refused["detail"].endswith("is done and cannot be discarded; all of it was sent")
     file = await api.client.get(f"{PRODUCTION}{path}/file")
     assert file.headers["content-disposition"].startswith('attachment; filename="nightly-')
     assert len(file.text.splitlines()) == 3

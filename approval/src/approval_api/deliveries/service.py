@@ -1,5 +1,6 @@
 """What people do with deliveries: destinations, a preview, its approval, its files, sending again."""
 
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,7 @@ from approval_api.web.problems import ProblemError, too_many, unknown
 from dryrun_contract.delivery import (
     FILE_KINDS,
     DeliveryItems,
+    DeliveryState,
     DeliveryView,
     DestinationRequest,
     DestinationView,
@@ -187,10 +189,18 @@ async def _destination(
     return view
 
 
+_INSTEAD: Mapping[DeliveryState, str] = {
+    "checking": "wait until its destination was asked about each item",
+    "discarded": "preview another one",
+    "done": "all of it was sent",
+}
+
+
 def _not_now(view: DeliveryView, what: str) -> ProblemError:
+    instead = _INSTEAD.get(view.state, "what loses its approval before it is sent is withdrawn")
     return ProblemError(
         "delivery-state",
         409,
-        f"delivery {view.id} is {view.state} and cannot be {what}",
+        f"delivery {view.id} is {view.state} and cannot be {what}; {instead}",
         title="Not in this state",
     )
