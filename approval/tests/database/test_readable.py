@@ -81,9 +81,14 @@ async def test_a_destination_or_channel_of_another_version_hides_no_other(
         assert (await ada.ask("DELETE", f"{path}/{ids[0]}")).status_code == 204
 
 
-async def test_a_check_of_another_version_hides_no_other_and_holds_up_no_new_one(api, engine):
+async def test_a_check_of_another_version_hides_no_other_and_holds_up_no_new_one(api, engine, browsers):
     one, two = [await store_check(engine, await api.start()) for _ in range(2)]
     await newer(engine, "forecast_checks", "comparison", one)
     listed = (await api.get("/checks")).json()["checks"]
     assert [each["id"] for each in listed] == [two]
     assert says_whose_it_is(await api.get(f"/checks/{one}"), "this check")
+    answer = await api.client.delete(f"/api/v1/dryrun/checks/{one}")
+    assert (answer.status_code, answer.json()["detail"].split(" made ")[0]) == (403, "ada")
+    administrator = await browsers("grace", Role.ADMIN)
+    assert (await administrator.ask("DELETE", f"/dryrun/checks/{one}")).status_code == 204
+    assert (await api.get(f"/checks/{one}")).status_code == 404

@@ -144,6 +144,13 @@ async def remove(connection: AsyncConnection, check_id: UUID) -> bool:
     return deleted.rowcount > 0
 
 
+async def checked_by(connection: AsyncConnection, check_id: UUID) -> str | None:
+    """Return who made a check."""
+    column = forecast_checks.c.checked_by
+    owner: str | None = await connection.scalar(select(column).where(forecast_checks.c.id == check_id))
+    return owner
+
+
 async def find(connection: AsyncConnection, check_id: UUID) -> Check | None:
     """Return a check."""
     found = await connection.execute(select(forecast_checks).where(forecast_checks.c.id == check_id))

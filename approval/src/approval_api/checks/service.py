@@ -1,6 +1,7 @@
 """Makes forecasts from several sessions, and checks one against a production run."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.checks import repository
 from approval_api.checks.calibration import calibrate
 from approval_api.computing.worker_process import WorkerProcess, WorkFailedError
+from approval_api.database.readable import UnreadableError
 from approval_api.identity.person import Person
 from approval_api.identity.roles import Permission
 from approval_api.reports.service import Reports
@@ -113,16 +115,25 @@ class Checks:
             raise _unknown(check_id)
         return found
 
-    async def remove(self, check_id: UUID, person: Person) -> Check:
-        """Delete a check and return it. Raises ProblemError: 404, 403 for one of somebody else's."""
-        check = await self.show(check_id)
-        if not may_remove(person, check):
+    async def remove(self, check_id: UUID, person: Person) -> Check | None:
+        """Delete a check and return it; None for one that another version stored and this one cannot read.
+
+        Raises ProblemError: 404, 403 for one of somebody else's.
+        """
+        async with self._engine.connect() as connection:
+            checked_by = await repository.checked_by(connection, check_id)
+        if checked_by is None:
+            raise _unknown(check_id)
+        if not may_remove(person, checked_by):
             raise ProblemError(
                 "forbidden",
                 403,
-                f"{check.checked_by} made this check; they and administrators may remove it",
+                f"{checked_by} made this check; they and administrators may remove it",
                 title="Not allowed",
             )
+        check = None
+        with suppress(UnreadableError):
+            check = await self.show(check_id)
         async with self._engine.begin() as connection:
             if not await repository.remove(connection, check_id):
                 raise _unknown(check_id)
@@ -157,18 +168,18 @@ def making_in_words(session_id: UUID, check: Check, *, is_new: bool) -> str:
     return f"session {session_id}, {check.source}{known}"
 
 
-def removal_in_words(check: Check) -> str:
+def removal_in_words(check: Check | None) -> str:
     """Return what the audit log keeps of a check that is removed."""
+    if check is None:
+        return "check of another version"
     judged = check.comparison.judged
     run = "" if check.comparison.complete else ", of an incomplete run"
     return f"check of {check.template} by {check.checked_by}: {sum(judged)} of {len(judged)} within{run}"
 
 
-def may_remove(person: Person, check: Check) -> bool:
+def may_remove(person: Person, checked_by: str) -> bool:
     """Return whether a person may delete a check: it was theirs, or they administer."""
-    return person.may(Permission.RUN) and (
-        person.may(Permission.ADMINISTER) or person.name == check.checked_by
-    )
+    return person.may(Permission.RUN) and (person.may(Permission.ADMINISTER) or person.name == checked_by)
 
 
 def _checked_by_another(stored: Check) -> ProblemError:

@@ -54,5 +54,9 @@ async def show_check(check_id: UUID, request: Request, visitor: Reader) -> Respo
     """Show one check: prediction beside outcome, and what explains the difference."""
     check = await _checks(request).show(check_id)
     return page(
-        request, "checks/check.html", visitor, drawn=draw(check), removable=may_remove(visitor, check)
+        request,
+        "checks/check.html",
+        visitor,
+        drawn=draw(check),
+        removable=may_remove(visitor, check.checked_by),
     )
