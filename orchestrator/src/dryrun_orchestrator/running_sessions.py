@@ -10,6 +10,7 @@ from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for_cold_start
 from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.loop import SessionLoop
 from dryrun_orchestrator.storage import NotStoredError
 
@@ -27,6 +28,8 @@ class RunningSessions(Mapping[UUID, SessionContext]):
         self._on_end = on_end
         self._running: dict[UUID, SessionContext] = {}
         self._unstored_stops: set[UUID] = set()
+        self._deadlines: dict[UUID, Deadline] = {}
+        """Of loops that failed: the next one of the session goes on with it."""
 
     def __getitem__(self, session_id: UUID) -> SessionContext:
         return self._running[session_id]
@@ -40,6 +43,7 @@ class RunningSessions(Mapping[UUID, SessionContext]):
     async def start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
         """Begin or resume the loop of a session, as a task of `group`."""
         context = await self._contexts.of(record)
+        context.deadline = self._deadlines.pop(record.id, context.deadline)
         self._running[record.id] = context
         run = self._run(context, is_prepared=record.pool is not None)
         group.create_task(run, name=f"session {record.id}")
@@ -88,10 +92,12 @@ class RunningSessions(Mapping[UUID, SessionContext]):
         except NotStoredError as error:
             # Each few seconds, and mostly on a full disk: a traceback would fill that of the logs.
             log.warning("session %s: %s; trying again", context.id, error)
+            self._deadlines[context.id] = context.deadline
             await asyncio.sleep(LOOP_RETRY_SECONDS)
         except Exception:
             # A failing session must not end the others; the journal still holds it, and it starts again.
             log.exception("session %s: its loop failed", context.id)
+            self._deadlines[context.id] = context.deadline
             await asyncio.sleep(LOOP_RETRY_SECONDS)
         finally:
             self._running.pop(context.id, None)

@@ -9,8 +9,10 @@ from prepared_sessions import claim, ready
 from stage import NETWORK, Stage, images
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import clock
+from dryrun_orchestrator import clock, running_sessions
 from dryrun_orchestrator import supervisor as supervisor_module
+from dryrun_orchestrator.journal.errors import JournalReadError
+from dryrun_orchestrator.journal.journal import Journal
 
 HOUR = timedelta(hours=1)
 SESSION_SECONDS = 5
@@ -83,6 +85,27 @@ async def test_a_clock_set_back_while_a_session_is_prepared_prolongs_nothing_for
             session = await stage.ended(session_id)
         assert (session.outcome, session.prepared_at is not None) == (Outcome.EXPIRED, True)
         assert not stage.left(session_id)
+
+
+async def test_a_loop_that_begins_anew_knows_what_the_one_before_saw_of_the_clock(stage, monkeypatch):
+    monkeypatch.setattr(running_sessions, "LOOP_RETRY_SECONDS", 0.05)
+    async with stage.running() as supervisor:
+        session_id = await stage.start(keep=True)
+        await stage.until(session_id, Phase.KEPT)
+        before = supervisor._running[session_id]
+        read, failed = Journal.session, []
+
+        async def fail_once(journal, wanted):
+            if not failed:
+                failed.append(wanted)
+                raise JournalReadError("the journal cannot be read: disk I/O error")
+            return await read(journal, wanted)
+
+        monkeypatch.setattr(Journal, "session", fail_once)
+        after = await stage.eventually(
+            lambda: [c for c in [supervisor._running.get(session_id)] if c not in (None, before)]
+        )
+        assert after[0].deadline is before.deadline
 
 
 async def test_a_clock_set_forward_ends_a_session_and_leaves_nothing(stage, wall):
