@@ -1,18 +1,15 @@
 import asyncio
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import OWNER_MARK, Installation
-from dryrun_local.system.processes import Program, end_leftovers, find_leftovers, running, tail
-from dryrun_serving.logs import JsonFormatter
+from dryrun_local.system.processes import Program, end_leftovers, find_leftovers, running
 
 
 @pytest.fixture
@@ -124,17 +121,3 @@ async def test_finds_processes_of_a_killed_run_by_their_mark_and_ends_them(insta
     assert len(await ended) == 1
     assert neighbours.poll() is None
     assert find_leftovers(installation) == []
-
-
-def test_the_tail_reads_the_messages_of_json_logs(tmp_path):
-    log = Path(tmp_path / "service.log")
-    record = logging.makeLogRecord({"msg": "the disk is full", "levelname": "ERROR"})
-    record.exc_info = (OSError, OSError("no space"), None)
-    log.write_text(f"{JsonFormatter().format(record)}\nplain\n")
-    shown = tail(log)
-    assert "    the disk is full\n    OSError: no space\n    plain\n" in shown
-    assert '"level"' not in shown
-
-
-def test_the_tail_of_a_missing_log_says_that_there_is_none(tmp_path):
-    assert "no log" in tail(tmp_path / "none.log")

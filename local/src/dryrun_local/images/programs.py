@@ -13,8 +13,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from dryrun_local.machine.errors import LocalError
-
-TAIL_LINES = 15
+from dryrun_local.machine.log_tail import tail
 
 
 class ProgramError(LocalError):
@@ -198,9 +197,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def tail(log: Path) -> str:
-    """Return the last lines of a log, indented, with the log's path."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join([*(f"    {line}" for line in lines[-TAIL_LINES:]), f"  the whole log: {log}"])

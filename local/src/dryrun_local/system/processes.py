@@ -1,7 +1,6 @@
 """Child processes, each with a log, a readiness check and a deadline for its end; none is left behind."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import OWNER_MARK, Installation
+from dryrun_local.machine.log_tail import tail
 
-TAIL_LINES = 15
 _POLL_SECONDS = 0.03
 
 
@@ -177,27 +176,6 @@ def _is_alive(pid: int) -> bool:
         return False
     # The program's name is in parentheses and may contain anything; the state follows.
     return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def tail(log: Path) -> str:
-    """Return the last lines of a log, made printable and indented, and the log's path."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        lines = [f"(no log: {error})"]
-    messages = [text for line in lines[-TAIL_LINES:] for text in _messages(line)][-TAIL_LINES:]
-    shown = [f"    {printable(line, limit=300)}" for line in messages] or ["    (empty)"]
-    return "\n".join([*shown, f"  the whole log: {log}"])
-
-
-def _messages(line: str) -> list[str]:
-    """Return the message of a log line; the services write JSON, with tracebacks in one field."""
-    try:
-        record = json.loads(line)
-        texts = [record["message"], *filter(None, [record.get("error")])]
-    except (ValueError, KeyError, TypeError):
-        return [line]
-    return "\n".join(map(str, texts)).splitlines()
 
 
 def _exit_text(code: int) -> str:
