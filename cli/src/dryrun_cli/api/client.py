@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli import __version__
 from dryrun_cli.api.connection_faults import why_no_connection
 from dryrun_cli.api.reading import JsonObject, read_list, read_object
+from dryrun_cli.api.server_time import server_ahead
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
@@ -51,11 +53,16 @@ class ApiClient:
     def __init__(self, http: httpx2.AsyncClient, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._http = http
         self._silence = silence_seconds
+        self._ahead = 0.0
 
     @property
     def url(self) -> str:
         """The API's address, for messages."""
         return str(self._http.base_url).rstrip("/")
+
+    def now(self) -> datetime:
+        """Return the server's time, as its last answer said it: what it measures by."""
+        return datetime.now(UTC) + timedelta(seconds=self._ahead)
 
     async def ask(
         self,
@@ -213,6 +220,7 @@ class ApiClient:
                     method, BASE_PATH + path, json=body, params=params, timeout=timeout
                 ) as response,
             ):
+                self._ahead = server_ahead(response)
                 content = await self._read(response, limit or ANSWER_BOUNDS.size)
         if not response.is_success:
             self._raise_for(response, content)

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from pydantic import JsonValue
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_event, read_session
+from dryrun_cli.api.server_time import server_ahead
 from dryrun_cli.errors import ApiUnreachableError
 from dryrun_contract.event import Event, SessionEnded
 from dryrun_contract.session import Phase, SessionView
@@ -109,7 +109,7 @@ class _Follower:
         async with self._client.event_stream(self._session_id, self._last_event_id) as source:
             # An API that opens the stream is reachable, also one of a session in which nothing happens.
             self._give_up_at = None
-            yield ConnectionMade(_server_ahead(source.response))
+            yield ConnectionMade(server_ahead(source.response))
             async for message in source:
                 if message.retry is not None:
                     self._requested_pause = min(max(message.retry / 1000, 0.0), LONGEST_PAUSE_SECONDS)
@@ -158,10 +158,3 @@ def _read_message(message: httpx2.ServerSentEvent) -> Received | None:
     if not isinstance(raw, dict) or "seq" not in raw:
         return None
     return Received(raw, read_event(raw))
-
-
-def _server_ahead(response: httpx2.Response) -> float:
-    try:
-        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
-    except (KeyError, ValueError):
-        return 0.0

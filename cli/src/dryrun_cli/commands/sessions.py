@@ -41,21 +41,29 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Non
     else:
         console = make_console()
         found = await newest_sessions(client, limit)
-        console.print(draw_sessions(found, glyphs_for(console.encoding), console.width))
+        console.print(draw_sessions(found, glyphs_for(console.encoding), console.width, client.now()))
 
 
 @command
 async def list_pool(client: ApiClient, common: Common) -> None:
     """`dryrun list --pool`."""
     answer = await client.ask("GET", "/dryrun/pool")
-    write(common, answer, lambda glyphs: draw_pool(read_word(Pool, answer, "what is prepared"), glyphs))
+    write(
+        common,
+        answer,
+        lambda glyphs: draw_pool(read_word(Pool, answer, "what is prepared"), glyphs, client.now()),
+    )
 
 
 @command
 async def show_session(client: ApiClient, common: Common, text: str) -> None:
     """`dryrun show ID`."""
     answer = await client.session(await find_session_id(client, text))
-    write(common, answer, lambda glyphs: draw_session(read_word(ListedSession, answer, "a session"), glyphs))
+    write(
+        common,
+        answer,
+        lambda glyphs: draw_session(read_word(ListedSession, answer, "a session"), glyphs, client.now()),
+    )
 
 
 @command

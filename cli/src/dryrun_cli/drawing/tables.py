@@ -1,7 +1,7 @@
 """Draws templates and sessions as tables."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 
 from rich.console import Group, RenderableType
@@ -51,9 +51,10 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
     )
 
 
-def draw_sessions(sessions: Iterable[ListedSession], glyphs: Glyphs, width: int) -> RenderableType:
+def draw_sessions(
+    sessions: Iterable[ListedSession], glyphs: Glyphs, width: int, now: datetime
+) -> RenderableType:
     """Return one row per session; with when and who started it and why it ended if `width` allows."""
-    now = datetime.now(UTC)
     started = [dated("STARTED")] if width >= STARTED_WIDTH else []
     names = ["ID", "TEMPLATE", "STATE", "RECALL", "VERDICT", *started, "TOOK"]
     if width >= REASON_WIDTH:
@@ -78,11 +79,10 @@ def draw_sessions(sessions: Iterable[ListedSession], glyphs: Glyphs, width: int)
     return table
 
 
-def draw_pool(pool: Pool, glyphs: Glyphs) -> RenderableType:
+def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime) -> RenderableType:
     """Return a row for each template and seed that is kept prepared on a host; below, why some are not."""
     if not pool.lines:
         return Text("Nothing is kept prepared; the operator of the orchestrator sets ORCHESTRATOR_POOL.")
-    now = datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("TEMPLATE", "READY", "PREPARING", "DEADLINE"):
         justify: Literal["left", "right"] = "right" if name == "PREPARING" else "left"
@@ -106,9 +106,8 @@ def draw_pool(pool: Pool, glyphs: Glyphs) -> RenderableType:
     return Group(table, Text(""), *notes) if notes else table
 
 
-def draw_session(session: ListedSession, glyphs: Glyphs) -> RenderableType:
+def draw_session(session: ListedSession, glyphs: Glyphs, now: datetime) -> RenderableType:
     """Return one session in detail."""
-    now = datetime.now(UTC)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")

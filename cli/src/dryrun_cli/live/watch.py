@@ -132,11 +132,10 @@ class _Watcher:
                     "connection", f"Connection lost, reconnecting (attempt {attempt}): {reason}"
                 )
             case ConnectionMade(server_ahead_seconds=ahead):
-                # The Date header has whole seconds: a difference of less than two means nothing.
-                self._server_ahead = timedelta(seconds=ahead if abs(ahead) > 2 else 0)
+                self._server_ahead = timedelta(seconds=ahead)
                 self._screen.show_message("connection", "")
             case EndedWithoutEvent(session=session):
-                at = session.ended_at or datetime.now(UTC)
+                at = session.ended_at or datetime.now(UTC) + self._server_ahead
                 self._state.end(session.outcome or Outcome.FAILED, session.reason, at)
                 self._screen.show_message("connection", f"The session has ended: {self._state.outcome}.")
 
