@@ -1,6 +1,7 @@
 """Makes the context of a session from its row: with the template that it was requested with."""
 
 import asyncio
+from functools import partial
 
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
@@ -49,6 +50,7 @@ class Contexts:
             placement=placement,
             lost_host=ground.lost_host,
             silent_host=ground.silent_host,
+            note_emptied=partial(self._hosts.note_emptied, record.id),
             record_span=self._record,
         )
 

@@ -52,6 +52,8 @@ class Hosts:
         self._images = images
         self._settings = settings
         self._file_fault: str | None = None
+        self._emptied: dict[UUID, frozenset[str]] = {}
+        """Hosts without a container of a session that another host keeps in cleanup."""
         self.last_crossing: Verdict | None = None
         """The last proof that hosts reach each other, of any session of this process."""
 
@@ -163,6 +165,12 @@ class Hosts:
             log.info("drained hosts: %s", ", ".join(sorted(drained)) or "none")
             self.fleet = replace(self.fleet, drained=drained)
 
+    def note_emptied(self, session_id: UUID, hosts: Iterable[str]) -> None:
+        """Give back the room of a session in cleanup on hosts that hold no container of it any more."""
+        self._emptied = {id_: each for id_, each in self._emptied.items() if id_ != session_id}
+        if emptied := frozenset(hosts):
+            self._emptied[session_id] = emptied
+
     async def close(self) -> None:
         """Close every connection."""
         for host in self.all:
@@ -177,7 +185,9 @@ class Hosts:
         for record in records:
             if record.placement is not None and record.phase is not Phase.ENDED:
                 placement = Placement.from_json(record.placement)
-                containers += placement.taken()
+                emptied = self._emptied.get(record.id, frozenset())
+                containers += Counter({k: v for k, v in placement.taken().items() if k not in emptied})
+                # Its network may still be there, which guards count.
                 sessions += Counter(placement.hosts)
         usable = set(usable)
         return [

@@ -1,5 +1,12 @@
 """What an engine call may raise, by whether the same call may succeed later."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dryrun_orchestrator.engine.protocol import Container
+
 
 class EngineError(Exception):
     """An engine call failed.
@@ -19,6 +26,9 @@ class EngineError(Exception):
           ImageNotAllowedError     the image is not in the guard's allowlist
         RejectedError            the engine refused the request (400) or answered what it should not
     """
+
+    elsewhere: "Mapping[str, Sequence[Container]]" = MappingProxyType({})
+    """Where a host of a fleet did not list its containers: those of each host that did."""
 
 
 class TransientEngineError(EngineError):

@@ -127,9 +127,21 @@ class FleetEngine:
         return {host: task.result() for host, task in ended.items() if task.exception() is None}
 
     async def list_containers(self, label: str) -> list[Container]:
-        """List the containers of all hosts. Raises EngineError when one of them cannot be asked."""
-        found = await self._of_all(lambda engine: engine.list_containers(label))
-        return [replace(each, id=joined(host, each.id)) for host, listed in found.items() for each in listed]
+        """List the containers of all hosts.
+
+        Raises EngineError when one of them cannot be asked, with what is `elsewhere`.
+        """
+        answers = await self._answers(lambda engine: engine.list_containers(label))
+        found = {
+            host: [replace(each, id=joined(host, each.id)) for each in listed]
+            for host, listed in answers.items()
+            if not isinstance(listed, BaseException)
+        }
+        for failure in answers.values():
+            if isinstance(failure, EngineError):
+                failure.elsewhere = found
+        _raise_first(answers)
+        return [each for listed in found.values() for each in listed]
 
     # one host
 
@@ -270,19 +282,25 @@ class FleetEngine:
         raise failure
 
     async def _of_all[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T]:
+        answers = await self._answers(call)
+        _raise_first(answers)
+        return {host: each for host, each in answers.items() if not isinstance(each, BaseException)}
+
+    async def _answers[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T | BaseException]:
         asked = [_named(host, partial(call, engine)) for host, engine in self._hosts.items()]
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        for each in found:
-            if isinstance(each, BaseException):
-                raise each
-        answers = zip(self._hosts, found, strict=True)
-        return {host: each for host, each in answers if not isinstance(each, BaseException)}
+        return dict(zip(self._hosts, await asyncio.gather(*asked, return_exceptions=True), strict=True))
 
 
 def one_of_fleet(name: str, engine: Engine, managers: Collection[str]) -> FleetEngine:
     """Return one host of a fleet by itself; overlays are listed by managers only."""
     own = {name: engine}
     return FleetEngine(own, lambda: own if name in managers else {})
+
+
+def _raise_first(answers: Mapping[str, object]) -> None:
+    for each in answers.values():
+        if isinstance(each, BaseException):
+            raise each
 
 
 async def _named[T](host: str, call: Callable[[], Awaitable[T]]) -> T:

@@ -36,16 +36,25 @@ async def clean_up(context: SessionContext, record: SessionRecord) -> str | None
     if record.subnet is None:
         # Nothing was created: do not wait for an engine that may be down.
         return None
+    try:
+        return await _removed(context, record)
+    finally:
+        context.note_emptied(())
+
+
+async def _removed(context: SessionContext, record: SessionRecord) -> str | None:
     pause, held = FIRST_PAUSE_SECONDS, _Held()
     said, said_at, silence = "", time.monotonic(), STUCK_SECONDS
     while (error := await why_not_removed(context)) is not None:
+        if isinstance(error, EngineError):
+            context.note_emptied([host for host, left in error.elsewhere.items() if not left])
         if isinstance(error, EngineUnreachableError) and _is_left_to_guards(context, record):
             break
         if (overlay := held.after(error)) is not None and _may_end_beside_overlay(context, record):
             return overlay
         why = printable(str(error), limit=500)
         if why != said and time.monotonic() - said_at > silence:
-            await _say_stuck(context, why)
+            await _say_stuck(context, why + _until_when(context, record, error))
             # Causes that alternate for days are few events.
             said, said_at, silence = why, time.monotonic(), silence * 2
         await asyncio.sleep(pause)
@@ -98,6 +107,18 @@ def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
     if context.placement is None or record.expires_at is None:
         return False
     return context.deadline.left(record.expires_at) < -AFTER_DEADLINE
+
+
+def _until_when(context: SessionContext, record: SessionRecord, error: Exception) -> str:
+    """Return until when a session waits for a host of a fleet that does not answer; empty for any other."""
+    waits = isinstance(error, EngineUnreachableError) and context.placement is not None
+    if not waits or record.expires_at is None:
+        return ""
+    latest = record.expires_at + AFTER_DEADLINE
+    return (
+        f"; the session ends once the host answers, or at {latest:%H:%M:%S} UTC; what is left there "
+        "is removed by its guard"
+    )
 
 
 async def _say_stuck(context: SessionContext, why: str) -> None:

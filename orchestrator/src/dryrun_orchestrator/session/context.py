@@ -99,6 +99,8 @@ class SessionContext:
     """Returns why the session cannot go on without one of its hosts; None while all answer."""
     silent_host: Callable[[float], str | None] = lambda _: None
     """Returns which of the hosts it crosses was silent at a monotonic time or later; None when none was."""
+    note_emptied: Callable[[Iterable[str]], None] = lambda _: None
+    """Takes which hosts hold no container any more, while another one keeps the session in cleanup."""
     record_span: Record | None = None
     """Takes spans, where they are exported."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,6 +1,7 @@
 """Removes everything with a session's label, and nothing else."""
 
 import asyncio
+from collections.abc import Iterable
 
 from dryrun_orchestrator.engine.errors import (
     ConflictError,
@@ -35,26 +36,30 @@ async def remove_everything(engine: Engine, label: str) -> list[Container]:
 
     Running containers are killed by their removal: what they hold is in memory and gone with them, and their
     logs were read before. Asking them to stop first took 1.6 times as long. Networks are removed once they
-    are empty. Return the removed containers. Raises LeftoverError when anything is left, OverlayHeldError
-    when that is nothing but an overlay that the swarm holds.
+    are empty. Where a host of a fleet does not answer, the containers on the others are removed all the same,
+    and its error is raised. Return the removed containers. Raises LeftoverError when anything is left,
+    OverlayHeldError when that is nothing but an overlay that the swarm holds.
     """
     containers, networks = await asyncio.gather(
         engine.list_containers(label), engine.list_networks(label), return_exceptions=True
     )
     if isinstance(containers, BaseException):
+        if isinstance(containers, EngineError):
+            # A host that is away keeps nothing alive on the others.
+            elsewhere = [each for on_host in containers.elsewhere.values() for each in on_host]
+            for error in await _remove_containers(engine, elsewhere):
+                containers.add_note(error)
         raise containers
-    places = asyncio.Semaphore(IN_FLIGHT)
-    errors = await asyncio.gather(*(_remove_container(engine, container, places) for container in containers))
+    failed = await _remove_containers(engine, containers)
     # Only now: containers go at once, also while no manager of a fleet says what networks there are.
     if isinstance(networks, BaseException):
-        for error in filter(None, errors):
+        for error in failed:
             networks.add_note(error)
         raise networks
     refusals = await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
     refused = [
         (network, error) for network, error in zip(networks, refusals, strict=True) if error is not None
     ]
-    failed = [error for error in errors if error is not None]
     failed += [f"network {network.id[:12]}: {error}" for network, error in refused]
     held = {network.name for network, error in refused if isinstance(error, InUseByTaskError)}
     if len(failed) > len(held):
@@ -71,6 +76,13 @@ async def remove_everything(engine: Engine, label: str) -> list[Container]:
 
 async def _listed(engine: Engine, label: str) -> tuple[list[Container], list[Network]]:
     return await asyncio.gather(engine.list_containers(label), engine.list_networks(label))
+
+
+async def _remove_containers(engine: Engine, containers: Iterable[Container]) -> list[str]:
+    """Remove containers; return why some could not be removed."""
+    places = asyncio.Semaphore(IN_FLIGHT)
+    errors = await asyncio.gather(*(_remove_container(engine, container, places) for container in containers))
+    return [error for error in errors if error is not None]
 
 
 async def _remove_container(engine: Engine, container: Container, places: asyncio.Semaphore) -> str | None:
