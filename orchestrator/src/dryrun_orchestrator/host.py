@@ -81,7 +81,8 @@ class Host:
         last = self.isolation.last
         if last is None or not self.is_checked:
             return "it is not checked yet"
-        return None if last.isolated and self.isolation.lost is None else last.detail
+        # However old: nothing is probed while no session runs, and each session proves its own network first.
+        return None if last.isolated else last.detail
 
     @property
     def is_lost(self) -> bool:
