@@ -34,6 +34,19 @@ def test_the_manager_builds_the_one_allowed_overlay():
     assert decided(WORDS.overlay(Options={}), PRIVATE) == WORDS.overlay(Options={})
 
 
+@pytest.mark.parametrize(
+    ("options", "policy", "named"),
+    [({}, MANAGER, ("true", "encrypted")), ({"encrypted": ""}, PRIVATE, ("false", "plain"))],
+    ids=["in the clear", "encrypted"],
+)
+def test_a_refusal_names_the_two_settings_that_do_not_fit(options, policy, named):
+    with pytest.raises(Refusal) as refused:
+        decided(WORDS.overlay(Options=options), policy)
+    says, wanted = named
+    assert f"encrypted_overlays is {says} in this guard's policy" in str(refused.value.reason)
+    assert f"the fleet file needs overlay: {wanted}" in str(refused.value.reason)
+
+
 def test_everybody_else_makes_bridges_only():
     with pytest.raises(Refusal) as refused:
         decided(WORDS.overlay(), Policy())

@@ -50,6 +50,13 @@ def judge_network(body: CreateNetwork, policy: Policy, now: datetime) -> dict[st
         raise Refusal("network", "the network must be internal")
     is_overlay = body.Driver == "overlay"
     options = _overlay_options(policy) if is_overlay else _bridge_options(session_id)
+    if is_overlay and body.Options != options and body.Options in ({}, ENCRYPTED):
+        says, wanted = ("true", "encrypted") if policy.encrypted_overlays else ("false", "plain")
+        raise Refusal(
+            "network",
+            f"encrypted_overlays is {says} in this guard's policy, so the fleet file needs "
+            f"overlay: {wanted}; or the policy of every guard another value, and the guards a restart",
+        )
     if body.Options != options:
         raise Refusal("network", f"the options must be {options}")
     _check_deadline(body.Labels[labels.EXPIRES_AT], policy, now)

@@ -1,5 +1,6 @@
 """Draining changes one key of the operator's file, at once, and nothing else of it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -58,6 +59,33 @@ def test_a_host_is_drained_and_taken_in_again_whatever_the_layout(tmp_path: Path
     assert ("# for maintenance" in text) is ("# for maintenance" in kept)
     assert file.stat().st_mode & 0o777 == 0o640
     assert [each.name for each in tmp_path.iterdir()] == ["fleet.yml"]
+
+
+def test_a_link_stays_one_and_the_file_that_it_names_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    file = of(tmp_path / "kept", HEAD + HOSTS)
+    link = tmp_path / "fleet.yml"
+    link.symlink_to("kept/fleet.yml")
+    set_drained(link, "beta", drained=True)
+    assert link.is_symlink()
+    assert read(file).drained == {"beta"}
+    assert [each.name for each in file.parent.iterdir()] == ["fleet.yml"]
+
+
+def test_the_new_name_is_on_the_disk_before_the_command_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = of(tmp_path, HEAD + HOSTS)
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    set_drained(file, "beta", drained=True)
+    assert synced[-1] == tmp_path.resolve()
 
 
 ROW = "{guard: 'tcp://10.0.0.%s:2376', certificates: /c, memory_mib: 4096, cpus: 4, sessions: 4}"

@@ -94,6 +94,8 @@ def overlay_state(
         said = f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"
     elif fleet.encrypted:
         said = "ok, encrypted between hosts"
+        if last_proof is None:
+            said += "; not proved since the start: the next session across hosts does that"
     else:
         said = "ok, plain between hosts: the network between them has to be private"
     if last_proof is not None and not last_proof.isolated:

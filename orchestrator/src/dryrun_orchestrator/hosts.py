@@ -52,6 +52,8 @@ class Hosts:
         self._images = images
         self._settings = settings
         self._file_fault: str | None = None
+        self._waits_for_start = False
+        """Whether the file says something else than when it was read at the start, `drained` apart."""
         self._emptied: dict[UUID, frozenset[str]] = {}
         """Hosts without a container of a session that another host keeps in cleanup."""
         self.last_crossing: Verdict | None = None
@@ -154,13 +156,17 @@ class Hosts:
         if self.fleet is None or self._settings.fleet is None:
             return
         try:
-            drained = read_fleet_file(self._settings.fleet).drained
+            found = read_fleet_file(self._settings.fleet)
         except FleetFileError as error:
             if str(error) != self._file_fault:
                 log.warning("the drained hosts stay as they were: %s", printable(str(error), limit=1000))
             self._file_fault = str(error)
             return
         self._file_fault = None
+        drained = found.drained
+        if (waits := replace(found, drained=self.fleet.drained) != self.fleet) and not self._waits_for_start:
+            log.warning("the fleet file has changed: what it says beside drained applies at the next start")
+        self._waits_for_start = waits
         if drained != self.fleet.drained:
             log.info("drained hosts: %s", ", ".join(sorted(drained)) or "none")
             self.fleet = replace(self.fleet, drained=drained)

@@ -132,3 +132,23 @@ async def test_a_host_is_drained_without_a_new_start(tmp_path: Path, certificate
     path.write_text("drained: [alpha]\n")
     hosts.reread()
     assert hosts.fleet.drained == {"beta"}
+
+
+async def test_a_change_that_waits_for_the_next_start_is_logged_once(
+    tmp_path: Path, certificates: Path, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "fleet.yml"
+    text = f"managers: [alpha]\noverlay: plain\nhosts:\n  alpha: {host(certificates, 1)}\n"
+    path.write_text(text)
+    values = dict.fromkeys(("state_dir", "templates_dir", "collectors_dir", "allowlist"), tmp_path)
+    settings = Settings.model_validate({"token": "a-token-of-sixteen", "fleet": path, **values})
+    hosts = Hosts((), NoImages(), settings, read_fleet_file(path))
+    path.write_text(text + "drained: [alpha]\n")
+    hosts.reread()
+    assert "next start" not in caplog.text
+    path.write_text(text.replace("plain", "encrypted"))
+    hosts.reread()
+    hosts.reread()
+    assert caplog.text.count("what it says beside drained applies at the next start") == 1
+    assert hosts.fleet is not None
+    assert not hosts.fleet.encrypted

@@ -12,12 +12,14 @@ from prometheus_client import REGISTRY
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.audit import AuditLog
+from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.errors import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
 from dryrun_orchestrator.health import check_readiness
 from dryrun_orchestrator.held_overlays import HeldOverlays
 from dryrun_orchestrator.journal.errors import JournalReadError, JournalWriteError
 from dryrun_orchestrator.session import cleaning_up
+from dryrun_orchestrator.session.isolation import Verdict
 from dryrun_orchestrator.session.removal import LeftoverError, OverlayHeldError, remove_everything
 
 HELD = "its empty overlay dryrun-{} is left: the swarm keeps a task on it"
@@ -237,6 +239,11 @@ async def test_readiness_names_the_first_of_them(spread):
         said = overlay_state(shown, None, ["dryrun-1"])
         assert said.startswith("ok, plain between hosts")
         assert said.endswith("; empty overlays that the swarm holds: 1 (dryrun-1)")
+        # An engine accepts encryption that its kernel lacks: only a proof shows that it works.
+        encrypted = shown.model_copy(update={"encrypted": True})
+        assert "not proved since the start" in overlay_state(encrypted, None)
+        proof = Verdict(True, "silent", utc_now())
+        assert overlay_state(encrypted, None, (), proof) == "ok, encrypted between hosts"
         many = [f"dryrun-{number}" for number in range(MOST_NAMED + 1)]
         assert overlay_state(shown, "no leader", many).endswith("holds: 4 (dryrun-0, dryrun-1, dryrun-2 …)")
 

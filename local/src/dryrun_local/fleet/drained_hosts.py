@@ -33,11 +33,16 @@ def set_drained(file: Path, host: str, *, drained: bool) -> tuple[FleetFile, boo
     when the file is faulty, has no such host, or is laid out so that it cannot be changed safely.
     """
     try:
+        # Where it is a link, the file that it names is replaced, not the link.
+        file = file.resolve(strict=True)
         folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # Of two commands at a time, the second reads what the first wrote.
             fcntl.flock(folder, fcntl.LOCK_EX)
-            return _set_drained(file, host, drained=drained)
+            changed = _set_drained(file, host, drained=drained)
+            # The new name as well: a power failure takes back nothing that was reported as done.
+            os.fsync(folder)
+            return changed
         finally:
             os.close(folder)
     except OSError as error:

@@ -17,6 +17,7 @@ from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images
 from dryrun_local.images.folders import load_folders
 from dryrun_local.images.needed import for_experiment, images_of
+from dryrun_local.images.programs import ProgramError
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
 from dryrun_local.machine.added_folders import added_by_running, gather
@@ -100,15 +101,27 @@ async def take(installation: Installation, screen: Screen, path: Path) -> None:
         )
 
 
-async def spread(installation: Installation, screen: Screen, hosts: Collection[str]) -> None:
-    """Copy images to other hosts' engines, one after the other."""
+async def spread(installation: Installation, screen: Screen, hosts: Collection[str]) -> int:
+    """Copy images to other hosts' engines, one after the other; return 1 when one did not get them, else 0.
+
+    One that does not answer keeps the images from none of the others.
+    """
     installation.prepare()
+    failed = []
     for host in hosts:
-        with screen.busy(f"Comparing and copying images to {printable(host)}"):
-            done = await distribute(host, installation.allowlist, installation.logs / "distribute.log")
-        screen.done(
-            f"{printable(host)}: copied {counted(len(done.copied), 'image')}", f"{done.here} there before"
-        )
+        try:
+            with screen.busy(f"Comparing and copying images to {printable(host)}"):
+                done = await distribute(host, installation.allowlist, installation.logs / "distribute.log")
+        except ProgramError as error:
+            failed.append(printable(host))
+            screen.warn(str(error))
+        else:
+            screen.done(
+                f"{printable(host)}: copied {counted(len(done.copied), 'image')}", f"{done.here} there before"
+            )
+    if failed:
+        screen.warn("Without all images:", f"{', '.join(failed)}; run the command again for these")
+    return 1 if failed else 0
 
 
 async def show(installation: Installation, screen: Screen, *, as_json: bool) -> int:
