@@ -11,6 +11,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from control_host import advice_on_fleet
 from settings_file import DEPLOY, Json, SettingsFile, environment_of
 from state_folder import StateFolder
 
@@ -150,6 +151,8 @@ class Deployment:
         install = f"{HOST_RULE}/dryrun-host-rule install"
         services = self.settings.model["services"]
         if self.orchestrator:
+            if (fleet := self.orchestrator.fleet) is not None:
+                yield from advice_on_fleet(self.settings.model, fleet, self.state.policy.parent)
             pool, rule = self.orchestrator.subnet_pool, HOST_RULE / "rule.nft"
             ours = f"DRYRUN_SUBNET_POOL in {self.settings.path} is {pool}"
             if "docker-proxy" in services:
