@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Text, and_, cast, delete, func, insert, select, text, update
+from sqlalchemy import RowMapping, and_, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -86,12 +86,12 @@ async def remove(connection: AsyncConnection, rule_id: UUID) -> tuple[str, str]:
 
     Raises a 404 problem.
     """
-    stored = table.c.name, cast(table.c.request, Text).label("request")
+    stored = table.c.name, table.c.request
     removed = await connection.execute(delete(table).where(table.c.id == rule_id).returning(*stored))
     rule = removed.one_or_none()
     if rule is None:
         raise unknown_rule(rule_id)
-    return rule.name, rule.request
+    return rule.name, json.dumps(rule.request, ensure_ascii=False, separators=(",", ":"))
 
 
 async def preview(connection: AsyncConnection, rule: RuleRequest) -> RulePreview:
