@@ -68,7 +68,7 @@ def taken_instances() -> Iterator[int]:
         process.communicate()
 
 
-def test_a_containers_user_takes_no_instance_of_inotify_from_the_hosts_processes():
+def test_one_user_has_instances_of_inotify_for_all_containers_of_a_host():
     with taken_instances() as number:
         assert number == 300
         with taken_instances() as another:

@@ -306,7 +306,7 @@ class TestTheScript:
             "epoll/max_user_watches": "2147483647",
             # What is more is kept.
             "file-max": "9223372036854775807",
-            "inotify/max_user_instances": "2147483647",
+            "inotify/max_user_instances": "8192",
             "inotify/max_user_watches": "2147483647",
         }
 
@@ -333,7 +333,7 @@ class TestTheScript:
             ("echo 262144 >ipv4/tcp_max_orphans", "tcp_max_orphans is 262144, the bound is 2147483647"),
             (
                 "echo 128 >../fs/inotify/max_user_instances",
-                "fs.inotify.max_user_instances is 128, the bound is",
+                "fs.inotify.max_user_instances is 128, the bound is 8192",
             ),
             (
                 "echo 5491489 >../fs/epoll/max_user_watches",
