@@ -1,7 +1,11 @@
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dryrun_contract.network import exact_network
+from dryrun_contract.network import Addresses, exact_network
 from dryrun_contract.production import ScanEnd, ScanStart
 
 
@@ -52,3 +56,20 @@ def test_ipv4_addresses_that_are_written_as_ipv6_are_ipv4_as_in_keys():
     assert ScanStart.model_validate(given).targets == ("192.0.2.7/32", "::/0")
     with pytest.raises(ValidationError, match="has host bits set"):
         ScanStart.model_validate(given | {"targets": ["::ffff:192.0.2.7/120"]})
+
+
+def few(address, network, bits):
+    """Networks among 32 addresses, and one of these: of both versions, so that one is never the other's."""
+    size = st.integers(0, 5)
+    networks = st.builds(
+        lambda size, at: network(((at >> size) << size, bits - size)), size, st.integers(0, 31)
+    )
+    return networks, st.builds(address, st.integers(0, 31))
+
+
+FOUR, SIX = few(IPv4Address, IPv4Network, 32), few(IPv6Address, IPv6Network, 128)
+
+
+@given(st.lists(FOUR[0] | SIX[0], max_size=8), FOUR[1] | SIX[1])
+def test_an_address_is_among_those_of_networks_when_one_has_it(networks, address):
+    assert (address in Addresses(networks)) == any(address in network for network in networks)

@@ -1,4 +1,5 @@
-from ipaddress import ip_network
+import time
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,19 @@ def test_a_machine_whose_address_collectors_write_differently_counts_once():
             counter.add(Discovery(kind=kind, key=key, data={}, confidence=1))
     counts = counter.counts(complete=True)
     assert (counts.hosts, counts.places) == (2, {"80/tcp": 2})
+
+
+def test_many_hosts_and_many_networks_that_were_left_out_are_counted_at_once():
+    left_out = [IPv4Network((10 * 2**24 + 256 * number, 25)) for number in range(4000)]
+    counted = ProductionCounter(exclude=left_out[:2000])
+    for number in range(10_000):
+        counted.add(Discovery(kind="host", key=f"192.0.{number // 256}.{number % 256}"))
+    counted.not_covered(left_out)
+    began = time.process_time()
+    counted.add(Discovery(kind="host", key="10.0.0.1"))
+    # Each with each, this takes more than ten seconds.
+    assert counted.counts(complete=True).hosts_left_out == 4000 * 128
+    assert time.process_time() - began < 2
 
 
 def test_what_a_run_left_out_is_a_number_of_addresses_at_which_nothing_was_found():

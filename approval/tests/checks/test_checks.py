@@ -180,6 +180,35 @@ async def test_a_check_counts_what_production_holds_without_what_was_rejected(
         assert check["comparison"]["complete"] == complete
 
 
+@pytest.mark.whole_pool
+async def test_who_checks_many_times_at_once_leaves_others_connections_to_the_database(
+    api, scanned, eventually, monkeypatch
+):
+    session_id = await rehearsed(api, eventually)
+    ended, under_way, count = asyncio.Event(), 0, repository.production_outcome
+
+    async def slow(connection, **took):
+        nonlocal under_way
+        under_way += 1
+        await connection.execute(text("SELECT 1"))
+        await ended.wait()
+        return await count(connection, **took)
+
+    monkeypatch.setattr(repository, "production_outcome", slow)
+    wanted = [asyncio.create_task(api.post(f"/sessions/{session_id}/checks", json={})) for _ in range(8)]
+
+    async def one_counts():
+        return under_way
+
+    await eventually(one_counts, 20)
+    # A turn among all answers is held for half a second at most, whatever the answer waits for.
+    await asyncio.sleep(1)
+    listed = await api.client.get("/api/v1/dryrun/checks", headers=BOB)
+    assert (listed.status_code, under_way) == (200, 1)
+    ended.set()
+    assert {(await each).status_code for each in wanted} == {422}  # production holds nothing
+
+
 async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):
     wanted = {"name": "five seeds", "templates": ["small"], "seeds": [0, 1, 2]}
     experiment_id = (await api.post("/experiments", json=wanted)).json()["id"]

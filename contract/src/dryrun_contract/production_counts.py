@@ -11,7 +11,7 @@ from pydantic import Field
 from dryrun_contract.base import Word
 from dryrun_contract.census import Place
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.network import AnyNetwork, joined
+from dryrun_contract.network import Addresses, AnyNetwork, joined
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 
@@ -50,21 +50,17 @@ class ProductionCounts(Word):
     packets: int | None = Field(default=None, ge=0, le=10**15)
 
 
-def _lies_in(address: IPv4Address | IPv6Address, networks: Iterable[AnyNetwork]) -> bool:
-    return any(address in network for network in networks)
-
-
 class ProductionCounter:
     """Counts discoveries, each thing once, collector by collector."""
 
     def __init__(self, *, exclude: Iterable[AnyNetwork] = (), not_covered: Iterable[AnyNetwork] = ()) -> None:
         """Count nothing at the addresses of `exclude`. `not_covered` is of no collector in particular."""
-        self._exclude = joined(exclude)
+        self._exclude = Addresses(exclude)
         self._not_covered = joined(not_covered)
         self._own_not_covered: list[AnyNetwork] = []
         """What the collector did not look at whose reports are added now."""
         self._own_addresses: set[IPv4Address | IPv6Address] = set()
-        self._not_looked_at: list[tuple[list[AnyNetwork], frozenset[IPv4Address | IPv6Address]]] = []
+        self._not_looked_at: list[tuple[Addresses, frozenset[IPv4Address | IPv6Address]]] = []
         """Of each collector before: where it did not look, and where it found something all the same."""
         self._hosts: dict[str, IPv4Address | IPv6Address | None] = {}
         self._services: dict[tuple[str, str], tuple[float, str]] = {}
@@ -79,7 +75,7 @@ class ProductionCounter:
         if found.kind not in {"host", "service"}:
             return
         key = ResourceKey.parse(found.key)
-        if key.address is not None and _lies_in(key.address, self._exclude):
+        if key.address is not None and key.address in self._exclude:
             return
         if len(self._hosts) + len(self._services) >= MAX_FOUND:
             self.overflowed = True
@@ -108,8 +104,8 @@ class ProductionCounter:
                 self._services[service] = max(self._services[service], (confidence, said))
         self._own.clear()
         if self._own_not_covered:
-            found = (each for each in self._own_addresses if _lies_in(each, self._own_not_covered))
-            self._not_looked_at.append((self._own_not_covered, frozenset(found)))
+            out = Addresses(self._own_not_covered)
+            self._not_looked_at.append((out, frozenset(each for each in self._own_addresses if each in out)))
             self._not_covered = joined((*self._not_covered, *self._own_not_covered))
         self._own_not_covered, self._own_addresses = [], set()
 
@@ -123,18 +119,18 @@ class ProductionCounter:
         What one reported, it did look at, whatever its end says.
         """
         return sum(
-            any(address not in found and _lies_in(address, out) for out, found in self._not_looked_at)
+            any(address not in found and address in out for out, found in self._not_looked_at)
             for address in self._hosts.values()
             if address
         )
 
     def _hosts_left_out(self) -> int:
         # Of all collectors together: that one does not name an address says nothing of whether it looked.
-        networks = joined((*self._exclude, *self._not_covered))
-        if not networks:
+        left_out = Addresses((*self._exclude.networks, *self._not_covered))
+        if not left_out.networks:
             return 0
-        found = sum(_lies_in(address, networks) for address in self._hosts.values() if address)
-        return min(MAX_FOUND, sum(network.num_addresses for network in networks) - found)
+        found = sum(address in left_out for address in self._hosts.values() if address)
+        return min(MAX_FOUND, sum(network.num_addresses for network in left_out.networks) - found)
 
     def counts(
         self, *, complete: bool, seconds: float | None = None, packets: int | None = None

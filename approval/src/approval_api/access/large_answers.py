@@ -1,4 +1,4 @@
-"""Lists and reports are prepared a few at a time, and fewer for one person, so that nobody blocks the others.
+"""Large answers are prepared a few at a time, and fewer for one person, so that nobody blocks the others.
 
 Parsed discoveries take far more memory than their text, and a single process writes reports.
 """
@@ -17,7 +17,7 @@ from approval_api.web.compressed import CHUNK_BYTES, unpacked
 from approval_api.web.problems import ProblemError
 from dryrun_serving.ceiling import Ceiling
 
-type Kind = Literal["lists", "reports"]
+type Kind = Literal["lists", "reports", "checks"]
 
 _MIB = 1024 * 1024
 
@@ -33,14 +33,15 @@ def bytes_on_their_way() -> Ceiling:
 def ceilings() -> dict[Kind, Ceiling]:
     """Return how many are prepared at the same time, in all and for one person."""
     # The process that writes reports has room for 20 that wait.
-    return {"lists": Ceiling(4, 2), "reports": Ceiling(16, 3)}
+    # A check reads all that production holds, and has a connection to the database all the while.
+    return {"lists": Ceiling(4, 2), "reports": Ceiling(16, 3), "checks": Ceiling(2, 1)}
 
 
 @asynccontextmanager
 async def prepared(request: Request, kind: Kind) -> AsyncIterator[None]:
     """Hold a place while an answer is read and rendered; enter it before taking a database connection.
 
-    Raises ProblemError: 503 `too-many-lists` or `too-many-reports` when no place becomes free in time.
+    Raises ProblemError: 503 `too-many-lists` (or `-reports`, `-checks`) when no place becomes free in time.
     """
     ceiling: Ceiling = request.app.state.large_answers[kind]
     person: Person = request.scope["admitted"]

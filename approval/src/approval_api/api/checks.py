@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from approval_api.access.large_answers import prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, removal_in_words
@@ -46,7 +47,8 @@ async def check_forecast(
     The same comparison is stored once: a repetition answers with the check that is there, which takes over
     what its maker states later of the run's duration and packets.
     """
-    check, is_new = await _checks(request).check(session_id, wanted, person.name)
+    turn = prepared(request, "checks")
+    check, is_new = await _checks(request).check(session_id, wanted, person.name, turn)
     note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/api/v1/dryrun/checks/{check.id}"

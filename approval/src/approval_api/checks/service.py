@@ -1,7 +1,7 @@
 """Makes forecasts from several sessions, and checks one against a production run."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -70,10 +70,12 @@ class Checks:
             raise _no_forecast(why.decode())
         return NetworkForecast.model_validate_json(made)
 
-    async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> tuple[Check, bool]:
+    async def check(
+        self, session_id: UUID, wanted: CheckRequest, actor: str, turn: AbstractAsyncContextManager[None]
+    ) -> tuple[Check, bool]:
         """Compare a session's forecast with a production run, and keep it; the same comparison only once.
 
-        Returns the check, and whether it is new.
+        Returns the check, and whether it is new. In `turn`, what production holds is counted.
 
         Raises ProblemError, 422 for a run without a single host too, 409 for one that somebody else checked,
         who stated something else of what it took.
@@ -82,7 +84,7 @@ class Checks:
         template, seen = await self._observe(sessions)
         outcome = wanted.outcome
         if outcome is None:
-            async with self._engine.connect() as connection:
+            async with turn, self._engine.connect() as connection:
                 outcome = await repository.production_outcome(
                     connection, seconds=wanted.seconds, packets=wanted.packets
                 )

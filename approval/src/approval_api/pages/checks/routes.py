@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from approval_api.access.large_answers import prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, may_remove
@@ -44,7 +45,8 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
         session_id = UUID(form.one("session"))
     except ValueError:
         raise wrong("expected the whole id of a session", "This is not a session") from None
-    check, is_new = await _checks(request).check(session_id, CheckRequest(), visitor.name)
+    turn = prepared(request, "checks")
+    check, is_new = await _checks(request).check(session_id, CheckRequest(), visitor.name, turn)
     note(request, object_=str(check.id), detail=making_in_words(session_id, check, is_new=is_new))
     return see_other(f"/dryrun/checks/{check.id}")
 
