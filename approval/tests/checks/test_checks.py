@@ -8,6 +8,7 @@ from fake_orchestrator import SMALL
 from scripted_session import scan_all
 from sqlalchemy import text
 
+from approval_api.access import large_answers
 from approval_api.checks import repository
 from approval_api.identity.roles import Role
 from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
@@ -207,6 +208,17 @@ async def test_who_checks_many_times_at_once_leaves_others_connections_to_the_da
     assert (listed.status_code, under_way) == (200, 1)
     ended.set()
     assert {(await each).status_code for each in wanted} == {422}  # production holds nothing
+
+
+async def test_a_check_by_the_page_waits_for_its_turn_too(api, browsers, scanned, eventually, monkeypatch):
+    session_id = await rehearsed(api, eventually)
+    ada = await browsers("ada", Role.OPERATOR)
+    form = {"csrf_token": ada.csrf, "session": session_id}
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)
+    with api.app.state.large_answers["checks"].place("ada"):
+        assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 503
+    # Production holds nothing.
+    assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 422
 
 
 async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):
