@@ -29,11 +29,11 @@ HARDENING = (
 )
 
 
-def read(tmp_path: Path, files: tuple[Path, ...], without: str = "") -> Any:
+def read(tmp_path: Path, files: tuple[Path, ...], without: str = "", *more: str) -> Any:
     env = tmp_path / "env"
     env.write_text("".join(f"{key}={value}\n" for key, value in SETTINGS.items() if key != without))
     options = [option for file in files for option in ("--file", str(file))]
-    command = ["docker", "compose", *options, "--env-file", str(env), "config", "--format=json"]
+    command = ["docker", "compose", *options, "--env-file", str(env), *more, "config", "--format=json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -92,3 +92,9 @@ def test_a_control_host_sees_no_engine_and_is_otherwise_the_one_host(tmp_path: P
     assert "ports" not in orchestrator
     assert orchestrator["networks"].keys() == {"control", "guards", "metrics"}
     assert orchestrator["depends_on"].keys() == {"approval-api"}
+
+
+def test_a_control_host_can_be_taken_down_with_all_profiles(tmp_path: Path):
+    every = read(tmp_path, CONTROL, "", "--profile", "*")
+    assert "engine" not in every["networks"]
+    assert "engine" not in every["services"]["docker-proxy"]["networks"]
