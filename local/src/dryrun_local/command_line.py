@@ -67,7 +67,7 @@ def run_work(
         installation = Installation.here(add or ())
         if add:
             require_folders(installation)
-        code = run(lambda interruption: work(Here(installation, screen, interruption)), screen.note)
+        code = run(lambda interruption: work(Here(installation, screen, interruption)), screen.note_to_nobody)
     except (LocalError, CliError) as error:
         screen.warn(str(error))
         code = 1

@@ -1,5 +1,6 @@
 """An experiment of a pipeline whose sessions do not all end: nothing of the others is lost."""
 
+import asyncio
 from types import SimpleNamespace as Made
 from uuid import UUID
 
@@ -79,6 +80,9 @@ class Client:
     async def report(self, session_id, criteria):
         return {"session": session_id}
 
+    async def stop_experiment(self, experiment_id):
+        self.stopped = experiment_id
+
 
 @pytest.fixture
 def reports(monkeypatch):
@@ -121,3 +125,17 @@ async def test_a_session_on_a_template_that_was_changed_meanwhile_is_not_counted
     judged = await verdict(4)
     assert (judged.state, judged.measured) == ("not_measured", 7)
     assert "its template or an image was changed while the experiment ran" in judged.reasons[0]
+
+
+@pytest.mark.parametrize("end", [SystemExit(1), BrokenPipeError(), asyncio.CancelledError()])
+async def test_whatever_ends_it_early_starts_no_further_session(monkeypatch, end):
+    """A closed pipe too, by which Rich ends the program: services would end beside a session just begun."""
+    client, screen = Client(2), Screen()
+
+    def fail(*_):
+        raise end
+
+    monkeypatch.setattr(screen, "note", fail)
+    with pytest.raises(type(end)):
+        await run_experiment(client, REQUEST, TRUTHS, None, screen)
+    assert client.stopped == UUID(int=99)

@@ -1,7 +1,9 @@
 import asyncio
+import io
 from uuid import UUID, uuid4
 
 import pytest
+from rich.console import Console
 
 from dryrun_cli.errors import ApiUnreachableError
 from dryrun_local.runs import sessions
@@ -78,3 +80,27 @@ async def test_reports_an_api_that_is_gone(capsys):
 
     await sessions.end_all(Gone("scanning"), Screen(to_error=True))
     assert "no answer in time" in capsys.readouterr().err
+
+
+class ClosedPipe(io.StringIO):
+    """Standard output whose reader is gone, as after `| head`."""
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+class EndingConsole(Console):
+    def on_broken_pipe(self):
+        raise SystemExit(1)  # as Rich does, but for what it does to the process
+
+
+async def test_sessions_are_ended_where_nobody_reads_the_output_any_more():
+    """Services end next, and with them everybody who would remove what is left."""
+    screen = Screen()
+    screen.console = EndingConsole(file=ClosedPipe())
+    with pytest.raises(SystemExit):
+        screen.note("anything")
+    api = FakeApi("scanning", "queued")
+    await sessions.end_all(api, screen)
+    assert set(api.stopped) == set(api.phases)
+    assert set(api.phases.values()) == {"ended"}

@@ -38,12 +38,12 @@ async def run_experiment(
     criteria: JsonObject | None,
     screen: Screen,
 ) -> Measured:
-    """Run an experiment to its end and count. Cancelled, it is stopped first. Raises CliError."""
+    """Run an experiment to its end and count. Whatever ends this earlier stops it. Raises CliError."""
     experiment = read_experiment(await client.request_experiment(request))
-    screen.note(f"Experiment {experiment.id}: {counted(experiment.runs, 'session')}")
     try:
+        screen.note(f"Experiment {experiment.id}: {counted(experiment.runs, 'session')}")
         experiment = await _wait(client, experiment, screen)
-    except asyncio.CancelledError:
+    except BaseException:  # also where nobody reads the output any more: it would start the next session
         await client.stop_experiment(experiment.id)
         raise
     measured = Measured(

@@ -56,7 +56,7 @@ async def end_all(client: ApiClient, screen: Screen) -> None:
 async def _end_all(client: ApiClient, screen: Screen) -> None:
     sessions = await unfinished(client)
     for session in sessions:
-        screen.note(f"Ending session {session.id}")
+        screen.note_to_nobody(f"Ending session {session.id}")
         await client.stop_session(session.id)
     with screen.busy("Waiting for its cleanup"):
         for session in sessions:

@@ -1,7 +1,7 @@
 """Prints what `dryrun-local` does, in short lines. `dryrun_cli` draws the session itself."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -45,6 +45,11 @@ class Screen:
     def note(self, what: str, rest: str = "") -> None:
         """Print something worth knowing."""
         self._line(self.glyphs.dot, "dim", what, rest)
+
+    def note_to_nobody(self, what: str, rest: str = "") -> None:
+        """Print as `note` does while something is cleaned up: a reader who is gone ends no cleanup."""
+        with suppress(OSError, SystemExit):  # Rich ends the program where a pipe is closed
+            self.note(what, rest)
 
     def _line(self, sign: str, style: str, what: str, rest: str) -> None:
         line = Text(f"{sign} ", style=style).append(what, "default")
