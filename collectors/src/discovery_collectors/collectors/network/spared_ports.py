@@ -7,6 +7,8 @@ PRINTERS_OWN = 9100
 """Where every printer with a network prints what arrives; and the node exporter's port."""
 FRAGILE = range(1704, 1706)
 """Snapcast's streams and control: its server ends at bytes that it does not know (measured, 0.31)."""
+REMOTE_CONTROL = range(4712, 4713)
+"""aMule's external connections: its daemon ends while nmap asks (measured, 2.3)."""
 RADIOS = range(4532, 4534)
 """Hamlib's `rigctld` and `rotctld`: letters of any text are commands to a transmitter or a mast."""
 GREEDY = range(6817, 6820)
@@ -16,7 +18,7 @@ AGW = 8000
 """Where Direwolf serves radio programs, and web servers pages."""
 PERHAPS_RADIO = frozenset({AGW, AGW + 1})
 """With KISS beside it: nothing is sent to either before `radio_programs` has asked what it is."""
-SPARED = (FRAGILE, RADIOS, GREEDY)
+SPARED = (FRAGILE, REMOTE_CONTROL, RADIOS, GREEDY)
 _PERHAPS_PRINTED = range(PRINTERS_OWN, 9108)
 """With the further ports of print servers; nmap excludes them."""
 PRINTER_SIGNS = frozenset({515, 631})

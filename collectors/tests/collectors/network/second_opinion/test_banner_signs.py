@@ -13,6 +13,8 @@ QMP = b'{"QMP": {"version": {"qemu": {"micro": 13, "minor": 0, "major": 10}, "pa
 DASK = b":" + bytes(7) + b"\1" + bytes(7) + b"*" + bytes(7) + b"\x83\xabcompression\xc0\xa6python"
 POKERTH = b"\0\0\0\x16\x08\1\x12\x12\n\4\x08\5\x10\1\x12\4\x08\1\x10\x0b\x18\0 \1(\0"
 GALERA = bytes.fromhex("24000002d87e4bcc00011000") + bytes(range(32))
+REFUSED = b"\xff" * 16 + b"\0\x37\3\6\3"
+GRIDFTP = b"220 data GridFTP Server 13.25 (gcc64, 1705708928-0) [Grid Community Toolkit 6.2] ready.\r\n"
 SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\n"SIEVE" "fileinto '
 
 
@@ -56,7 +58,12 @@ SIEVE = b'"IMPLEMENTATION" "ManageSieve"\r\n"VERSION" "1.0"\r\n"SASL" "PLAIN"\r\
         (SER2NET, "ser2net", ""),
         (SER2NET.replace(b"\xff\xfd\x2c", b"\xff\xfd\3"), "", ""),
         (b"-> GET / HTTP/1.0\r\nerror: Unknown command - GET\r\n-> \r\n-> ", "ser2net", ""),
-        (b"bad handshake\n", "Magic Wormhole transit relay", ""),
+        (REFUSED + b"no session configured for the peer", "ExaBGP", ""),
+        (REFUSED + b"", "", ""),
+        (b"\xff" * 16 + b"\0\x35\1\4\xfc\1\0\xf0\n\0\0\2", "", ""),
+        (b"SSH-2.0-tmate\r\n", "tmate", ""),
+        (b"upgrade qperf on server from 0.4.11 to 17735.8276.8239", "qperf", "0.4.11"),
+        (GRIDFTP, "Globus GridFTP server", "13.25"),
         (b"Econnection refused\0\0", "pgagroal", ""),
         (b"PYRO\x01\xf6\3\2\0\0\0\0\0\0\0\x0e", "Pyro", ""),
         (b"400 load at 21.69, try later\r\n", "InterNetNews (INN)", ""),
@@ -195,6 +202,9 @@ def test_a_greeting_that_only_mentions_a_product_is_another_one(banner, product)
         b"220 File drop\r\n500 HTTP not allowed.\r\n",
         b"CLIENT_ERROR unauthenticated, log in first\r\n",
         GALERA + b"\0",
+        b"\xff" * 16 + b"\0\x35\1\3\xfc\1",
+        b"\xff" * 15 + b"\0\0\x37\3\6\3",
+        b"please upgrade qperf on server from 0.4.11 to 0.5",
         b"Unknown or incomplete command: GET\n",
         GALERA.replace(b"\0\x01\x10\0", b"\0\x01\x20\0"),
     ],

@@ -44,6 +44,14 @@ CFSSL = (
     b'<head>\n<title>CFSSL</title>\n<link href="https://cdnjs.example/bootstrap.min.css">\n'
     b'<script src="/assets/cfssl.js" async></script>\n</head>'
 )
+MDBOOK = (
+    b"<!-- Livereload script (if served using the cli tool) -->\n        <script>\n"
+    b"            const wsProtocol = location.protocol === 'https:' ? 'wss:' : 'ws:';"
+)
+HOOGLE = (
+    b'<title>Hoogle</title><div id="footer">&copy; <a href="http://ndmitchell.com">Neil Mitchell</a> '
+    b"2004-2024, version 5.0.18.4 2026-12-01 19:45</div>"
+)
 POWERDNS = b'<title>PowerDNS Authoritative Server Monitor</title><a href="/" id="appname">PowerDNS 4.9.18</a>'
 CIVETWEB = (
     b"<!DOCTYPE html><html><head><title>Index of /</title><style>th {text-align: left;}</style></head>"
@@ -112,6 +120,8 @@ async def named(answer: bytes) -> tuple[str, str]:
             "OpenStack Keystone",
             "",
         ),
+        (OK + MDBOOK, "mdBook", ""),
+        (b"HTTP/1.0 200 OK\r\nServer: Warp/3.3.31\r\n\r\n" + HOOGLE, "Hoogle", "5.0.18.4"),
         (
             b"HTTP/1.1 200 OK\r\nServer: Plack::Handler::Starlet\r\n\r\nhello",
             "Plack::Handler::Starlet",
@@ -139,6 +149,8 @@ async def test_a_page_names_what_serves_it(answer, product, version):
         OK + b"<title>Our Liquidsoap source harbor</title>",
         OK + CIVETWEB.replace(b"left", b"right"),
         OK + b"X-Trans-Id: " + SWIFT,
+        OK + b"<!-- Book generated using mdBook --><title>Handbook</title>",
+        OK + b"<title>Hoogle, or how we find functions</title>",
         OK + b'<HTML><BODY BGCOLOR="#ffffff">\n<p>s_server -accept 443 -www',
     ],
 )

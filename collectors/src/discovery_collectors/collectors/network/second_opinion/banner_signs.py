@@ -73,6 +73,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("ssh", "Gerrit Code Review", _SSH + rb"2\.0-GerritCodeReview_(?P<version>[\w.-]{1,30})"),
     BannerSign("ssh", "Apache Mina sshd", _SSH + rb"2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
     BannerSign("ssh", "rclone", _SSH + rb"2\.0-rclone/(?:" + _VERSION + rb")?"),
+    BannerSign("ssh", "tmate", _SSH + rb"2\.0-tmate\r?\n"),
     BannerSign("ssh", "libssh", _SSH + rb"2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
     BannerSign("ssh", "", _SSH + rb"[12]\.\d{1,2}-"),
     BannerSign("gopher", "Gophernicus", rb"(?!HTTP/)[^\0]{0,2000}?\bGophered by Gophernicus/" + _VERSION),
@@ -96,6 +97,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("nntp", "Leafnode nntpd", rb"\d{3} Leafnode "),
     # While its host is busy, before it greets.
     BannerSign("nntp", "InterNetNews (INN)", rb"400 load at \d{1,4}\.\d\d, try later\r\n"),
+    BannerSign("ftp", "Globus GridFTP server", rb"220[ -]\S{1,200} GridFTP Server " + _VERSION + rb" \("),
     BannerSign("ftp", "vsftpd", rb"220[ -]\(vsFTPd " + _VERSION),
     # To a request of HTTP, whatever the operator greets with.
     BannerSign(
@@ -123,6 +125,9 @@ _ROWS: tuple[BannerSign, ...] = (
         rb'"SIEVE" "[^"\r\n]{0,1000}?\bvnd\.cyrus\.',
     ),
     BannerSign("sieve", "", rb'"IMPLEMENTATION" "'),
+    # Speakers of BGP (RFC 4271, section 4) say who they are to their peers, or why they refuse.
+    BannerSign("bgp", "ExaBGP", rb"\xff{16}\0[\s\S]\x03\x06\x03no session configured for the peer$"),
+    BannerSign("bgp", "", rb"\xff{16}\0[\x1d-\xff]\x01\x04|\xff{16}\0[\x15-\xff]\x03[\x01-\x08]"),
     # The protocol that it chose (RFC 8915, section 4), though it was asked in another.
     BannerSign("ntske", "NTPsec", rb"\x80\x01\0\x02\0\0[\0\x80]\x04\0\x02\0[\x0f-\x11]"),
     # Its first message offers what it can do: an error that is none, from nobody.
@@ -191,9 +196,14 @@ _ROWS: tuple[BannerSign, ...] = (
         "ecFlow",
         rb' {0,10}\d{1,9}\{\n"\d{1,3}ServerToClientResponse"[\s\S]{0,500}?Server:[^\s"]{1,100} \(' + _VERSION,
     ),
+    # The first bytes are taken for a client's version.
+    BannerSign("qperf", "qperf", rb"upgrade qperf on (?:server|client) from " + _VERSION + rb" to \d"),
     BannerSign("pen-control", "Pen load balancer", rb"do_cmd: ignoring command starting with 'GET'\n"),
     BannerSign("ser2net-admin", "ser2net", rb"-> GET / HTTP/1\.[01]\r?\nerror: Unknown command - GET\r\n"),
-    BannerSign("wormhole-transit", "Magic Wormhole transit relay", rb"bad handshake\n$"),
+    # What several programs may say: only the protocol's own question decides.
+    BannerSign("", "", rb"bad handshake\n$", "wormhole-transit"),
+    BannerSign("", "", rb"HTTP/1\.1 400 Invalid Request\r\n\r\n$", "goaccess"),
+    BannerSign("", "", rb"0 serverclose 0\n$", "relp"),
     # Of a database that it cannot reach, in the form for clients of PostgreSQL's protocol 2.
     BannerSign("postgresql", "pgagroal", rb"Econnection refused\0\0$"),
     # Version 502 of its protocol, and the type of a refusal.

@@ -24,10 +24,14 @@ _PLACE = re.compile(r"https?://([^/?#]{1,300})(/[!-~]{0,200})?", re.IGNORECASE)
 _AGENT = "discovery-collect (inventory; only reads)"
 
 
-def request(address: ScopedAddress, port: int, path: str) -> bytes:
-    """Return a GET of `path`, which leaves no connection open behind it."""
+def request(address: ScopedAddress, path: str) -> bytes:
+    """Return a GET of `path`, which leaves no connection open behind it.
+
+    `Host` states no port: a proxy that asks whomever it names, as e2guardian does, would ask itself, and that
+    again, until it has no place for clients (measured, 5.5: for a minute).
+    """
     return (
-        f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: {_AGENT}\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {_AGENT}\r\n"
         "Accept: text/html, application/json, text/plain;q=0.8, */*;q=0.1\r\n"
         "Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     ).encode("ascii")

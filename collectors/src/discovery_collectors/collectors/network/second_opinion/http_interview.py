@@ -44,13 +44,19 @@ _GO_ERRORS = frozenset({"Unauthorized\n", "Forbidden\n", "Not Found\n", "Method 
 
 async def ask_page(questioner: Questioner, path: str = "/", *, in_a_hurry: bool = False) -> Answer:
     """Request one page."""
-    question = http_answer.request(questioner.address, questioner.port, path)
+    question = http_answer.request(questioner.address, path)
     return await questioner.ask(question, whole=http_answer.is_whole, in_a_hurry=in_a_hurry)
 
 
 def wants_tls(page: HttpAnswer) -> bool:
     """Return whether `page` is the complaint of a server that speaks only TLS about a plain request."""
     return page.status == 400 and _WANTS_TLS.search(page.body[:2000]) is not None
+
+
+async def named_by_refusal(questioner: Questioner, page: HttpAnswer) -> Finding | None:
+    """Return what refuses a request without `Host`, where its page says so and no header names a server."""
+    found = None if "server" in page.headers else await _named(questioner, page)
+    return None if found is None else Finding("http", *found, tls=questioner.tls)
 
 
 async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:

@@ -163,6 +163,11 @@ _ROWS: tuple[HttpSign, ...] = (
         r"<body><h1>Service Unavailable</h1><p>The server is temporarily unable [^<]{1,200}"
         r"</p></body></html>\Z",
     ),
+    HttpSign(
+        "E2guardian http proxy",
+        "title",
+        r"^E2guardian - (?:400 Bad Request|Unable to load website|Access Denied)",
+    ),
     HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
     HttpSign("i2pd", "title", r"\bI2Pd?\b"),
     # Names and addresses.
@@ -345,6 +350,13 @@ _ROWS: tuple[HttpSign, ...] = (
         "body",
         r'<script src="?/livereload\.js\?mindelay=\d{1,4}&amp;v=2&amp;port=\d{1,5}&amp;path=',
     ),
+    # As with Hugo: a book that is published has no such script.
+    HttpSign(
+        "mdBook",
+        "body",
+        r"<!-- Livereload script \(if served using the cli tool\) -->\s{1,20}<script>\s{1,20}const ws",
+    ),
+    HttpSign("Hoogle", "title", r"^Hoogle$", rf"Neil Mitchell</a> [\d-]{{1,20}}, version {_VERSION}"),
     HttpSign("OpenSSL s_server", "body", r"\A<HTML><BODY BGCOLOR=\"#ffffff\">\s{0,4}<pre>\s{0,4}s_server "),
     HttpSign("FusionInventory Agent", "body", rf"^This is FusionInventory Agent {_VERSION}"),
     HttpSign("GLPI Agent", "body", rf"^This is GLPI Agent {_VERSION}"),

@@ -86,11 +86,17 @@ async def _understand(questioner: Questioner, answer: Answer, *, is_http: bool) 
         sign, version = recognised
         question = protocol_questions.named(sign.ask)
         more = await _ask(questioner, question) if question is not None and not version else None
+        if more is None and not sign.name:
+            return None
         return more or Finding(sign.name, sign.product, version, tls=questioner.tls)
     page = HttpAnswer.read(answer.content)
     if page is not None and page.protocol != "http":
         return await _named_by_status(questioner, page)
     if page is not None and page.status >= 400 and not is_http:
+        # A proxy that names itself is not asked for a page, which might be another's.
+        refused = await http_interview.named_by_refusal(questioner, page)
+        if refused is not None:
+            return refused
         # Some servers require HTTP/1.1 with a Host header.
         page = HttpAnswer.read((await http_interview.ask_page(questioner)).content) or page
     if page is None or (not questioner.tls and http_interview.wants_tls(page)):

@@ -47,6 +47,7 @@ NAMES = {
     "twistedweb": "TwistedWeb httpd",
     "uvicorn": "Uvicorn",
     "varnish": "Varnish http accelerator",
+    "warp": "Warp Haskell httpd",
     "webrick": "WEBrick httpd",
     "werkzeug": "Werkzeug httpd",
     "yaws": "Yaws httpd",
@@ -59,7 +60,7 @@ _LIBRARIES = re.compile(
     r"akka|kestrel|microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|"
     r"boost\.beast|undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|"
     r"gsoap|cpp-httplib|medusa|mojolicious|plack::|libwww-perl-daemon|websockets|portable sdk for upnp|"
-    r"apache tomcat/coyote)\b",
+    r"apache tomcat/coyote|warp)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of HTTP libraries and application servers. Where a program in front of one names
@@ -76,6 +77,7 @@ _ASKED_FOR_VERSION = frozenset(
         "Network UPS Tools upsd",
         "PostgreSQL DB",
         "Redis key-value store",
+        "Reliable Event Logging Protocol",
         "VNC",
         "Zookeeper",
     }

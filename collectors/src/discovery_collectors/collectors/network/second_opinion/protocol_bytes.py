@@ -158,6 +158,26 @@ SERF = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01"
 """The handshake (Serf, "RPC Protocol"), which comes before a login."""
 MEMBERLIST = b"\0\x82\xa5SeqNo\x07\xa4Node\xa0"
 """A ping of no node in particular (hashicorp/memberlist, `net.go`): it is answered, and changes no list."""
+
+
+def _attribute(code: int, content: bytes, flags: int = 0x40) -> bytes:
+    """Return an AVP (RFC 6733, section 4.1)."""
+    return struct.pack("!IBxH", code, flags, 8 + len(content)) + content + bytes(-len(content) % 4)
+
+
+_WHO = b"".join(
+    (
+        _attribute(264, b"discovery.invalid"),
+        _attribute(296, b"invalid"),
+        _attribute(257, b"\0\1\x7f\0\0\1"),
+        _attribute(266, bytes(4)),
+        _attribute(269, b"discovery", 0),
+        _attribute(258, b"\xff\xff\xff\xfe"),
+    )
+)
+DIAMETER = struct.pack("!II4x", 0x01000000 | 20 + len(_WHO), 0x80000101) + b"disc\0\0\0\1" + _WHO
+"""Capabilities-Exchange-Request (RFC 6733, section 5.3.1) from a stranger, for an application that does not
+exist: so no connection between peers begins."""
 XMPP = (
     b"<?xml version='1.0'?><stream:stream to='discovery' xmlns='jabber:client' "
     b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"

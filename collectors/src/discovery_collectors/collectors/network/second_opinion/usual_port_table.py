@@ -6,7 +6,9 @@ None logs in or writes, and every one is what the protocol's own clients say fir
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
 from discovery_collectors.collectors.network.second_opinion.cluster_questions import CLUSTER_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.kerberos_questions import KERBEROS_QUESTIONS
+from discovery_collectors.collectors.network.second_opinion.log_questions import LOG_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.mail_questions import MAIL_QUESTIONS
+from discovery_collectors.collectors.network.second_opinion.peer_questions import PEER_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.protocol_question import (
     VERSION,
     ProtocolQuestion,
@@ -47,6 +49,8 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
     *MAIL_QUESTIONS,
     *KERBEROS_QUESTIONS,
     *CLUSTER_QUESTIONS,
+    *PEER_QUESTIONS,
+    *LOG_QUESTIONS,
     usual_port_question(
         "msrpc",
         (protocol_bytes.MSRPC,),
