@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -241,6 +242,23 @@ def test_errors_are_json_with_the_option_json(run):
     assert (code, stdout) == (4, "")
     assert json.loads(stderr)["exit_code"] == 4
     assert json.loads(stderr)["status"] == 404
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "last"], ["report", "last"], ["--json", "list"]])
+def test_a_reader_that_is_gone_is_141_whatever_draws_the_output(environment, api, arguments):
+    api.add_session()
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    found = subprocess.run(
+        [DRYRUN, *arguments],
+        env=environment,
+        stdout=writing_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing_end)
+    assert (found.returncode, found.stderr) == (ExitCode.PIPE_CLOSED, "")
 
 
 def test_a_reader_that_goes_away_is_141(environment, api):

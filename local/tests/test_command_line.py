@@ -74,3 +74,18 @@ def test_output_that_cannot_be_written_ends_with_a_sentence(arguments, tmp_path)
         )
     said = "error: the output cannot be written: No space left on device\n"
     assert (found.returncode, found.stderr) == (2, said)
+
+
+def test_a_reader_of_the_output_who_is_gone_is_141(tmp_path):
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    found = subprocess.run(
+        [sys.executable, "-c", "from dryrun_local.main import main; main()", "check"],
+        env={**os.environ, "DRYRUN_LOCAL_STATE": str(tmp_path / "state")},
+        stdout=writing_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing_end)
+    assert (found.returncode, found.stderr) == (141, "")

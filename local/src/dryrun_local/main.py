@@ -1,11 +1,13 @@
 """The command line `dryrun-local`. Only declarations: what a command needs is imported when it runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.full_output import FULL, end_without_output, escape_what_is_lacking
 from dryrun_cli.whole_help import WholeHelp
 from dryrun_local import collector_group, fleet_group, image_group, network_group
@@ -14,8 +16,8 @@ from dryrun_local.command_line import AddOption, Here, JsonOption, run_work
 app = WholeHelp(
     help="Run dry-runs on this machine: starts everything that they need, and stops it again.",
     epilog="Exit codes: 0 done, 1 failed or refused, with the reason, 2 the command line is wrong, "
-    "129 SIGHUP, 130 Ctrl-C, 143 SIGTERM; what a signal ends is removed first. A command's own help names "
-    "what else it ends with.",
+    "129 SIGHUP, 130 Ctrl-C, 141 the reader of the output closed it, 143 SIGTERM; what a signal ends is "
+    "removed first. A command's own help names what else it ends with.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -165,6 +167,10 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would report that once more while closing standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.PIPE_CLOSED)
     except OSError as error:
         if error.errno not in FULL:
             raise

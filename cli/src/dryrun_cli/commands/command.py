@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import IO, Any, Concatenate, Final, cast
+from typing import IO, Any, Concatenate, Final, NoReturn, cast
 
 from pydantic import JsonValue
 from rich.console import Console, RenderableType
@@ -26,13 +26,20 @@ MAX_LINES: Final = 50
 type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCode]]
 
 
+class _OutputConsole(Console):
+    """Reports a reader who is gone as any output does; Rich would end the program with code 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Return a console that prints text as it is: no markup, no emoji names, no guessed colours."""
     # In a pipe lines are long rather than cut, and end with their last word: a program reads them.
     is_terminal = sys.stdout.isatty()
     width = None if is_terminal or "COLUMNS" in os.environ else PIPE_WIDTH
     file = None if is_terminal else cast(IO[str], WithoutTrailingBlanks(sys.stdout))
-    return Console(file=file, highlight=False, markup=False, emoji=False, width=width)
+    return _OutputConsole(file=file, highlight=False, markup=False, emoji=False, width=width)
 
 
 def command[**P](
