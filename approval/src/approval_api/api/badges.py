@@ -68,11 +68,9 @@ async def show_schedule_badge(
     return _answer(await _of_schedule(transaction, schedule_id), shape, {})
 
 
-async def _of_known_template(
-    request: Request, person: Administrator, wanted: PublishRequest
-) -> PublishRequest:
-    # A dependency, so that no transaction is open while the orchestrator is asked.
-    require_no_token(person)
+async def _of_known_template(request: Request, wanted: PublishRequest) -> PublishRequest:
+    # A dependency after the permission, so that no transaction is open while the orchestrator is asked.
+    require_no_token(request.scope["admitted"])
     if wanted.template is not None:
         await _known_template(request, wanted.template)
     return wanted

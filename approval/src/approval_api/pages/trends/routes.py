@@ -49,9 +49,9 @@ async def show_trends(
     )
 
 
-async def _wanted_badge(request: Request, visitor: Administrator, form: SentForm) -> PublishRequest:
-    # A dependency, so that no transaction is open while the orchestrator is asked.
-    require_no_token(visitor)
+async def _wanted_badge(request: Request, form: SentForm) -> PublishRequest:
+    # A dependency after the permission, so that no transaction is open while the orchestrator is asked.
+    require_no_token(request.scope["admitted"])
     wanted = validated(
         PublishRequest,
         {name: form.one(name) or None for name in ("template", "schedule_id")},
