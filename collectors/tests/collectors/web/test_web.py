@@ -218,6 +218,14 @@ async def test_pages_of_what_speaks_http_for_another_purpose_are_visited_if_it_h
     assert bool(server.requests) is (method == "probed")
 
 
+async def test_a_proxy_that_would_ask_itself_is_not_visited(emit):
+    server = WebServer({"/": page("Unable to load website")})
+    async with server.running():
+        await look(emit, service(server.port, product="E2guardian http proxy"))
+    assert server.requests == []
+    assert not emit.keys("web_app")
+
+
 async def test_hostile_texts_are_cut_and_stay_text(emit):
     title = "=cmd()<script>alert(1)</script>\x1b[31m\u202e" + "A" * 100_000
     front = page("x" * len(title.encode()), Server="S" * 5000, X_Powered_By="E" * 5000)

@@ -34,6 +34,9 @@ _NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
 _WITH_PAGES = frozenset({"ipp", "upnp"})
 """What speaks HTTP for another purpose and has pages for people as well, once its answers have shown it."""
 
+_LED_BY_HOST = frozenset({"E2guardian http proxy"})
+"""Proxies that ask whomever `Host` names: one that names them makes them ask themselves, and that again."""
+
 
 def prepare() -> None:
     """Import what only servers that speak TLS need."""
@@ -52,7 +55,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
 
 
 def _is_web(service: ReportedService) -> bool:
-    if service.key.transport != "tcp":
+    if service.key.transport != "tcp" or service.data.get("product") in _LED_BY_HOST:
         return False
     return _NAMES.fullmatch(service.name) is not None or (service.name in _WITH_PAGES and not service.guessed)
 
