@@ -188,8 +188,7 @@ async def test_removals_do_not_wait_for_starts(guard: Guard):
     made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
     guard.engine.change_seconds = 0.5
     starts = [asyncio.create_task(guard.ask("POST", f"/v1.45/containers/{each}/start")) for each in made[:-1]]
-    while guard.engine.under_way < _AT_ONCE:
-        await asyncio.sleep(0.01)
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
     guard.engine.change_seconds = 0
     assert (await guard.ask("DELETE", f"/v1.45/containers/{made[-1]}")).status == 204
     assert not any(start.done() for start in starts)
@@ -200,12 +199,12 @@ async def test_start_that_waited_until_its_sessions_deadline_does_not_happen(gua
     words = Words()
     await guard.make_session(words)
     made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
-    guard.engine.change_seconds = 0.3
+    guard.engine.released.clear()
     starts = [asyncio.create_task(guard.ask("POST", f"/v1.45/containers/{each}/start")) for each in made]
-    while guard.engine.under_way < _AT_ONCE:
-        await asyncio.sleep(0.01)
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
     networks = guard.door._gate._networks
     monkeypatch.setattr(networks._deadlines, "is_over", lambda _: True)
+    guard.engine.released.set()
     assert sorted(reply.status for reply in await asyncio.gather(*starts)) == [204] * _AT_ONCE + [403]
     assert "deadline" in {line["rule"] for line in guard.decisions}
 
@@ -215,18 +214,17 @@ async def test_network_whose_deadline_passed_or_was_set_while_it_waited_is_not_c
     guard: Guard, monkeypatch, event: str
 ):
     sessions = [Words() for _ in range(_AT_ONCE + 1)]
-    guard.engine.change_seconds = 0.3
+    guard.engine.released.clear()
     calls = [asyncio.create_task(guard.make_session(words)) for words in sessions[:-1]]
-    while guard.engine.under_way < _AT_ONCE:
-        await asyncio.sleep(0.01)
+    await _until(lambda: guard.engine.under_way == _AT_ONCE)
     waiting = asyncio.create_task(guard.ask("POST", "/v1.45/networks/create", sessions[-1].network()))
     deadlines, making = guard.door._gate._deadlines, guard.door._gate._making
-    while not making._lines:
-        await asyncio.sleep(0.01)
+    await _until(lambda: bool(making._lines))
     if event == "passed":
         monkeypatch.setattr(deadlines, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
     else:
         deadlines.observe(sessions[-1].session_id, in_seconds(60))
+    guard.engine.released.set()
     await asyncio.gather(*calls)
     assert (await waiting).status == 403
     assert "deadline" in {line["rule"] for line in guard.decisions}, guard.decisions
@@ -292,7 +290,7 @@ async def _creations_and_one_too_many(guard: Guard) -> tuple[list[asyncio.Task[A
     """Take every place by a creation; return these, and the client of a further one called dryrun-late."""
     words = Words()
     await guard.make_session(words)
-    guard.engine.create_seconds = 0.3
+    guard.engine.released.clear()
     body = words.container(NetworkingConfig=None)
     calls = [asyncio.create_task(guard.create(body)) for _ in range(_AT_ONCE)]
     await _until(lambda: guard.engine.under_way == _AT_ONCE)
@@ -308,6 +306,7 @@ async def test_creation_that_waits_is_not_made_once_its_client_has_left(guard: G
     assert guard.engine.under_way == _AT_ONCE
     assert guard.decisions[-1]["verdict"] == "failed"  # nobody broke a rule
     assert not any(name == "dryrun-late" for name, *_ in guard.door._gate._places._containers.now())
+    guard.engine.released.set()
     assert {reply.status for reply in await asyncio.gather(*calls)} == {201}
     assert len(guard.engine.containers) == _AT_ONCE
 
@@ -317,6 +316,7 @@ async def test_creation_is_not_made_for_who_left_behind_more_than_is_read_ahead(
     leaving.write(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n" * 3000)
     await _until(lambda: bool(guard.door._gate._making._lines))
     leaving.close()
+    guard.engine.released.set()
     assert {reply.status for reply in await asyncio.gather(*calls)} == {201}
     await _until(lambda: "left" in {line["rule"] for line in guard.decisions})
     assert len(guard.engine.containers) == _AT_ONCE
@@ -340,12 +340,13 @@ async def test_removal_that_waits_is_made_though_its_client_has_left(guard: Guar
     words = Words()
     await guard.make_session(words)
     made = [await guard.make_container(words.container(NetworkingConfig=None)) for _ in range(_AT_ONCE + 1)]
-    guard.engine.change_seconds = 0.3
+    guard.engine.released.clear()
     paths = [f"/containers/{each}" for each in made]
     removals = [asyncio.create_task(guard.ask("DELETE", f"/v1.45{path}")) for path in paths[:-1]]
     await _until(lambda: guard.engine.under_way == _AT_ONCE)
     leaving = await _leaving(guard, "DELETE", paths[-1])
     await _until(lambda: bool(guard.door._gate._ending._lines))
     leaving.close()
+    guard.engine.released.set()
     await asyncio.gather(*removals)
     await _until(lambda: not guard.engine.containers)

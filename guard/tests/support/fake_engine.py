@@ -15,6 +15,12 @@ from aiohttp import web
 SESSION_LABEL = "discovery.dryrun.session_id"
 
 
+def _released() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeEngine:
     """State that tests read and change. `asked` holds (method, path, query, body) of each call."""
@@ -33,6 +39,8 @@ class FakeEngine:
     create_seconds: float = 0.0
     change_seconds: float = 0.0
     """How long a start, a stop, a removal, or the creation of a network takes."""
+    released: asyncio.Event = field(default_factory=_released)
+    """While it is not set, what takes such a time does not end."""
     under_way: int = 0
     most_under_way: int = 0
     """How many creations, starts, stops, removals and searches of logs there are, and were at most."""
@@ -69,6 +77,7 @@ class FakeEngine:
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             await asyncio.sleep(seconds)
+            await self.released.wait()
             yield
         finally:
             self.under_way -= 1
