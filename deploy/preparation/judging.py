@@ -182,6 +182,11 @@ class Deployment:
             yield f'check "client_networks" in {file}: the orchestrator is {self.client}/32'
         if policy.sessions <= (most := settings.sessions_at_once):
             yield f'check "sessions" in {file}: it has to be above ORCHESTRATOR_SESSIONS_AT_ONCE, {most}'
+        if policy.seccomp == "engine":
+            yield (
+                f'write "seccomp": "narrow" into {file}, then: docker compose restart docker-proxy; until '
+                "then the engine's own seccomp profile lets containers use more of the kernel than they need"
+            )
         if not settings.subnet_pool.subnet_of(policy.subnet_pool):
             yield (
                 f'check "subnet_pool" in {file}: it is {policy.subnet_pool}, and {ours}, so the guard '

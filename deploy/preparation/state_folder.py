@@ -205,7 +205,8 @@ class StateFolder:
         if not self.policy.exists() or self.policy.read_bytes().strip() == EARLIER_POLICY:
             # More sessions than run at once: an isolation check takes a place, and so does a removal.
             places = {"sessions": 10, "containers": 220}
-            written = json.dumps({"client_networks": [f"{client}/32"], **places, "subnet_pool": pool})
+            client_and_pool = {"client_networks": [f"{client}/32"], "subnet_pool": pool}
+            written = json.dumps({**client_and_pool, **places, "seccomp": "narrow"})
             self._keep("config/guard-policy.json", f"{written}\n".encode())
 
     def _keep(self, name: str, content: bytes) -> None:

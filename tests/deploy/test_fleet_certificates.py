@@ -1,5 +1,6 @@
 """What deploy/fleet/certificates refuses: what would leave a host with another's certificate or policy."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -46,8 +47,9 @@ def test_the_first_hosts_are_managers_whom_workers_ask(tmp_path: Path) -> None:
     fleet = tmp_path / "fleet"
     hosts = ("a=10.0.0.1", "b=fd00::2", "c=10.0.0.3", "d=10.0.0.4")
     assert certificates(fleet, *hosts, options=("--managers", "3")).returncode == 0
-    policies = {host.name: (host / "policy.json").read_text() for host in fleet.glob("?")}
-    assert policies == dict.fromkeys("abc", '{"makes_overlays": true}\n') | {"d": "{}\n"}
+    policies = {host.name: json.loads((host / "policy.json").read_text()) for host in fleet.glob("?")}
+    narrow = {"seccomp": "narrow"}
+    assert policies == dict.fromkeys("abc", {"makes_overlays": True} | narrow) | {"d": narrow}
     assert {host.name for host in fleet.glob("?") if (host / "manager").exists()} == {"d"}
     asked = "FLEET_MANAGERS=tcp://10.0.0.1:2376,tcp://[fd00::2]:2376,tcp://10.0.0.3:2376\n"
     assert asked in (fleet / "d" / "compose.env").read_text()

@@ -39,6 +39,7 @@ def test_a_new_policy_has_the_pool_of_the_settings(tmp_path: Path):
     assert prepare(tmp_path) == ""
     policy = Policy.load(tmp_path / "state" / "config" / "guard-policy.json")
     assert str(policy.subnet_pool) == "10.213.64.0/18"
+    assert policy.seccomp == "narrow"
 
 
 @pytest.mark.parametrize("kind", ["with-dryrun", "without-dryrun"])

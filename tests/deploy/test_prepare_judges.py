@@ -215,6 +215,7 @@ def test_a_network_without_such_a_bridge_is_refused_where_a_service_of_ours_is_o
         ({"client_networks": ["110.212.255.62/32"]}, 'check "client_networks"'),
         ({"client_networks": ["10.212.255.62/32", "10.0.0.0/8"]}, None),
         ({"sessions": 2}, 'check "sessions"'),
+        ({"seccomp": "engine"}, 'write "seccomp": "narrow" into'),
         ({"sessions": 0}, "the guard does not start with it"),
         ({"session": 9}, "did you mean sessions?"),
     ],

@@ -30,6 +30,7 @@ from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.refusal import EngineDownError, Refusal
 from docker_guard.request_head import parse_path, parse_query
 from docker_guard.routes import Route, find_route, judge_request
+from docker_guard.system_calls import named
 
 _HEALTH_SECONDS = 5.0
 
@@ -125,7 +126,12 @@ def _decided_body(asked: Asked, allowlist: Path, policy: Policy) -> dict[str, An
             fit_into_session(draft, network)
             decided = container_body(draft, network.name)
             hidden = [f"{entry.partition('=')[0]}=[hidden]" for entry in draft.environment]
-            return {**decided, "Env": hidden}
+            security = [named(option) for option in draft.security]
+            return {
+                **decided,
+                "Env": hidden,
+                "HostConfig": {**decided["HostConfig"], "SecurityOpt": security},
+            }
         case _:
             return None
 

@@ -13,10 +13,12 @@ from docker_guard.bodies import OOM_SCORE_ADJ, CreateContainer, Endpoint, Host
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import LEAST_LOG_FILE_BYTES, LEAST_NANO_CPUS, Policy
 from docker_guard.refusal import Refusal, shown
+from docker_guard.system_calls import with_profile
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)b?", re.IGNORECASE | re.ASCII)
-_NO_NEW_PRIVILEGES = (["no-new-privileges"], ["no-new-privileges:true"], ["no-new-privileges=true"])
+_SECURITY = ["no-new-privileges:true"]
+_NO_NEW_PRIVILEGES = (["no-new-privileges"], _SECURITY, ["no-new-privileges=true"])
 _SAFE_MOUNT_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = {8: re.compile("[0-7]{1,6}"), 10: re.compile("[0-9]{1,10}")}
@@ -43,6 +45,8 @@ class ContainerDraft:
     address: IPv4Address | None
     aliases: tuple[str, ...]
     capabilities: tuple[str, ...]
+    security: tuple[str, ...]
+    """`SecurityOpt`."""
     memory: int
     memory_and_swap: int
     nano_cpus: int
@@ -82,6 +86,7 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         address=_address(endpoint),
         aliases=_aliases(endpoint),
         capabilities=_capabilities(host, image),
+        security=tuple(_SECURITY if policy.seccomp == "engine" else with_profile(_SECURITY)),
         memory=_within("Memory", host.Memory, policy.memory_bytes),
         # Without it the engine allows the same amount again as swap; above Memory, swapping keeps the host's
         # disk busy.
@@ -160,7 +165,7 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
             "NetworkMode": network_id,
             "CapDrop": ["ALL"],
             "CapAdd": list(draft.capabilities),
-            "SecurityOpt": ["no-new-privileges:true"],
+            "SecurityOpt": list(draft.security),
             "Privileged": False,
             "Init": False,
             "IpcMode": "private",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
 
@@ -87,6 +87,8 @@ class Policy(BaseModel):
     """All files of one container's log together, for both roles."""
     log_readers: int = Field(default=3, gt=0)
     """Concurrent readers of one container's log; for each, the engine may keep as much again on its disk."""
+    seccomp: Literal["engine", "narrow"] = "engine"
+    """The system calls of a container: as the engine sets them, or by `system_calls.narrow_profile`."""
     runtime: str = "runc"
     """The engine's runtime; a container with another one is not started."""
     health_seconds: Seconds = 0.1

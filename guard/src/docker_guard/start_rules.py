@@ -15,6 +15,7 @@ from docker_guard.container_rules import container_body, fit_into_session, judge
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
+from docker_guard.system_calls import without_profile
 
 _OF_THE_IMAGE = ("Cmd", "Entrypoint", "ExposedPorts", "Healthcheck", "StopSignal", "User", "WorkingDir")
 _SHM_BYTES = 64 * 1024 * 1024
@@ -34,6 +35,8 @@ _MASKED = frozenset(
 )
 _READ_ONLY = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
 """What every engine of API 1.44 and later masks and protects; newer ones add to it."""
+_OF_THE_HOST = ("MaskedPaths", "ReadonlyPaths", "Runtime", "ShmSize")
+"""What the engine fills in beside the request's limits."""
 _ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "MacAddress")
 """The fields of an endpoint that come from the request; the engine fills in the rest."""
 
@@ -104,9 +107,8 @@ def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, A
         "Labels": dict((config.get("Labels") or {}).items() - of_image),
         "Env": [entry for entry in config.get("Env") or () if entry not in (image.get("Env") or ())],
         "HostConfig": {
-            key: value
-            for key, value in host.items()
-            if value and key not in ("MaskedPaths", "ReadonlyPaths", "Runtime", "ShmSize")
+            **{key: value for key, value in host.items() if value and key not in _OF_THE_HOST},
+            "SecurityOpt": without_profile(host.get("SecurityOpt") or []),
         },
         "NetworkingConfig": {"EndpointsConfig": {host["NetworkMode"]: _endpoint(endpoint, found["Id"])}},
     }

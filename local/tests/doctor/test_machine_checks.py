@@ -27,27 +27,6 @@ def test_names_a_pool_that_is_not_a_network():
     assert machine_checks.subnet_pool("10.213.0.1/16", []).state == "missing"
 
 
-@pytest.mark.parametrize(
-    ("has_device", "options", "machine", "state"),
-    [
-        (False, "quiet", "x86_64", "ok"),
-        (True, "quiet", "x86_64", "note"),
-        (True, "quiet ia32_emulation=0", "x86_64", "ok"),
-        (True, "ia32_emulation=off quiet", "x86_64", "ok"),
-        (True, "ia32_emulation=0 ia32_emulation=1", "x86_64", "note"),  # the last one counts
-        (True, "quiet", "aarch64", "ok"),
-    ],
-)
-def test_names_a_vsock_that_a_session_can_reach(tmp_path, has_device, options, machine, state):
-    device, command_line = tmp_path / "vsock", tmp_path / "cmdline"
-    command_line.write_text(f"{options}\n")
-    if has_device:
-        device.mkdir()
-    finding = machine_checks.vsock(device, command_line, machine)
-    assert finding.state == state
-    assert bool(finding.fixes) == (state == "note")
-
-
 def test_names_a_disk_without_room(monkeypatch, tmp_path):
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - 10**9, 10**9)

@@ -12,6 +12,8 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import policy_for, running_guard
 
 ROOT = Path(__file__).resolve().parents[3]
+NARROW = {"seccomp": "narrow"}
+"""Of every policy."""
 
 
 @pytest.fixture
@@ -22,15 +24,16 @@ def installation(tmp_path) -> Installation:
 
 
 def test_the_policy_has_the_orchestrators_pool():
-    assert policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"}) == {"subnet_pool": "10.214.0.0/16"}
-    assert policy_for({}) == {}
+    pool = {"subnet_pool": "10.214.0.0/16"}
+    assert policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"}) == NARROW | pool
+    assert policy_for({}) == NARROW
 
 
 @pytest.mark.parametrize(("output", "log"), [(2**26, 2**29), (2**18, 10 * 2**20)])
 def test_the_policy_allows_the_log_size_that_the_orchestrator_requests(output, log):
     policy = policy_for({"ORCHESTRATOR_OUTPUT_BYTES": str(output)})
-    assert policy == {"log_bytes": {"target": 10 * 2**20, "collector": log}}
-    assert policy_for({"ORCHESTRATOR_OUTPUT_BYTES": "much"}) == {}
+    assert policy == NARROW | {"log_bytes": {"target": 10 * 2**20, "collector": log}}
+    assert policy_for({"ORCHESTRATOR_OUTPUT_BYTES": "much"}) == NARROW
 
 
 async def test_a_guard_without_an_allowlist_ends_with_the_reason(installation):

@@ -35,7 +35,6 @@ async def all_results(installation: Installation, environ: Mapping[str, str]) ->
             yield await engine_checks.session_leftovers(engine)
             yield machine_checks.disk("disk, engine", Path(info["DockerRootDir"]))
     yield await machine_checks.host_rule(installation)
-    yield machine_checks.vsock()
     yield machine_checks.subnet_pool(
         environ.get("ORCHESTRATOR_SUBNET_POOL", machine_checks.DEFAULT_POOL), machine_checks.host_routes()
     )

@@ -1,7 +1,6 @@
 """Checks of this machine: programs, room, ports, routes, the host rule, and what PostgreSQL needs."""
 
 import os
-import platform
 import shutil
 from collections.abc import Mapping
 from ipaddress import IPv4Network
@@ -42,34 +41,6 @@ async def host_rule(installation: Installation) -> CheckResult:
             "host rule", "note", f"{'; '.join(state.problems)}; each session probes it", (state.fix,)
         )
     return CheckResult("host rule", "missing", "; ".join(state.problems), (state.fix,))
-
-
-def vsock(
-    device: Path = Path("/sys/class/misc/vsock"),
-    command_line: Path = Path("/proc/cmdline"),
-    machine: str | None = None,
-) -> CheckResult:
-    """Check that no session reaches this machine or its host by VSOCK, which knows no network namespaces.
-
-    Docker's seccomp profile refuses VSOCK to all but 32-bit programs of x86, whose `socketcall` it cannot
-    look into. Kernels since 6.7 can be started without them; others show nothing that could be read here.
-    """
-    check = "VSOCK"
-    if not device.exists():
-        return CheckResult(check, "ok", "this machine has none")
-    if (machine or platform.machine()) != "x86_64":
-        return CheckResult(check, "ok", "Docker's seccomp profile refuses it to sessions")
-    options = command_line.read_text(encoding="utf-8", errors="replace").split()
-    last = [option for option in options if option.startswith("ia32_emulation=")][-1:]
-    if last and last[0].partition("=")[2].lower() in {"0", "off", "no", "n", "f", "false"}:
-        return CheckResult(check, "ok", "without 32-bit programs no session reaches it")
-    return CheckResult(
-        check,
-        "note",
-        "this machine has VSOCK: a 32-bit program in a session reaches what listens there, also beyond this "
-        "machine (deploy/host-rule/README.md)",
-        ("add ia32_emulation=0 to the kernel's command line and restart     (Linux 6.7 or later)",),
-    )
 
 
 def host_routes() -> list[tuple[str, IPv4Network]]:

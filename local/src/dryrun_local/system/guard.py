@@ -60,12 +60,12 @@ async def running_guard(
 
 
 def policy_for(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return the guard's policy where the orchestrator's settings change its defaults.
+    """Return what of the guard's policy is not its default; the orchestrator's settings change some.
 
     >>> policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"})
-    {'subnet_pool': '10.214.0.0/16'}
+    {'seccomp': 'narrow', 'subnet_pool': '10.214.0.0/16'}
     """
-    policy: dict[str, object] = {}
+    policy: dict[str, object] = {"seccomp": "narrow"}
     if pool := environ.get("ORCHESTRATOR_SUBNET_POOL"):
         policy["subnet_pool"] = pool
     if (output_bytes := environ.get("ORCHESTRATOR_OUTPUT_BYTES", "")).isdecimal():

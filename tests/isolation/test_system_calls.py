@@ -1,0 +1,69 @@
+"""What a container may ask of the kernel under the narrow profile, tried from inside on the real engine."""
+
+import errno
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+from target_container import LABEL, allowed
+
+from docker_guard.system_calls import narrow_profile
+
+pytestmark = pytest.mark.engine
+
+IMAGE = "discovery/test-collector-network:1.0"
+TRY_FAMILIES = """
+import json, socket
+said = {}
+for family in range(46):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+        try:
+            socket.socket(family, kind).close()
+        except OSError as error:
+            said.setdefault(family, error.errno)
+        else:
+            said[family] = 0
+            break
+print(json.dumps(said))
+"""
+CALL_AS_32_BITS = """
+import ctypes, mmap
+code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("53b814000000cd805bc3"))  # push rbx; mov eax, 20 (getpid); int 0x80; pop rbx; ret
+place = ctypes.addressof(ctypes.c_char.from_buffer(code))
+print(ctypes.CFUNCTYPE(ctypes.c_int)(place)())
+"""
+SIGSYS = 31
+
+
+def run_in_container(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker", "run", "--rm", "--network=none", "--read-only", f"--label={LABEL}", "--pull=never"]
+    command += ["--cap-drop=ALL", "--cap-add=NET_RAW", "--security-opt=no-new-privileges", *options]
+    command += ["--entrypoint=python3", allowed(IMAGE)["id"], "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> str:
+    profile = tmp_path / "narrow.json"
+    profile.write_text(narrow_profile())
+    return f"--security-opt=seccomp={profile}"
+
+
+def test_a_container_opens_no_sockets_but_those_of_a_network(narrow):
+    done = run_in_container(TRY_FAMILIES, narrow)
+    assert done.returncode == 0, done.stderr
+    families = {int(family): number for family, number in json.loads(done.stdout).items()}
+    assert {family for family, number in families.items() if number != errno.EPERM} == {1, 2, 10, 16, 17}
+    assert not any(families[family] for family in (1, 2, 10, 16, 17))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is one of x86")
+def test_a_container_makes_no_system_call_as_a_32_bit_program(narrow):
+    open_ = run_in_container(CALL_AS_32_BITS)
+    if open_.returncode:
+        pytest.skip("this kernel has no 32-bit programs")
+    assert int(open_.stdout) > 0
+    assert run_in_container(CALL_AS_32_BITS, narrow).returncode == 128 + SIGSYS
