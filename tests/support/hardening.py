@@ -4,6 +4,7 @@ Written a second time, by hand: nothing here comes from the orchestrator, and of
 in their folders are read.
 """
 
+import json
 import re
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
@@ -80,16 +81,22 @@ def require_limits(seen: Json) -> None:
         assert 0 < size <= 10 * MIB
 
 
-def require_hardening(seen: Json) -> None:
+def require_hardening(seen: Json, *, behind_a_guard: bool = False) -> None:
+    """`behind_a_guard`: by the policy of `make up`, which adds a seccomp profile."""
     service, host = label(seen, "service"), seen["HostConfig"]
     image = label(seen, "image")
     require(
         service,
         host,
-        {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "Privileged": False,
+        {"CapDrop": ["ALL"], "Privileged": False,
          "ReadonlyRootfs": True, "IpcMode": "private", "CgroupnsMode": "private", "PublishAllPorts": False,
          "NetworkMode": f"dryrun-{label(seen, 'session_id')}"},
     )  # fmt: skip
+    no_new_privileges, *profiles = host["SecurityOpt"]
+    assert no_new_privileges == "no-new-privileges:true", service
+    assert len(profiles) == behind_a_guard, service
+    for profile in profiles:
+        _require_narrow_profile(service, json.loads(profile.removeprefix("seccomp=")))
     assert sorted(host["CapAdd"] or ()) == CAPABILITIES.get(image, []), service
     assert manifest_of(image).get("capabilities", []) == CAPABILITIES.get(image, []), service
     require_nothing(
@@ -105,6 +112,21 @@ def require_hardening(seen: Json) -> None:
     assert host["Runtime"] == "runc", service
     assert seen["AppArmorProfile"] != "unconfined", service
     assert not any((seen["NetworkSettings"]["Ports"] or {}).values()), f"{service} has published ports"
+
+
+def _require_narrow_profile(service: str, profile: Json) -> None:
+    """Only the machine's own programs, and sockets of a network."""
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO", service
+    assert not any(each["subArchitectures"] for each in profile["archMap"]), service
+    opening = []
+    for rule in profile["syscalls"]:
+        for name in {"socket", "socketpair", "socketcall"} & set(rule["names"]):
+            assert rule["action"] == "SCMP_ACT_ALLOW", service
+            (argument,) = rule["args"]
+            assert (argument["index"], argument["op"]) == (0, "SCMP_CMP_EQ"), service
+            opening.append((name, argument["value"]))
+    families = [("socket", family) for family in (1, 2, 10, 16, 17)]
+    assert sorted(opening) == [*families, ("socketpair", 1)], service
 
 
 def require_no_storage(seen: Json) -> None:
