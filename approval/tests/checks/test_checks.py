@@ -1,67 +1,18 @@
 """Forecasts and checks as clients see them."""
 
 import asyncio
-from datetime import date
 
 import pytest
-from fake_orchestrator import SMALL
+from rehearsed_network import rehearsed
 from scripted_session import scan_all
 from sqlalchemy import text
 
-from approval_api.access import large_answers
 from approval_api.checks import repository
 from approval_api.identity.roles import Role
-from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
-from dryrun_contract.template import Levels, StandsFor
 
 HTML = {"Accept": "text/html"}
 BOB = {"Authorization": "Bearer another-token-of-the-tests"}
 OUTCOME = {"hosts": 40, "places": {"5432/tcp": 10, "80/tcp": 30, "18734/tcp": 30}}
-DB = ClassService(place="5432/tcp", level="same_version", product="PostgreSQL DB")
-WEB = ClassService(place="80/tcp", level="same_product", product="<script>nginx")
-HIDDEN = ClassService(place="18734/tcp", level="same_product", product="<script>nginx")
-CENSUS = Census(
-    network="n0123456789abcdef",
-    classes=(
-        CensusClass(name="db-a", hosts=10, targets=("db",), services=(DB,)),
-        CensusClass(name="web-a", hosts=30, targets=("web",), services=(WEB, HIDDEN)),
-    ),
-    services=(
-        ServiceCount(**DB.model_dump(), count=10),
-        ServiceCount(**WEB.model_dump(), count=30),
-        ServiceCount(**HIDDEN.model_dump(), count=30),
-        ServiceCount(place="9000/tcp", level="nothing", product="Product-1", count=5),
-    ),
-)
-KNOWN = StandsFor(
-    made_from="a table",
-    made_on=date(2026, 11, 26),
-    hosts=45,
-    levels=Levels(same_version=10, same_product=60, relative=0, banner=0, nothing=5),
-    weights={"db": 10, "web": 30},
-    census=CENSUS,
-)
-
-
-@pytest.fixture
-async def scanned(orchestrator):
-    """Let every session that starts be scanned, on a template that stands for a network."""
-    orchestrator.templates = {SMALL.id: SMALL.model_copy(update={"stands_for": KNOWN})}
-    task = asyncio.create_task(scan_all(orchestrator))
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def rehearsed(api, eventually) -> str:
-    """Start a session and return its id when it has ended."""
-    session_id = (await api.post("/sessions", json={"template": "small"})).json()["id"]
-
-    async def ended():
-        return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "ended"
-
-    await eventually(ended, 30)
-    return session_id
 
 
 def places(check):
@@ -179,46 +130,6 @@ async def test_a_check_counts_what_production_holds_without_what_was_rejected(
         await api.client.post(f"/api/v1/production/scans/{scan['id']}/end", json=ended)
         check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
         assert check["comparison"]["complete"] == complete
-
-
-@pytest.mark.whole_pool
-async def test_who_checks_many_times_at_once_leaves_others_connections_to_the_database(
-    api, scanned, eventually, monkeypatch
-):
-    session_id = await rehearsed(api, eventually)
-    ended, under_way, count = asyncio.Event(), 0, repository.production_outcome
-
-    async def slow(connection, **took):
-        nonlocal under_way
-        under_way += 1
-        await connection.execute(text("SELECT 1"))
-        await ended.wait()
-        return await count(connection, **took)
-
-    monkeypatch.setattr(repository, "production_outcome", slow)
-    wanted = [asyncio.create_task(api.post(f"/sessions/{session_id}/checks", json={})) for _ in range(8)]
-
-    async def one_counts():
-        return under_way
-
-    await eventually(one_counts, 20)
-    # A turn among all answers is held for half a second at most, whatever the answer waits for.
-    await asyncio.sleep(1)
-    listed = await api.client.get("/api/v1/dryrun/checks", headers=BOB)
-    assert (listed.status_code, under_way) == (200, 1)
-    ended.set()
-    assert {(await each).status_code for each in wanted} == {422}  # production holds nothing
-
-
-async def test_a_check_by_the_page_waits_for_its_turn_too(api, browsers, scanned, eventually, monkeypatch):
-    session_id = await rehearsed(api, eventually)
-    ada = await browsers("ada", Role.OPERATOR)
-    form = {"csrf_token": ada.csrf, "session": session_id}
-    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)
-    with api.app.state.large_answers["checks"].place("ada"):
-        assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 503
-    # Production holds nothing.
-    assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 422
 
 
 async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):

@@ -1,0 +1,53 @@
+"""Checks that count production take turns, so that they leave others connections to the database."""
+
+import asyncio
+
+import pytest
+from rehearsed_network import rehearsed
+from sqlalchemy import text
+
+from approval_api.access import large_answers
+from approval_api.checks import repository
+from approval_api.identity.roles import Role
+
+BOB = {"Authorization": "Bearer another-token-of-the-tests"}
+
+
+@pytest.mark.whole_pool
+async def test_who_checks_many_times_at_once_leaves_others_connections_to_the_database(
+    api, scanned, eventually, monkeypatch
+):
+    session_id = await rehearsed(api, eventually)
+    ended, under_way, count = asyncio.Event(), 0, repository.production_outcome
+
+    async def slow(connection, **took):
+        nonlocal under_way
+        under_way += 1
+        await connection.execute(text("SELECT 1"))
+        await ended.wait()
+        return await count(connection, **took)
+
+    monkeypatch.setattr(repository, "production_outcome", slow)
+    wanted = [asyncio.create_task(api.post(f"/sessions/{session_id}/checks", json={})) for _ in range(8)]
+
+    async def one_counts():
+        return under_way
+
+    await eventually(one_counts, 20)
+    # A turn among all answers is held for half a second at most, whatever the answer waits for.
+    await asyncio.sleep(1)
+    listed = await api.client.get("/api/v1/dryrun/checks", headers=BOB)
+    assert (listed.status_code, under_way) == (200, 1)
+    ended.set()
+    assert {(await each).status_code for each in wanted} == {422}  # production holds nothing
+
+
+async def test_a_check_by_the_page_waits_for_its_turn_too(api, browsers, scanned, eventually, monkeypatch):
+    session_id = await rehearsed(api, eventually)
+    ada = await browsers("ada", Role.OPERATOR)
+    form = {"csrf_token": ada.csrf, "session": session_id}
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)
+    with api.app.state.large_answers["checks"].place("ada"):
+        assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 503
+    # Production holds nothing.
+    assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 422
