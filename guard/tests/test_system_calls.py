@@ -1,5 +1,6 @@
 """The narrow profile is Docker's own with less, and who chooses it is the policy, never a client."""
 
+import errno
 import json
 from importlib.resources import files
 from typing import Any
@@ -40,8 +41,10 @@ def test_allows_no_program_of_another_kind_and_no_socket_of_another_family():
     assert {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"} <= {each["architecture"] for each in narrow["archMap"]}
     assert not any(each["subArchitectures"] for each in narrow["archMap"])
     rules = [rule for rule in narrow["syscalls"] if OPENING & set(rule["names"])]
-    assert all(rule["action"] == "SCMP_ACT_ALLOW" and len(rule["args"]) == 1 for rule in rules)
-    assert sorted((*rule["names"], rule["args"][0]["value"]) for rule in rules) == [
+    assert all(len(rule["args"]) == 1 and rule["args"][0]["index"] == 0 for rule in rules)
+    opening = [rule for rule in rules if rule["action"] == "SCMP_ACT_ALLOW"]
+    assert all(rule["args"][0]["op"] == "SCMP_CMP_EQ" for rule in opening)
+    assert sorted((*rule["names"], rule["args"][0]["value"]) for rule in opening) == [
         ("socket", 1),
         ("socket", 2),
         ("socket", 10),
@@ -49,6 +52,13 @@ def test_allows_no_program_of_another_kind_and_no_socket_of_another_family():
         ("socket", 17),
         ("socketpair", 1),
     ]
+    lacking = [rule for rule in rules if rule not in opening]
+    assert {(*rule["names"], rule["action"], rule["errnoRet"]) for rule in lacking} == {
+        ("socket", "SCMP_ACT_ERRNO", errno.EAFNOSUPPORT)
+    }
+    *equal, (beyond, greater) = [(rule["args"][0]["value"], rule["args"][0]["op"]) for rule in lacking]
+    assert (beyond, greater) == (17, "SCMP_CMP_GT")
+    assert equal == [(family, "SCMP_CMP_EQ") for family in range(18) if family not in {1, 2, 10, 16, 17}]
 
 
 def test_a_profile_is_taken_out_as_it_was_put_in():

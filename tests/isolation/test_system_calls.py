@@ -14,6 +14,7 @@ from docker_guard.system_calls import narrow_profile
 pytestmark = pytest.mark.engine
 
 IMAGE = "discovery/test-collector-network:1.0"
+FAMILIES = {1, 2, 10, 16, 17}
 TRY_FAMILIES = """
 import json, socket
 said = {}
@@ -27,6 +28,18 @@ for family in range(46):
             said[family] = 0
             break
 print(json.dumps(said))
+"""
+TRY_NO_SUCH_KIND = """
+import ctypes, json
+libc = ctypes.CDLL(None, use_errno=True)
+said = {family: libc.socket(family, 1 << 20, 0) < 0 and ctypes.get_errno() for family in range(46)}
+print(json.dumps(said))
+"""
+LIST_INTERFACES = """
+import ctypes
+found, fault = ctypes.c_void_p(), ctypes.create_string_buffer(256)
+failed = ctypes.CDLL("libpcap.so.0.8").pcap_findalldevs(ctypes.byref(found), fault)
+print(failed, bool(found), fault.value.decode())
 """
 CALL_AS_32_BITS = """
 import ctypes, mmap
@@ -56,8 +69,21 @@ def test_a_container_opens_no_sockets_but_those_of_a_network(narrow):
     done = run_in_container(TRY_FAMILIES, narrow)
     assert done.returncode == 0, done.stderr
     families = {int(family): number for family, number in json.loads(done.stdout).items()}
-    assert {family for family, number in families.items() if number != errno.EPERM} == {1, 2, 10, 16, 17}
-    assert not any(families[family] for family in (1, 2, 10, 16, 17))
+    assert {family for family, number in families.items() if number != errno.EAFNOSUPPORT} == FAMILIES
+    assert not any(families[family] for family in FAMILIES)
+
+
+def test_no_other_family_is_left_to_the_kernel_to_refuse(narrow):
+    # The kernel finds the fault in the kind before it looks for the family.
+    done = run_in_container(TRY_NO_SUCH_KIND, narrow)
+    assert done.returncode == 0, done.stderr
+    said = {int(family): number for family, number in json.loads(done.stdout).items()}
+    assert {family for family, number in said.items() if number != errno.EAFNOSUPPORT} == FAMILIES
+    assert {said[family] for family in FAMILIES} == {errno.EINVAL}
+
+
+def test_programs_list_interfaces_without_a_bluetooth_socket(narrow):
+    assert run_in_container(LIST_INTERFACES, narrow).stdout == "0 True \n"
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is one of x86")

@@ -6,6 +6,7 @@ a session has no use for: VSOCK leads out of all network namespaces, a flaw of A
 the host's page cache (CVE-2026-31431), and a socket of LLC or TIPC has the kernel load a module.
 """
 
+import errno
 import json
 import socket
 from collections.abc import Mapping
@@ -52,17 +53,28 @@ def narrow_profile() -> str:
         if (names := [name for name in rule["names"] if name not in _OPENING])
     ]
     opening = [_allowed("socket", family) for family in _FAMILIES]
+    others = set(range(max(_FAMILIES))).difference(_FAMILIES)
+    lacking = [*(_lacking(family, "EQ") for family in sorted(others)), _lacking(max(_FAMILIES), "GT")]
     narrow = {
         **profile,
         "archMap": [{**each, "subArchitectures": []} for each in profile["archMap"]],
-        "syscalls": [*kept, *opening, _allowed("socketpair", socket.AF_UNIX)],
+        "syscalls": [*kept, *opening, *lacking, _allowed("socketpair", socket.AF_UNIX)],
     }
     return json.dumps(narrow, separators=(",", ":"))
 
 
 def _allowed(name: str, family: int) -> Mapping[str, Any]:
-    return {
-        "names": [name],
-        "action": "SCMP_ACT_ALLOW",
-        "args": [{"index": 0, "value": int(family), "op": "SCMP_CMP_EQ"}],
-    }
+    return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [_first_argument("EQ", family)]}
+
+
+def _lacking(family: int, operator: str) -> Mapping[str, Any]:
+    """Return a rule that answers as a kernel without the family does.
+
+    Programs go on without it then; at EPERM libpcap lists no interface, as it gets no Bluetooth socket.
+    """
+    answer = {"action": "SCMP_ACT_ERRNO", "errnoRet": int(errno.EAFNOSUPPORT)}
+    return {"names": ["socket"], **answer, "args": [_first_argument(operator, family)]}
+
+
+def _first_argument(operator: str, value: int) -> Mapping[str, Any]:
+    return {"index": 0, "value": int(value), "op": f"SCMP_CMP_{operator}"}
