@@ -135,10 +135,16 @@ class TestTheScript:
             tmp_path,
         )
         assert done.returncode == 0, done.stdout
-        assert {"alias net-pf-26 off", "alias net-pf-40 off"} <= {*done.stdout.splitlines()}
+        assert {f"alias net-pf-{family} off" for family in (21, 26, 40, 42)} <= {*done.stdout.splitlines()}
         assert f"/{self.FAMILIES} is missing" in done.stdout
         assert "\n1\n" in done.stdout
         assert not (tmp_path / self.FAMILIES).exists()
+
+    def test_check_finds_another_versions_list_of_such_families(self, tmp_path):
+        fewer = f"sed -i /net-pf-42/d {tmp_path / self.FAMILIES}"
+        done = self.in_a_namespace(f"{self.MODULES} && $S install && {fewer} && $S check; echo $?", tmp_path)
+        assert f"/{self.FAMILIES} is missing or not this version's" in done.stdout
+        assert done.stdout.endswith("\n1\n")
 
     @pytest.mark.parametrize("module", ["llc2", "vsock_loopback"])
     def test_check_names_a_module_that_connects_sessions_with_the_host(self, tmp_path, module):
