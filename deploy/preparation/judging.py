@@ -184,8 +184,10 @@ class Deployment:
             yield f'check "sessions" in {file}: it has to be above ORCHESTRATOR_SESSIONS_AT_ONCE, {most}'
         if policy.seccomp == "engine":
             yield (
-                f'write "seccomp": "narrow" into {file}, then: docker compose restart docker-proxy; until '
-                "then the engine's own seccomp profile lets containers use more of the kernel than they need"
+                # Not restart: in an upgrade that would start the old guard, which does not know the field.
+                f'write "seccomp": "narrow" into {file}, then: docker compose up -d --wait --no-deps '
+                "--force-recreate docker-proxy; until then the engine's own seccomp profile lets containers "
+                "use more of the kernel than they need"
             )
         if not settings.subnet_pool.subnet_of(policy.subnet_pool):
             yield (

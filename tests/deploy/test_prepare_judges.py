@@ -230,6 +230,18 @@ def test_a_policy_is_read_as_the_guard_does(tmp_path: Path, change: dict[str, An
     assert (found == "") if says is None else (says in found and str(file) in found)
 
 
+def test_a_field_that_an_earlier_guard_does_not_know_is_for_the_new_one(tmp_path: Path):
+    prepare(tmp_path)
+    file = tmp_path / "state" / "config" / "guard-policy.json"
+    written = json.loads(file.read_text())
+    del written["seccomp"]
+    file.chmod(0o644)
+    file.write_text(json.dumps(written))
+    found = prepare(tmp_path)
+    assert "--force-recreate docker-proxy" in found
+    assert "restart docker-proxy" not in found
+
+
 def test_a_variable_that_nothing_uses_is_not_taken_for_a_word_of_a_command(tmp_path: Path):
     (tmp_path / "env").write_text("CMD=1\nA=1\nDRYRUN_BRIDGES=drs\n")
     lines = prepare(tmp_path).splitlines()
