@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CLOCK_SECONDS = 2.0
 """How far the clocks of a fleet's hosts may be apart."""
+RETRY_SECONDS = 10.0
+"""At most, between two checks of a host that cannot be used: readiness says what the last one found."""
 LOOK_SECONDS = 1.0
 """How often the age of the last isolation proof is checked."""
 
@@ -45,20 +47,25 @@ class HostCheck:
         Only a check clears the host's `fault`: a session's own probe may have succeeded meanwhile.
         """
         settings = self._settings
+        retry_seconds = min(RETRY_SECONDS, settings.reaper_seconds)
         tried_at = -math.inf
+        was_followed = self._host.is_followed
         while True:
+            # What was wrong with an engine that has just come back may be over.
+            has_come_back = self._host.is_followed and not was_followed
             isolated = self._host.isolation.last is not None and self._host.isolation.last.isolated
             if self._host.fault is None and isolated:
                 is_old = self._host.isolation.seconds_since_verdict >= settings.isolation_seconds
                 is_back = self._host.isolation.is_doubted and self._host.is_followed
                 due = (is_old or is_back) and self._is_needed()
             else:
-                due = time.monotonic() - tried_at >= settings.reaper_seconds
+                due = has_come_back or time.monotonic() - tried_at >= retry_seconds
             if due:
                 await self._check()
                 tried_at = time.monotonic()
                 isolated = self._host.isolation.last is not None and self._host.isolation.last.isolated
             self._tell_isolated(isolated)
+            was_followed = self._host.is_followed
             await asyncio.sleep(min(LOOK_SECONDS, settings.reaper_seconds))
 
     async def _check(self) -> None:

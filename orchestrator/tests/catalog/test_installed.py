@@ -127,6 +127,17 @@ def test_copies_are_removed_once_no_session_needs_them(files, places, tmp_path):
     assert files.of(first.digest) is None
 
 
+def test_an_old_copy_stays_for_a_session_that_is_being_stored(files, places, tmp_path):
+    first = files.current
+    files.keep(first)
+    os.utime(tmp_path / "kept" / first.digest, (1, 1))
+    files.keep(first)
+    (places.templates / "two.yml").write_text(TEMPLATE.replace("Two targets", "Changed"))
+    files.reread()
+    files.forget([])
+    assert files.of(first.digest) is not None
+
+
 def test_templates_made_from_inventories_stand_beside_the_others(tmp_path, places):
     replicas = tmp_path / "replicas" / "templates"
     files = OperatorFiles(dataclasses.replace(places, replicas=replicas), tmp_path / "kept")

@@ -6,7 +6,7 @@ import pytest
 from stage import WEB
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import labels
+from dryrun_orchestrator import host_check, labels
 from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
@@ -191,6 +191,27 @@ async def test_a_check_that_could_not_be_made_is_made_again_although_a_session_w
         await stage.until_stored(session_id, "isolation_probed")
         assert supervisor.fault is not None
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        await stage.eventually(lambda: supervisor.fault is None)
+
+
+async def test_a_host_whose_engine_has_come_back_is_checked_at_once(stage, monkeypatch):
+    monkeypatch.setattr(host_check, "RETRY_SECONDS", 3600)
+    stage.changes["reaper_seconds"] = 3600
+    stage.engine.go_down()
+    async with stage.running() as supervisor:
+        await stage.eventually(lambda: supervisor.fault)
+        stage.engine.come_up()
+        await stage.eventually(lambda: supervisor.fault is None)
+
+
+async def test_a_host_that_cannot_be_used_is_checked_more_often_than_is_searched_for_leftovers(
+    stage, monkeypatch
+):
+    monkeypatch.setattr(host_check, "RETRY_SECONDS", 0.5)
+    stage.changes["reaper_seconds"] = 3600
+    stage.engine.faults.fail("create_network", ForbiddenError("rule ceiling"))
+    async with stage.running() as supervisor:
+        await stage.eventually(lambda: supervisor.fault)
         await stage.eventually(lambda: supervisor.fault is None)
 
 

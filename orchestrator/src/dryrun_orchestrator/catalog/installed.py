@@ -124,10 +124,13 @@ class OperatorFiles:
         """Write a copy for a session that begins with it; it survives the process. Raises NotStoredError."""
         folder = self._kept / installed.digest
         with self._lock:
-            if folder.is_dir():
-                return
             unfinished = self._kept / f"{installed.digest}.unfinished"
             try:
+                if folder.is_dir():
+                    # An old copy, whose files are being replaced, is a recent one until the session's row is
+                    # stored: `forget` lists the rows before it looks here.
+                    os.utime(folder)
+                    return
                 _write(installed, unfinished, folder)
             except OSError as error:
                 shutil.rmtree(unfinished, ignore_errors=True)  # it holds the last room there is
