@@ -24,14 +24,28 @@ def list_hosts(file: FileOption) -> None:
 
 
 @app.command("drain")
-def drain_host(host: HostArgument, file: FileOption) -> None:
+def drain_host(
+    host: HostArgument,
+    file: FileOption,
+    wait: Annotated[
+        int | None,
+        typer.Option(
+            "--wait",
+            metavar="MINUTES",
+            min=1,
+            max=1440,
+            help="Wait until the host is empty, so many minutes at most; asks the API of DRYRUN_API_URL with "
+            "the token of DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE), scope read.",
+        ),
+    ] = None,
+) -> None:
     """Place no new session on a host; those on it run to their end, 30 minutes at most.
 
     Changes `drained` in the file, which the orchestrator reads again within seconds.
     """
     from dryrun_local.fleet.commands import drain
 
-    run_work(lambda here: drain(file, host, here.screen))
+    run_work(lambda here: drain(file, host, here.screen, minutes=wait))
 
 
 @app.command("undrain")

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from dryrun_local.images.commands import spread
+from dryrun_local.images.distribution import distribute
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
 
@@ -36,5 +37,34 @@ async def test_a_host_that_does_not_answer_keeps_the_images_from_no_other(
     assert await spread(here, screen, hosts) == code
     said = screen.console.file.getvalue()  # type: ignore[attr-defined]
     assert "ssh://beta: copied 0 images" in said
+    assert said.startswith(f"  Comparing images with {hosts[0]}\n")
     assert ("ssh://away: no route to ssh://away" in said) is bool(code)
     assert ("Without all images:  ssh://away; run the command again" in said) is bool(code)
+
+
+async def test_how_much_has_been_copied_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    # The engine has the images once they were loaded.
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+    save*) head -c 3000000 /dev/zero ;;
+    *load*) cat >{tmp_path}/loaded ;;
+    *images*) [ ! -e {tmp_path}/loaded ] || echo sha256:1 ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    allowlist = tmp_path / "allowlist.json"
+    allowlist.write_text(json.dumps({"version": 1, "images": {"discovery/test-web:1": {"id": "sha256:1"}}}))
+    told: list[tuple[int, int]] = []
+    done = await distribute(
+        "ssh://beta", allowlist, tmp_path / "log", lambda count, size: told.append((count, size))
+    )
+    assert done.copied == ("discovery/test-web:1",)
+    assert (tmp_path / "loaded").stat().st_size == 3_000_000
+    assert told[0] == (1, 0)
+    assert told[-1] == (1, 3_000_000)
+    assert told == sorted(told)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from dryrun_local.images.programs import ProgramError, run_in_image
+from dryrun_local.images.programs import ProgramError, pipe, run_in_image
 
 DOCKER = """#!/bin/sh
 echo "$@" >> {calls}
@@ -55,3 +55,11 @@ async def test_a_container_that_has_ended_is_not_asked_for_again(docker):
     (run,) = calls(folder)
     assert run[-4:] == ["sha256:1", "-c", "echo", "1"]
     assert {"--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=990"} <= set(run)
+
+
+@pytest.mark.parametrize(
+    ("source", "sink"), [("cat /dev/zero", "exit 3"), ("exit 3", "cat >/dev/null"), ("exit 3", "exit 0")]
+)
+async def test_a_program_of_a_pipe_that_fails_ends_the_other_one(tmp_path, source, sink):
+    with pytest.raises(ProgramError, match="failed with exit code"):
+        await pipe(["sh", "-c", source], ["sh", "-c", sink], tmp_path / "log", seconds=30)

@@ -1,11 +1,15 @@
 """The fleet commands: list the hosts, drain one, take it in again."""
 
+import os
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_local.fleet.drained_hosts import read, set_drained
+from dryrun_cli.api.client import open_client
+from dryrun_cli.api.settings import read_settings
+from dryrun_local.fleet.drained_hosts import read, require_host, set_drained
+from dryrun_local.fleet.emptying import look, wait_until_empty
 from dryrun_local.terminal.screen import Screen
 
 
@@ -28,8 +32,22 @@ async def show(file: Path, screen: Screen) -> None:
     screen.console.print(table)
 
 
-async def drain(file: Path, host: str, screen: Screen) -> None:
-    """Let a host take no new session."""
+async def drain(file: Path, host: str, screen: Screen, *, minutes: int | None = None) -> None:
+    """Let a host take no new session, and wait so many minutes at most until it is empty."""
+    if minutes is None:
+        _drain(file, host, screen)
+        return
+    async with open_client(read_settings(os.environ)) as client:
+        # Whether it can be waited at all is known before the file is changed.
+        require_host(read(file), file, host)
+        await look(client, host)
+        _drain(file, host, screen)
+        with screen.busy(f"Waiting until {host} is empty") as work:
+            await wait_until_empty(client, host, minutes, work)
+    screen.done(f"{host} is empty:", "no session and no container of one is left there")
+
+
+def _drain(file: Path, host: str, screen: Screen) -> None:
     fleet, changed = set_drained(file, host, drained=True)
     if not changed:
         screen.note(f"{host} is already drained")

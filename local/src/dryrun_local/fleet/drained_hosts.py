@@ -26,6 +26,12 @@ def read(file: Path) -> FleetFile:
         raise LocalError(str(error)) from error
 
 
+def require_host(fleet: FleetFile, file: Path, host: str) -> None:
+    """Raise LocalError where the fleet has no host of this name."""
+    if host not in fleet.hosts:
+        raise LocalError(f"{file}: there is no host {printable(host)}; it has {', '.join(fleet.hosts)}")
+
+
 def set_drained(file: Path, host: str, *, drained: bool) -> tuple[FleetFile, bool]:
     """Write the file with a host drained, or not; return what it says now, and whether that is new.
 
@@ -51,8 +57,7 @@ def set_drained(file: Path, host: str, *, drained: bool) -> tuple[FleetFile, boo
 
 def _set_drained(file: Path, host: str, *, drained: bool) -> tuple[FleetFile, bool]:
     fleet = read(file)
-    if host not in fleet.hosts:
-        raise LocalError(f"{file}: there is no host {printable(host)}; it has {', '.join(fleet.hosts)}")
+    require_host(fleet, file, host)
     wanted = replace(fleet, drained=fleet.drained | {host} if drained else fleet.drained - {host})
     if wanted == fleet:
         return fleet, False

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.commands.experiments import read_request
-from dryrun_contract.text import counted, printable
+from dryrun_contract.text import byte_count, counted, printable
 from dryrun_local.images.building import based_on, build_images, list_images
 from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images
@@ -23,6 +23,7 @@ from dryrun_local.images.service_images import build_service_images
 from dryrun_local.machine.added_folders import added_by_running, gather
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
+from dryrun_local.terminal.long_work import LongWork
 from dryrun_local.terminal.screen import Screen
 
 _WIDE = 110
@@ -88,8 +89,12 @@ async def take(installation: Installation, screen: Screen, path: Path) -> None:
     folders = load_folders(installation.root, added=installation.added)
     begun = time.monotonic()
     installation.prepare()
-    with held(installation, IMAGES):
-        done = await import_images(path, folders, installation.root, installation.allowlist, screen.note)
+    with held(installation, IMAGES), screen.busy(f"Loading images from {path}") as work:
+
+        def say(text: str) -> None:
+            work.now = text
+
+        done = await import_images(path, folders, installation.root, installation.allowlist, say)
     gather(installation)
     details = [_megabytes(done.size), f"{time.monotonic() - begun:.0f} s"] if done.taken else []
     details += [f"{len(done.here)} here before"] if done.here else []
@@ -110,8 +115,15 @@ async def spread(installation: Installation, screen: Screen, hosts: Collection[s
     failed = []
     for host in hosts:
         try:
-            with screen.busy(f"Comparing and copying images to {printable(host)}"):
-                done = await distribute(host, installation.allowlist, installation.logs / "distribute.log")
+            with screen.busy(f"Comparing images with {printable(host)}") as work:
+
+                def copying(images: int, size: int, work: LongWork = work, host: str = host) -> None:
+                    work.what = f"Copying {counted(images, 'image')} to {printable(host)}"
+                    work.now = byte_count(size)
+
+                done = await distribute(
+                    host, installation.allowlist, installation.logs / "distribute.log", copying
+                )
         except ProgramError as error:
             failed.append(printable(host))
             screen.warn(str(error))

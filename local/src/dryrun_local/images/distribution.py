@@ -4,8 +4,9 @@ No guard takes part: none of them can load an image. What a host lacks is stream
 afterwards every pinned id has to be there: a session's containers are created by id, and nothing is pulled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +28,13 @@ class Distributed:
     """How many it had."""
 
 
-async def distribute(host: str, allowlist: Path, log: Path) -> Distributed:
+async def distribute(
+    host: str, allowlist: Path, log: Path, on_copying: Callable[[int, int], None]
+) -> Distributed:
     """Copy the pinned images that the engine at `host` lacks there, and name them.
 
-    `host` is as DOCKER_HOST has it. Raises ProgramError, also when an id is missing afterwards.
+    `host` is as DOCKER_HOST has it. `on_copying` is told, in any thread, how many images are copied, and how
+    many bytes of them so far. Raises ProgramError, also when an id is missing afterwards.
     """
     pinned = {name: str(row["id"]) for name, row in pinned_rows(allowlist).items()}
     present = await _ids(host)
@@ -39,7 +43,11 @@ async def distribute(host: str, allowlist: Path, log: Path) -> Distributed:
         there = ("docker", "--host", host)
         # By id: on this machine a name may stand for a newer build by now.
         copied = ("docker", "save", *missing.values())
-        await pipe(copied, (*there, "load", "--quiet"), log, seconds=_COPY_SECONDS)
+        on_copying(len(missing), 0)
+        await pipe(
+            copied, (*there, "load", "--quiet"), log,
+            seconds=_COPY_SECONDS, on_bytes=partial(on_copying, len(missing)),
+        )  # fmt: skip
         present = await _ids(host)
         if left := [name for name, identity in missing.items() if identity not in present]:
             raise ProgramError(

@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.log_tail import tail
+
+_SPLICED_BYTES: Final = 1 << 20
 
 
 class ProgramError(LocalError):
@@ -29,26 +32,53 @@ async def run(command: Sequence[str], log: Path, *, seconds: float, cwd: Path | 
         await _finish([process], command[0], log, seconds)
 
 
-async def pipe(source: Sequence[str], sink: Sequence[str], log: Path, *, seconds: float) -> None:
-    """Run `source | sink`, both logged. Raises ProgramError when either fails."""
+async def pipe(
+    source: Sequence[str],
+    sink: Sequence[str],
+    log: Path,
+    *,
+    seconds: float,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Run `source | sink`, both logged. Raises ProgramError when either fails.
+
+    `on_bytes` is told, in a thread, how many have passed so far.
+    """
     with log.open("ab") as output:
         output.write(f"$ {' '.join(source)} | {' '.join(sink)}\n".encode())
         output.flush()
-        reading_end, writing_end = os.pipe()
+        from_source, written = os.pipe()
+        read, to_sink = os.pipe()
         started: list[asyncio.subprocess.Process] = []
         try:
-            started.append(
-                await _start(sink, stdin=reading_end, stdout=output.fileno(), stderr=output.fileno())
-            )
-            started.append(await _start(source, stdout=writing_end, stderr=output.fileno()))
-        except ProgramError:
+            started.append(await _start(sink, stdin=read, stdout=output.fileno(), stderr=output.fileno()))
+            started.append(await _start(source, stdout=written, stderr=output.fileno()))
+        except BaseException:
+            os.close(from_source)
+            os.close(to_sink)
             for process in started:
                 await _end(process)
             raise
         finally:
-            os.close(reading_end)
-            os.close(writing_end)
+            os.close(read)
+            os.close(written)
+        # Nobody waits for it: what a program that was ended has started may keep its pipe open.
+        threading.Thread(target=_pass_on, args=(from_source, to_sink, on_bytes), daemon=True).start()
         await _finish(started, source[0], log, seconds)
+
+
+def _pass_on(source: int, sink: int, on_bytes: Callable[[int], None]) -> None:
+    """Move all bytes from one pipe into another, and close both: either end's end is the other's."""
+    passed = 0
+    try:
+        while moved := os.splice(source, sink, _SPLICED_BYTES):
+            passed += moved
+            on_bytes(passed)
+    except BrokenPipeError:
+        pass  # the sink has ended, and says why
+    finally:
+        os.close(source)
+        os.close(sink)
 
 
 async def capture(

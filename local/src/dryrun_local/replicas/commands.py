@@ -99,8 +99,7 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
     if images:
         screen.note(
             f"{counted(len(images), 'image')} left in the engine; to free the space, if no other checkout "
-            "uses them: docker image rm",
-            " ".join(images),
+            f"uses them: docker image rm {' '.join(images)}"
         )
 
 

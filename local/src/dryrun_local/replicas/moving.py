@@ -96,8 +96,9 @@ async def export_network(
 
     # By name: what the engine saves by id alone has another form.
     saving = ["docker", "save", *rows]
-    size = await programs.read_from(saving, store, seconds=_SECONDS) if rows else store(None)
-    digest = await asyncio.to_thread(_sha256, path)
+    with screen.busy(f"Writing {path}"):
+        size = await programs.read_from(saving, store, seconds=_SECONDS) if rows else store(None)
+        digest = await asyncio.to_thread(_sha256, path)
     left_out = f", {len(_present(present)):,} layers left out, which the other machine has" if present else ""
     screen.done(f"Replica {printable(name)}", f"{path}, {size / 1e6:,.0f} MB of images{left_out}")
     screen.say(f"sha256 {digest}")

@@ -1,7 +1,6 @@
 """Prints what `dryrun-local` does, in short lines. `dryrun_cli` draws the session itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.text import Text
 from dryrun_cli.commands.command import make_console
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.wrapping import wrapped
+from dryrun_local.terminal.long_work import LongWork, shown
 
 
 class Screen:
@@ -57,11 +57,6 @@ class Screen:
             line.append(f"  {rest}", "dim")
         self.console.print(line, soft_wrap=True)
 
-    @contextmanager
-    def busy(self, what: str) -> Iterator[None]:
-        """Show a spinner during the block, on a terminal."""
-        if self.console.is_terminal:
-            with self.console.status(Text(what)):
-                yield
-        else:
-            yield
+    def busy(self, what: str) -> AbstractContextManager[LongWork]:
+        """Show during the block that something goes on, and how far it is."""
+        return shown(self.console, what)
