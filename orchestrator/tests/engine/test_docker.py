@@ -200,6 +200,13 @@ async def test_what_a_filter_let_through_is_checked_again(played, engine):
     assert [container.id for container in await engine.list_containers("s")] == ["x", "y"]
 
 
+async def test_the_log_of_a_container_that_is_being_removed_is_gone(played, engine):
+    played.status = 409
+    played.body = said("can not get logs from container which is dead or marked for removal")
+    with pytest.raises(NotFoundError, match="marked for removal"):
+        await anext(engine.read_log(CONTAINER, follow=False))
+
+
 @pytest.mark.parametrize("kind", ["network", "container"])
 async def test_a_create_that_is_cancelled_ends_once_the_engine_has_answered(played, engine, kind):
     played.status, played.body, played.pause = 201, '{"Id": "x"}', 0.5

@@ -76,7 +76,8 @@ def _error_by_status(call: Call, status: int, lowered: str, text: str) -> Engine
     if status == 404:
         return _not_found(call, text, lowered)
     if status == 409:
-        return ConflictError(text)
+        # An engine shows no log of one that is dead, or whose removal has begun (moby, `ContainerLogs`).
+        return NotFoundError(text) if call.path.endswith("/logs") else ConflictError(text)
     if status in (401, 403):
         return _refused(call, text, lowered)
     if status in _GATEWAY_STATUSES:

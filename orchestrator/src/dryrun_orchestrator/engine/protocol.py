@@ -228,6 +228,8 @@ class Engine(Protocol):
 
         A broken connection raises EngineUnreachableError, but one that ends early may look like the end of
         the log: callers verify with `inspect_container`.
+        Raises NotFoundError, also once the container's removal has begun, which `inspect_container` still
+        shows as running or removing.
         """
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
