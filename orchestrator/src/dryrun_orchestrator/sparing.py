@@ -24,8 +24,10 @@ class Sparing[T]:
         async with self._lock:
             if self._last is not None and (self._began_at >= asked_at or not self._may_begin()):
                 return self._last
-            self._began_at = monotonic()
+            began_at = monotonic()
             self._last = await self._compute()
+            # Not before: whoever waits while a computation fails would get an answer from before their call.
+            self._began_at = began_at
             return self._last
 
     def _may_begin(self) -> bool:
