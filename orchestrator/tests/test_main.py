@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from stage import Stage
 
 ORCHESTRATOR = [sys.executable, "-c", "from dryrun_orchestrator.main import main; main()", "serve"]
@@ -59,6 +60,23 @@ def test_an_allowlist_outside_the_prefix_is_reported_without_a_traceback(tmp_pat
     said = refused(stage)
     assert "evil/nginx:1" in said
     assert "discovery/test-" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"DOCKER_HOST": "tcp://guard"}, "DOCKER_HOST is 'tcp://guard'; it has to be"),
+        (
+            {"DOCKER_HOST": "tcp://guard:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"},
+            "ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH '/nowhere'",
+        ),
+    ],
+    ids=["an address", "certificates"],
+)
+def test_an_engine_that_cannot_be_spoken_to_is_reported_without_a_traceback(tmp_path, changes, says):
+    stage = Stage(tmp_path)
+    stage.write_collectors()
+    assert refused(stage, **changes).startswith(f"dryrun-orchestrator: {says}")
 
 
 def test_it_starts_without_an_engine_and_stops_when_asked(tmp_path):

@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
+from dryrun_contract.environment import SettingsError
 from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditLog
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
@@ -36,7 +37,8 @@ from dryrun_serving.working import working
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     """Return the service; tests pass an engine of their own.
 
-    Reads the operator's files and takes the journal's lock. Raises OperatorFileError, JournalError.
+    Reads the operator's files and takes the journal's lock. Raises OperatorFileError, JournalError, and
+    SettingsError for an engine that cannot be spoken to at its address, or with its certificates.
     """
     places = Places(
         settings.allowlist, settings.collectors_dir, settings.templates_dir, settings.replicas_dir
@@ -44,9 +46,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     files = OperatorFiles(places, settings.state_dir / "installed")
     fleet = None if settings.fleet is None else read_fleet_file(settings.fleet)
     journal = Journal.open(settings.state_dir)
+    try:
+        hosts = _hosts(settings, files, journal, fleet, engine)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
     def compose(record: Record | None) -> Parts:
-        hosts = _hosts(settings, files, journal, fleet, engine)
         supervisor = Supervisor(hosts, journal, files, settings, record=record)
         parts: Parts = Parts(
             settings=settings,

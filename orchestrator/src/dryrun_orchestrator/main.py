@@ -44,10 +44,7 @@ def main() -> None:
     log_to_stdout("INFO")
     try:
         settings = Settings.read(os.environ)
-    except SettingsError as error:
-        sys.exit(f"dryrun-orchestrator: {error}")
-    try:
         app = create_app(settings)
-    except (JournalError, OperatorFileError) as error:
+    except (SettingsError, JournalError, OperatorFileError) as error:
         sys.exit(f"dryrun-orchestrator: {error}")
     sys.exit(create_server(settings, app).run_to_its_end())
