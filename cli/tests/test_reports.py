@@ -58,7 +58,16 @@ def test_a_forecast_can_be_requested_in_every_form(run, api, session):
     assert run("report", "last", "--format", "html", *question)[0] == 0
     assert [(one["forecast_hosts"], one["forecast_cidr"]) for one in api.questions] == [
         ("500", "10.20.0.0/16")
-    ] * 2
+    ]
+
+
+@pytest.mark.parametrize(("judged", "reports"), [((), 1), (("--judged",), 2)], ids=["as it is", "judged"])
+def test_a_form_for_people_is_requested_alone_unless_an_exit_code_follows_from_the_report(
+    run, api, session, judged, reports
+):
+    _, stdout, _ = run("report", "last", "--format", "html", *judged)
+    assert stdout.startswith("<!doctype html>")
+    assert sum(path.endswith("/report") for _, path in api.requests) == reports
 
 
 def test_the_report_says_what_the_scan_left_in_logs(run, session):

@@ -96,11 +96,16 @@ async def report(
     form = _form(form, output, as_json=common.json_output)
     criteria = None if criteria_file is None else read_criteria(criteria_file)
     session_id = await find_session_id(client, text)
+    judged, written = criteria is not None or question.judged, form not in {None, "json"}
+    answer: JsonValue = None
+    document = b""
     try:
         asked = question.parameters()
-        answer = await client.report(session_id, criteria, asked)
-        written = form not in {None, "json"}
-        document = await client.written_report(session_id, str(form), criteria, asked) if written else b""
+        # The exit code of a judged report follows from its JSON, whatever its form.
+        if judged or not written:
+            answer = await client.report(session_id, criteria, asked)
+        if written:
+            document = await client.written_report(session_id, str(form), criteria, asked)
     except ApiRefusedError as error:
         of_file = any(fault.where.startswith("body") for fault in error.problem.faults)
         if criteria_file is not None and of_file and error.problem.status == NOT_VALID:
@@ -115,7 +120,6 @@ async def report(
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document.decode())
         _write(output, whole.rstrip("\n") + "\n")
-    judged = criteria is not None or question.judged
     code = verdict_code(answer, judged=judged)
     if judged and form is not None:
         # A person does not see an exit code, and of a file nothing else is printed.
