@@ -8,7 +8,7 @@ from stage import NETWORK
 from dryrun_contract.session import Outcome
 from dryrun_orchestrator.engine.protocol import LogChunk
 from dryrun_orchestrator.session import collector_run
-from dryrun_orchestrator.session.collector_run import MAX_WARNING_EVENTS
+from dryrun_orchestrator.session.stored_run import MAX_WARNING_EVENTS
 
 
 def host_lines(count):

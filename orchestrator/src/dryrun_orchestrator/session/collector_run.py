@@ -5,32 +5,21 @@ the journal holds are skipped. After the container has ended, one complete readi
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 
-from dryrun_contract.discovery import CollectorLine, DiscoveryLine, ProgressLine, WarningLine
-from dryrun_contract.event import (
-    CollectorEnded,
-    CollectorProgressed,
-    CollectorWarned,
-    DiscoveryReported,
-    EventData,
-)
+from dryrun_contract.event import CollectorEnded
 from dryrun_orchestrator.engine.errors import EngineError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.readers.process import ReaderFailedError, ReaderProcess
 from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said, said
 from dryrun_orchestrator.session.context import SessionContext, last_words
 from dryrun_orchestrator.session.line_queue import LineQueue, NumberedLine
+from dryrun_orchestrator.session.stored_run import Ending, StoredRun, end_of, given_up
 
-MAX_WARNING_EVENTS = 100
-"""Further warnings of a run are counted and not reported."""
 MAX_VALUES = 1_000_000
 """Values in all discoveries of one run: whatever reads them all, such as a report, needs memory per value. An
 ordinary discovery has about ten, and each column of a table is one."""
-PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 """Pause before reading again; doubled while nothing new arrives."""
 REST_SECONDS = 5.0
@@ -46,16 +35,6 @@ class OutputCeilingError(Exception):
     """The collector wrote more than is read; the message says which limit."""
 
 
-@dataclass(slots=True)
-class Ending:
-    """How a run ended."""
-
-    tally: OutputTally
-    exit_code: int | None
-    truncated: bool
-    reason: str | None
-
-
 class CollectorRun:
     """One run of one collector in one container."""
 
@@ -64,23 +43,21 @@ class CollectorRun:
     ) -> None:
         """Follow one container. `reader` translates its output, see ReaderProcess; None: it needs none."""
         self._context = context
-        self._run = run
+        self._stored = StoredRun(context, run)
         self._container_id = container_id
         self._reader = reader
         self._first_line: str | None = None
         self._stderr = b""
-        self._progress_at = 0.0
-        self._reported_all_done = False
 
     async def follow(self) -> CollectorEnded:
         """Read until the container has ended and its log was read completely; return the final event."""
         ending = await self._read_to_the_end()
-        return _ended(self._run, ending)
+        return end_of(self.record, ending)
 
     @property
     def record(self) -> RunRecord:
         """Return the run as far as it was read."""
-        return self._run
+        return self._stored.record
 
     @property
     def container_id(self) -> str:
@@ -104,7 +81,7 @@ class CollectorRun:
 
     def stopped(self, reason: str, *, truncated: bool = False) -> CollectorEnded:
         """Return the final event of a run that is given up; `follow` was cancelled."""
-        return given_up(self._run, self._with_last_words(reason), truncated=truncated)
+        return given_up(self.record, self._with_last_words(reason), truncated=truncated)
 
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0
@@ -112,7 +89,7 @@ class CollectorRun:
         pause = FIRST_PAUSE_SECONDS
         while True:
             tally = OutputTally()
-            known = self._run.lines
+            known = self.record.lines
             try:
                 last = whole_readings == WHOLE_READINGS - 1
                 await self._read_once(tally, follow=not ended, last=last)
@@ -126,7 +103,7 @@ class CollectorRun:
             except TransientEngineError:
                 self._note_first_line(tally)
                 # A proxy that cuts connections now and then is not an engine that is down.
-                pause = FIRST_PAUSE_SECONDS if self._run.lines > known else pause
+                pause = FIRST_PAUSE_SECONDS if self.record.lines > known else pause
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE_SECONDS)
                 continue
@@ -147,8 +124,8 @@ class CollectorRun:
 
     def _settle(self, tally: OutputTally, exit_code: int | None) -> Ending:
         reason: str | None
-        if tally.lines < self._run.lines:
-            reason = f"its log holds {tally.lines} lines, {self._run.lines} were read before"
+        if tally.lines < self.record.lines:
+            reason = f"its log holds {tally.lines} lines, {self.record.lines} were read before"
             return Ending(tally, exit_code, truncated=True, reason=reason)
         reason = tally.why_incomplete(exit_code)
         if reason:
@@ -180,7 +157,7 @@ class CollectorRun:
         reader = asyncio.create_task(read())
         try:
             while batch := await queue.take():
-                await self._write(batch)
+                await self._stored.add(batch)
             await reader
         finally:
             reader.cancel()
@@ -254,75 +231,5 @@ class CollectorRun:
                 raise OutputCeilingError(f"it writes more than {settings.output_lines} lines")
             if tally.values > MAX_VALUES:
                 raise OutputCeilingError(f"its discoveries hold more than {MAX_VALUES} values")
-            if tally.lines > self._run.lines:
+            if tally.lines > self.record.lines:
                 await queue.put(NumberedLine(tally.lines, line))
-
-    async def _write(self, batch: list[NumberedLine]) -> None:
-        run = self._run
-        batch = [line for line in batch if line.number > run.lines]
-        if not batch:
-            return
-        events: list[EventData] = []
-        for number, line in batch:
-            word = line.word
-            if isinstance(word, DiscoveryLine):
-                run = replace(run, discoveries=run.discoveries + 1)
-            elif isinstance(word, WarningLine):
-                run = replace(run, warnings=run.warnings + 1)
-            event = self._event(run, number, word)
-            if event is not None:
-                events.append(event)
-        self._run = replace(run, lines=batch[-1].number)
-        await self._context.journal.put_run(self._context.id, self._run, *events)
-        self._context.kinds.add(
-            event.discovery.kind for event in events if isinstance(event, DiscoveryReported)
-        )
-
-    def _event(self, run: RunRecord, number: int, word: CollectorLine | WarningLine) -> EventData | None:
-        match word:
-            case DiscoveryLine():
-                return DiscoveryReported(
-                    collector=run.collector, run=run.run, line=number, discovery=word.discovery()
-                )
-            case WarningLine() if run.warnings <= MAX_WARNING_EVENTS:
-                return CollectorWarned(
-                    collector=run.collector, run=run.run, line=number, message=word.message
-                )
-            case ProgressLine() if self._progress_is_due(word):
-                return CollectorProgressed(
-                    collector=run.collector,
-                    run=run.run,
-                    done=word.done,
-                    total=word.total,
-                    message=word.message,
-                )
-            case _:
-                return None
-
-    def _progress_is_due(self, word: ProgressLine) -> bool:
-        now, all_done = time.monotonic(), word.done == word.total
-        # The last step is reported at once, but once: a hostile collector may write it again and again.
-        is_last_step = all_done and not self._reported_all_done
-        if now - self._progress_at < PROGRESS_SECONDS and not is_last_step:
-            return False
-        self._progress_at, self._reported_all_done = now, all_done
-        return True
-
-
-def given_up(run: RunRecord, reason: str, *, truncated: bool = False) -> CollectorEnded:
-    """Return the final event of a run whose container did not end by itself, as far as it is known."""
-    return _ended(run, Ending(OutputTally(warnings=run.warnings), None, truncated, reason))
-
-
-def _ended(run: RunRecord, ending: Ending) -> CollectorEnded:
-    return CollectorEnded(
-        collector=run.collector,
-        run=run.run,
-        complete=ending.reason is None,
-        truncated=ending.truncated,
-        discoveries=run.discoveries,
-        warnings=ending.tally.warnings,
-        lines=run.lines,
-        exit_code=ending.exit_code,
-        reason=ending.reason,
-    )

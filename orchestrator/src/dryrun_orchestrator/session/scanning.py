@@ -20,12 +20,13 @@ from dryrun_orchestrator.session.collector_container import (
     create_container,
     remove_container_of,
 )
-from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun, given_up
+from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.failure import SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.proof import prove_crossing_again
 from dryrun_orchestrator.session.standby import hand_over, held_slots, stand_by
+from dryrun_orchestrator.session.stored_run import given_up
 from dryrun_orchestrator.session.subnets import collector_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
