@@ -11,7 +11,9 @@ for _outcome in Outcome:
     SESSIONS_ENDED.labels(_outcome)
 CLEANUP_FAILURES = Counter("dryrun_cleanup_failures", "Attempts to clean up that left something behind.")
 REAPED = Counter("dryrun_reaped", "Containers and networks that the reaper removed.", ["kind"])
-REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed.")
+REAPER_FAILURES = Counter(
+    "dryrun_reaper_failures", "Sessions of which something was left in a round of the reaper."
+)
 ISOLATED = Gauge(
     "dryrun_isolated",
     "1 when the last probe proved the host to be silent, else 0; of a fleet all that answer, none drained.",
