@@ -18,8 +18,8 @@ def delivery_program(
 ) -> Program:
     """Return the program, by the settings in `environ`.
 
-    A login to a database of the
-    developer's own must be able to take the role `approval_delivery`; `DELIVERY_DATABASE_URL` names another.
+    A login to a database of the developer's own must be able to take the role `approval_delivery`;
+    `DELIVERY_DATABASE_URL` names another.
     """
     settings = delivery_settings(environ, api_url)
     if not settings.keys() & {"DELIVERY_DATABASE_URL", "DELIVERY_DATABASE_URL_FILE"}:
