@@ -149,13 +149,40 @@ async def test_an_unreachable_orchestrator_is_a_503_and_stores_nothing(api, orch
 
 async def test_a_refused_start_is_passed_on_and_the_session_has_the_reason(api, orchestrator):
     orchestrator.refuses_puts = Problem(
-        type=problem_type("isolation-missing"), title="No", status=503, detail="the host rule is missing"
+        type=problem_type("template-invalid"), title="No", status=422, detail="its image is missing"
     )
     answer = await api.post("/sessions", json={"template": "small"})
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:dryrun:problem:isolation-missing")
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:dryrun:problem:template-invalid")
     (session,) = (await api.get("/sessions")).json()["sessions"]
     assert (session["phase"], session["outcome"]) == ("ended", "failed")
-    assert session["reason"] == "the host rule is missing"
+    assert session["reason"] == "its image is missing"
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "detail"),
+    [
+        (503, "ending", "this service has failed and ends; try again in a moment"),
+        (503, "too-many-bodies", "too many bodies are being read; send this one again in a moment"),
+        (429, "too-many-connections", "this address has too many connections open; close some"),
+        (408, "body-too-slow", "a body arrives within 5 s; send it again"),
+    ],
+    ids=["ending", "bodies", "connections", "slow"],
+)
+async def test_an_orchestrator_that_has_too_much_to_do_or_ends_fails_no_start(
+    api, orchestrator, status, name, detail
+):
+    orchestrator.refuses_puts = Problem(type=problem_type(name), title="No", status=status, detail=detail)
+    answer = await api.post("/sessions", json={"template": "small"})
+    assert answer.status_code == 201
+    session = answer.json()
+    assert (session["phase"], session["outcome"]) == ("requested", None)
+    assert f"{status}: {detail}" in session["reason"]
+    assert "trying again" in session["reason"]
+    orchestrator.refuses_puts = None
+    await outbox_round(api)
+    session = (await api.get(f"/sessions/{session['id']}")).json()
+    assert session["phase"] != "requested"
+    assert session["accepted_at"] is not None
 
 
 async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_retries(api, orchestrator):

@@ -48,6 +48,8 @@ PATIENCE_SECONDS = 1.0
 """How long somebody waits for an answer that they can do without."""
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
 """Bounds of every answer except events; the largest are a template with its ground truth, and their list."""
+_OF_THE_MOMENT = frozenset({408, 429})
+"""Refusals, like every 5xx, that say nothing of what was asked: it has too much to do, or is ending."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
 
 
@@ -266,7 +268,8 @@ class OrchestratorClient:
 def _checked(answer: _Answer) -> bytes:
     """Return the body of a success.
 
-    Raises OrchestratorRefusedError for a refusal with a problem, OrchestratorUnavailableError otherwise.
+    Raises OrchestratorRefusedError for a refusal with a problem that repeating does not heal,
+    OrchestratorUnavailableError otherwise.
     """
     status = answer.status
     if httpx2.codes.is_success(status):
@@ -280,8 +283,7 @@ def _checked(answer: _Answer) -> bytes:
         raise OrchestratorUnavailableError(
             "the orchestrator refuses this service's token; compare APPROVAL_ORCHESTRATOR_TOKEN with its own"
         )
-    refused = 400 <= status < 500 or status == httpx2.codes.SERVICE_UNAVAILABLE
-    if problem is not None and refused:
+    if problem is not None and httpx2.codes.is_client_error(status) and status not in _OF_THE_MOMENT:
         raise OrchestratorRefusedError(problem)
     raise OrchestratorUnavailableError(
         f"the orchestrator answered {answer.request} with {status}"
