@@ -111,6 +111,26 @@ ANSWERS = {
         EngineDownError,
         "check that the engine runs",
     ),
+    "a guard with too much to do": (
+        503,
+        said("docker-guard: too many requests wait for the engine; try again (rule crowd)"),
+        TransientEngineError,
+        r"try again \(rule crowd\)$",
+    ),
+    "a guard that cannot record": (
+        503,
+        said(
+            "docker-guard: the audit log cannot be written; nothing is created until that works (rule audit)"
+        ),
+        TransientEngineError,
+        r"until that works \(rule audit\)$",
+    ),
+    "a guard that waited too long for a request": (
+        408,
+        said("docker-guard: the request's body took too long (rule slow)"),
+        TransientEngineError,
+        "took too long",
+    ),
     "a proxy without the path": (404, HTML, ForbiddenError, "404"),
     "a proxy without the method": (405, "Method not allowed", ForbiddenError, "405"),
     "a proxy that wants a login": (401, "Unauthorized", ForbiddenError, "401"),

@@ -30,6 +30,9 @@ _TASK_TEXTS = ("in use by task", "in use by a task")
 """The engine's, and the guard's without the ids."""
 _REMOVAL_GOES_ON = "already in progress"
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
+_GUARDS_WORD = "docker-guard: "
+_GUARDS_MOMENTS = frozenset({408, 503})
+"""A request that arrived too slowly; one too many, or none while its audit log cannot be written."""
 _PROXY_REFUSALS = frozenset({401, 403, 404, 405, 407})
 
 
@@ -55,7 +58,10 @@ def error_from_answer(call: Call, status: int, body: bytes) -> EngineError:
     if message is None:
         return _error_of_proxy(call, status, body)
     text = f"{call}: the engine answered {status}: {_shorten(message)}"
-    return _error_by_text(message.lower(), text) or _error_by_status(call, status, message.lower(), text)
+    lowered = message.lower()
+    if _is_of_the_moment(status, lowered):
+        return TransientEngineError(text)
+    return _error_by_text(lowered, text) or _error_by_status(call, status, lowered, text)
 
 
 def _error_by_text(lowered: str, text: str) -> EngineError | None:
@@ -87,6 +93,12 @@ def _error_by_status(call: Call, status: int, lowered: str, text: str) -> Engine
     return RejectedError(text)
 
 
+def _is_of_the_moment(status: int, lowered: str) -> bool:
+    """Return whether a guard refuses what it may let pass later: its engine runs, and heard nothing of it."""
+    by_rule = lowered.startswith(_GUARDS_WORD) and " (rule " in lowered
+    return by_rule and status in _GUARDS_MOMENTS
+
+
 def rubbish(call: Call, what: str) -> RejectedError:
     """Return the error for a successful answer whose content is not an engine's."""
     return RejectedError(
@@ -113,7 +125,7 @@ def _not_found(call: Call, text: str, lowered: str) -> EngineError:
 
 def _refused(call: Call, text: str, lowered: str) -> EngineError:
     """Classify a guard's refusals: they name their rule and are never 404 for an image."""
-    if not lowered.startswith("docker-guard: "):
+    if not lowered.startswith(_GUARDS_WORD):
         return _forbidden(call, text)
     if call.path == "/containers/create" and "is not on this engine" in lowered:
         return ImageMissingError(f"{text}: build or load it on this engine")
