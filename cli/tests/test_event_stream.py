@@ -74,6 +74,25 @@ async def test_a_refusal_is_final(api, ended):
         await collect(api, ended)
 
 
+async def test_too_many_streams_are_waited_for_once_one_has_broken(api, ended):
+    api.break_after = [3]
+    async with client_of(api) as client:
+        items, lost = [], []
+        async for item in follow_events(client, UUID(ended["id"])):
+            items.append(item)
+            if isinstance(item, ConnectionLost):
+                lost.append(item.reason)
+                api.statuses = [(429, "close one")] if len(lost) == 1 else []
+    assert sequence(items) == stored(api, ended)
+    assert ["close one" in reason for reason in lost] == [False, True]
+
+
+async def test_too_many_streams_are_a_refusal_before_one_was_open(api, ended):
+    api.statuses = [(429, "close one")]
+    with pytest.raises(ApiRefusedError, match="close one"):
+        await collect(api, ended)
+
+
 async def test_following_ends_when_the_api_stays_away(api, ended):
     api.statuses = [(503, "down")] * 100
     with pytest.raises(ApiUnreachableError, match=r"gave up .* down\. The session .* ends by itself"):

@@ -52,6 +52,20 @@ def test_an_experiment_that_is_never_summed_up_is_not_waited_for_for_ever(run, a
     assert f"dryrun experiment show {next(iter(api.experiments))}" in err
 
 
+@pytest.mark.parametrize(("statuses", "code"), [([429] * 3, 0), ([403], 4)], ids=["too many", "forbidden"])
+def test_too_many_requests_of_one_person_do_not_end_the_waiting(run, api, file, monkeypatch, statuses, code):
+    advance = recorded_experiment.advance
+
+    def refuse_then_advance(experiment):
+        while statuses:
+            api.statuses.append((statuses.pop(), "not now"))
+        advance(experiment)
+
+    monkeypatch.setattr(recorded_experiment, "advance", refuse_then_advance)
+    assert run("experiment", "run", file)[0] == code
+    assert not api.statuses
+
+
 def test_an_experiment_that_somebody_stops_is_waited_for_no_longer(run, api, file, monkeypatch):
     def stop(experiment):
         experiment |= {"state": "stopped", "measured": 1}

@@ -17,6 +17,7 @@ from dryrun_contract.problem import Problem, problem_type
 
 _ROUTE: Final = re.compile(r"GET /api/v1/(?:dryrun|production)/(\w+) lists [^;]*")
 """What the API advises to a program."""
+_TOO_MANY_REQUESTS: Final = 429
 _PART: Final = re.compile(r"^(?:body|query|path)\.")
 _LISTS: Final = {
     "sessions": "list",
@@ -63,6 +64,11 @@ class ApiRefusedError(CliError):
         detail = problem.detail.removesuffix("; see `faults`")
         super().__init__(_ROUTE.sub(_command, detail) or problem.title)
         self.problem = problem
+
+    @property
+    def is_of_the_moment(self) -> bool:
+        """Whether it is about how much one person asks for at a time: later the same is answered."""
+        return self.problem.status == _TOO_MANY_REQUESTS
 
     @property
     def faults(self) -> list[str]:

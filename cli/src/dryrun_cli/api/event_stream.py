@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_event, read_session
 from dryrun_cli.api.server_time import server_ahead
-from dryrun_cli.errors import ApiUnreachableError
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.event import Event, SessionEnded
 from dryrun_contract.session import Phase, SessionView
 
@@ -67,8 +67,8 @@ async def follow_events(
 
     After a broken connection it continues from the last event id (`Last-Event-ID` of the HTML standard's
     event streams); an event that is sent twice is yielded once. Without an event between, the pauses before
-    attempts grow to LONGEST_PAUSE_SECONDS. Raises ApiRefusedError at once, and ApiUnreachableError when no
-    stream opens for `patience_seconds`.
+    attempts grow to LONGEST_PAUSE_SECONDS. Raises ApiRefusedError at once, except for too many streams after
+    one broke, and ApiUnreachableError when no stream opens for `patience_seconds`.
     """
     follower = _Follower(client, session_id, patience_seconds)
     async with aclosing(follower.follow()) as items:
@@ -85,6 +85,7 @@ class _Follower:
         self._seen: set[tuple[str, JsonValue]] = set()
         self._attempt = 0
         self._give_up_at: float | None = None
+        self._was_open = False
         self._requested_pause: float | None = None
 
     async def follow(self) -> AsyncGenerator[StreamItem]:
@@ -102,13 +103,18 @@ class _Follower:
                 lost = self._lost("the API closed the stream")
             except ApiUnreachableError as error:
                 lost = self._lost(str(error))
+            except ApiRefusedError as error:
+                # The API may still count the streams that broke.
+                if not (self._was_open and error.is_of_the_moment):
+                    raise
+                lost = self._lost(str(error))
             yield lost
             await asyncio.sleep(lost.pause_seconds)
 
     async def _connection(self) -> AsyncGenerator[StreamItem]:
         async with self._client.event_stream(self._session_id, self._last_event_id) as source:
             # An API that opens the stream is reachable, also one of a session in which nothing happens.
-            self._give_up_at = None
+            self._give_up_at, self._was_open = None, True
             yield ConnectionMade(server_ahead(source.response))
             async for message in source:
                 if message.retry is not None:

@@ -27,7 +27,7 @@ from dryrun_cli.drawing.experiment_view import (
     time_left,
 )
 from dryrun_cli.drawing.fact_history_view import draw_history
-from dryrun_cli.errors import ApiUnreachableError, WrongUseError, nothing_named
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError, WrongUseError, nothing_named
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.invocation import Common
 from dryrun_contract.experiment import ExperimentRequest, ExperimentView
@@ -37,7 +37,7 @@ from dryrun_contract.fault_words import in_words
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
-"""The service may be restarted meanwhile; an experiment survives that."""
+"""The service may be restarted meanwhile, or have too many requests of this person; an experiment goes on."""
 SUM_UP_SECONDS: Final = 600.0
 """Longest wait after the last session: what could not be summed up is tried again each minute."""
 LISTED: Final = 100
@@ -205,7 +205,9 @@ async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
         while True:
             try:
                 experiment = read_experiment(await client.experiment(experiment_id))
-            except ApiUnreachableError:
+            except (ApiUnreachableError, ApiRefusedError) as error:
+                if isinstance(error, ApiRefusedError) and not error.is_of_the_moment:
+                    raise
                 unreachable += 1
                 if unreachable > UNREACHABLE_LOOKS:
                     raise
