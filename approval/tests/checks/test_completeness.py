@@ -218,6 +218,24 @@ async def test_a_scanner_that_does_not_scan_itself_leaves_one_address_out(engine
         assert (outcome.hosts, outcome.complete, outcome.hosts_left_out) == (2, True, 0)
 
 
+@pytest.mark.parametrize("by_both", [False, True])
+async def test_what_one_collector_did_not_reach_another_may_have_found(engine, by_both):
+    """As in a run's output: the host is found, and what only the other one finds there may be missing."""
+    found = [
+        {"collector": collector, "kind": "host", "key": key, "data": {}, "confidence": 1}
+        for collector, key in (
+            ("web", "10.213.0.1"), ("snmp", "10.213.0.2"), ("web", "10.213.0.3"), ("snmp", "10.213.0.1"),
+        )[: 4 if by_both else 3]
+    ]  # fmt: skip
+    row = scan(0, LOWER, COMPLETE) | {"collector": "snmp", "not_covered": ["10.213.0.0/31"]}
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries), found)
+        await connection.execute(insert(production_scans).values(row))
+        outcome = await repository.production_outcome(connection, seconds=None, packets=None)
+    counted = (outcome.hosts, outcome.hosts_left_out, outcome.hosts_seen_in_part)
+    assert (outcome.complete, counted) == (True, (3, 1, 0 if by_both else 1))
+
+
 async def test_with_more_networks_left_out_than_can_be_listed_a_check_is_incomplete(engine):
     found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
     async with engine.begin() as connection:

@@ -53,10 +53,10 @@ class ProductionCounts(Word):
 class ProductionCounter:
     """Counts discoveries, each thing once, collector by collector."""
 
-    def __init__(self, *, exclude: Iterable[AnyNetwork] = (), not_covered: Iterable[AnyNetwork] = ()) -> None:
-        """Count nothing at the addresses of `exclude`. `not_covered` is of no collector in particular."""
+    def __init__(self, *, exclude: Iterable[AnyNetwork] = ()) -> None:
+        """Count nothing at the addresses of `exclude`."""
         self._exclude = Addresses(exclude)
-        self._not_covered = joined(not_covered)
+        self._not_covered: list[AnyNetwork] = []
         self._own_not_covered: list[AnyNetwork] = []
         """What the collector did not look at whose reports are added now."""
         self._own_addresses: set[IPv4Address | IPv6Address] = set()

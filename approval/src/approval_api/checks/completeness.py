@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 
 from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
@@ -41,8 +43,8 @@ class Uncovered:
 
     broken_off: bool
     """Something of a scan that is under way or did not finish, or more than can be listed."""
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """What complete scans did not reach."""
+    networks: Mapping[str, Sequence[IPv4Network | IPv6Network]] = field(default_factory=dict)
+    """What complete scans did not reach, by collector: another one may have looked there."""
 
 
 type _Times = dict[tuple[Span, tuple[Span, ...]], float]
@@ -104,12 +106,12 @@ async def find_uncovered(connection: AsyncConnection) -> Uncovered:
             # A scan has hundreds of networks.
             await asyncio.sleep(0)
             collectors[row["collector"]].add(row)
-    not_reached: list[Span] = []
-    for scans in collectors.values():
+    networks: dict[str, Sequence[IPv4Network | IPv6Network]] = {}
+    for collector, scans in collectors.items():
         if await scans.uncovered(scans.broken_off):
             return Uncovered(broken_off=True)
-        not_reached += await scans.uncovered(scans.not_reached)
-    networks = joined(span.network for span in not_reached)
-    if len(networks) > MOST_NOT_COVERED:
+        if not_reached := await scans.uncovered(scans.not_reached):
+            networks[collector] = joined(span.network for span in not_reached)
+    if len(joined(chain.from_iterable(networks.values()))) > MOST_NOT_COVERED:
         return Uncovered(broken_off=True)
-    return Uncovered(broken_off=False, networks=tuple(networks))
+    return Uncovered(broken_off=False, networks=networks)

@@ -27,13 +27,15 @@ async def production_outcome(
     """Return what production holds, as counts; what somebody rejected and what is gone is not there.
 
     It is complete unless a scan of a collector that found some of it is under way or did not finish, and
-    later ones do not cover its targets. What complete scans did not reach is left out, as in a run's output.
+    later ones do not cover its targets. What complete scans of a collector did not reach is left out for that
+    collector, as in a run's output.
     """
     # First: a scan that ends while its findings are counted was under way.
     uncovered = await find_uncovered(connection)
-    counted = ProductionCounter(not_covered=uncovered.networks)
+    counted = ProductionCounter()
     wanted = (
         select(
+            discoveries.c.collector,
             discoveries.c.kind,
             discoveries.c.key,
             func.left(discoveries.c.data["product"].astext, 200).label("product"),
@@ -46,12 +48,22 @@ async def production_outcome(
         )
         .limit(MAX_FOUND + 1)
     )
+    # Where collectors looked at different addresses, each one's findings are counted together.
+    looked_elsewhere = dict(uncovered.networks)
+    if looked_elsewhere:
+        wanted = wanted.order_by(discoveries.c.collector)
+    collector = None
     async with connection.stream(wanted.execution_options(yield_per=_AT_ONCE)) as rows:
         async for row in rows.mappings():
+            if row["collector"] != collector:
+                counted.next_collector()
+                collector = row["collector"]
+                counted.not_covered(looked_elsewhere.pop(collector, ()))
             data = {} if row["product"] is None else {"product": row["product"]}
             counted.add(Discovery(kind=row["kind"], key=row["key"], data=data, confidence=row["confidence"]))
-            # Of one collector, production holds one report of each thing.
-            counted.next_collector()
+    for networks in looked_elsewhere.values():
+        counted.next_collector()
+        counted.not_covered(networks)
     return counted.counts(complete=not uncovered.broken_off, seconds=seconds, packets=packets)
 
 
