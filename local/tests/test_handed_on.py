@@ -133,7 +133,7 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
     monkeypatch.setattr("dryrun_local.replicas.moving.import_bundle", noting("taken"))
     monkeypatch.setattr("dryrun_local.replicas.moving.is_bundle", lambda files: files == (Path("a.tar"),))
     for words in (
-        "network import a.yml --name acme",
+        "network import a.yml --name acme --exclude 10.0.0.0/8 --exclude ::ffff:192.0.2.7",
         "network import a.yml --name acme --plan --replace",
         "network import a.yml --name acme --plan --json",
         "network import a.tar --sha256 abc",
@@ -143,12 +143,21 @@ def test_a_network_is_planned_or_made_and_a_bundle_is_taken_as_it_is(monkeypatch
     (_, (made_in, made_by, made_on), _), *plans, taken = given
     assert (made_in, made_on) == (HERE, OUT)
     assert (made_by.files, made_by.name, made_by.replace) == ((FILE,), "acme", False)
+    assert list(map(str, made_by.exclude)) == ["10.0.0.0/8", "192.0.2.7/32"]
     assert [values[1].replace for _, values, _ in plans] == [True, False]
     assert [(name, values[0], values[2], named) for name, values, named in plans] == [
         ("planned", HERE, OUT, {"as_json": False}),
         ("planned", HERE, ERR, {"as_json": True}),
     ]
     assert taken == ("taken", (HERE, OUT, Path("a.tar")), {"sha256": "abc", "replace": False})
+
+
+@pytest.mark.parametrize("network", ["10.0.0.5/24", "web-1", "10.0.0.1-10.0.0.9"])
+def test_a_network_to_leave_out_that_is_none_is_refused_at_once(network):
+    words = ["network", "import", "scan.xml", "--name", "acme", "--exclude", network]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert (network in result.output, "--exclude" in result.output) == (True, True)
 
 
 def test_a_bundle_beside_other_files_is_refused_by_name(tmp_path):

@@ -1,12 +1,15 @@
 """The commands `dryrun-local network` and `template`: replicas of networks of yours."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dryrun_contract.text import printable
 from dryrun_local.command_line import JsonOption, group, run_work
+
+if TYPE_CHECKING:
+    from dryrun_contract.network import AnyNetwork
 
 app = group("Make replicas: templates that stand for a network of yours.")
 
@@ -58,6 +61,15 @@ def import_network(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the replica of this name by one of another network.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="CIDR",
+            help="What the collectors will not scan: hosts with all their addresses there are left out. "
+            "Repeatable.",
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Make a replica of your network: plan, build, verify from inside, install.
@@ -76,7 +88,7 @@ def import_network(
     if len(files) > 1 and (bundles := [file for file in files if is_bundle((file,))]):
         raise typer.BadParameter(f"{printable(bundles[0].name)} is a bundle, which is imported alone")
     if is_bundle(tuple(files)):
-        if plan or all_hosts or keep_names or seed or name or file_format:
+        if plan or all_hosts or keep_names or seed or name or file_format or exclude:
             what = f"{printable(files[0].name)} is a bundle, which is installed as it is"
             raise typer.BadParameter(f"{what}; leave the other options out")
         run_work(
@@ -88,7 +100,8 @@ def import_network(
     if name is None or sha256 is not None:
         why = "an inventory needs --name NAME" if name is None else "--sha256 is for bundles"
         raise typer.BadParameter(why)
-    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names, replace)
+    left_out = tuple(map(_excluded, exclude or ()))
+    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names, replace, left_out)
     if plan:
         run_work(
             lambda here: plan_only(here.installation, options, here.screen, as_json=json_output),
@@ -96,6 +109,15 @@ def import_network(
         )
     else:
         run_work(lambda here: make(here.installation, options, here.screen))
+
+
+def _excluded(text: str) -> "AnyNetwork":
+    from dryrun_contract.network import plain_network
+
+    try:
+        return plain_network(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{printable(text, limit=64)!r}: {error}", param_hint="--exclude") from None
 
 
 @app.command("list")

@@ -3,6 +3,7 @@ import io
 import json
 import os
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_plan_matches_the_inventory_with_the_recipes_of_the_checkout(installat
     by_label = {row.label: row.level for row in plan.coverage.rows}
     assert by_label["nginx 1.26.3"] in {Level.SAME_VERSION, Level.SAME_PRODUCT}
     assert by_label["Product-1 4.1"] is Level.NOTHING
+
+
+def test_what_is_not_scanned_is_in_no_plan(installation, tmp_path):
+    table = tmp_path / "hosts.csv"
+    table.write_text("ip,port,product\n10.0.0.7,443,nginx\n10.9.0.9,80,nginx\n")
+    options = ImportOptions((table,), "acme", exclude=(ip_network("10.9.0.0/16"),))
+    plan = plan_replica(installation, options).plan
+    assert plan.hosts == 1
+    assert "hosts that --exclude leaves out: 1" in [note.shown for note in plan.notes]
 
 
 async def test_columns_that_nobody_reads_are_on_the_screen_and_not_in_the_plan(

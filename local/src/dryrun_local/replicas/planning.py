@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from dryrun_contract.network import AnyNetwork
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
@@ -52,6 +53,8 @@ class ImportOptions:
     keep_names: bool = False
     replace: bool = False
     """Whether another network of this name is replaced."""
+    exclude: tuple[AnyNetwork, ...] = ()
+    """What collectors will not scan: hosts there are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
             keep_names=options.keep_names,
             known=names_known_to(matcher),
             named_by=greetings.name,
+            exclude=options.exclude,
         )
     except InventoryError as error:
         raise ImportRefusedError(str(error)) from error

@@ -27,6 +27,7 @@ type GreetingReader = Callable[[str], Greeted | None]
 """Returns what a greeting names."""
 
 MAX_NOTES = 100
+EXCLUDED = "hosts that --exclude leaves out"
 _ONLY_NAMED = "hosts that only services name, and no device or virtual machine in the files"
 _ANOTHER_PRODUCT = (
     "names another product or version than a line before it, for the same port of the same host; "
@@ -93,8 +94,8 @@ class _Assembly:
     def hosts(self) -> Iterable[Host]:
         """Yield every host with its new name, in the order of the files."""
         for found in self._findings.hosts:
-            if found.absent is not None and found.is_left_out:
-                self.notes[found.absent] += 1
+            if found.is_left_out:
+                self.notes[EXCLUDED if found.is_excluded else found.absent or ""] += 1
                 continue
             if found.sources.bit_count() > 1:
                 self.notes["hosts that several files describe, joined"] += 1

@@ -28,6 +28,8 @@ class FoundHost:
     """The template that the image is of: that of the report which names it."""
     absent: str | None = None
     """The note that it is left out with, where a file says that it is not running."""
+    is_excluded: bool = False
+    """Whether the operator leaves out all of its addresses."""
     is_scoped: bool = False
     """A file's name for it means it within that file only: a Compose service, or a device of one site."""
     is_said_to_run: bool = False
@@ -46,8 +48,8 @@ class FoundHost:
 
     @property
     def is_left_out(self) -> bool:
-        """Whether it is not running: what says that it is up counts more."""
-        return self.absent is not None and not self.is_up
+        """Whether it is excluded, or not running: what says that it is up counts more."""
+        return self.is_excluded or (self.absent is not None and not self.is_up)
 
     @property
     def is_only_named(self) -> bool:

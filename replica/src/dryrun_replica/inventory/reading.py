@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 
+from dryrun_contract.network import Addresses, AnyNetwork
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
-from dryrun_replica.inventory.assembly import GreetingReader, assemble
+from dryrun_replica.inventory.assembly import EXCLUDED, GreetingReader, assemble
 from dryrun_replica.inventory.faults import InventoryError, TooLargeError
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
@@ -34,6 +36,7 @@ from dryrun_replica.inventory.unreadable import why_foreign, why_packed, why_unk
 
 MAX_BYTES = 64 * 1024 * 1024
 """Size of all files together."""
+_NOTHING_THERE = "networks of --exclude in which the files have no address"
 _NO_PORTS = "no file names an open port"
 _WHERE_PORTS = MappingProxyType(
     {
@@ -132,8 +135,9 @@ def read_inventory(
     keep_names: bool = False,
     known: PublicNames = KNOWN_EVERYWHERE,
     named_by: GreetingReader = lambda _: None,
+    exclude: Sequence[AnyNetwork] = (),
 ) -> Inventory:
-    """Return the inventory that all files together describe.
+    """Return the inventory that all files together describe, less the hosts whose addresses `exclude` has.
 
     `file_format` names the format of all files, else each is recognised. `known` says of the names of
     products and services whether everybody may use them; others lose their names unless `keep_names`.
@@ -161,8 +165,11 @@ def read_inventory(
         findings.join_by_names()
     except TooLargeError as error:
         findings.faults.add("the inventory", str(error))
+    _leave_out(findings, exclude)
     if not findings.faults.total and all(host.is_left_out for host in findings.hosts):
-        why = findings.notes + Counter(host.absent for host in findings.hosts if host.absent is not None)
+        why = findings.notes + Counter(
+            EXCLUDED if host.is_excluded else host.absent or "" for host in findings.hosts
+        )
         said = "; ".join(f"{what}: {count:,}" for what, count in sorted(why.items())[:3])
         findings.faults.add("the inventory", "describes no host that runs" + (f" ({said})" if said else ""))
     findings.faults.raise_any()
@@ -171,3 +178,16 @@ def read_inventory(
         hints = [hint for each, hint in _WHERE_PORTS.items() if each in formats]
         findings.unread.append("; ".join([_NO_PORTS, *hints]))
     return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known, named_by=named_by)
+
+
+def _leave_out(findings: Findings, exclude: Sequence[AnyNetwork]) -> None:
+    """Mark the hosts all of whose addresses lie in these networks; one that has another is still scanned."""
+    excluded = Addresses(exclude)
+    seen = [ip_address(address) for host in findings.hosts for address in host.addresses]
+    for host in findings.hosts:
+        host.is_excluded = bool(host.addresses) and all(
+            ip_address(address) in excluded for address in host.addresses
+        )
+    for network in exclude:
+        if not any(address in network for address in seen):
+            findings.notes[_NOTHING_THERE] += 1
