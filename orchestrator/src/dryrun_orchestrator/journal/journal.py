@@ -22,7 +22,13 @@ from dryrun_orchestrator.journal.event_log import KEEP_ACKNOWLEDGED, EventLog, m
 from dryrun_orchestrator.journal.journal_file import JournalFile
 from dryrun_orchestrator.journal.opening import locked, prepare, require_known_version
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions
-from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord, text_of
+from dryrun_orchestrator.journal.records import (
+    RunRecord,
+    SessionRecord,
+    TargetRecord,
+    change_session,
+    text_of,
+)
 
 FILE = "journal.sqlite3"
 MAX_SESSIONS = 5_000
@@ -127,7 +133,9 @@ class Journal:
         self, session_id: UUID, *events: EventData, **changes: str | int | datetime | Phase | Outcome | None
     ) -> SessionRecord:
         """Change columns of a session and append events, in one transaction."""
-        await self._write(session_id, events, lambda: self._set("sessions", {"id": str(session_id)}, changes))
+        await self._write(
+            session_id, events, lambda: change_session(self._file.connection, session_id, changes)
+        )
         return await self.session(session_id)
 
     # targets
@@ -219,18 +227,6 @@ class Journal:
             return False
         self.events.publish(session_id, stored)
         return True
-
-    def _set(self, table: str, key: Mapping[str, str], changes: Mapping[str, object]) -> None:
-        if not changes:
-            return
-        values = [text_of(value) if isinstance(value, datetime) else value for value in changes.values()]
-        # Column names are keyword arguments of this package, never input.
-        assignments = ", ".join(f"{column} = ?" for column in changes)
-        conditions = " AND ".join(f"{column} = ?" for column in key)
-        self._file.connection.execute(
-            f"UPDATE {table} SET {assignments} WHERE {conditions}",  # noqa: S608 - names, no values
-            (*values, *key.values()),
-        )
 
     # into the journal's thread
 

@@ -16,7 +16,7 @@ from dryrun_contract.event import AddressesMapped, EventData, PhaseChanged, Sess
 from dryrun_contract.pool import ANY_TEMPLATE
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal.event_log import InThread, StoredEvent
-from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord, text_of
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord, change_session, text_of
 
 type Claim = Literal["warm", "network", "cold"]
 """How much of a prepared session is used: all of it, its network, or nothing."""
@@ -164,24 +164,24 @@ class PreparedSessions:
         self._publish(claimer.id, [_stored(queued), _stored(provisioning), network, _stored(mapped), proof])
         self._forget_events(claimer.id)
 
-    def _hand_over(self, claimer: SessionRecord, phase: Phase, **changes: str | None) -> None:
+    def _hand_over(self, claimer: SessionRecord, phase: Phase, **others: str | None) -> None:
         """Make the row that of `claimer`, in `phase`."""
-        self._write(
-            claimer.id,
-            pool=None,
-            template=claimer.template,
-            template_digest=claimer.template_digest,
-            seed=claimer.seed,
-            installed=claimer.installed,
-            actor=claimer.actor,
-            keep=claimer.keep,
-            traceparent=claimer.traceparent,
-            scan=claimer.scan.model_dump_json(),
-            created_at=text_of(claimer.created_at),
-            phase=phase,
-            phase_since=text_of(claimer.created_at),
-            **changes,
-        )
+        changes = {
+            "pool": None,
+            "template": claimer.template,
+            "template_digest": claimer.template_digest,
+            "seed": claimer.seed,
+            "installed": claimer.installed,
+            "actor": claimer.actor,
+            "keep": claimer.keep,
+            "traceparent": claimer.traceparent,
+            "scan": claimer.scan.model_dump_json(),
+            "created_at": claimer.created_at,
+            "phase": phase,
+            "phase_since": claimer.created_at,
+            **others,
+        }
+        change_session(self._connection, claimer.id, changes)
 
     def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued, placement: str | None) -> None:
         self._hand_over(
@@ -218,14 +218,6 @@ class PreparedSessions:
     def _forget_events(self, session_id: UUID) -> None:
         self._connection.execute("DELETE FROM prepared_events WHERE session_id = ?", (str(session_id),))
 
-    def _write(self, session_id: UUID, **changes: str | int | None) -> int:
-        # Column names are those of this module, never input.
-        assignments = ", ".join(f"{column} = ?" for column in changes)
-        return self._connection.execute(
-            f"UPDATE sessions SET {assignments} WHERE id = ?",  # noqa: S608 - names, no values
-            (*changes.values(), str(session_id)),
-        ).rowcount
-
     async def _move(
         self, session_id: UUID, before: Sequence[PoolState], changes: Mapping[str, str | None]
     ) -> bool:
@@ -235,7 +227,7 @@ class PreparedSessions:
             ).fetchone()
             if row is None or row["pool"] not in before:
                 return False
-            self._write(session_id, **changes)
+            change_session(self._connection, session_id, changes)
             if changes["pool"] == PoolState.DROPPING:
                 self._forget_events(session_id)
             return True

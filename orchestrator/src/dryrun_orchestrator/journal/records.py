@@ -1,6 +1,7 @@
 """Rows of the journal: a session, a target, a collector run."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,6 +48,17 @@ class DropCause(StrEnum):
 def text_of(moment: datetime) -> str:
     """Return a moment as the journal stores it, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def change_session(connection: sqlite3.Connection, session_id: UUID, changes: Mapping[str, object]) -> None:
+    """Set columns of a session's row, of which there is at least one."""
+    values = [text_of(value) if isinstance(value, datetime) else value for value in changes.values()]
+    # Names of columns are those of this package, never input.
+    assignments = ", ".join(f"{column} = ?" for column in changes)
+    connection.execute(
+        f"UPDATE sessions SET {assignments} WHERE id = ?",  # noqa: S608 - names, no values
+        (*values, str(session_id)),
+    )
 
 
 def _moment(text: str | None) -> datetime | None:
