@@ -82,6 +82,23 @@ async def test_the_page_does_the_same_and_shows_the_key_once(ada):
     assert "No channel yet" in (await ada.client.get("/notifications")).text
 
 
+async def test_a_channel_of_another_version_is_named_to_its_owner_and_can_be_removed(ada, engine):
+    made = (await ada.ask("POST", "/me/channels", json=WANTED)).json()["channel"]["id"]
+    kept = (await ada.ask("POST", "/me/channels", json={**WANTED, "name": "kept"})).json()["channel"]["id"]
+    assert "Another version" not in (await ada.client.get("/notifications")).text
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("""UPDATE gateway.channels SET request = request || '{"kind": "pigeon"}' WHERE id = :id"""),
+            {"id": made},
+        )
+    shown = (await ada.client.get("/notifications")).text
+    assert f"stored a channel of yours ({made[:8]})" in shown
+    assert kept[:8] not in shown.split("<table")[0]
+    removed = await ada.client.post(f"/notifications/{made}/remove", data={"csrf_token": ada.csrf})
+    assert removed.status_code == 303
+    assert "Another version" not in (await ada.client.get("/notifications")).text
+
+
 @pytest.mark.whole_pool
 async def test_of_two_requested_tests_of_a_channel_one_waits(ada, slow_after):
     made = (await ada.ask("POST", "/me/channels", json=WANTED)).json()

@@ -1,5 +1,6 @@
 """Rows of channels. Every function works inside the caller's transaction."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -57,6 +58,17 @@ async def list_of(connection: AsyncConnection, owner: str) -> list[ChannelView]:
     """Return a person's channels, oldest first."""
     found = await connection.execute(text(_LIST + " ORDER BY c.created_at, c.id"), {"owner": owner})
     return readable(found.mappings(), _view, "a channel")
+
+
+async def unreadable_of(
+    connection: AsyncConnection, owner: str, listed: Collection[ChannelView]
+) -> list[UUID]:
+    """Return the ids of a person's channels that are not `listed`: another version stored them."""
+    found = await connection.execute(
+        text("SELECT id FROM gateway.channels WHERE owner = :owner ORDER BY created_at, id"), {"owner": owner}
+    )
+    known = {view.id for view in listed}
+    return [each for each in found.scalars() if each not in known]
 
 
 async def find(connection: AsyncConnection, channel_id: UUID, owner: str) -> ChannelView | None:

@@ -86,7 +86,7 @@ async def due(connection: AsyncConnection) -> list[Due]:
         async for row in waiting:
             try:
                 channel = ChannelRequest.model_validate(row.request)
-            except ValidationError:  # another version stored it
+            except ValidationError:  # another version stored it, which its owner's page says
                 continue
             oldest: datetime = row.oldest
             if row.test or row.message_id is not None or may_send(channel, oldest, row.now):

@@ -54,11 +54,13 @@ async def add_channel(
 async def _page(
     request: Request, visitor: Person, transaction: Transaction, made: NewChannel | None = None
 ) -> Response:
+    channels = await repository.list_of(transaction, visitor.name)
     return page(
         request,
         "notifications/notifications.html",
         visitor,
-        channels=await repository.list_of(transaction, visitor.name),
+        channels=channels,
+        unreadable=await repository.unreadable_of(transaction, visitor.name, channels),
         made=made,
         kinds=_KINDS,
         occasions=OCCASIONS,
