@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from advice import Hint
 from earlier import require_no_other_secrets
+from host_rule import advice_on_host_rule
 from judging import Deployment
 from settings_file import DEPLOY, NO_FILE, RefusedError, SettingsFile
 from state_folder import READERS, StateFolder, require_installed
+from units import advice_on_units
 
 PREFIX = "10.212.255"
 POOL = "10.213.0.0/16"
 IN_ORDER = ("postgres", "migrate", "docker-proxy", "dryrun-orchestrator", "approval-api", "approval-delivery")
 """Services, in the order in which they are recreated."""
+NOT_READY = 3
+"""The exit code where something has to be done before the start: `deploy/prepare && …` ends there."""
 USAGE = f"""deploy/prepare [OPTION…] [COMMAND]
 
   --state FOLDER    what is written (that of DRYRUN_STATE in FILE, or deploy/state)
@@ -38,11 +43,14 @@ USAGE = f"""deploy/prepare [OPTION…] [COMMAND]
   rotate SECRET…    replace these secrets (docs/operations.md lists the services to restart)
   secrets           list the secrets
 
+exit codes: 0 ready, perhaps with hints; 1 refused; 2 wrong usage; 3 written, and something is to be done
+before the start
+
 SECRET is one of: {" ".join(READERS)}"""
 
 
 def main() -> None:
-    """Run a command; exit code 1 with the reason where it refuses, 2 for wrong usage."""
+    """Run a command; exit code 1 with the reason where it refuses, 2 for wrong usage, or NOT_READY."""
     os.umask(0o077)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Keys are made in a temporary folder, which goes when the program ends this way.
@@ -109,18 +117,40 @@ def _prepare(
             print(f"prepare: added to {settings.path}: {' '.join(added)}")
     if dryrun:
         _take_over(settings, state, deployment)
+    _tell(options, settings, state, deployment, dryrun=dryrun)
+
+
+def _tell(
+    options: argparse.Namespace,
+    settings: SettingsFile,
+    state: StateFolder,
+    deployment: Deployment | None,
+    *,
+    dryrun: bool,
+) -> None:
+    """Print what is left to do, and end with NOT_READY where the start has to wait for some of it."""
     # No file of Compose is named: that would leave out those that the settings add, traces for one.
     named = "" if settings.path == DEPLOY / ".env" else f" --env-file {settings.path}"
     compose = f"cd {DEPLOY} && docker compose{named}"
-    to_do = [*deployment.advice(dryrun=dryrun)] if deployment else []
+    advice = [*advice_on_host_rule()]
+    if deployment:
+        advice += deployment.advice(dryrun=dryrun)
+    elif dryrun:
+        advice += advice_on_units(state.policy)
     if options.deliver_to == "":
         remove = "--profile deliveries rm --stop --force approval-delivery"
-        to_do.append(f"an approval-delivery that runs goes on until: {compose} {remove}")
+        advice.append(Hint(f"an approval-delivery that runs goes on until: {compose} {remove}"))
+    to_do = [each for each in advice if not isinstance(each, Hint)]
+    for hint in (each for each in advice if isinstance(each, Hint)):
+        print(f"prepare: hint: {hint}", file=sys.stderr)
     for each in to_do:
         print(f"prepare: {each}", file=sys.stderr)
+    if to_do:
+        lines = "line above names" if len(to_do) == 1 else f"{len(to_do)} lines above name"
+        print(f"prepare: written, and not ready: do what the {lines}, then run it again")
+        sys.exit(NOT_READY)
     up = f"{compose} up -d --wait" if deployment else "systemctl (docs/operations.md)"
-    lines = "line above names" if len(to_do) == 1 else f"{len(to_do)} lines above name"
-    print(f"prepare: written; do what the {lines}, then: {up}" if to_do else f"prepare: ready; next: {up}")
+    print(f"prepare: ready; next: {up}")
 
 
 def _take_over(settings: SettingsFile, state: StateFolder, deployment: Deployment | None) -> None:

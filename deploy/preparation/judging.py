@@ -2,22 +2,22 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from advice import Hint
 from control_host import advice_on_fleet
+from guard_policy import Beside, advice_on_policy
 from settings_file import DEPLOY, Json, SettingsFile, environment_of
 from state_folder import StateFolder
 
 from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.settings import Settings as ApprovalSettings
-from docker_guard.policy import ConfigurationError, Policy
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.settings import Settings as OrchestratorSettings
 
@@ -134,7 +134,10 @@ class Deployment:
                 yield f"{given or 'a Compose file'}: the network {name} has the bridge '{bridge}'; {BY_NAME}"
 
     def advice(self, *, dryrun: bool) -> Iterator[str]:
-        """Yield what is left to do, for dry-runs or without them, in the settings and elsewhere."""
+        """Yield what is left to do, for dry-runs or without them, in the settings and elsewhere.
+
+        What is no Hint the start has to wait for.
+        """
         if (self.settings.values["DRYRUN"] == "off") is dryrun:
             kind, switch, profile, first = (
                 ("with", "on", "add dryrun to", "")
@@ -156,7 +159,13 @@ class Deployment:
             pool, rule = self.orchestrator.subnet_pool, HOST_RULE / "rule.nft"
             ours = f"DRYRUN_SUBNET_POOL in {self.settings.path} is {pool}"
             if "docker-proxy" in services:
-                yield from self._advice_on_policy(self.orchestrator, ours)
+                beside = Beside(
+                    self.orchestrator.sessions_at_once, pool, ours,
+                    None if self.client is None else IPv4Address(self.client),
+                    "docker compose up -d --wait --no-deps --force-recreate docker-proxy",
+                    "docker compose restart docker-proxy",
+                )  # fmt: skip
+                yield from advice_on_policy(self.state.policy, beside)
                 yield from self._advice_on_socket(services["docker-proxy"])
             (sessions,) = re.findall(r"(?m)^define sessions = (\S+)$", rule.read_text(encoding="utf-8"))
             if not pool.subnet_of(IPv4Network(sessions)):
@@ -164,37 +173,7 @@ class Deployment:
                     f'check "sessions" in {rule}: it is {sessions}, and {ours}, so approval-delivery is not '
                     f"kept from sessions; write {pool} there, then: {install}"
                 )
-        # An earlier release's rule does not know the bridge that is open to the outside.
-        if "approval-delivery" in services:
-            knows = ["sh", "-c", "nft list table inet dryrun | grep -q dro"]
-            if subprocess.run(knows, stderr=subprocess.DEVNULL, check=False).returncode:
-                yield f"before approval-delivery runs, install the host rule: {install}"
         yield from self._advice_on_variables()
-
-    def _advice_on_policy(self, settings: OrchestratorSettings, ours: str) -> Iterator[str]:
-        file = self.state.policy
-        try:
-            policy = Policy.load(file)
-        except ConfigurationError as error:
-            yield f"{error}; the guard does not start with it"
-            return
-        if self.client and IPv4Network(self.client) not in policy.client_networks:
-            yield f'check "client_networks" in {file}: the orchestrator is {self.client}/32'
-        if policy.sessions <= (most := settings.sessions_at_once):
-            yield f'check "sessions" in {file}: it has to be above ORCHESTRATOR_SESSIONS_AT_ONCE, {most}'
-        if policy.seccomp == "engine":
-            yield (
-                # Not restart: in an upgrade that would start the old guard, which does not know the field.
-                f'write "seccomp": "narrow" into {file}, then: docker compose up -d --wait --no-deps '
-                "--force-recreate docker-proxy; until then the engine's own seccomp profile lets containers "
-                "use more of the kernel than they need"
-            )
-        if not settings.subnet_pool.subnet_of(policy.subnet_pool):
-            yield (
-                f'check "subnet_pool" in {file}: it is {policy.subnet_pool}, and {ours}, so the guard '
-                f"refuses every session; write {settings.subnet_pool} there, "
-                "then: docker compose restart docker-proxy"
-            )
 
     def _advice_on_socket(self, guard: Json) -> Iterator[str]:
         """Settings that come from another host name its group."""
@@ -219,13 +198,13 @@ class Deployment:
         used = {name for names in found for name in names if name} | OF_COMPOSE
         for name in sorted(self.settings.values.keys() - used.union(OF_PROGRAMS)):
             nearest = "".join(f"did you mean {each}? " for each in get_close_matches(name, used, 1, 0.85))
-            yield (
+            yield Hint(
                 f"check {name} in {self.settings.path}: compose.yaml does not use it; {nearest}Remove it; "
                 "a setting that compose.yaml does not pass on belongs in compose.override.yaml"
             )
         for name in sorted(used & os.environ.keys()):
             if os.environ[name] != self.settings.values.get(name):
-                yield f"{self._given(name)} overrides {self.settings.path}: unset it, or write it there"
+                yield Hint(f"{self._given(name)} overrides {self.settings.path}: unset it, or write it there")
 
     def _given(self, name: str) -> str:
         if name in os.environ:

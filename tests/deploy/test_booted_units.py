@@ -183,6 +183,8 @@ def test_a_services_user_reads_no_secret_and_only_the_guard_reaches_the_engine(m
 
 def test_removed_it_leaves_nothing(machine: Installation):
     machine.sh(guides_commands("Uninstall", "userdel"))
+    # The guide has this line with those of Compose.
+    machine.sh("deploy/host-rule/dryrun-host-rule remove")
     assert (
         machine.sh(
             "systemctl list-unit-files --no-legend | grep --extended-regexp 'approval|guard|dryrun' || true"

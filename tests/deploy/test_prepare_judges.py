@@ -245,7 +245,7 @@ def test_a_field_that_an_earlier_guard_does_not_know_is_for_the_new_one(tmp_path
 def test_a_variable_that_nothing_uses_is_not_taken_for_a_word_of_a_command(tmp_path: Path):
     (tmp_path / "env").write_text("CMD=1\nA=1\nDRYRUN_BRIDGES=drs\n")
     lines = prepare(tmp_path).splitlines()
-    assert [line.split()[2] for line in lines] == ["A", "CMD", "DRYRUN_BRIDGES"]
+    assert [line.split()[3] for line in lines] == ["A", "CMD", "DRYRUN_BRIDGES"]
     assert all("compose.yaml does not use it; Remove it" in line for line in lines)
 
 
