@@ -35,7 +35,8 @@ async def follow_engine_events(
                     _wake_session(event, wake)
         except EngineError as error:
             log.warning("engine events: %s; subscribing again", error)
-        tell_up(False)
+        finally:
+            tell_up(False)
         await asyncio.sleep(pause)
         pause = min(pause * 2, MAX_PAUSE_SECONDS)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 from dryrun_orchestrator import metrics
@@ -18,9 +19,12 @@ from dryrun_orchestrator.storage import NotStoredError
 
 log = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 5.0
+"""How long a task that failed is not begun anew."""
+
 
 class HostCare:
-    """The tasks of one host. One that hangs delays no other host."""
+    """The tasks of one host. One that hangs or answers what nobody expects holds up no other host."""
 
     def __init__(self, host: Host, hosts: Hosts, journal: Journal, settings: Settings) -> None:
         self._host = host
@@ -36,12 +40,34 @@ class HostCare:
         users: Callable[[], set[UUID]],
     ) -> None:
         """Start the tasks. `users` returns the running sessions that stand on this host."""
+
+        def wake_user(session_id: UUID, container_id: str) -> None:
+            # A host may report anything, but only of its own sessions.
+            if session_id in users():
+                wake(session_id, container_id)
+
+        async def follow() -> None:
+            await follow_engine_events(self._host.engine, wake_user, wake_all, self._tell_up)
+
         check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated)
-        group.create_task(check.check_forever())
-        group.create_task(follow_engine_events(self._host.engine, wake, wake_all, self._tell_up))
-        group.create_task(self._reap_forever(users))
+        works: list[Callable[[], Awaitable[None]]] = [
+            check.check_forever,
+            follow,
+            partial(self._reap_forever, users),
+        ]
         if self._hosts.fleet is not None:
-            group.create_task(self._host.keep_pulse())
+            works.append(self._host.keep_pulse)
+        for work in works:
+            group.create_task(self._again_and_again(work))
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what never ends; where it fails, begin it anew: it would end all hosts' sessions."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("host %s: a task failed; beginning it anew", self._host.name or "of the engine")
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _reap_forever(self, users: Callable[[], set[UUID]]) -> None:
         def busy() -> set[UUID]:

@@ -199,7 +199,18 @@ async def test_refuses_a_success_that_no_engine_would_answer(played, engine, bod
 
 
 @pytest.mark.parametrize(
-    "body", ["{}", "<html>", "[1]", '[{"Id": "x"}]', '[{"Id": "x", "State": "melting"}]']
+    "body",
+    [
+        "{}",
+        "<html>",
+        "[1]",
+        '[{"Id": "x"}]',
+        '[{"Id": "x", "State": "melting"}]',
+        '[{"Id": ["x"], "Names": ["/x"], "State": "running", "Labels": {"a": ""}}]',
+        '[{"Id": "x", "Names": [["/x"]], "State": "running", "Labels": {"a": ""}}]',
+        '[{"Id": "x", "Names": ["/x"], "State": "running", "Labels": {"a": 5}}]',
+        '[{"Id": "x", "Names": ["/x"], "State": "running", "Labels": [["a", ""]]}]',
+    ],
 )
 async def test_refuses_a_listing_that_no_engine_would_answer(played, engine, body):
     played.body = body

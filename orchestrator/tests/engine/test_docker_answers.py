@@ -43,6 +43,29 @@ def test_an_image_without_a_health_check_has_none_that_failed():
     assert (detail.health, detail.failed_check) == ("none", "")
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"StartedAt": "2026-12-01T10:00:00"},
+        {"Status": "exited", "ExitCode": float("inf")},
+        {"Status": "exited", "ExitCode": None},
+    ],
+)
+def test_a_state_that_no_engine_would_report_is_no_engines_answer(state):
+    answer = inspected(None)
+    answer["State"] |= state
+    with pytest.raises(RejectedError), shape_checked(Call("GET", "/containers/c/json")):
+        container_detail_from(answer)
+
+
+@pytest.mark.parametrize("item", [{"Id": 5}, {"Name": None}, {"Labels": {"a": 5}}])
+def test_a_network_without_texts_is_no_engines_answer(item):
+    known = {"Id": "n", "Name": "dryrun-one", "Driver": "bridge", "Labels": {"a": "5"}}
+    assert network_from(known).labels == {"a": "5"}
+    with pytest.raises(RejectedError), shape_checked(Call("GET", "/networks")):
+        network_from(known | item)
+
+
 @pytest.mark.parametrize("answer", [b"[" + b"[]," * 500_001 + b"[]]", b"[" * 40 + b"]" * 40])
 def test_an_answer_made_to_grow_is_refused_before_it_becomes_values(answer):
     with pytest.raises(RejectedError, match=r"more than 500000 values|nested deeper than 32"):

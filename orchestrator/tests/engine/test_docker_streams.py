@@ -150,7 +150,19 @@ async def test_events_end_with_an_error_whatever_ends_them(raw):
 
 
 @pytest.mark.parametrize(
-    "line", [b"hello\n", b"[]\n", b"{}\n", b"\xff\n", b'{"Type":"container"}\n', b"x" * 2**21]
+    "line",
+    [
+        b"hello\n",
+        b"[]\n",
+        b"{}\n",
+        b"\xff\n",
+        b'{"Type":"container"}\n',
+        b"x" * 2**21,
+        b"[" * 2**19 + b"\n",
+        EVENT.replace(b'"c"', b"[5]"),
+        EVENT.replace(b'"die"', b"{}"),
+        EVENT.replace(b'"1"', b"1"),
+    ],
 )
 async def test_events_that_are_none_are_rejected(raw, line):
     raw.answer = EVENTS_HEAD + line

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dryrun_orchestrator.engine.docker_answers import (
+    EVENT_LINE_CEILING_BYTES,
     container_detail_from,
     container_from,
     event_from,
@@ -44,7 +45,6 @@ from dryrun_orchestrator.engine.protocol import (
 _PING_SECONDS = 5.0
 _CANCELLED_SECONDS = 5.0
 """How long a create is still awaited after it was cancelled."""
-_EVENT_LINE_CEILING_BYTES = 1024 * 1024
 _EVENTS = {
     "type": ["container", "network"],
     "event": [
@@ -231,8 +231,8 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[EngineEvent]:
     rest = b""
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
-        if len(rest) > _EVENT_LINE_CEILING_BYTES:
-            raise rubbish(call, f"a line of more than {_EVENT_LINE_CEILING_BYTES} bytes")
+        if len(rest) > EVENT_LINE_CEILING_BYTES:
+            raise rubbish(call, f"a line of more than {EVENT_LINE_CEILING_BYTES} bytes")
         for line in filter(None, map(bytes.strip, lines)):
             with shape_checked(call):
                 event = event_from(line)

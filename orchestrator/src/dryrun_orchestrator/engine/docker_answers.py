@@ -1,12 +1,12 @@
 """Parses the engine's answers, and refuses what no engine would send."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any, get_args
 
+from dryrun_contract.bounded_json import JsonBounds, read_json
 from dryrun_orchestrator.engine.docker_errors import Call, rubbish
 from dryrun_orchestrator.engine.protocol import (
     Container,
@@ -25,6 +25,10 @@ _ENGINE_ATTRIBUTES = frozenset(
     {"container", "execDuration", "execID", "exitCode", "image", "name", "signal", "type"}
 )
 """Attributes of an event that are not labels."""
+EVENT_LINE_CEILING_BYTES = 1024 * 1024
+_EVENT_BOUNDS = JsonBounds(
+    size=EVENT_LINE_CEILING_BYTES, values=100_000, depth=32, key_length=EVENT_LINE_CEILING_BYTES
+)
 
 
 @contextmanager
@@ -32,15 +36,15 @@ def shape_checked(call: Call) -> Iterator[None]:
     """Turn a missing key or wrong type into RejectedError: the answer is not an engine's."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise rubbish(call, f"{type(error).__name__}: {error}") from error
 
 
 def id_from(answer: Any) -> str:
     """Return the id of the created object."""
-    identity = answer["Id"]
-    if not isinstance(identity, str) or not identity:
-        raise TypeError("Id is not a text")
+    identity = _text(answer["Id"])
+    if not identity:
+        raise ValueError("Id is empty")
     return identity
 
 
@@ -52,10 +56,10 @@ def network_from(item: Mapping[str, Any]) -> Network:
     if is_overlay and subnet is not None and IPv4Network(subnet).prefixlen == 32:
         raise ValueError(f"{subnet} has no halves")  # what callers take of an overlay's
     return Network(
-        id=item["Id"],
-        name=item["Name"],
-        subnet=subnet,
-        labels=dict(item.get("Labels") or {}),
+        id=_text(item["Id"]),
+        name=_text(item["Name"]),
+        subnet=None if subnet is None else _text(subnet),
+        labels=_labels(item.get("Labels")),
         is_overlay=is_overlay,
     )
 
@@ -64,10 +68,10 @@ def container_from(item: Mapping[str, Any]) -> Container:
     """Read one container of `GET /containers/json`."""
     names = item.get("Names") or [item["Id"]]  # one that is being removed may have no name
     return Container(
-        id=item["Id"],
-        name=names[0].removeprefix("/"),
+        id=_text(item["Id"]),
+        name=_text(names[0]).removeprefix("/"),
         status=_status(item["State"]),
-        labels=dict(item.get("Labels") or {}),
+        labels=_labels(item.get("Labels")),
     )
 
 
@@ -77,8 +81,8 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
     status = _status(state["Status"])
     networks = answer["NetworkSettings"].get("Networks") or {}
     return ContainerDetail(
-        id=answer["Id"],
-        name=answer["Name"].removeprefix("/"),
+        id=_text(answer["Id"]),
+        name=_text(answer["Name"]).removeprefix("/"),
         status=status,
         health=_health(state.get("Health")),
         exit_code=int(state["ExitCode"]) if status in _ENDED else None,
@@ -86,7 +90,7 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         error=str(state.get("Error") or ""),
         address=_address(networks),
         on_network=any(endpoint.get("EndpointID") for endpoint in networks.values()),
-        labels=dict(answer["Config"].get("Labels") or {}),
+        labels=_labels(answer["Config"].get("Labels")),
         started_at=_moment(state.get("StartedAt")),
         ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,
         takes_input=bool(answer["Config"].get("OpenStdin")),
@@ -109,7 +113,7 @@ def traffic_from(answer: Mapping[str, Any]) -> Traffic | None:
 
 def event_from(line: bytes) -> EngineEvent | None:
     """Read one line of `GET /events`; None for other kinds."""
-    message = json.loads(line)
+    message: Any = read_json(line, _EVENT_BOUNDS)
     kind = message["Type"]
     if kind not in _EVENT_KINDS:
         return None
@@ -118,17 +122,30 @@ def event_from(line: bytes) -> EngineEvent | None:
     labels = {key: value for key, value in attributes.items() if key not in _ENGINE_ATTRIBUTES}
     return EngineEvent(
         kind=kind,
-        action=message["Action"],
-        id=actor["ID"],
-        labels=labels if kind == "container" else {},
+        action=_text(message["Action"]),
+        id=_text(actor["ID"]),
+        labels=_labels(labels) if kind == "container" else {},
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in the place of a text")
+    return value
+
+
+def _labels(found: Mapping[str, Any] | None) -> dict[str, str]:
+    return {key: _text(value) for key, value in (found or {}).items()}
 
 
 def _moment(text: str | None) -> datetime | None:
     """Parse a time; Go's zero time, in the year 1, means none."""
     if not text or text.startswith("0001-"):
         return None
-    return datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return moment
 
 
 def _status(text: Any) -> ContainerStatus:

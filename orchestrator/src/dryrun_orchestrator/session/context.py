@@ -59,6 +59,8 @@ class IsolationProof(Protocol):
 
 STARTS_IN_FLIGHT = 8
 """Measured on 2 cores: as fast as 64, with less load on the engine."""
+MOST_STIRRED = 64
+"""Containers that are remembered until the next look, more than a session has. Its host may report any."""
 
 
 class KindsFound:
@@ -144,7 +146,7 @@ class SessionContext:
         """Wake the loop to look at one container, or with None at all of them."""
         if container_id is None:
             self.stirred = None
-        elif self.stirred is not None:
+        elif self.stirred is not None and len(self.stirred) < MOST_STIRRED:
             self.stirred.add(container_id)
         self.woken.set()
 
