@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from approval_api.checks import completeness, repository
-from approval_api.checks.completeness import MOST_NOT_COVERED
+from approval_api.checks.completeness import MOST_NOT_COVERED, _Scans
 from approval_api.database.tables import discoveries, production_scans
 from approval_api.discoveries.production import scans as stored_scans
 from dryrun_contract.production import ScanEnd, ScanStart
@@ -329,3 +329,20 @@ async def test_many_scans_that_exclude_different_addresses_are_judged_at_once(en
         async with asyncio.timeout(20):
             uncovered = await completeness.find_uncovered(connection)
     assert not uncovered.broken_off
+
+
+async def test_of_more_networks_than_are_compared_a_check_is_incomplete_at_once(engine, monkeypatch):
+    found = {"collector": "network", "kind": "host", "key": "10.213.0.1", "data": {}, "confidence": 1}
+    # Targets that lie in each other have the same networks excluded inside: each counts.
+    targets = " ".join(f"10.0.0.0/{bits}" for bits in range(8, 24))
+    excluded = " ".join(f"10.0.0.{2 * number}" for number in range(64))
+    rows = [scan(number, targets, BROKEN_OFF, f"{excluded} 10.0.0.{129 + 2 * number}") for number in range(4)]
+    everything = scan(9, "10.0.0.0/8", COMPLETE)
+    async with engine.begin() as connection:
+        await connection.execute(insert(discoveries).values(**found))
+        await connection.execute(insert(production_scans), [*rows, everything])
+        monkeypatch.setattr(completeness, "MOST_COMPARED", len(rows) * 16 * (1 + 65) + 1)
+        assert not (await completeness.find_uncovered(connection)).broken_off
+        monkeypatch.setattr(completeness, "MOST_COMPARED", len(rows) * 16 * (1 + 65))
+        monkeypatch.setattr(_Scans, "uncovered", None)  # not compared any more
+        assert (await completeness.find_uncovered(connection)).broken_off

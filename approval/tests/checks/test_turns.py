@@ -1,4 +1,4 @@
-"""Checks that count production take turns, so that they leave others connections to the database."""
+"""Checks that count production, and forecasts, take turns: others keep connections and room in the worker."""
 
 import asyncio
 
@@ -51,3 +51,30 @@ async def test_a_check_by_the_page_waits_for_its_turn_too(api, browsers, scanned
         assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 503
     # Production holds nothing.
     assert (await ada.client.post("/dryrun/checks", data=form)).status_code == 422
+
+
+@pytest.mark.parametrize("of", ["a check", "a forecast"])
+async def test_who_forecasts_many_times_at_once_leaves_others_room(api, scanned, eventually, monkeypatch, of):
+    session_id = await rehearsed(api, eventually)
+    worker = api.app.state.checks._worker
+    ended, exchange = asyncio.Event(), worker._exchange
+
+    async def slow(process, task):
+        await ended.wait()
+        return await exchange(process, task)
+
+    monkeypatch.setattr(worker, "_exchange", slow)
+    path, outcome = f"/sessions/{session_id}", {"outcome": {"hosts": 40}}
+    wanted = [
+        asyncio.create_task(
+            api.post(f"{path}/checks", json=outcome) if of == "a check" else api.get(f"{path}/forecast")
+        )
+        for _ in range(16)
+    ]
+    # A turn among all answers is held for half a second at most, whatever the answer waits for.
+    await asyncio.sleep(2.5)
+    by_another = asyncio.create_task(api.client.get(f"/api/v1/dryrun{path}/forecast", headers=BOB))
+    await asyncio.sleep(0.2)
+    ended.set()
+    assert (await by_another).status_code == 200
+    assert {(await each).status_code for each in wanted} <= {200, 201}

@@ -17,7 +17,7 @@ from approval_api.web.compressed import CHUNK_BYTES, unpacked
 from approval_api.web.problems import ProblemError
 from dryrun_serving.ceiling import Ceiling
 
-type Kind = Literal["lists", "reports", "checks"]
+type Kind = Literal["lists", "reports", "checks", "forecasts"]
 
 _MIB = 1024 * 1024
 
@@ -34,14 +34,20 @@ def ceilings() -> dict[Kind, Ceiling]:
     """Return how many are prepared at the same time, in all and for one person."""
     # The process that writes reports has room for 20 that wait.
     # A check reads all that production holds, and has a connection to the database all the while.
-    return {"lists": Ceiling(4, 2), "reports": Ceiling(16, 3), "checks": Ceiling(2, 1)}
+    # The process that makes forecasts has room for 10 that wait.
+    return {
+        "lists": Ceiling(4, 2),
+        "reports": Ceiling(16, 3),
+        "checks": Ceiling(2, 1),
+        "forecasts": Ceiling(8, 3),
+    }
 
 
 @asynccontextmanager
 async def prepared(request: Request, kind: Kind) -> AsyncIterator[None]:
     """Hold a place while an answer is read and rendered; enter it before taking a database connection.
 
-    Raises ProblemError: 503 `too-many-lists` (or `-reports`, `-checks`) when no place becomes free in time.
+    Raises ProblemError: 503 `too-many-lists`, or of another kind, when no place becomes free in time.
     """
     ceiling: Ceiling = request.app.state.large_answers[kind]
     person: Person = request.scope["admitted"]
@@ -73,6 +79,8 @@ ListTurn = Annotated[None, Depends(_turn("lists"), scope="function")]
 made, before it is sent."""
 ReportTurn = Annotated[None, Depends(_turn("reports"), scope="function")]
 """The same for a report with criteria or a format of its own; a session's report page is shared by all."""
+ForecastTurn = Annotated[None, Depends(_turn("forecasts"), scope="function")]
+"""The same for a forecast, alone or for a check: one may be made of many sessions, one after the other."""
 
 
 class SentDocument(StreamingResponse):

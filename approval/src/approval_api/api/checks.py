@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.access.large_answers import prepared
+from approval_api.access.large_answers import ForecastTurn, prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, removal_in_words
@@ -25,6 +25,7 @@ async def show_forecast(
     session_id: UUID,
     request: Request,
     _: Reader,
+    _turn: ForecastTurn,
     more: Annotated[
         tuple[UUID, ...],
         Query(alias="with", max_length=MAX_TOGETHER - 1, description="Further sessions of the network"),
@@ -40,7 +41,12 @@ async def show_forecast(
     responses={200: {"model": Check, "description": "The same comparison is stored already"}},
 )
 async def check_forecast(
-    session_id: UUID, request: Request, response: Response, person: Runner, wanted: CheckRequest
+    session_id: UUID,
+    request: Request,
+    response: Response,
+    person: Runner,
+    _turn: ForecastTurn,
+    wanted: CheckRequest,
 ) -> Check:
     """Compare the forecast with a production run: with its counts, or with what production holds.
 

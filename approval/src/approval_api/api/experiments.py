@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.access.large_answers import ListTurn, ReportTurn
+from approval_api.access.large_answers import ForecastTurn, ListTurn, ReportTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
@@ -85,6 +85,7 @@ async def show_experiment_forecast(
     experiment_id: UUID,
     request: Request,
     _: Reader,
+    _turn: ForecastTurn,
     arm: Annotated[str | None, Query(max_length=120, description="By default the baseline")] = None,
 ) -> NetworkForecast:
     """Forecast the real network that the templates stand for, from all measured sessions of an arm."""

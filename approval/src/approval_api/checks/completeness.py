@@ -15,6 +15,9 @@ from approval_api.checks.coverage import Part, Span, outermost, uncovered, witho
 from dryrun_contract.network import joined
 
 _AT_ONCE = 200
+MOST_COMPARED = 100_000
+"""Networks of scans that are compared, with those that they exclude, which takes seconds at most. With
+more, production counts as not scanned to its end."""
 MOST_NOT_COVERED = 20
 """Networks that complete scans did not reach; with more, production counts as not scanned to its end."""
 
@@ -66,8 +69,12 @@ class _Scans:
     broken_off: _OfProfiles = field(default_factory=_of_profiles)
     """By scans that are under way or did not finish."""
 
-    def add(self, scan: RowMapping) -> None:
-        """Add a scan. One that excludes a network whole neither covers it nor misses it."""
+    def add(self, scan: RowMapping) -> int:
+        """Add a scan, and return how many networks that makes more.
+
+        One that excludes a network whole neither covers it nor misses it.
+        """
+        more = 0
         excluded = outermost(map(Span.of, scan["excluded"]))
         at = scan["reported_at"].timestamp()
         targets = [*map(Span.of, scan["targets"])]
@@ -80,7 +87,10 @@ class _Scans:
         ):
             times = of_profiles[scan["profile"]]
             for part in without(spans, excluded):
+                if part not in times:
+                    more += 1 + len(part[1])
                 times[part] = max(at, times.get(part, at))
+        return more
 
     async def uncovered(self, missed: _OfProfiles) -> list[Span]:
         """Return what of `missed` no later scan covers that is at least as thorough."""
@@ -101,11 +111,14 @@ async def find_uncovered(connection: AsyncConnection) -> Uncovered:
     What the scan excluded that did not reach it need not be covered.
     """
     collectors = defaultdict[str, _Scans](_Scans)
+    compared = 0
     async with connection.stream(_SCANNED.execution_options(yield_per=_AT_ONCE)) as rows:
         async for row in rows.mappings():
             # A scan has hundreds of networks.
             await asyncio.sleep(0)
-            collectors[row["collector"]].add(row)
+            compared += collectors[row["collector"]].add(row)
+            if compared > MOST_COMPARED:
+                return Uncovered(broken_off=True)
     networks: dict[str, Sequence[IPv4Network | IPv6Network]] = {}
     for collector, scans in collectors.items():
         if await scans.uncovered(scans.broken_off):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.large_answers import prepared
+from approval_api.access.large_answers import ForecastTurn, prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, may_remove
@@ -39,7 +39,7 @@ async def show_checks(request: Request, visitor: Reader, session: str = "") -> R
 
 
 @router.post("", name="check_forecast")
-async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> Response:
+async def check_forecast(request: Request, visitor: Runner, form: SentForm, _turn: ForecastTurn) -> Response:
     """Compare a session's forecast with what production holds, and show the check."""
     try:
         session_id = UUID(form.one("session"))
