@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from docker_guard import labels
 from docker_guard.allowlist import AllowedImage, Allowlist, AllowlistFile, ImageRow, role_of
-from docker_guard.bodies import CreateContainer, Host, parse_body
+from docker_guard.bodies import ULIMITS, CreateContainer, Host, parse_body
 from docker_guard.container_rules import container_body, fit_into_session, judge_container
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
@@ -65,6 +65,7 @@ def is_within_limits(body: dict[str, Any]) -> bool:
             10_000_000 <= host["NanoCpus"] <= 500_000_000,
             0 < host["PidsLimit"] <= 100,
             host["OomScoreAdj"] == 1000,
+            host["Ulimits"] == ULIMITS,
             host["ReadonlyRootfs"] or not image.row.read_only,
             host["Tmpfs"].keys() == image.row.tmpfs.keys(),
             all({"noexec", "nosuid", "nodev"} <= set(text.split(",")) for text in host["Tmpfs"].values()),
@@ -75,7 +76,7 @@ def is_within_limits(body: dict[str, Any]) -> bool:
             host.keys()
             <= {"NetworkMode", "CapDrop", "CapAdd", "SecurityOpt", "Privileged", "Init", "IpcMode", "Memory"}
             | {"CgroupnsMode", "MemorySwap", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "Tmpfs", "LogConfig"}
-            | {"RestartPolicy", "OomScoreAdj"},
+            | {"RestartPolicy", "OomScoreAdj", "Ulimits"},
         ]
     )
 
@@ -151,6 +152,8 @@ POWERS: list[tuple[str, Any]] = [
     ("OomScoreAdj", "1000"),
     ("Init", True),
     ("Ulimits", [{"Name": "core"}]),
+    ("Ulimits", [{"Name": "sigpending", "Soft": 1024, "Hard": 1024}]),
+    ("Ulimits", [*ULIMITS, {"Name": "nofile", "Soft": 10**6, "Hard": 10**6}]),
     ("Annotations", {"a": "b"}),
     ("Memory", 2**29 + 1),
     ("Memory", 0),
@@ -286,6 +289,12 @@ def test_every_default_counts_as_absent_and_nothing_else_does():
 def test_every_container_is_killed_first_when_memory_runs_out(said):
     for image in (WEB, SCAN):
         assert decided(WORDS.with_host(image, **said))["HostConfig"]["OomScoreAdj"] == 1000
+
+
+@pytest.mark.parametrize("said", [{}, {"Ulimits": None}, {"Ulimits": []}, {"Ulimits": ULIMITS}])
+def test_no_container_takes_what_the_kernel_grants_its_user_on_the_host(said):
+    for image in (WEB, SCAN):
+        assert decided(WORDS.with_host(image, **said))["HostConfig"]["Ulimits"] == ULIMITS
 
 
 def test_zero_false_and_empty_are_not_the_same():

@@ -45,6 +45,8 @@ HOST: list[tuple[str, Any]] = [
     ("OomScoreAdj", 999),
     ("OomKillDisable", True),
     ("Ulimits", [{"Name": "nofile", "Hard": 10**6, "Soft": 10**6}]),
+    ("Ulimits", None),
+    ("Ulimits", [{"Name": "msgqueue", "Hard": 0, "Soft": 0}]),
     ("ExtraHosts", ["a:10.0.0.1"]),
     ("Dns", ["10.0.0.1"]),
     ("Links", ["other:x"]),

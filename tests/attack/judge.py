@@ -47,7 +47,6 @@ _NOTHING: Final = [
     "Cgroup",
     "CgroupParent",
     "Sysctls",
-    "Ulimits",
     "StorageOpt",
     "OomKillDisable",
     "Annotations",
@@ -140,6 +139,8 @@ def _host_faults(host: Mapping[str, Any], listed: Mapping[str, Any], role: str) 
         "NanoCpus": 10_000_000 <= host["NanoCpus"] <= 500_000_000,
         "PidsLimit": (host["PidsLimit"] or 0) <= 100,
         "OomScoreAdj": host["OomScoreAdj"] == 1000,
+        "Ulimits": {each["Name"]: each["Hard"] for each in host["Ulimits"] or ()}
+        == {"msgqueue": 0, "sigpending": 1024},
         "CapDrop": host["CapDrop"] == ["ALL"],
         "CapAdd": _without_prefix(host["CapAdd"]) == set(listed["capabilities"]),
         "SecurityOpt": host["SecurityOpt"] in (["no-new-privileges:true"], ["no-new-privileges"]),

@@ -32,8 +32,29 @@ print(json.dumps(said))
 TRY_NO_SUCH_KIND = """
 import ctypes, json
 libc = ctypes.CDLL(None, use_errno=True)
-said = {family: libc.socket(family, 1 << 20, 0) < 0 and ctypes.get_errno() for family in range(46)}
+said = {family: libc.socket(family, 1 << 20 | 1, 0) < 0 and ctypes.get_errno() for family in range(46)}
 print(json.dumps(said))
+"""
+TRY_PROTOCOLS = """
+import json, socket
+def ask(family, kind, protocol):
+    try:
+        socket.socket(family, kind, protocol).close()
+    except OSError as error:
+        return error.errno
+    return 0
+S, D, R, Q = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET
+print(json.dumps({
+    "common": {str(each): ask(*each) for each in [
+        (2, S, 0), (2, S, 6), (2, D, 0), (2, D, 1), (2, D, 17), (2, R, 1), (2, R, 6), (2, R, 132),
+        (2, R, 255), (10, S, 0), (10, S, 6), (10, D, 0), (10, D, 17), (10, D, 58), (10, R, 58),
+        (16, R, 0), (16, D, 0), (17, R, 0x300), (17, D, 8),
+    ]},
+    "netlink": [ask(16, R, protocol) for protocol in range(1, 32)],
+    "other": [ask(family, kind, protocol) for family in (2, 10) for kind, protocol in [
+        (S, 115), (S, 132), (S, 256), (S, 262), (D, 115), (D, 136)]],
+    "sequence": [ask(family, Q, protocol) for family in (2, 10) for protocol in (0, 132)],
+}))
 """
 LIST_INTERFACES = """
 import ctypes
@@ -80,6 +101,15 @@ def test_no_other_family_is_left_to_the_kernel_to_refuse(narrow):
     said = {int(family): number for family, number in json.loads(done.stdout).items()}
     assert {family for family, number in said.items() if number != errno.EAFNOSUPPORT} == FAMILIES
     assert {said[family] for family in FAMILIES} == {errno.EINVAL}
+
+
+def test_a_container_opens_no_sockets_but_those_of_a_networks_protocols(narrow):
+    done = run_in_container(TRY_PROTOCOLS, narrow)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert not any(said["common"].values()), said["common"]
+    assert {*said["netlink"], *said["other"]} == {errno.EPROTONOSUPPORT}
+    assert {*said["sequence"]} == {errno.EPERM}
 
 
 def test_programs_list_interfaces_without_a_bluetooth_socket(narrow):

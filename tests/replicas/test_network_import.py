@@ -108,7 +108,7 @@ def kill_a_redis(session_id: str, allowlist: Path) -> None:
         pinned = rows[label(seen, "image")]["id"]
         (image,) = json.loads(docker("image", "inspect", pinned))
         require_pinned_image(seen, {"Image": pinned}, image)
-        require_limits(seen)
+        require_limits(seen, behind_a_guard=True)
         require_hardening(seen, behind_a_guard=True)
         require_no_storage(seen)
         require_bound_process(kernel_status(seen["State"]["Pid"]), seen)

@@ -59,7 +59,7 @@ def require_nothing(name: str, seen: Json, *fields: str) -> None:
     assert {field: seen[field] for field in fields if seen.get(field) not in EMPTY} == {}, name
 
 
-def require_limits(seen: Json) -> None:
+def require_limits(seen: Json, *, behind_a_guard: bool = False) -> None:
     host = seen["HostConfig"]
     require(
         label(seen, "service"),
@@ -67,7 +67,9 @@ def require_limits(seen: Json) -> None:
         {"Memory": 512 * MIB, "MemorySwap": 512 * MIB, "NanoCpus": 500_000_000, "PidsLimit": 100,
          "OomScoreAdj": 1000, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "AutoRemove": False},
     )  # fmt: skip
-    require_nothing(label(seen, "service"), host, "OomKillDisable", "Ulimits", "StorageOpt")
+    require_nothing(label(seen, "service"), host, "OomKillDisable", "StorageOpt")
+    limits = {each["Name"]: each["Hard"] for each in host["Ulimits"] or ()}
+    assert limits == ({"msgqueue": 0, "sigpending": 1024} if behind_a_guard else {})
     log = host["LogConfig"]
     assert log["Type"] == "json-file"
     assert log["Config"].keys() == {"max-size", "max-file"}
@@ -114,6 +116,22 @@ def require_hardening(seen: Json, *, behind_a_guard: bool = False) -> None:
     assert not any((seen["NetworkSettings"]["Ports"] or {}).values()), f"{service} has published ports"
 
 
+def _of(family: int, *more: tuple[int, str, int]) -> tuple[str | tuple[int, str, int], ...]:
+    return ("socket", (0, "SCMP_CMP_EQ", family), *more)
+
+
+_KIND, _NUMBER = (1, "SCMP_CMP_MASKED_EQ", 15), "SCMP_CMP_EQ"
+OPENING = [
+    ("socketpair", (0, "SCMP_CMP_EQ", 1)),
+    *(_of(family) for family in (1, 17)),
+    _of(16, (2, _NUMBER, 0)),
+    *(_of(family, _KIND) for family in (2, 10)),
+    *(_of(2, _KIND, (2, _NUMBER, protocol)) for protocol in (0, 6, 0, 1, 17)),
+    *(_of(10, _KIND, (2, _NUMBER, protocol)) for protocol in (0, 6, 0, 17, 58)),
+]
+"""What may open a socket: the family, its type where that matters, and the protocol."""
+
+
 def _require_narrow_profile(service: str, profile: Json) -> None:
     """Only the machine's own programs, and sockets of a network."""
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO", service
@@ -124,11 +142,8 @@ def _require_narrow_profile(service: str, profile: Json) -> None:
             if rule["action"] == "SCMP_ACT_ERRNO":
                 continue
             assert rule["action"] == "SCMP_ACT_ALLOW", service
-            (argument,) = rule["args"]
-            assert (argument["index"], argument["op"]) == (0, "SCMP_CMP_EQ"), service
-            opening.append((name, argument["value"]))
-    families = [("socket", family) for family in (1, 2, 10, 16, 17)]
-    assert sorted(opening) == [*families, ("socketpair", 1)], service
+            opening.append((name, *((each["index"], each["op"], each["value"]) for each in rule["args"])))
+    assert sorted(opening) == sorted(OPENING), service
 
 
 def require_no_storage(seen: Json) -> None:

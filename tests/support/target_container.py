@@ -1,11 +1,14 @@
 """Starts targets by the docker CLI under the limits of a session, without any of the orchestrator's code."""
 
+import atexit
 import contextlib
+import functools
 import ipaddress
 import json
 import os
 import random
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +17,8 @@ from typing import Any
 
 import yaml
 from engine_socket import ENGINE_SOCKET, EngineSocket
+
+from docker_guard.system_calls import narrow_profile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALLOWLIST = REPOSITORY / ".dryrun" / "allowlist.json"
@@ -99,7 +104,8 @@ class TargetContainer:
 
 def run_options(entry: Mapping[str, Any]) -> list[str]:
     """Return the options of `docker run` that bind every container of a session."""
-    options = ["--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m", "--memory-swap=512m"]
+    options = ["--cap-drop=ALL", "--security-opt=no-new-privileges", f"--security-opt=seccomp={_profile()}"]
+    options += ["--memory=512m", "--memory-swap=512m", "--ulimit=msgqueue=0", "--ulimit=sigpending=1024"]
     options += ["--cpus=0.5", "--pids-limit=100", f"--label={LABEL}", "--log-opt=max-size=10m"]
     options += [f"--cap-add={capability}" for capability in entry["capabilities"]]
     if entry["read_only"]:
@@ -108,6 +114,16 @@ def run_options(entry: Mapping[str, Any]) -> list[str]:
         owner = f"uid={place['uid']},gid={place['gid']},mode={place['mode']}"
         options += ["--tmpfs", f"{path}:rw,noexec,nosuid,nodev,size={place['size']},{owner}"]
     return options
+
+
+@functools.cache
+def _profile() -> str:
+    """Return the path of a file with the seccomp profile that `make up` has the guard set."""
+    file = tempfile.NamedTemporaryFile("w", prefix="narrow-", suffix=".json", delete=False)  # noqa: SIM115
+    with file:
+        file.write(narrow_profile())
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return file.name
 
 
 @contextlib.contextmanager

@@ -27,6 +27,15 @@ OOM_SCORE_ADJ = 1000
 A container's memory limit does not cover kernel memory (packet rings; on cgroup v1 socket queues too), which
 is freed when the container's processes end.
 """
+ULIMITS: list[dict[str, Any]] = [
+    {"Name": "msgqueue", "Soft": 0, "Hard": 0},
+    {"Name": "sigpending", "Soft": 1024, "Hard": 1024},
+]
+"""Set on every container: of what the kernel counts for a user, whoever's container or host process it is.
+
+A process may not take more while its user has this much: POSIX message queues (bytes), pending signals and
+POSIX timers. A user of the host with the same number keeps the rest.
+"""
 
 
 class Body(BaseModel):
@@ -154,7 +163,7 @@ class Host(Body):
         "MemorySwappiness": (None, -1),
         "KernelMemory": ZERO,
         "KernelMemoryTCP": ZERO,
-        "Ulimits": (None, []),
+        "Ulimits": (None, [], ULIMITS),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from docker_guard import labels
 from docker_guard.allowlist import AllowedImage, Allowlist, TmpfsRow
 from docker_guard.arguments import is_within
-from docker_guard.bodies import OOM_SCORE_ADJ, CreateContainer, Endpoint, Host
+from docker_guard.bodies import OOM_SCORE_ADJ, ULIMITS, CreateContainer, Endpoint, Host
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import LEAST_LOG_FILE_BYTES, LEAST_NANO_CPUS, Policy
 from docker_guard.refusal import Refusal, shown
@@ -175,6 +175,7 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
             "NanoCpus": draft.nano_cpus,
             "PidsLimit": draft.pids,
             "OomScoreAdj": OOM_SCORE_ADJ,
+            "Ulimits": [dict(each) for each in ULIMITS],
             "ReadonlyRootfs": draft.read_only,
             "Tmpfs": dict(draft.tmpfs),
             "LogConfig": {"Type": "json-file", "Config": dict(draft.log)},

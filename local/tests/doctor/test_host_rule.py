@@ -146,7 +146,7 @@ class TestTheScript:
         assert f"/{self.FAMILIES} is missing or not this version's" in done.stdout
         assert done.stdout.endswith("\n1\n")
 
-    @pytest.mark.parametrize("module", ["llc2", "vsock_loopback"])
+    @pytest.mark.parametrize("module", ["llc2", "rds", "vsock_loopback"])
     def test_check_names_a_module_that_connects_sessions_with_the_host(self, tmp_path, module):
         loaded = f"mkdir /sys/module/{module} && echo live >/sys/module/{module}/initstate"
         done = self.in_a_namespace(f"{self.MODULES} && {loaded} && $S install; echo $?", tmp_path)
@@ -251,10 +251,11 @@ class TestTheScript:
         assert "\n1\n" in done.stdout
 
     BRIDGE = (
-        "ip link add dr-00000000000a type bridge && mount -t tmpfs none /run && mkdir /run/udev && "
+        "ip link add dr-00000000000a type bridge && R=$DRYRUN_HOST_RULE_ROOT && mount --bind $R /mnt && "
+        "mount -t tmpfs none /run && mkdir -p $R && mount --bind /mnt $R && mkdir /run/udev && "
         "touch /run/udev/control"
     )
-    """Made before anything set its bound, on a host with udev."""
+    """Made before anything set its bound, on a host with udev. The script's files may lie below /run."""
 
     def test_check_names_a_bridge_that_learns_from_frames_which_pass_no_hook(self, tmp_path):
         done = self.in_a_namespace(

@@ -78,6 +78,10 @@ def container(**changes: Any) -> dict[str, Any]:
             "NanoCpus": 500_000_000,
             "PidsLimit": 100,
             "OomScoreAdj": 1000,
+            "Ulimits": [
+                {"Name": "msgqueue", "Soft": 0, "Hard": 0},
+                {"Name": "sigpending", "Soft": 1024, "Hard": 1024},
+            ],
             "ReadonlyRootfs": True,
             "Tmpfs": {"/scratch": "rw,noexec,nosuid,nodev,size=1048576,mode=0755,uid=33,gid=33"},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "1"}},
