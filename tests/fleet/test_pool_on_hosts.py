@@ -19,6 +19,8 @@ from quick_stack import FOUND, found_in
 from dryrun_cli.errors import CliError
 from dryrun_contract.event import Event, SessionPlaced
 from dryrun_local.fleet.drained_hosts import set_drained
+from dryrun_local.fleet.emptying import wait_until_empty
+from dryrun_local.terminal.long_work import LongWork
 
 pytestmark = [pytest.mark.engine, pytest.mark.long(200)]
 
@@ -143,10 +145,20 @@ async def test_each_host_keeps_a_session_prepared_and_a_drained_one_gives_it_up(
     again = await prepared_on(stack, "a", "b", "c")
     assert again[host] != session_id
     drained = next(name for name in "bc" if name != host)
-    set_drained(stack.installation.state / "fleet.yml", drained, drained=True)
+    file = stack.installation.state / "fleet.yml"
+    set_drained(file, drained, drained=True)
+    await wait_until_empty(stack.client, drained, 2, LongWork("waiting"))
+    assert not fleet.left_of(str(again[drained]))
     await prepared_on(stack, *(name for name in "abc" if name != drained))
-    await until(lambda: not fleet.left_of(str(again[drained])))
+    # One with a session is empty once that has ended, and not before.
+    set_drained(file, host, drained=True)
+    waiting = asyncio.create_task(wait_until_empty(stack.client, host, 2, LongWork("waiting")))
+    await until(lambda: not fleet.left_of(str(again[host])))
+    await asyncio.sleep(5)
+    assert not waiting.done()
     await stack.client.stop_session(session_id)
+    await waiting
+    assert not fleet.left_of(str(session_id))
     await stack.wait_until_ended(session_id)
 
 
