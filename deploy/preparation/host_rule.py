@@ -31,4 +31,4 @@ def advice_on_host_rule() -> Iterator[str]:
         repair = [line for line in said if line.startswith("to repair it")]
         more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
         why = "; ".join([*found[:MOST_NAMED], *more, *repair]) or "; ".join(said)
-        yield f"install this release's host rule, which {command} does not find here: {why}"
+        yield f"mend the host rule, which is not this release's or not wholly in force; {command} says: {why}"

@@ -43,8 +43,9 @@ def test_the_start_waits_for_the_host_rule_of_this_release(tmp_path: Path, argum
     (line,) = done.stderr.splitlines()
     assert done.returncode == 3
     assert line.startswith(
-        f"prepare: install this release's host rule, which {rule} check does not find here"
+        "prepare: mend the host rule, which is not this release's or not wholly in force; "
     )
+    assert f"{rule} check says: the table 'a' is missing; " in line
     assert "the table 'c' is missing; and 2 more; to repair it, run: sudo /here" in line
     last = "prepare: written, and not ready: do what the line above names, then run it again"
     assert done.stdout.splitlines()[-1] == last
