@@ -1,13 +1,16 @@
 """Checks that count production, and forecasts, take turns: others keep connections and room in the worker."""
 
 import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from rehearsed_network import rehearsed
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from approval_api.access import large_answers
 from approval_api.checks import repository
+from approval_api.database.tables import forecast_checks
 from approval_api.identity.roles import Role
 
 BOB = {"Authorization": "Bearer another-token-of-the-tests"}
@@ -78,3 +81,32 @@ async def test_who_forecasts_many_times_at_once_leaves_others_room(api, scanned,
     ended.set()
     assert (await by_another).status_code == 200
     assert {(await each).status_code for each in wanted} <= {200, 201}
+
+
+async def test_the_list_of_checks_waits_for_its_turn(api, browsers, monkeypatch):
+    ada = await browsers("ada", Role.VIEWER)
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)
+    for path in ("/dryrun/checks", "/api/v1/dryrun/checks"):
+        with api.app.state.large_answers["lists"].place("ada", 2):
+            assert (await ada.client.get(path)).status_code == 503
+        assert (await ada.client.get(path)).status_code == 200
+
+
+async def test_others_have_a_turn_before_each_check_of_a_list_is_read(engine, monkeypatch):
+    of_another = {"template": "small", "checked_by": "ada", "source": "output", "comparison": {}}
+    turns, read_at = 0, []
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    monkeypatch.setattr(repository, "_check", lambda _: read_at.append(turns))
+    async with engine.begin() as connection:
+        rows = [of_another | {"id": uuid4(), "checked_at": datetime.now(UTC)} for _ in range(20)]
+        await connection.execute(insert(forecast_checks), rows)
+        others = asyncio.create_task(take_turns())
+        await repository.newest(connection, 100)
+        others.cancel()
+    assert len(set(read_at)) == len(read_at) == len(rows)

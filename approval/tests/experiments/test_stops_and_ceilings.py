@@ -166,3 +166,24 @@ async def test_a_person_requests_so_many_experiments_a_day_however_soon_they_are
     refused = await api.post("/experiments", json=WANTED)
     assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-experiments")
     assert "within a day" in refused.json()["detail"]
+
+
+async def test_who_requests_many_experiments_at_once_leaves_others_their_turn(api, monkeypatch):
+    tried, ended = api.app.state.orchestrator.template, asyncio.Event()
+
+    async def slow(*given):
+        await ended.wait()
+        return await tried(*given)
+
+    monkeypatch.setattr(api.app.state.orchestrator, "template", slow)
+    # None of them is stored, so that none counts.
+    unknown = {**WANTED, "templates": ["none"]}
+    wanted = [asyncio.create_task(api.post("/experiments", json=unknown)) for _ in range(8)]
+    # A turn among all answers is held for half a second at most, whatever the answer waits for.
+    await asyncio.sleep(1.5)
+    another = {"Authorization": "Bearer another-token-of-the-tests"}
+    by_another = asyncio.create_task(api.post("/experiments", json=WANTED, headers=another))
+    await asyncio.sleep(0.2)
+    ended.set()
+    assert (await by_another).status_code == 201
+    assert {(await each).status_code for each in wanted} == {404}

@@ -196,7 +196,7 @@ async def test_a_schedule_ends_with_its_owners_role(api, eventually):
 async def test_a_claimed_time_does_not_start_once_its_schedule_is_paused(api, eventually):
     schedule_id = await create(api)
 
-    async def paused_meanwhile(_):
+    async def paused_meanwhile(*_):
         assert (await api.post(f"/schedules/{schedule_id}/pause")).status_code == 202
 
     api.app.state.experiments.try_every_arm = paused_meanwhile

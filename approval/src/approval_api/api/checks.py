@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.access.large_answers import ForecastTurn, prepared
+from approval_api.access.large_answers import ForecastTurn, ListTurn, prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, removal_in_words
@@ -62,7 +62,7 @@ async def check_forecast(
 
 
 @router.get("/checks")
-async def list_checks(request: Request, _: Reader) -> CheckList:
+async def list_checks(request: Request, _: Reader, _turn: ListTurn) -> CheckList:
     """List the newest checks, and how often forecasts were right."""
     return await _checks(request).list()
 

@@ -15,12 +15,15 @@ from approval_api.experiments.looks import looks_at
 from approval_api.experiments.measure import Name
 from approval_api.experiments.plan import planned_run
 from approval_api.sessions.service import Orchestrator
-from approval_api.web.bulkhead import Bulkhead, busy
+from approval_api.web.bulkhead import busy
 from approval_api.web.problems import ProblemError, unknown
 from dryrun_contract.experiment import Experiment, ExperimentRequest
 from dryrun_contract.fact_history import FactHistory
+from dryrun_serving.ceiling import Ceiling
 
 _TRY_SECONDS = 30.0
+_TURN_SECONDS = 10.0
+"""How long a request waits for its turn at most."""
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
 MOST_A_DAY = 1_000
@@ -48,7 +51,7 @@ class Experiments:
         self._engine = engine
         self._orchestrator = orchestrator
         self.may_run = may_run
-        self._trying = Bulkhead("what an experiment would scan", waiting=4)
+        self._trying = Ceiling(1, 1)
 
     async def request(self, wanted: ExperimentRequest, actor: str, link: Link | None = None) -> Experiment:
         """Store an experiment; its sessions start by themselves.
@@ -58,7 +61,7 @@ class Experiments:
         """
         async with self._engine.connect() as connection:
             await _require_room(connection, actor)
-        await self.try_every_arm(wanted)
+        await self.try_every_arm(wanted, actor)
         experiment_id = uuid4()
         async with self._engine.begin() as connection:
             # Others may have been stored since.
@@ -71,19 +74,18 @@ class Experiments:
                 await link(connection, experiment_id)
         return await self.show(experiment_id)
 
-    async def try_every_arm(self, wanted: ExperimentRequest) -> None:
-        """Check that every arm can scan every template, and that the criteria exist.
+    async def try_every_arm(self, wanted: ExperimentRequest, actor: str) -> None:
+        """Check that every arm can scan every template, and that the criteria exist; people take turns.
 
         Raises as `request` does.
         """
         async with self._engine.connect() as connection:
             await choose(connection, wanted.criteria)
-        async with self._trying.entered():
-            try:
-                async with asyncio.timeout(_TRY_SECONDS):
-                    await self._try_each(wanted)
-            except TimeoutError:
-                raise busy("what an experiment would scan") from None
+        try:
+            async with self._trying.place_within(_TURN_SECONDS, actor), asyncio.timeout(_TRY_SECONDS):
+                await self._try_each(wanted)
+        except TimeoutError:
+            raise busy("what an experiment would scan") from None
 
     async def _try_each(self, wanted: ExperimentRequest) -> None:
         for template in wanted.templates:

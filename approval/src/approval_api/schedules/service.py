@@ -80,7 +80,7 @@ class Schedules:
                 faults=(Fault(where=where, what=str(error)),),
             ) from error
         assert next_at is not None
-        await self._experiments.try_every_arm(wanted.experiment)
+        await self._experiments.try_every_arm(wanted.experiment, owner)
         schedule_id = uuid4()
         async with self._engine.begin() as connection:
             if await repository.count_of(connection, owner) >= MOST_OF_ONE:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.large_answers import ForecastTurn, prepared
+from approval_api.access.large_answers import ForecastTurn, ListTurn, prepared
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.checks.service import Checks, making_in_words, may_remove
@@ -25,7 +25,7 @@ def _checks(request: Request) -> Checks:
 
 
 @router.get("")
-async def show_checks(request: Request, visitor: Reader, session: str = "") -> Response:
+async def show_checks(request: Request, visitor: Reader, _turn: ListTurn, session: str = "") -> Response:
     """Show every stored check, how often they were right, and the form for another one."""
     listed = await _checks(request).list()
     return page(
