@@ -61,10 +61,12 @@ async def check_forecast(
     return check
 
 
-@router.get("/checks")
-async def list_checks(request: Request, _: Reader, _turn: ListTurn) -> CheckList:
+@router.get("/checks", response_model=CheckList)
+async def list_checks(request: Request, _: Reader, _turn: ListTurn) -> Response:
     """List the newest checks, and how often forecasts were right."""
-    return await _checks(request).list()
+    listed = await _checks(request).list()
+    # Not by way of dictionaries: it may be 9 MB, and everybody waits meanwhile.
+    return Response(listed.model_dump_json(), media_type="application/json")
 
 
 @router.get("/checks/{check_id}")
