@@ -145,6 +145,14 @@ def test_knows_dask_by_its_greeting_since_any_question_may_cost_it_gigabytes():
     assert not re.match(pattern, b"HTTP/1.1 200 OK\r\n\r\n" + greeting, re.DOTALL)
 
 
+def test_a_greeting_that_any_mail_server_may_send_is_not_called_postfix():
+    late = rb"match smtp m|^220 ([-\w_.]+) ESMTP \w+\r\n$| p/Postfix smtpd/ h/$1/"
+    own = rb"match smtp m|^220([\s-]\S+) ESMTP Postfix| p/Postfix smtpd/ h/$1/"
+    amended = amend_probes(b"Probe TCP Help q|HELP\\r\\n|\n" + late + b"\n" + own + b"\n", 500, 3000)
+    assert rb"softmatch smtp m|^220 ([-\w_.]+) ESMTP \w+\r\n$|" + b"\n" in amended
+    assert own in amended
+
+
 def test_what_every_descendant_of_zebra_says_names_none_of_them():
     sure = rb"match zebra m|^Vty password is not set\.\r\n$| p/Quagga routing software/ cpe:/a:quagga:quagga/"
     amended = amend_probes(PROBES + sure + b"\n", 1500, 3000)

@@ -57,6 +57,8 @@ _ANY_VTY = re.compile(rb"^match (\S+ m\|\^Vty password is not set\\\.\\r\\n\$\|)
 """What every descendant of Zebra says, FRRouting too; nmap takes it for Quagga's."""
 _ANY_SERF = re.compile(rb"^match (consul m\|\^\\x82\\xa5Error[^|\n]{1,60}\|) p.*$", re.MULTILINE)
 """How Serf wants a handshake, and Consul did until 0.8, which took this from it; nmap names Consul alone."""
+_ANY_SMTP = re.compile(rb"^match (smtp m\|\^220 \(\[-\\w_\.\]\+\) ESMTP \\w\+\\r\\n\$\|) p.*$", re.MULTILINE)
+"""A greeting of any server's, heard late; nmap takes it for Postfix's, and called Exim so on a busy host."""
 _BARE_DNS = re.compile(
     rb"^match domain m\|\^\(\?:[^)|]{0,8}\)\?\\0\\x06\\x8[\w\\]{2,8}\\0\\x01(?:\\0){6}"
     rb"\\x07version\\x04bind\\0\\0\\x10\\0\\x03\|s? p/.*$",
@@ -126,6 +128,7 @@ _OF_TCP_PROBES = (
     _Correction(_ANY_RDP, rb"m|^\x03\0\0\x0b\x06\xd0\0\0\x12.\0$|s", rb"softmatch \1"),
     _Correction(_ANY_VTY, rb"m|^Vty password is not set\.\r\n$|", rb"softmatch \1"),
     _Correction(_ANY_SERF, rb"match consul m|^\x82\xa5Error", rb"softmatch \1"),
+    _Correction(_ANY_SMTP, rb" ESMTP \w+\r\n$|", rb"softmatch \1"),
     _Correction(_BARE, b" m|^HTTP/1", rb"softmatch http \1"),
     _Correction(_ANY_IRC, rb" 421 \* OPTIONS :Unknown command\r\n|", rb"softmatch \1"),
 )

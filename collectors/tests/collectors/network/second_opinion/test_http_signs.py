@@ -18,6 +18,14 @@ BUSYBOX = (
     b"<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
     b"The requested URL was not found\n</BODY></HTML>\n"
 )
+LIGHTTPD = (
+    b'<!DOCTYPE html>\n<html lang="en">\n <head>\n  <meta charset="UTF-8" />\n'
+    b"  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n </body>\n</html>\n"
+)
+VARNISH = (
+    b"<title>503 Backend fetch failed</title>\n<h3>Guru Meditation:</h3>\n    <p>XID: 3</p>\n    <hr>\n"
+    b"    <p>Varnish cache server</p>\n  </body>\n</html>\n"
+)
 KLAUS = b'<footer>\n  powered by <a href="https://github.com/jonashaag/klaus">klaus</a> 2.0.3,\n'
 AGENT = b"Server: libwww-perl-daemon/6.16\r\n\r\n<br />\nThis is FusionInventory Agent 2.6-4<br />\n"
 UNAUTHORIZED = b'HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="VLC stream"\r\n\r\n'
@@ -72,6 +80,9 @@ async def named(answer: bytes) -> tuple[str, str]:
     [
         (UNAVAILABLE + POUND, "Pound http proxy", ""),
         (NOT_FOUND + BUSYBOX, "BusyBox httpd", ""),
+        (NOT_FOUND + LIGHTTPD, "lighttpd", ""),
+        (b"HTTP/1.1 404 Not Found\r\nServer: web\r\n\r\n" + LIGHTTPD, "lighttpd", ""),
+        (b"HTTP/1.1 503 Backend fetch failed\r\n\r\n" + VARNISH, "Varnish http accelerator", ""),
         (OK + b"<title>kresd @ ns1</title>", "Knot Resolver", ""),
         (OK + KLAUS, "klaus", "2.0.3"),
         (OK + b"<meta name='generator' content='cgit v1.2.3'/>", "cgit", "1.2.3"),
@@ -138,6 +149,9 @@ async def test_a_page_names_what_serves_it(answer, product, version):
     [
         UNAVAILABLE + POUND.replace(b"><", b">\n<"),
         NOT_FOUND + BUSYBOX.replace(b"was not found\n", b"was not found on this server.\n"),
+        NOT_FOUND + LIGHTTPD.replace(b"<h1>404", b"<h1>Error 404"),
+        NOT_FOUND + LIGHTTPD.replace(b" </body>", b"  <p>Ask us.</p>\n </body>"),
+        b"HTTP/1.1 503 Backend fetch failed\r\n\r\n" + VARNISH.replace(b"Varnish", b"Our"),
         OK + b"<title>Why kresd @ home is slow</title>",
         OK + b'<p>powered by <a href="https://example.org/klaus">klaus</a> 2.0.3</p>',
         OK + b'<meta name="generator" content="cgit v1.2.3 look-alike"/>',

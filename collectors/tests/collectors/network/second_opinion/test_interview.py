@@ -95,6 +95,8 @@ async def test_a_protocol_is_known_by_the_answer_to_its_own_question(question, a
         (b"220 mail.example ESMTP Postfix (Debian)\r\n", ("smtp", "Postfix smtpd", "")),
         (b"\xff\xfb%\xff\xfd\x18\xff\xfd \xff\xfd#\xff\xfd'", ("telnet", "BSD-derived telnetd", "")),
         (b"\0\0\x18\x04\0\0\0\0\0\0\x05\0\x10\0\0", ("http2", "", "")),
+        (bytes.fromhex("000012 0400 00000000 0004003fffff 0005003fffff fe0300000001"), ("grpc", "gRPC", "")),
+        (bytes.fromhex("000012 0400 00000000 0004003fffff 0005003fffff fe0400000001"), ("http2", "", "")),
     ],
 )  # fmt: skip
 async def test_a_banner_is_read_whatever_was_asked(banner, expected):

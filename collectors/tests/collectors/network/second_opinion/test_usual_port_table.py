@@ -12,6 +12,10 @@ SUBMISSION = (
     b"250-inbox\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250-BURL imap\r\n250-CHUNKING\r\n"
     b"250-ENHANCEDSTATUSCODES\r\n250-SIZE\r\n250 PIPELINING\r\n"
 )
+EXIM = (
+    b"250-mail.example Hello discovery [192.0.2.7]\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-PIPELINING\r\n"
+    b"250-PIPECONNECT\r\n250-CHUNKING\r\n250 HELP\r\n"
+)
 LMTP = (
     b"250-imap\r\n250-8BITMIME\r\n250-PIPELINING\r\n250-IGNOREQUOTA\r\n"
     b"250 Ok SESSIONID=<cyrus-1796097103-119-1-14780156348070132911>\r\n"
@@ -34,6 +38,8 @@ BOUND = b"\5\0\x0c\3\x10\0\0\0<\0\0\0\1\0\0\0\xb8\x10\xb8\x10\x6f\x11\0\0\6\0004
     [
         ("smtp", SUBMISSION, "Dovecot", ""),
         ("smtp", SUBMISSION.replace(b"250-AUTH PLAIN\r\n", b""), "Dovecot", ""),
+        ("smtp", EXIM, "Exim smtpd", ""),
+        ("smtp", EXIM.replace(b"PIPECON", b"X_PIPE_CON"), "Exim smtpd", ""),
         ("imap", b'* ID ("name" "Dovecot")\r\nd OK ID completed.\r\n', "Dovecot imapd", ""),
         ("lmtp", LMTP, "Cyrus Imap Daemon lmtpd", ""),
         ("pcp-pgpool", b"m\0\0\0\x08\x16\x85\x8fA", "Pgpool-II", ""),
@@ -58,6 +64,8 @@ def test_an_answer_names_its_product(name, answer, product, version):
     ("name", "answer"),
     [
         ("smtp", SUBMISSION.replace(b"BURL imap", b"BURL")),
+        ("smtp", EXIM.replace(b"250-PIPECONNECT\r\n", b"")),
+        ("smtp", EXIM.replace(b" Hello discovery", b" greets you, discovery")),
         ("imap", b"* ID NIL\r\nd OK Completed\r\n"),
         ("imap", b'* OK relay in front of ("name" "Dovecot")\r\nd OK\r\n'),
         ("lmtp", b"250-mx\r\n250 8BITMIME\r\n"),

@@ -201,6 +201,7 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("pen-control", "Pen load balancer", rb"do_cmd: ignoring command starting with 'GET'\n"),
     BannerSign("ser2net-admin", "ser2net", rb"-> GET / HTTP/1\.[01]\r?\nerror: Unknown command - GET\r\n"),
     # What several programs may say: only the protocol's own question decides.
+    BannerSign("", "", rb"220[ -][^\r\n]{0,300}\r\n", "ftp"),
     BannerSign("", "", rb"bad handshake\n$", "wormhole-transit"),
     BannerSign("", "", rb"HTTP/1\.1 400 Invalid Request\r\n\r\n$", "goaccess"),
     BannerSign("", "", rb"0 serverclose 0\n$", "relp"),
@@ -261,6 +262,12 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("irc", "", rb":\S{1,100} 4(?:21 \S{1,40} \S{1,40}|51 \S{1,40}) :", "irc"),
     BannerSign("bzr", "Bazaar smart server", rb"error\x01Generic bzr smart protocol error: bad request "),
     BannerSign("xmpp", "", rb"<\?xml version='1\.0'\?><stream:", "xmpp"),
+    # A setting of its own, whether it takes metadata in binary, among the first of what stems from its core.
+    BannerSign(
+        "grpc",
+        "gRPC",
+        rb"\0\0[\s\S]\x04\0{5}(?:\0[\x01-\x09][\s\S]{4}){0,8}\xfe\x03\0\0\0[\0\x01]",
+    ),
     BannerSign("http2", "", rb"\0\0[\s\S]\x04\0\0\0\0\0"),
 )
 

@@ -144,6 +144,13 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Kong", "server", rf"^kong/{_VERSION}"),
     HttpSign("Varnish http accelerator", "via", rf"\(Varnish/{_VERSION}\)"),
     HttpSign("Varnish http accelerator", "x-varnish", r"^[\d ]+$"),
+    # As its built-in configuration words an error, with whatever headers removed.
+    HttpSign(
+        "Varnish http accelerator",
+        "body",
+        r"<h3>Guru Meditation:</h3>\s{0,20}<p>XID: \d{1,20}</p>\s{0,20}<hr>\s{0,20}"
+        r"<p>Varnish cache server</p>",
+    ),
     HttpSign("Squid http proxy", "via", rf"\(squid/{_VERSION}\)"),
     HttpSign("Squid http proxy", "x-squid-error", r"."),
     HttpSign("tinyproxy http proxy", "server", rf"^tinyproxy(?:/{_VERSION})?"),
@@ -333,6 +340,14 @@ _ROWS: tuple[HttpSign, ...] = (
         "body",
         r"\A<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n"
         r"The requested URL was not found\n</BODY></HTML>\n?\Z",
+    ),
+    # Its error page, whatever it calls itself (`server.tag`).
+    HttpSign(
+        "lighttpd",
+        "body",
+        r"\A<!DOCTYPE html>\n<html lang=\"en\">\n <head>\n  <meta charset=\"UTF-8\" />\n"
+        r"  <title>(?P<status>\d{3} [\w' -]{2,40})</title>\n </head>\n <body>\n  <h1>(?P=status)</h1>\n"
+        r" </body>\n</html>\n?\Z",
     ),
     # What listens for its debugger (`--inspect`); Chrome and Deno call themselves otherwise.
     HttpSign(

@@ -18,6 +18,12 @@ MAIL_QUESTIONS: tuple[ProtocolQuestion, ...] = (
                 rb"^250-\S{1,200}\r\n250-8BITMIME\r\n(?:250-AUTH [^\r\n]{0,200}\r\n)?"
                 rb"250-BURL imap\r\n250-CHUNKING\r\n",
             ),
+            # An extension that it alone has, once experimental; and how it says hello.
+            Reading(
+                "Exim smtpd",
+                rb"^250-\S{1,200} Hello discovery \[[0-9a-fA-F.:]{3,45}\]\r\n"
+                rb"(?:250-[^\r\n]{1,200}\r\n){1,12}?250-(?:PIPECONNECT|X_PIPE_CONNECT)\r\n",
+            ),
         ),
         ports(465, 587),
         greeted=True,

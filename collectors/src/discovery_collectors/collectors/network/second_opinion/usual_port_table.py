@@ -5,6 +5,7 @@ None logs in or writes, and every one is what the protocol's own clients say fir
 
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
 from discovery_collectors.collectors.network.second_opinion.cluster_questions import CLUSTER_QUESTIONS
+from discovery_collectors.collectors.network.second_opinion.file_questions import FILE_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.kerberos_questions import KERBEROS_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.log_questions import LOG_QUESTIONS
 from discovery_collectors.collectors.network.second_opinion.mail_questions import MAIL_QUESTIONS
@@ -47,6 +48,7 @@ USUAL_PORT_QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ports(6667, 6697),
     ),
     *MAIL_QUESTIONS,
+    *FILE_QUESTIONS,
     *KERBEROS_QUESTIONS,
     *CLUSTER_QUESTIONS,
     *PEER_QUESTIONS,
