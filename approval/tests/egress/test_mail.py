@@ -167,3 +167,16 @@ async def test_slow_mails_keep_nobody_from_resolving_names(monkeypatch):
         for each in mails:
             each.cancel()
         await asyncio.gather(*mails, return_exceptions=True)
+
+
+async def test_a_mail_that_waited_too_long_for_others_is_not_sent_after_its_caller_gave_up():
+    async with smtp_server() as listening:
+        server = made(f"http://127.0.0.1:{listening.port}=127.0.0.1")
+        for _ in range(8):
+            server.threads.submit(time.sleep, 0.4)
+        with pytest.raises(NotAnsweredError, match="no whole answer"):
+            await send(server)
+        await require_ended(server)
+        assert listening.mails == []
+        await send(server)
+        assert len(listening.mails) == 1

@@ -29,7 +29,8 @@ _SECONDS = 10.0
 MAX_ANSWERS = 64 * 1024
 """Bytes of all that a server says; one that takes a mail says less than 1 KiB."""
 WHOLE_SECONDS = 45.0
-"""Longest conversation: a thread cannot be cancelled, so it ends by itself before its caller has given up."""
+"""Longest time of one mail, its wait for a thread included. A thread cannot be cancelled, so it ends by
+itself before its caller has given up, who would send the mail again."""
 _AT_ONCE = 4
 _IMPLICIT_TLS = 465
 
@@ -61,15 +62,18 @@ class _Answers(io.RawIOBase):
 class _JudgedSmtp(smtplib.SMTP):
     """Connects to an address that was judged; TLS checks the name all the same."""
 
-    def __init__(self, address: str, place: Place, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, address: str, place: Place, tls: ssl.SSLContext | None, deadline: float) -> None:
         self._judged = address
         self._implicit = tls if place.port == _IMPLICIT_TLS else None
-        self._deadline = time.monotonic() + WHOLE_SECONDS
+        self._deadline = deadline
         self._answers: _Answers | None = None
         super().__init__(place.host, place.port, local_hostname="discovery", timeout=_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        connected = socket.create_connection((self._judged, port), timeout)
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise OSError("the mail has waited too long for others")
+        connected = socket.create_connection((self._judged, port), min(seconds, timeout))
         if self._implicit is None:
             return connected
         return self._implicit.wrap_socket(connected, server_hostname=host)
@@ -124,6 +128,7 @@ class MailServer:
 
         Raises NotAllowedError when a rule or the server refuses it for good, NotAnsweredError otherwise.
         """
+        deadline = time.monotonic() + WHOLE_SECONDS
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = self.sender, to, subject
         # RFC 5322 demands it, and not every server adds it.
@@ -139,14 +144,14 @@ class MailServer:
         if not judged:
             raise NotAnsweredError("the mail server's name has no address")
         talking = asyncio.get_running_loop().run_in_executor(
-            self.threads, self._converse, judged[0], mail, to
+            self.threads, self._converse, judged[0], mail, to, deadline
         )
         return await talking
 
-    def _converse(self, address: str, mail: EmailMessage, to: str) -> str:
+    def _converse(self, address: str, mail: EmailMessage, to: str, deadline: float) -> str:
         plain = self.place.scheme == "http"
         try:
-            with _JudgedSmtp(address, self.place, None if plain else self.tls) as smtp:
+            with _JudgedSmtp(address, self.place, None if plain else self.tls, deadline) as smtp:
                 if not plain and self.place.port != _IMPLICIT_TLS:
                     smtp.starttls(context=self.tls)
                 if self.login is not None:
