@@ -12,6 +12,7 @@ from approval_api.app import create_app
 from approval_api.computing.worker_process import WorkFailedError
 from approval_api.experiments.calculations import Calculations
 from approval_api.experiments.conductor import Conductor
+from approval_api.reports.service import Reports
 from approval_api.sessions import service as sessions
 from approval_api.web.problems import ProblemError
 
@@ -145,6 +146,51 @@ async def test_a_run_that_another_process_has_started_does_not_fail_with_an_atte
     await asyncio.sleep(0.3)
     (run, *_) = (await api.get(f"/experiments/{experiment['id']}")).json()["run_list"]
     assert (run["state"] in {"waiting", "running"}, run["reason"]) == (True, None)
+
+
+async def test_a_run_waits_for_a_report_that_failed_and_is_computed_again_later(
+    api, orchestrator, scanned, engine, eventually, monkeypatch
+):
+    write, failing = Reports.write, [True]
+
+    async def too_slow(*which):
+        if failing:
+            failing.append(True)
+            raise ProblemError("report-failed", 503, "scoring took more than 60 s")
+        return await write(*which)
+
+    monkeypatch.setattr(Reports, "write", too_slow)
+    later = await request(api, seeds=[3], repetitions=1, collectors={})
+
+    async def failed_twice():
+        return len(failing) > 2
+
+    await eventually(failed_twice)
+    (run,) = (await api.get(f"/experiments/{later['id']}")).json()["run_list"]
+    assert (run["state"], run["reason"]) == ("running", None)
+    failing.clear()
+    shown = await until(api, later["id"], lambda shown: shown["state"] == "done", eventually)
+    assert (shown["measured"], shown["failed"]) == (1, 0)
+
+
+async def test_a_run_does_not_wait_for_ever_for_a_report(
+    api, orchestrator, scanned, engine, eventually, monkeypatch
+):
+    async def too_slow(*_):
+        raise ProblemError("report-failed", 503, "scoring took more than 60 s")
+
+    monkeypatch.setattr(Reports, "write", too_slow)
+    experiment = await request(api, seeds=[3], repetitions=1, collectors={})
+
+    async def ended():
+        async with engine.begin() as connection:
+            aged = "UPDATE gateway.dryrun_sessions SET ended_at = ended_at - interval '31 minutes'"
+            return (await connection.execute(text(f"{aged} WHERE phase = 'ended'"))).rowcount
+
+    await eventually(ended)
+    shown = await until(api, experiment["id"], lambda shown: shown["state"] == "done", eventually)
+    (run,) = shown["run_list"]
+    assert (run["state"], run["reason"]) == ("failed", "scoring took more than 60 s")
 
 
 async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):

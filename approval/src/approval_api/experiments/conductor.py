@@ -19,6 +19,7 @@ from approval_api.computing.worker_process import WorkFailedError
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import measured_runs, repository
 from approval_api.experiments.calculations import Calculations
+from approval_api.experiments.measured_runs import EndedRun
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.repository import OpenExperiment
 from approval_api.orchestrator.client import Asker
@@ -79,10 +80,8 @@ class Conductor:
             stale = await measured_runs.not_summed_up(connection)
         for experiment in waiting:
             await self._apart(experiment.id, self._start_next(experiment))
-        for experiment_id, number, session_id, outcome, reason in ended:
-            await self._apart(
-                experiment_id, self._measure(experiment_id, number, session_id, outcome, reason)
-            )
+        for run in ended:
+            await self._apart(run.experiment_id, self._measure(run))
         if ended:
             async with self._engine.connect() as connection:
                 stale = await measured_runs.not_summed_up(connection)
@@ -133,30 +132,30 @@ class Conductor:
                     reason = error.problem.in_one_line()
                     await repository.fail(connection, experiment.id, number, None, reason)
 
-    async def _measure(
-        self, experiment_id: UUID, number: int, session_id: UUID, outcome: str, reason: str | None
-    ) -> None:
+    async def _measure(self, run: EndedRun) -> None:
         failure: str | None = None
         measured: dict[str, object] | None = None
-        if outcome != Outcome.COMPLETED:
-            failure = f"the session {outcome}: {reason or 'no reason is known'}"
+        if run.outcome != Outcome.COMPLETED:
+            failure = f"the session {run.outcome}: {run.reason or 'no reason is known'}"
         else:
             try:
-                _, kept = await self._reports.write(session_id, "json", "own")
+                _, kept = await self._reports.write(run.session_id, "json", "own")
                 read = await self._calculations.measure(kept)
                 measured = None if read is None else read.model_dump(mode="json")
                 failure = None if measured is not None else "its report has no scores"
             except ProblemError as error:
-                if error.problem.type.endswith(":busy"):
+                if error.problem.type.endswith(":busy") or (error.may_heal and run.ended_lately):
                     return
                 failure = error.problem.in_one_line()
             except (WorkFailedError, ValidationError) as error:
                 failure = f"it could not be measured: {error}"
         async with self._engine.begin() as connection:
             if measured is not None:
-                await measured_runs.keep_measured(connection, experiment_id, number, measured)
+                await measured_runs.keep_measured(connection, run.experiment_id, run.number, measured)
             else:
-                await repository.fail(connection, experiment_id, number, session_id, failure or "")
+                await repository.fail(
+                    connection, run.experiment_id, run.number, run.session_id, failure or ""
+                )
 
     async def _sum_up(self, experiment_id: UUID) -> None:
         """Keep results of all runs so far; what could not be summed up is tried again, older results stay."""

@@ -1,6 +1,8 @@
 """What was measured of an experiment's runs, and the results that sum them up: stored and read."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
@@ -11,11 +13,26 @@ from approval_api.database.tables import experiment_runs as runs
 from approval_api.experiments.repository import OPEN
 from dryrun_contract.session import Phase
 
+TRIED_FOR = timedelta(minutes=30)
+"""After its session's end a run waits this long for a report that failed, which is computed again every ten
+minutes: the machine may have been too busy."""
 
-async def to_measure(
-    connection: AsyncConnection, limit: int = 10
-) -> list[tuple[UUID, int, UUID, str, str | None]]:
-    """Return runs whose session has ended: experiment, number, session, outcome and reason."""
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run whose session has ended, and that is neither measured nor failed."""
+
+    experiment_id: UUID
+    number: int
+    session_id: UUID
+    outcome: str
+    reason: str | None
+    ended_lately: bool
+    """Within TRIED_FOR."""
+
+
+async def to_measure(connection: AsyncConnection, limit: int = 10) -> list[EndedRun]:
+    """Return some runs to measure, at random: those that wait for a report hold up no other."""
     joined = runs.join(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
     found = await connection.execute(
         select(
@@ -24,13 +41,14 @@ async def to_measure(
             runs.c.session_id,
             dryrun_sessions.c.outcome,
             dryrun_sessions.c.reason,
+            (dryrun_sessions.c.ended_at > func.now() - TRIED_FOR).label("ended_lately"),
         )
         .select_from(joined)
         .where(OPEN, dryrun_sessions.c.phase == Phase.ENDED)
-        .order_by(dryrun_sessions.c.ended_at)
+        .order_by(func.random())
         .limit(limit)
     )
-    return [tuple(row) for row in found]
+    return [EndedRun(*row) for row in found]
 
 
 async def keep_measured(
