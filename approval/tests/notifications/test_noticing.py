@@ -135,6 +135,29 @@ async def test_a_stuck_delivery_and_a_token_that_expires_are_reported(engine, ad
     assert found["credential_expiring"].startswith("The token pipeline expires on ")
 
 
+async def test_a_delivery_that_is_stuck_again_is_reported_again(engine, ada):
+    delivery = await store_deliveries(engine)
+
+    async def change(state, before):
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "UPDATE gateway.delivery_items SET state = :state, answered_at = now() "
+                    "WHERE delivery_id = :id AND state = ANY(:before)"
+                ),
+                {"id": delivery, "state": state, "before": before},
+            )
+
+    await change("dead", ["waiting", "dead"])
+    stuck = ("delivery_stuck", "The delivery to cmdb is stuck: 6 given up")
+    assert await sent_to(engine, ada) == [stuck]
+    assert await sent_to(engine, ada) == [stuck]
+    await change("waiting", ["dead"])
+    assert await sent_to(engine, ada) == [stuck]
+    await change("dead", ["waiting"])
+    assert await sent_to(engine, ada) == [stuck, stuck]
+
+
 def results(recall, low):
     row = {"kind": "service", "attribute": None, "recall": {"value": recall, "low": low, "high": 1}}
     return json.dumps({"arms": [{"arm": "network", "rows": [row]}]})

@@ -50,7 +50,7 @@ _HAPPENED = {
         FROM gateway.schedules s WHERE s.stopped_at > now() - interval '2 days'
     """,
     "delivery_stuck": """
-        SELECT v.id || ' ' || count(*) AS object,
+        SELECT v.id || ' ' || extract(epoch FROM max(i.answered_at)) AS object,
             format('The delivery to %s is stuck: %s given up', n.name, count(*)) AS text,
             '/production/deliveries/' || v.id AS link, v.approved_by AS whose, max(i.answered_at) AS at
         FROM gateway.deliveries v JOIN gateway.destinations n ON n.id = v.destination_id
