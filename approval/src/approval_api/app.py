@@ -22,7 +22,7 @@ from approval_api.audit.log import AuditLog
 from approval_api.audit.refusals import Refusals
 from approval_api.audit.transaction import transactions
 from approval_api.checks.service import Checks
-from approval_api.database.engine import APP_ROLE, close_engine, create_engine
+from approval_api.database.engine import APP_ROLE, close_engine, create_engine, create_owner_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.database.watching import watch
 from approval_api.events.shared_reads import SharedReads
@@ -177,7 +177,7 @@ def begin_stop(app: FastAPI) -> None:
 
 async def _migrate(settings: Settings) -> None:
     """Bring the schema to this version as its owner; the application itself may log in as another role."""
-    owner = create_engine(settings.owner_url.get_secret_value())
+    owner = create_owner_engine(settings.owner_url.get_secret_value())
     try:
         await migrate_when_reachable(owner)
     finally:

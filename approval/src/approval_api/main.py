@@ -95,11 +95,11 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
 
 def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> None:
     """Do `work` on the database. Each command imports only what it needs, so imports are local."""
-    from approval_api.database.engine import create_engine
+    from approval_api.database.engine import create_owner_engine
     from dryrun_serving.lifespan import StartRefusedError
 
     async def run() -> None:
-        engine = create_engine(url.get_secret_value())
+        engine = create_owner_engine(url.get_secret_value())
         try:
             await work(engine)
         finally:

@@ -8,8 +8,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from approval_api.database import migrations
-from approval_api.database.engine import APP_ROLE, create_engine
+from approval_api.database import engine as pools
+from approval_api.database import migration, migrations
+from approval_api.database.engine import APP_ROLE, create_engine, create_owner_engine
 from approval_api.database.migration import (
     DatabaseRefusedError,
     DatabaseUnreachableError,
@@ -75,6 +76,39 @@ async def test_processes_that_start_together_migrate_once(postgres):
     assert sorted(worked) == [False, False, False, True]
     for engine in engines:
         await engine.dispose()
+
+
+@pytest.fixture
+def slow_migration(monkeypatch):
+    upgrade = migration._upgrade
+
+    def slowly(connection):
+        connection.execute(text("SELECT pg_sleep(2)"))
+        upgrade(connection)
+
+    monkeypatch.setattr(migration, "_upgrade", slowly)
+
+
+@pytest.mark.usefixtures("slow_migration")
+async def test_a_migration_may_take_longer_than_a_database_is_waited_for(postgres):
+    name = "migrated_slowly"
+    await asyncio.to_thread(postgres.execute, "postgres", f"CREATE DATABASE {name}")
+    engines = [create_owner_engine(postgres.url(name)) for _ in range(2)]
+    worked = await asyncio.gather(*(migrate_when_reachable(each, wait_seconds=0.5) for each in engines))
+    assert sorted(worked) == [False, True]
+    for engine in engines:
+        await engine.dispose()
+
+
+@pytest.mark.usefixtures("slow_migration")
+async def test_a_statement_of_a_migration_may_take_longer_than_another_one(postgres, monkeypatch):
+    monkeypatch.setattr(pools, "STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(pools, "CLIENT_LATER_SECONDS", 0.5)
+    name = "migrated_by_a_slow_statement"
+    await asyncio.to_thread(postgres.execute, "postgres", f"CREATE DATABASE {name}")
+    engine = create_owner_engine(postgres.url(name))
+    assert await migrate_when_reachable(engine, wait_seconds=5)
+    await engine.dispose()
 
 
 async def test_a_database_that_stays_away_is_an_error_that_says_what_to_check(tmp_path):

@@ -16,6 +16,10 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 CLOSE_SECONDS = 3
 STATEMENT_SECONDS = 15
+MIGRATION_SECONDS = 600
+"""For one statement of the schema's owner: an index over millions of rows takes minutes."""
+CLIENT_LATER_SECONDS = 5
+"""The server times out first; the client's own deadline is for a server that went silent."""
 CONNECTIONS = 10
 PING_AFTER_SECONDS = 10.0
 """How long a connection may be idle before it has to answer a ping. Whatever cuts idle ones takes minutes."""
@@ -28,11 +32,24 @@ DELIVERY_ROLE = "approval_delivery"
 """The role of the process that delivers: approved discoveries of production, and its own outbox."""
 
 
-def create_engine(url: str, *, role: str | None = None, connections: int = CONNECTIONS) -> AsyncEngine:
+def create_owner_engine(url: str) -> AsyncEngine:
+    """Return a pool for who migrates the schema: statements may take MIGRATION_SECONDS."""
+    return create_engine(url, statement_seconds=MIGRATION_SECONDS)
+
+
+def create_engine(
+    url: str,
+    *,
+    role: str | None = None,
+    connections: int = CONNECTIONS,
+    statement_seconds: float | None = None,
+) -> AsyncEngine:
     """Return a pool of at most `connections`. One that died is replaced before it is used.
 
-    With `role`, which must exist, every statement runs with that role's rights.
+    With `role`, which must exist, every statement runs with that role's rights; it takes STATEMENT_SECONDS at
+    most, unless `statement_seconds` says otherwise.
     """
+    longest = STATEMENT_SECONDS if statement_seconds is None else statement_seconds
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -44,12 +61,11 @@ def create_engine(url: str, *, role: str | None = None, connections: int = CONNE
         pool_timeout=CONNECT_SECONDS,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            # The server times out first; the client's own deadline is for a server that went silent.
-            "command_timeout": STATEMENT_SECONDS + 5,
+            "command_timeout": longest + CLIENT_LATER_SECONDS,
             "server_settings": {
                 "application_name": "approval-api",
-                "statement_timeout": str(STATEMENT_SECONDS * 1000),
-                "idle_in_transaction_session_timeout": str(STATEMENT_SECONDS * 2000),
+                "statement_timeout": str(round(longest * 1000)),
+                "idle_in_transaction_session_timeout": str(round(longest * 2000)),
                 "timezone": "UTC",
                 "jit": "off",
                 # Lists differ by their filters: a generic plan uses the wrong index for some of them.

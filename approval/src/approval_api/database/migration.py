@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -75,8 +76,10 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def migrate(engine: AsyncEngine) -> bool:
+async def migrate(engine: AsyncEngine, begun: Callable[[], None] = lambda: None) -> bool:
     """Apply missing revisions in one transaction; return whether there were any.
+
+    `begun` is called once the database has answered that there are some.
 
     Several processes may do this at once: an advisory lock lets one work, and the others find it done.
     Raises NewerSchemaError for a database that is newer than this program, which is left alone, and
@@ -86,7 +89,7 @@ async def migrate(engine: AsyncEngine) -> bool:
         if _is_current(await _stored_revision(connection)):
             return False
     async with engine.begin() as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+        begun()
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         if _is_current(await _stored_revision(connection)):
             return False
@@ -107,14 +110,16 @@ async def migrate(engine: AsyncEngine) -> bool:
 async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAIT_SECONDS) -> bool:
     """Like `migrate`, but wait for a database that is still starting.
 
+    The migration itself, by this process or by another one that is waited for, takes as long as it takes.
     Raises DatabaseUnreachableError after `wait_seconds`, and DatabaseRefusedError at once for a wrong
     password, a database that does not exist, or a role that an administrator has to create.
     """
+    deadline = asyncio.get_running_loop().time() + wait_seconds
     try:
-        async with asyncio.timeout(wait_seconds):
+        async with asyncio.timeout_at(deadline) as waiting:
             while True:
                 try:
-                    return await migrate(engine)
+                    return await migrate(engine, begun=lambda: waiting.reschedule(None))
                 except (OSError, DBAPIError, *DRIVER_ERRORS) as error:
                     if isinstance(error, DBAPIError) and not _may_heal(error):
                         if not (getattr(error.orig, "sqlstate", None) or "").startswith(_OF_THE_OPERATOR):
@@ -124,6 +129,8 @@ async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAI
                             "APPROVAL_DATABASE_URL and APPROVAL_MIGRATION_DATABASE_URL have to fit each other"
                         ) from error
                     last = error
+                if not waiting.expired():
+                    waiting.reschedule(deadline)
                 logger.warning("waiting for the database", extra={"reason": str(last) or type(last).__name__})
                 await asyncio.sleep(0.5)
     except TimeoutError as error:
