@@ -141,6 +141,24 @@ async def test_guessing_an_account_is_slowed_down_even_with_the_right_password_a
     assert (await guesser.sign_in()).status_code == 200
 
 
+async def test_nobody_waits_for_a_time_that_a_clock_was_set_back_from(browsers, engine):
+    await browsers("ada", Role.VIEWER)
+    forgetful = await browsers("ada")
+    assert (await forgetful.sign_in("not the password, but long")).status_code == 401
+    await run(engine, "UPDATE gateway.login_throttle SET failed_at = failed_at + interval '3 hours'")
+    assert (await forgetful.sign_in()).status_code == 200
+
+
+async def test_guesses_are_slowed_down_all_the_same_after_a_clock_was_set_back(browsers, engine):
+    await browsers("ada", Role.VIEWER)
+    guesser = await browsers("ada")
+    for number in range(4):
+        await guesser.sign_in(f"guess number {number}, a long one")
+    await run(engine, "UPDATE gateway.login_throttle SET failed_at = failed_at + interval '3 hours'")
+    answers = [await guesser.sign_in(f"guess number {number}, a long one") for number in range(4, 8)]
+    assert [answer.status_code for answer in answers].count(429) >= 2
+
+
 @pytest.mark.whole_pool
 async def test_concurrent_guesses_do_not_get_around_the_limit(browsers):
     await browsers("ada", Role.VIEWER)

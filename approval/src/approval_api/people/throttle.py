@@ -52,7 +52,8 @@ def password_change(person_id: UUID) -> Subject:
 
 
 # Counted before the password is verified, so that concurrent attempts cannot get around it. An attempt that
-# has to wait is not counted, so guessing cannot keep extending the wait.
+# has to wait is not counted, so guessing cannot keep extending the wait. A failure in the future is from
+# before the clock was set back: nobody waits until that time comes again.
 _COUNT = text("""
 INSERT INTO gateway.login_throttle AS known (subject_sha256, failures, failed_at)
 VALUES (:subject, 1, clock_timestamp())
@@ -62,7 +63,7 @@ SET failures = CASE WHEN known.failed_at < clock_timestamp() - CAST(:forget AS i
     failed_at = clock_timestamp()
 WHERE known.failed_at + make_interval(secs => least(:longest, CASE
     WHEN known.failures < :free THEN 0 ELSE power(2, least(known.failures - :free, 20)) END))
-    <= clock_timestamp()
+    <= clock_timestamp() OR known.failed_at > clock_timestamp()
 RETURNING failures
 """)
 
