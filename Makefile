@@ -35,7 +35,7 @@ test: ## run every test, on the real Docker Engine
 nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe, versions of scanners, 1,000 deliveries to failing receivers
 	@setup/setup nightly
 	@$(BIN)/dryrun-local images build
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/rules/test_container_rules.py; bodies=$$?; \
 	DRYRUN_SHARE=all DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; \
 	DRYRUN_SHARE=all $(BIN)/pytest -m engine --durations=5 tests/truth/test_ground_truth.py tests/bounds/test_images.py \
 		tests/replicas/test_stand_ins.py tests/replicas/test_nmap_names.py; shares=$$?; \

@@ -7,7 +7,7 @@ from advice import Hint
 from guard_policy import seccomp_of
 from settings_file import DEPLOY, Json
 
-from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.rules.policy import ConfigurationError, Policy
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetFileError, read_fleet_file
 
 CONFIG = Path("/etc/dryrun/config")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from advice import Hint
 
-from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.rules.policy import ConfigurationError, Policy
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from certificates import Authority
 
-from docker_guard.allowlist import AllowlistReader
 from docker_guard.commands import healthcheck
-from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.main import main
-from docker_guard.policy import Policy
+from docker_guard.rules.allowlist import AllowlistReader
+from docker_guard.rules.policy import Policy
 from docker_guard.serve import ServeSettings, _serve
+from docker_guard.sessions.deadline_keeper import DeadlineKeeper
 
 PROGRAM = Path(sys.executable).parent / "docker-guard"
 PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"

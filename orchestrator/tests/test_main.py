@@ -10,7 +10,7 @@ ORCHESTRATOR = [sys.executable, "-c", "from dryrun_orchestrator.main import main
 
 WITHOUT_SUPERVISOR = """
 from dryrun_orchestrator.main import main
-from dryrun_orchestrator.supervisor import Supervisor
+from dryrun_orchestrator.running.supervisor import Supervisor
 
 async def fail(self):
     raise RuntimeError("a fault of the program")

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from dryrun_orchestrator import sparing
-from dryrun_orchestrator.sparing import Sparing
+from dryrun_orchestrator.api import sparing
+from dryrun_orchestrator.api.sparing import Sparing
 
 
 class Computer:

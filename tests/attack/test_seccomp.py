@@ -11,7 +11,7 @@ from guard_process import GuardProcess
 from sessions_lab import lab_session
 from vectors import row
 
-from docker_guard.system_calls import narrow_profile
+from docker_guard.rules.system_calls import narrow_profile
 
 pytestmark = pytest.mark.engine
 

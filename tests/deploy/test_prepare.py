@@ -14,7 +14,7 @@ import pytest
 from deployment import DEPLOY
 from preparing import own_environment, prepare, prepared
 
-from docker_guard.policy import Policy
+from docker_guard.rules.policy import Policy
 
 RUNBOOK = DEPLOY.parent / "docs" / "operations.md"
 

@@ -8,7 +8,7 @@ import pytest
 from deployment import DEPLOY
 from preparing import prepare, prepared
 
-from docker_guard.policy import Policy
+from docker_guard.rules.policy import Policy
 from dryrun_orchestrator.settings import Settings
 
 # It needs the images' allowlist, but no engine of a worker.

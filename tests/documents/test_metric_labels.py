@@ -18,11 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from approval_api.deliveries.sending.figures import Figures
 from approval_api.telemetry.metrics import Metrics
-from docker_guard import metrics as guard_metrics
-from docker_guard.routes import ROUTES
+from docker_guard.audit import metrics as guard_metrics
+from docker_guard.calls.routes import ROUTES
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import door as orchestrator_door
 from dryrun_orchestrator import metrics as orchestrator_metrics
+from dryrun_orchestrator.api import door as orchestrator_door
 from dryrun_orchestrator.journal.prepared_sessions import Claim
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_serving import door
@@ -108,9 +108,9 @@ GROWS_FROM_NOTHING = {
 }
 NEW_PROCESS = """
 from prometheus_client import REGISTRY, generate_latest
-import approval_api.telemetry.metrics, docker_guard.metrics, dryrun_orchestrator.metrics
+import approval_api.telemetry.metrics, docker_guard.audit.metrics, dryrun_orchestrator.metrics
 api = approval_api.telemetry.metrics.Metrics()
-for registry in (REGISTRY, docker_guard.metrics.REGISTRY, api.registry):
+for registry in (REGISTRY, docker_guard.audit.metrics.REGISTRY, api.registry):
     print(generate_latest(registry).decode())
 """
 

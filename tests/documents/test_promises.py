@@ -34,10 +34,10 @@ def test_every_promise_of_the_readme_has_its_section():
 @pytest.mark.parametrize(
     "named",
     [
-        "docker_guard.routes.NONE",
+        "docker_guard.calls.routes.NONE",
         "docker_guard.nowhere.find",
         "dryrun_cli.nowhere.at_all",
-        "guard/tests/test_gate.py::test_none",
+        "guard/tests/calls/test_gate.py::test_none",
         "guard/tests/test_nowhere.py",
         "deploy/nowhere/file",
     ],
@@ -49,10 +49,10 @@ def test_a_name_that_does_not_exist_is_found(named):
 @pytest.mark.parametrize(
     "named",
     [
-        "docker_guard.routes.ROUTES",
-        "docker_guard.gate.Gate.start",
+        "docker_guard.calls.routes.ROUTES",
+        "docker_guard.calls.gate.Gate.start",
         "docker_guard",
-        "guard/tests/test_gate.py",
+        "guard/tests/calls/test_gate.py",
         "deploy/host-rule/dryrun-host-rule",
     ],
 )

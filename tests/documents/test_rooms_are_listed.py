@@ -1,4 +1,4 @@
-"""The page that introduces a package or these tests lists each of its folders."""
+"""The page that introduces a package or these tests lists each folder; that of the contract, each module."""
 
 import pytest
 from named_code import ROOT
@@ -21,6 +21,14 @@ def test_a_page_lists_every_folder(page):
     text = (ROOT / page).read_text(encoding="utf-8")
 
     assert [name for name in sorted(folders_of(HOUSES[page])) if f"`{name}/" not in text] == []
+
+
+def test_the_page_of_the_contract_lists_every_module():
+    text = (ROOT / "contract/README.md").read_text(encoding="utf-8")
+    modules = {path.name for path in (ROOT / "contract/src/dryrun_contract").glob("[a-z]*.py")}
+
+    assert modules
+    assert [name for name in sorted(modules) if f"`{name}`" not in text] == []
 
 
 def test_folders_are_found():

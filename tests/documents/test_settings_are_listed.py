@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.settings import Settings as ApprovalSettings
-from docker_guard.policy import Policy
+from docker_guard.rules.policy import Policy
 from dryrun_orchestrator.settings import Settings as OrchestratorSettings
 
 OPERATIONS = ("docs/operations.md",)

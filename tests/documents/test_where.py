@@ -89,9 +89,9 @@ def read(page):
     ("label", "file"),
     [
         ("nowhere.md", "nowhere.md"),
-        ("`gate.Nothing`", "../guard/src/docker_guard/gate.py"),
-        ("gate.py", "../guard/src/docker_guard/gate.py"),
-        ("`gate`", "../guard/src/docker_guard/gate.py"),
+        ("`gate.Nothing`", "../guard/src/docker_guard/calls/gate.py"),
+        ("gate.py", "../guard/src/docker_guard/calls/gate.py"),
+        ("`gate`", "../guard/src/docker_guard/calls/gate.py"),
     ],
 )
 def test_a_link_that_leads_nowhere_is_found(label, file):

@@ -23,7 +23,7 @@ def test_a_change_in_a_room_concerns_it_and_the_rooms_that_import_it():
         ("approval/tests/support/api_world.py", "approval/tests"),
         ("approval/tests/conftest.py", "approval/tests"),
         ("approval/tests/people/test_people.py", "approval/tests/people"),
-        ("guard/src/docker_guard/gate.py", "guard/tests"),
+        ("guard/src/docker_guard/main.py", "guard/tests"),
         ("guard/pyproject.toml", "guard/tests"),
         ("images/nginx/Dockerfile", "tests"),
         ("tests/documents/test_links.py", "tests"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from target_container import LABEL, allowed
 
-from docker_guard.system_calls import narrow_profile
+from docker_guard.rules.system_calls import narrow_profile
 
 pytestmark = pytest.mark.engine
 

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from engine_socket import ENGINE_SOCKET, EngineSocket
 
-from docker_guard.system_calls import narrow_profile
+from docker_guard.rules.system_calls import narrow_profile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALLOWLIST = REPOSITORY / ".dryrun" / "allowlist.json"

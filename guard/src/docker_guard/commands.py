@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docker_guard import labels
-from docker_guard.allowlist import (
+from docker_guard.calls.gate import Asked
+from docker_guard.calls.routes import Route, find_route, judge_request
+from docker_guard.clients.listeners import parse_listen
+from docker_guard.clients.request_head import parse_path, parse_query
+from docker_guard.engine.client import Engine
+from docker_guard.refusal import EngineDownError, Refusal
+from docker_guard.rules import labels
+from docker_guard.rules.allowlist import (
     AllowlistFile,
     ImageRow,
     TmpfsRow,
@@ -20,17 +26,16 @@ from docker_guard.allowlist import (
     role_of,
     write_file,
 )
-from docker_guard.bodies import CreateContainer, CreateNetwork
-from docker_guard.container_rules import ContainerDraft, container_body, fit_into_session, judge_container
-from docker_guard.engine import Engine
-from docker_guard.gate import Asked
-from docker_guard.listeners import parse_listen
-from docker_guard.network_rules import SessionNetwork, judge_network
-from docker_guard.policy import ConfigurationError, Policy
-from docker_guard.refusal import EngineDownError, Refusal
-from docker_guard.request_head import parse_path, parse_query
-from docker_guard.routes import Route, find_route, judge_request
-from docker_guard.system_calls import named
+from docker_guard.rules.bodies import CreateContainer, CreateNetwork
+from docker_guard.rules.container_rules import (
+    ContainerDraft,
+    container_body,
+    fit_into_session,
+    judge_container,
+)
+from docker_guard.rules.network_rules import SessionNetwork, judge_network
+from docker_guard.rules.policy import ConfigurationError, Policy
+from docker_guard.rules.system_calls import named
 
 _HEALTH_SECONDS = 5.0
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docker_guard.policy import ConfigurationError
+from docker_guard.rules.policy import ConfigurationError
 
 if TYPE_CHECKING:
-    from docker_guard.tls import TlsFiles
+    from docker_guard.clients.tls import TlsFiles
 
 DOCKER = "unix:///var/run/docker.sock"
 LISTEN = "unix:///run/guard/docker.sock"
@@ -121,7 +121,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _manager_files(options: argparse.Namespace) -> "TlsFiles | None":
-    from docker_guard.tls import TlsFiles
+    from docker_guard.clients.tls import TlsFiles
 
     folder = options.manager_certs
     if (folder is None) != (options.manager is None):
@@ -130,7 +130,7 @@ def _manager_files(options: argparse.Namespace) -> "TlsFiles | None":
 
 
 def _tls_files(options: argparse.Namespace, listen: tuple[str, ...]) -> "TlsFiles | None":
-    from docker_guard.tls import TlsFiles
+    from docker_guard.clients.tls import TlsFiles
 
     given = [file for file in (options.tlscacert, options.tlscert, options.tlskey) if file is not None]
     if not options.tlsverify:

@@ -10,18 +10,18 @@ from typing import Any
 
 import uvloop
 
-from docker_guard.allowlist import AllowlistReader
-from docker_guard.audit_log import AuditLog
-from docker_guard.deadline_keeper import DeadlineKeeper
-from docker_guard.deadlines import Deadlines
-from docker_guard.engine import Engine
-from docker_guard.front_door import FrontDoor
-from docker_guard.gate import Gate
-from docker_guard.listeners import BACKLOG, open_listener, take_connections
-from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
-from docker_guard.own_thread import in_own_thread
-from docker_guard.policy import ConfigurationError, Policy
-from docker_guard.tls import TlsDoor, TlsFiles, client_context, server_context
+from docker_guard.audit.audit_log import AuditLog
+from docker_guard.audit.metrics_page import MAX_HEAD_BYTES, MetricsPage
+from docker_guard.calls.gate import Gate
+from docker_guard.clients.front_door import FrontDoor
+from docker_guard.clients.listeners import BACKLOG, open_listener, take_connections
+from docker_guard.clients.tls import TlsDoor, TlsFiles, client_context, server_context
+from docker_guard.engine.client import Engine
+from docker_guard.rules.allowlist import AllowlistReader
+from docker_guard.rules.policy import ConfigurationError, Policy
+from docker_guard.sessions.deadline_keeper import DeadlineKeeper
+from docker_guard.sessions.deadlines import Deadlines
+from docker_guard.sessions.own_thread import in_own_thread
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MOST_MANAGERS = 7

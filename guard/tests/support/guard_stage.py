@@ -14,13 +14,13 @@ from uuid import uuid4
 
 from fake_engine import FakeEngine
 
-from docker_guard import labels
-from docker_guard.engine import ON_BEHALF_OF
-from docker_guard.front_door import FrontDoor
+from docker_guard.clients.front_door import FrontDoor
+from docker_guard.clients.peers import Share, _Ceiling
+from docker_guard.clients.turns import Turns
+from docker_guard.engine.client import ON_BEHALF_OF
 from docker_guard.leaving import Leaving
-from docker_guard.peers import Share, _Ceiling
 from docker_guard.refusal import Refusal
-from docker_guard.turns import Turns
+from docker_guard.rules import labels
 
 WEB, SCAN = "discovery/test-web:1", "discovery/test-collector-scan:1"
 WEB_ID, SCAN_ID = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"

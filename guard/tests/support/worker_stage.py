@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from fake_engine import FakeEngine
 from guard_stage import Guard, Log, Words
 
-from docker_guard.allowlist import AllowlistReader
-from docker_guard.audit_log import AuditLog
-from docker_guard.deadlines import Deadlines
-from docker_guard.engine import Engine
-from docker_guard.front_door import FrontDoor
-from docker_guard.gate import Gate
+from docker_guard.audit.audit_log import AuditLog
+from docker_guard.calls.gate import Gate
+from docker_guard.clients.front_door import FrontDoor
+from docker_guard.engine.client import Engine
+from docker_guard.rules.allowlist import AllowlistReader
+from docker_guard.sessions.deadlines import Deadlines
 
 
 @asynccontextmanager

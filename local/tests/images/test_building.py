@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from docker_guard.allowlist import load_allowlist as load_for_the_guard
-from docker_guard.policy import Policy
+from docker_guard.rules.allowlist import load_allowlist as load_for_the_guard
+from docker_guard.rules.policy import Policy
 from dryrun_local.images.building import ImageBuildError, ImageEvent, build_images, list_images
 from dryrun_local.images.programs import ProgramError
 from dryrun_orchestrator.catalog.allowlist import load_allowlist as load_for_sessions

@@ -10,24 +10,24 @@ from prometheus_client import REGISTRY
 
 from dryrun_contract.environment import SettingsError
 from dryrun_contract.problem import problem_answers
-from dryrun_orchestrator.audit import AuditLog
+from dryrun_orchestrator.api.audit import AuditLog
+from dryrun_orchestrator.api.door import install_door
+from dryrun_orchestrator.api.endpoints import record_stranger, record_unread, router
+from dryrun_orchestrator.api.health import check_readiness, metrics_router, render_metrics
+from dryrun_orchestrator.api.health import router as health_router
+from dryrun_orchestrator.api.parts import Parts
+from dryrun_orchestrator.api.problems import install_problem_handlers
+from dryrun_orchestrator.api.sparing import Sparing
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
-from dryrun_orchestrator.door import install_door
-from dryrun_orchestrator.endpoints import record_stranger, record_unread, router
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, read_fleet_file
-from dryrun_orchestrator.fleet_view import show_fleet
-from dryrun_orchestrator.health import check_readiness, metrics_router, render_metrics
-from dryrun_orchestrator.health import router as health_router
-from dryrun_orchestrator.hosts import Hosts, hosts_of_fleet, one_host
+from dryrun_orchestrator.hosts.fleet_view import show_fleet
+from dryrun_orchestrator.hosts.hosts import Hosts, hosts_of_fleet, one_host
 from dryrun_orchestrator.journal.journal import Journal
-from dryrun_orchestrator.parts import Parts
-from dryrun_orchestrator.problems import install_problem_handlers
+from dryrun_orchestrator.running.supervisor import Supervisor
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
-from dryrun_orchestrator.sparing import Sparing
-from dryrun_orchestrator.supervisor import Supervisor
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.telemetry import Telemetry
 from dryrun_serving.tracing import Record

@@ -9,9 +9,9 @@ from engine_in_memory.engine import FakeEngine, FakeSwarm
 from fleet_stage import resize
 from stage import Stage, images
 
-from dryrun_orchestrator import host as host_module
-from dryrun_orchestrator import supervisor as supervisor_module
+from dryrun_orchestrator.hosts import host as host_module
 from dryrun_orchestrator.pool import patience
+from dryrun_orchestrator.running import supervisor as supervisor_module
 from dryrun_orchestrator.session import scanning
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.fleet.fleet_file import FleetFileError, read_fleet_file
-from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.hosts.hosts import Hosts
 from dryrun_orchestrator.settings import Settings
 
 

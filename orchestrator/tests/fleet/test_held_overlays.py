@@ -11,12 +11,12 @@ from prometheus_client import REGISTRY
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.audit import AuditLog
+from dryrun_orchestrator.api.audit import AuditLog
+from dryrun_orchestrator.api.health import check_readiness
 from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.errors import ConflictError, EngineUnreachableError, InUseByTaskError
-from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
-from dryrun_orchestrator.health import check_readiness
-from dryrun_orchestrator.held_overlays import HeldOverlays
+from dryrun_orchestrator.hosts.fleet_view import MOST_NAMED, overlay_state, show_fleet
+from dryrun_orchestrator.hosts.held_overlays import HeldOverlays
 from dryrun_orchestrator.journal.errors import JournalReadError, JournalWriteError
 from dryrun_orchestrator.session import cleaning_up
 from dryrun_orchestrator.session.isolation import Verdict

@@ -8,8 +8,9 @@ import pytest
 from fleet_stage import resize
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import host_care, labels
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import EngineEvent
+from dryrun_orchestrator.hosts import host_care
 from dryrun_orchestrator.session.context import MOST_STIRRED, SessionContext
 
 

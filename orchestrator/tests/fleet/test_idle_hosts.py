@@ -1,7 +1,7 @@
 """A fleet that nobody uses for a while takes the next session."""
 
 from dryrun_contract.session import Outcome
-from dryrun_orchestrator.fleet_view import hosts_state, show_fleet
+from dryrun_orchestrator.hosts.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.session.isolation import PROOF_SECONDS
 
 

@@ -8,9 +8,9 @@ from fleet_stage import left, resize, scan_until
 from prometheus_client import REGISTRY
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator.engine.errors import EngineUnreachableError
-from dryrun_orchestrator.fleet_view import overlay_state, show_fleet
+from dryrun_orchestrator.hosts import host as host_module
+from dryrun_orchestrator.hosts.fleet_view import overlay_state, show_fleet
 
 
 @pytest.fixture

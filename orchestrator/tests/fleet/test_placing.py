@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 from stage import PROBE, TEMPLATE, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import supervisor
-from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
+from dryrun_orchestrator.hosts.fleet_view import hosts_state, measure, show_fleet
+from dryrun_orchestrator.running import supervisor
 
 from engine_in_memory.engine import FakeImage  # isort: skip
 

@@ -12,7 +12,7 @@ from stage import TEMPLATE, WEB
 
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_orchestrator.engine.errors import ForbiddenError
-from dryrun_orchestrator.fleet_view import hosts_state, show_fleet
+from dryrun_orchestrator.hosts.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import prepared_session
 

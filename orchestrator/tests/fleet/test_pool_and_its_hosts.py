@@ -10,9 +10,9 @@ from prepared_sessions import claim, dropped, rows
 from stage import TEMPLATE
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator.engine.errors import TransientEngineError
-from dryrun_orchestrator.fleet_view import hosts_state, show_fleet
+from dryrun_orchestrator.hosts import host as host_module
+from dryrun_orchestrator.hosts.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool.grounds import TARGET_BYTES
 

@@ -9,9 +9,9 @@ from fleet_stage import left, resize, scan_until
 from stage import DB, NETWORK, PROBE, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.fleet_view import overlay_state, show_fleet
+from dryrun_orchestrator.hosts import host as host_module
+from dryrun_orchestrator.hosts.fleet_view import overlay_state, show_fleet
 from dryrun_orchestrator.session import cleaning_up
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 

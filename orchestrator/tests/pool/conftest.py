@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.pool import patience
+from dryrun_orchestrator.running import supervisor as supervisor_module
 
 
 @pytest.fixture(autouse=True)

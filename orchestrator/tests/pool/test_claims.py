@@ -11,11 +11,11 @@ from dryrun_contract.event import SessionQueued
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.running import supervisor as supervisor_module
+from dryrun_orchestrator.running.supervisor import SessionDiffersError, UnknownSessionError
 from dryrun_orchestrator.session.isolation import Verdict
-from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
 
 NOW = datetime.now(UTC)
 

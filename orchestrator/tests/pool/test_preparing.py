@@ -10,13 +10,13 @@ from prepared_sessions import claim, dropped, ready, rows
 from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Phase
-from dryrun_orchestrator import running_sessions
-from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.engine.errors import ForbiddenError
 from dryrun_orchestrator.journal.errors import JournalWriteError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import patience
 from dryrun_orchestrator.pool.grounds import ONE_HOST
+from dryrun_orchestrator.running import running_sessions
+from dryrun_orchestrator.running import supervisor as supervisor_module
 
 
 async def test_the_place_of_a_claimed_session_is_filled_again(pooled):

@@ -9,10 +9,11 @@ from prepared_sessions import claim, ready
 from stage import NETWORK, Stage, images
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import clock, running_sessions
-from dryrun_orchestrator import supervisor as supervisor_module
+from dryrun_orchestrator import clock
 from dryrun_orchestrator.journal.errors import JournalReadError
 from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.running import running_sessions
+from dryrun_orchestrator.running import supervisor as supervisor_module
 
 HOUR = timedelta(hours=1)
 SESSION_SECONDS = 5

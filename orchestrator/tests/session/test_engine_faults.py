@@ -6,7 +6,7 @@ import pytest
 from stage import WEB
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import host_check, labels
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.errors import (
     EngineDownError,
     EngineUnreachableError,
@@ -15,6 +15,7 @@ from dryrun_orchestrator.engine.errors import (
     ImageNotAllowedError,
 )
 from dryrun_orchestrator.engine.protocol import NetworkSpec
+from dryrun_orchestrator.hosts import host_check
 from dryrun_orchestrator.session import cleaning_up
 
 

@@ -5,9 +5,10 @@ from stage import NETWORK, NETWORK_OUTPUT, TEMPLATE
 from dryrun_contract.collector_config import CollectorConfig, configuration_digest
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome
-from dryrun_orchestrator import metrics, supervisor
+from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
-from dryrun_orchestrator.supervisor import SessionDiffersError
+from dryrun_orchestrator.running import supervisor
+from dryrun_orchestrator.running.supervisor import SessionDiffersError
 
 CHANGED = TEMPLATE.replace("Two targets", "Changed")
 

@@ -10,7 +10,7 @@ from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.errors import ForbiddenError
-from dryrun_orchestrator.host_check import HostCheck
+from dryrun_orchestrator.hosts.host_check import HostCheck
 from dryrun_orchestrator.session import isolation
 from dryrun_orchestrator.session.container_specs import session_labels
 

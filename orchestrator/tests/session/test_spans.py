@@ -6,7 +6,7 @@ import stage as stage_module
 
 from dryrun_contract.session import Outcome, SessionRequest
 from dryrun_contract.trace_context import TraceContext, request_of
-from dryrun_orchestrator.supervisor import Supervisor
+from dryrun_orchestrator.running.supervisor import Supervisor
 from dryrun_serving.tracing import client_span
 
 CALLER = TraceContext(0xABC, 0xDEF)

@@ -10,18 +10,18 @@ from engine_in_memory.engine import FakeEngine, FakeImage, stdout
 
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
-from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.fleet.engine import one_of_fleet
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetHost
-from dryrun_orchestrator.host import Host
-from dryrun_orchestrator.hosts import Hosts, one_host
+from dryrun_orchestrator.hosts import host as host_module
+from dryrun_orchestrator.hosts.host import Host
+from dryrun_orchestrator.hosts.hosts import Hosts, one_host
 from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.running.supervisor import Supervisor
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
-from dryrun_orchestrator.supervisor import Supervisor
 
 LONGEST_SECONDS = 60
 """Whatever a test waits for takes a second, and several on a busy machine."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.fleet.placement import Needs, Placement, place
-from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.hosts.hosts import Hosts
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.pool.giving_way import Prepared, giving_way
 from dryrun_orchestrator.session.collector_container import COLLECTORS_AT_ONCE

@@ -22,7 +22,7 @@ from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.clock import utc_now
 from dryrun_orchestrator.engine.errors import EngineError
-from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.hosts.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.prepared_sessions import Claim
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
