@@ -64,6 +64,14 @@ async def test_state_and_events_change_together(journal):
     assert await journal.events.newest() == 2
 
 
+async def test_events_are_appended_without_a_change(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    said = PhaseChanged(phase=session.phase, reason="waits")
+
+    assert await journal.update_session(session.id, said) == session
+    assert [event.data for event in await journal.events.after(0, 10)][-1] == said
+
+
 async def test_a_second_process_is_refused_with_the_folder(tmp_path, journal):
     with pytest.raises(JournalError, match=str(tmp_path)):
         Journal.open(tmp_path)

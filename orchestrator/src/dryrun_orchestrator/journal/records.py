@@ -51,7 +51,9 @@ def text_of(moment: datetime) -> str:
 
 
 def change_session(connection: sqlite3.Connection, session_id: UUID, changes: Mapping[str, object]) -> None:
-    """Set columns of a session's row, of which there is at least one."""
+    """Set columns of a session's row; of none, nothing is written."""
+    if not changes:
+        return
     values = [text_of(value) if isinstance(value, datetime) else value for value in changes.values()]
     # Names of columns are those of this package, never input.
     assignments = ", ".join(f"{column} = ?" for column in changes)
