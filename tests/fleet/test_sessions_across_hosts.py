@@ -178,14 +178,22 @@ async def test_a_host_gets_what_it_lacks_and_nothing_else(fleet: FleetLab, tmp_p
     worker = fleet.workers[0]
     pinned = json.loads(ALLOWLIST.read_text())["images"]["discovery/test-quiet:1.0"]["id"]
     worker.docker("image", "rm", "--force", pinned)
-    first = await distribute(worker.docker_host, ALLOWLIST, tmp_path / "log")
+    copying: list[tuple[int, int]] = []
+    log = tmp_path / "log"
+    first = await distribute(worker.docker_host, ALLOWLIST, log, lambda *said: copying.append(said))
     assert first.copied == ("discovery/test-quiet:1.0",)
+    assert copying[0] == (1, 0)
+    assert copying[-1][1] > 0
     name = ("image", "inspect", "--format", "{{.Id}}", "discovery/test-quiet:1.0")
     assert worker.docker(*name) == pinned
-    second = await distribute(worker.docker_host, ALLOWLIST, tmp_path / "log")
+    second = await distribute(worker.docker_host, ALLOWLIST, log, unheard)
     assert (second.copied, second.here) == ((), first.here + 1)
     with pytest.raises(ProgramError, match="nowhere"):
-        await distribute(f"unix://{tmp_path}/nowhere", ALLOWLIST, tmp_path / "log")
+        await distribute(f"unix://{tmp_path}/nowhere", ALLOWLIST, log, unheard)
+
+
+def unheard(images: int, size: int) -> None:
+    """Take progress that nobody reads."""
 
 
 def judged(report: Any) -> Any:
