@@ -9,7 +9,8 @@ import uvicorn
 
 from approval_api.orchestrator import client as client_module
 from approval_api.orchestrator.client import IDLE_SECONDS, OrchestratorClient
-from approval_api.orchestrator.errors import OrchestratorUnavailableError
+from approval_api.orchestrator.errors import OrchestratorRefusedError, OrchestratorUnavailableError
+from dryrun_contract.problem import Problem
 
 
 async def test_an_idle_connection_is_given_up_well_before_the_orchestrator_closes_it():
@@ -43,3 +44,9 @@ async def test_an_answer_that_arrives_byte_by_byte_ends(monkeypatch):
             with pytest.raises(OrchestratorUnavailableError, match="does not answer"):
                 await client.pool()
         server.close_clients()
+
+
+@pytest.mark.parametrize("status", [418, 499, 599])
+def test_a_problem_of_any_status_is_passed_on(status):
+    problem = Problem(title="Odd", status=status, detail="as it is")
+    assert OrchestratorRefusedError(problem).problem == problem
