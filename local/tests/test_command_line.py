@@ -42,6 +42,15 @@ def test_a_state_that_cannot_be_used_is_said_in_a_sentence_by_every_command(comm
     assert f"{tmp_path / 'state'} is not a folder, but the state of local runs belongs there" in done.output
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_host_does_not_stand_for_the_engine_of_this_machine(empty, tmp_path, monkeypatch):
+    monkeypatch.setenv("DRYRUN_LOCAL_STATE", str(tmp_path / "state"))
+    done = CliRunner().invoke(app, ["images", "distribute", "ssh://beta", empty])
+    assert done.exit_code == 2, done.output
+    assert "an empty one names no engine" in done.output
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_full_disk_is_named_with_what_to_do(capsys, at_once):
     async def write():

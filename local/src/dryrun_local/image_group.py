@@ -74,7 +74,13 @@ def distribute_images(
         typer.Argument(metavar="HOST", help="Engines of a fleet's hosts, e.g. ssh://root@beta."),
     ],
 ) -> None:
-    """Copy the images that other hosts lack to their engines, and compare their ids."""
+    """Copy the images that other hosts lack to their engines, and compare their ids.
+
+    Exit codes: 0 every host has all images; 1 one does not, and the command names it.
+    """
     from dryrun_local.images.commands import spread
 
+    if not all(host.strip() for host in hosts):
+        # Docker takes an empty one for this machine's engine, which lacks nothing.
+        raise typer.BadParameter("an empty one names no engine", param_hint="'HOST'")
     run_work(lambda here: spread(here.installation, here.screen, hosts))

@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
-from dryrun_cli.errors import ApiUnreachableError
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.fleet import Fleet, FleetHost
+from dryrun_contract.problem import Problem
 from dryrun_local.fleet import commands, emptying
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.terminal.long_work import LongWork
@@ -55,6 +56,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
+def refused(status: int) -> ApiRefusedError:
+    return ApiRefusedError(Problem(title="Refused", status=status, detail=""))
+
+
 async def wait(api: Api, minutes: float = 1) -> LongWork:
     work = LongWork("Waiting")
     await emptying.wait_until_empty(api, "beta", minutes, work)  # type: ignore[arg-type]
@@ -66,12 +71,18 @@ async def test_it_is_empty_once_it_is_drained_and_holds_neither_a_session_nor_wh
         beta(drained=False),
         beta(containers=14, sessions=1),
         ApiUnreachableError("no answer"),
+        refused(429),
         beta(sessions=1),
         beta(containers=7),
         beta(),
     )
     assert "what was prepared there is being removed, 7 places" in (await wait(api)).now
-    assert api.asked == 6
+    assert api.asked == 7
+
+
+async def test_a_refusal_that_stays_ends_the_wait() -> None:
+    with pytest.raises(ApiRefusedError):
+        await wait(Api(beta(sessions=1), refused(401), beta()))
 
 
 @pytest.mark.parametrize(

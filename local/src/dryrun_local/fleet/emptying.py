@@ -6,7 +6,7 @@ from typing import Final
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_word
-from dryrun_cli.errors import ApiUnreachableError
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.fleet import Fleet, FleetHost
 from dryrun_contract.text import counted, printable
 from dryrun_local.machine.errors import LocalError
@@ -31,13 +31,18 @@ async def look(client: ApiClient, host: str) -> FleetHost:
 async def wait_until_empty(client: ApiClient, host: str, minutes: int, work: LongWork) -> None:
     """Wait until a host is drained and holds neither a session nor a container of one.
 
-    An API that does not answer is asked again. Raises LocalError when the time is up, and says what is left.
+    An API that does not answer, or is asked too often, is asked again. Raises LocalError when the time is up,
+    and says what is left; ApiRefusedError for another refusal.
     """
     until = time.monotonic() + 60 * minutes
     while True:
         try:
             found = await look(client, host)
         except ApiUnreachableError as error:
+            work.now = str(error)
+        except ApiRefusedError as error:
+            if not error.is_of_the_moment:
+                raise
             work.now = str(error)
         else:
             if found.drained and not found.sessions and not found.containers:
