@@ -39,6 +39,8 @@ class SettingsFile:
             raise RefusedError(
                 f"{path} is not a file; name one, or {NO_FILE} where systemd runs the services"
             )
+        if not path.parent.is_dir():
+            raise RefusedError(f"{path}: there is no folder {path.parent}; make it, or name another file")
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
         except UnicodeDecodeError:

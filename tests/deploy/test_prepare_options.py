@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.apart]
         (("--deliver-to", "https://hooks example"), "DELIVERY_HOSTS: 'https://hooks example'"),
         (("--deliver-to", "a.example, http://b.example"), "DELIVERY_HOSTS: 'http://b.example'"),
         (("--deliver-to", "a.example/path"), "DELIVERY_HOSTS: 'a.example/path'"),
+        (("--env", "/nowhere/env"), "/nowhere/env: there is no folder /nowhere"),
         (("--env", "/dev/null", "--prefix", "10.212.7"), "/dev/null takes no setting"),
         (("--env", "/dev/null", "--deliver-to", ""), "/dev/null takes no setting"),
     ],
