@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,10 @@ from fleet_stage import resize
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.engine.errors import ForbiddenError, RejectedError, TransientEngineError
 from dryrun_orchestrator.engine.protocol import EngineEvent
 from dryrun_orchestrator.hosts import host_care
+from dryrun_orchestrator.session import cleaning_up
 from dryrun_orchestrator.session.context import MOST_STIRRED, SessionContext
 
 
@@ -73,8 +76,34 @@ async def test_a_host_wakes_no_session_that_does_not_stand_on_it(fleet, monkeypa
 def test_however_many_containers_a_host_reports_few_are_remembered():
     context = SessionContext.__new__(SessionContext)
     context.stirred, context.woken = set(), asyncio.Event()
-    for _ in range(10 * MOST_STIRRED):
+    for _ in range(MOST_STIRRED):
         context.stir(str(uuid4()))
     assert len(context.stirred) == MOST_STIRRED
-    context.stir(None)
-    assert context.stirred is None
+    # All are looked at then: the next one may be another host's, which was not to be noticed.
+    for _ in range(10 * MOST_STIRRED):
+        context.stir(str(uuid4()))
+        assert context.stirred is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        TransientEngineError("503: docker-guard: too many requests wait for the engine (rule crowd)"),
+        RejectedError("the answer is not an engine's"),
+        ForbiddenError("403: docker-guard: this client may not ask (rule client)"),
+    ],
+    ids=["crowd", "rubbish", "refusal"],
+)
+async def test_a_host_that_never_lists_what_it_has_holds_no_place_after_the_deadline(
+    fleet, monkeypatch, answer
+):
+    monkeypatch.setattr(cleaning_up, "AFTER_DEADLINE", timedelta())
+    fleet.changes = {"session_seconds": 5}
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        (hostile,) = (each for each, _, _ in fleet.fleet.values() if each.containers)
+        hostile.faults.fail("list_containers", answer, times=None)
+        await fleet.supervisor.stop(session_id)
+        await fleet.until(session_id, Phase.CLEANING_UP)
+        assert (await fleet.ended(session_id)).outcome is Outcome.STOPPED

@@ -10,7 +10,7 @@ from dryrun_contract.event import PhaseChanged
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.engine.errors import EngineError, EngineUnreachableError
+from dryrun_orchestrator.engine.errors import EngineError
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.removal import LeftoverError, OverlayHeldError, remove_everything
@@ -48,7 +48,7 @@ async def _removed(context: SessionContext, record: SessionRecord) -> str | None
     while (error := await why_not_removed(context)) is not None:
         if isinstance(error, EngineError):
             context.note_emptied([host for host, left in error.elsewhere.items() if not left])
-        if isinstance(error, EngineUnreachableError) and _is_left_to_guards(context, record):
+        if isinstance(error, EngineError) and _is_left_to_guards(context, record):
             break
         if (overlay := held.after(error)) is not None and _may_end_beside_overlay(context, record):
             return overlay
@@ -100,9 +100,10 @@ def _may_end_beside_overlay(context: SessionContext, record: SessionRecord) -> b
 
 
 def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
-    """Return whether nothing of the session can be left on a host that does not answer.
+    """Return whether nothing of the session can be left on a host that does not say what it has.
 
-    Its guard removes what is due, at once when the host comes back; so does the reaper.
+    Its guard removes what is due, at once when the host comes back; so does the reaper. A host that answers
+    all the same, that it has too much to do or what no engine would, holds no place for ever either.
     """
     if context.placement is None or record.expires_at is None:
         return False
@@ -110,8 +111,8 @@ def _is_left_to_guards(context: SessionContext, record: SessionRecord) -> bool:
 
 
 def _until_when(context: SessionContext, record: SessionRecord, error: Exception) -> str:
-    """Return until when a session waits for a host of a fleet that does not answer; empty for any other."""
-    waits = isinstance(error, EngineUnreachableError) and context.placement is not None
+    """Return until when a session waits for a host that does not say what it has; else an empty text."""
+    waits = isinstance(error, EngineError) and context.placement is not None
     if not waits or record.expires_at is None:
         return ""
     latest = record.expires_at + AFTER_DEADLINE

@@ -60,7 +60,8 @@ class IsolationProof(Protocol):
 STARTS_IN_FLIGHT = 8
 """Measured on 2 cores: as fast as 64, with less load on the engine."""
 MOST_STIRRED = 64
-"""Containers that are remembered until the next look, more than a session has. Its host may report any."""
+"""Containers that are remembered until the next look, more than a session has. Its host may report any:
+after more of them all containers are looked at, so that it hides none that another host reports."""
 
 
 class KindsFound:
@@ -144,9 +145,9 @@ class SessionContext:
 
     def stir(self, container_id: str | None) -> None:
         """Wake the loop to look at one container, or with None at all of them."""
-        if container_id is None:
+        if container_id is None or (self.stirred is not None and len(self.stirred) >= MOST_STIRRED):
             self.stirred = None
-        elif self.stirred is not None and len(self.stirred) < MOST_STIRRED:
+        elif self.stirred is not None:
             self.stirred.add(container_id)
         self.woken.set()
 
