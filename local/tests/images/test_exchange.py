@@ -40,6 +40,8 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused_before_the_engine_write
     build(root, allowlist)
     with pytest.raises(ArchiveError, match="there is no folder "):
         export(root, allowlist, tmp_path / "nowhere" / "images.tar")
+    with pytest.raises(ArchiveError, match="it is a folder; name a file"):
+        export(root, allowlist, tmp_path)
     assert not calls(docker, "save")
 
 

@@ -66,6 +66,8 @@ async def export_images(
     """Write the images of `folders` to `path`. Raises ArchiveError; ProgramError for one not current."""
     if not path.parent.is_dir():
         raise ArchiveError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ArchiveError(f"{path} cannot be written: it is a folder; name a file")
     digests = folder_digests(folders, root)
     images = {folder.manifest.image: folder for folder in folders.values()}
     present = await inspect_images(images)
