@@ -64,10 +64,7 @@ async def export_images(
     path: Path, folders: Mapping[str, ImageFolder], root: Path, allowlist: Path
 ) -> Exchanged:
     """Write the images of `folders` to `path`. Raises ArchiveError; ProgramError for one not current."""
-    if not path.parent.is_dir():
-        raise ArchiveError(f"{path} cannot be written: there is no folder {path.parent}")
-    if path.is_dir():
-        raise ArchiveError(f"{path} cannot be written: it is a folder; name a file")
+    _judge_place(path)
     digests = folder_digests(folders, root)
     images = {folder.manifest.image: folder for folder in folders.values()}
     present = await inspect_images(images)
@@ -90,6 +87,13 @@ async def export_images(
 
     size = await programs.read_from(["docker", "save", *images], store, seconds=_SECONDS)
     return Exchanged(tuple(images), size=size)
+
+
+def _judge_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise ArchiveError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ArchiveError(f"{path} cannot be written: it is a folder; name a file")
 
 
 async def import_images(
