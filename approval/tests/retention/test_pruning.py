@@ -127,6 +127,29 @@ async def test_a_session_that_an_experiment_has_still_to_measure_stays(app, do):
 
 
 @pytest.mark.usefixtures("not_scored_ahead")
+async def test_a_session_or_a_kind_that_fails_keeps_no_other(app, do, caplog):
+    stuck = await session(do, OLD + 1)
+    await session(do, OLD)
+    await do(
+        "CREATE FUNCTION gateway.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'no'; END$$"
+    )
+    await do(
+        "CREATE TRIGGER refuse BEFORE DELETE ON gateway.dryrun_sessions FOR EACH ROW "
+        f"WHEN (OLD.id = '{stuck}') EXECUTE FUNCTION gateway.refuse()"
+    )
+    for table in ("discoveries", "discovery_changes"):
+        await do(
+            f"CREATE TRIGGER refuse BEFORE DELETE ON gateway.{table} FOR EACH STATEMENT "
+            "EXECUTE FUNCTION gateway.refuse()"
+        )
+    removed = await prune(app, RetentionPolicy(sessions=DAYS, discoveries=DAYS))
+    assert removed == {"sessions": 1, "scans": 0, "deliveries": 0}
+    assert [row["id"] for row in await do("SELECT id FROM gateway.dryrun_sessions")] == [stuck]
+    failed = [(getattr(line, "kind", None), getattr(line, "session", None)) for line in caplog.records]
+    assert failed == [(None, str(stuck)), ("discoveries", None), ("changes", None)]
+
+
 async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do):
     kept, unscored = await session(do, OLD), await session(do, OLD, report=False)
     young = await session(do, NEW)

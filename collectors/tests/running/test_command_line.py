@@ -122,6 +122,23 @@ def test_a_wrong_credentials_file_never_shows_its_content(tmp_path, content):
     assert "canary-pw" not in run.stderr + run.stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[" * 200_000, "is nested too deeply, or a number in it is too long"),
+        ("[" + "1" * 5_000 + "]", "is nested too deeply, or a number in it is too long"),
+        (" " * (1024 * 1024 + 1), "has more than 1048576 bytes; that is not a file of credentials"),
+    ],
+)
+def test_a_credentials_file_without_measure_is_refused_in_a_sentence(tmp_path, content, complaint):
+    path = tmp_path / "credentials.json"
+    path.write_text(content)
+    run = collect("database", "--targets", "127.0.0.0/24", "--credentials", str(path), "--from", "-")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert complaint in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_a_wrong_line_among_discoveries_is_named(tmp_path):
     path = tmp_path / "found.ndjson"
     path.write_text('{"type":"end","discoveries":0}\nnonsense\n')

@@ -6,7 +6,7 @@ batches. One process at a time works; the others find the lock taken.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
-from approval_api.database.rounds import work_in_rounds
+from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.settings import RetentionPolicy
 from dryrun_contract.delivery import TAKE_NO_REMOVALS
 
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 ACTION = "remove_by_policy"
 """Name of a removal in the audit log."""
+WHAT = "removals by policy"
+"""What log lines call this work."""
 EVERY = timedelta(minutes=10)
 BATCH_ROWS = 5_000
 """Rows per transaction."""
@@ -117,12 +119,27 @@ _AUDIT = text("SELECT gateway.prune_audit_log(CAST(:keep AS interval), :batch)")
 
 
 async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
-    """Remove what is older than the policy; return how many of each. Raises DATABASE_ERRORS."""
+    """Remove what is older than the policy; return how many of each kind.
+
+    A kind that fails, or one session, is logged and tried again in the next round; the others are removed.
+    Raises DATABASE_ERRORS when the database is away.
+    """
     removed: dict[str, int] = {}
+
+    async def remove(kind: str, work: Coroutine[None, None, int]) -> None:
+        removed[kind] = await work
+
+    for kind, work in _kinds(engine, policy):
+        await apart(remove(kind, work), WHAT, kind=kind)
+    return removed
+
+
+def _kinds(engine: AsyncEngine, policy: RetentionPolicy) -> Iterator[tuple[str, Coroutine[None, None, int]]]:
+    """Yield each kind that the policy limits, and its removal."""
     if policy.sessions is not None:
-        removed["sessions"] = await _sessions(engine, policy.sessions)
+        yield "sessions", _each_session(engine, _OLD_SESSIONS, policy.sessions, _remove_session)
     if policy.events is not None:
-        removed["events"] = await _histories(engine, policy.events)
+        yield "events", _each_session(engine, _OLD_HISTORIES, policy.events, _remove_history)
     if policy.discoveries is not None:
         keep = policy.discoveries
         take_no_removals = {"take_no_removals": sorted(TAKE_NO_REMOVALS)}
@@ -132,34 +149,49 @@ async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
             ("scans", _SCANS, {}),
         ):
             what = f"{name} of production from more than {keep.days} days ago"
-            removed[name] = await _in_batches(engine, what, statement, keep=keep, **given)
-        what = f"finished deliveries from more than {keep.days} days ago"
-        await _in_batches(engine, f"items of {what}", _ITEMS, keep=keep)
-        removed["deliveries"] = await _in_batches(engine, what, _DELIVERIES, keep=keep)
+            yield name, _in_batches(engine, what, statement, keep=keep, **given)
+        yield "deliveries", _deliveries(engine, keep)
     if policy.audit is not None:
-        removed["audit"] = await _audit(engine, policy.audit)
-    return removed
+        yield "audit", _audit(engine, policy.audit)
 
 
-async def _sessions(engine: AsyncEngine, keep: timedelta) -> int:
+async def _each_session(
+    engine: AsyncEngine,
+    statement: TextClause,
+    keep: timedelta,
+    remove_one: Callable[[AsyncEngine, timedelta, UUID], Awaitable[int]],
+) -> int:
+    """Remove something of each session that the statement finds; return how many rows of it."""
     removed = 0
-    for session in await _ids(engine, _OLD_SESSIONS, keep):
-        await _in_transaction(engine, partial(_mark, session=session))
-        why = f"session {session}, ended more than {keep.days} days ago"
-        await _in_batches(engine, f"events of {why}", _EVENTS, id=session)
-        await _in_batches(engine, f"discoveries of {why}", _OF_SESSION, id=session)
-        removed += await _in_batches(engine, why, _SESSION, id=session)
+
+    async def remove(session: UUID) -> None:
+        nonlocal removed
+        removed += await remove_one(engine, keep, session)
+
+    for session in await _ids(engine, statement, keep):
+        await apart(remove(session), WHAT, session=str(session))
     return removed
 
 
-async def _histories(engine: AsyncEngine, keep: timedelta) -> int:
-    removed = 0
-    for session in await _ids(engine, _OLD_HISTORIES, keep):
-        if not await _in_transaction(engine, partial(_mark_reported, session=session)):
-            continue
-        what = f"events of session {session}, ended more than {keep.days} days ago; its report stays"
-        removed += await _in_batches(engine, what, _EVENTS, id=session)
-    return removed
+async def _remove_session(engine: AsyncEngine, keep: timedelta, session: UUID) -> int:
+    await _in_transaction(engine, partial(_mark, session=session))
+    why = f"session {session}, ended more than {keep.days} days ago"
+    await _in_batches(engine, f"events of {why}", _EVENTS, id=session)
+    await _in_batches(engine, f"discoveries of {why}", _OF_SESSION, id=session)
+    return await _in_batches(engine, why, _SESSION, id=session)
+
+
+async def _remove_history(engine: AsyncEngine, keep: timedelta, session: UUID) -> int:
+    if not await _in_transaction(engine, partial(_mark_reported, session=session)):
+        return 0
+    what = f"events of session {session}, ended more than {keep.days} days ago; its report stays"
+    return await _in_batches(engine, what, _EVENTS, id=session)
+
+
+async def _deliveries(engine: AsyncEngine, keep: timedelta) -> int:
+    what = f"finished deliveries from more than {keep.days} days ago"
+    await _in_batches(engine, f"items of {what}", _ITEMS, keep=keep)
+    return await _in_batches(engine, what, _DELIVERIES, keep=keep)
 
 
 async def _mark(connection: AsyncConnection, session: UUID) -> int:
@@ -237,4 +269,4 @@ async def run(engine: AsyncEngine, policy: RetentionPolicy) -> None:
         if any(removed.values()):
             logger.info("removed by policy", extra={"rows": removed})
 
-    await work_in_rounds(work_once, "removals by policy", every=EVERY.total_seconds())
+    await work_in_rounds(work_once, WHAT, every=EVERY.total_seconds())
