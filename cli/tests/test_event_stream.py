@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 from uuid import UUID
 
@@ -6,6 +7,7 @@ import pytest
 import recorded_session
 from fake_approval_api import TOKEN
 
+from dryrun_cli.api import event_stream
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.event_stream import ConnectionLost, EndedWithoutEvent, Received, follow_events
 from dryrun_cli.api.settings import Settings
@@ -107,6 +109,18 @@ async def test_streams_that_break_without_an_event_are_no_unreachable_api(api, e
     # Retry is 0.05 s, doubled each time, less up to three tenths.
     assert pauses[0] <= 0.05
     assert pauses[3] >= 0.28
+
+
+async def test_events_that_are_not_json_are_requested_again_ten_times(api, ended, monkeypatch):
+    monkeypatch.setattr(event_stream, "LONGEST_PAUSE_SECONDS", 0.05)
+    api.garbled_connections = 9
+    assert sequence(await collect(api, ended)) == stored(api, ended)
+    api.garbled_connections = 100
+    with pytest.raises(
+        ApiUnreachableError, match=r"not JSON .*, 10 times in a row\. Check that nothing between"
+    ):
+        await asyncio.wait_for(collect(api, ended), 20)
+    assert api.garbled_connections == 90
 
 
 async def test_an_end_without_an_event_is_still_an_end(api):

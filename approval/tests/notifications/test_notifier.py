@@ -152,6 +152,19 @@ async def test_a_lost_answer_repeats_the_same_message_and_newer_ones_wait_for_th
     assert await states(engine, channel) == ["sent", "sent"]
 
 
+@pytest.mark.parametrize(("asked_for", "seconds"), [("600", 600), ("5", 30), ("999999", 3600)])
+async def test_a_channel_is_left_alone_for_as_long_as_it_asks(engine, notifying, asked_for, seconds):
+    """At least for its own growing pause, at most for an hour."""
+    async with receiving(lambda _: answer(429, Retry_After=asked_for)) as receiver:
+        await add_channel(engine, "webhook", receiver.url(), "one")
+        await (await notifying(receiver)).work_once()
+    async with engine.connect() as connection:
+        left = await connection.scalar(
+            text("SELECT extract(epoch FROM next_at - now()) FROM gateway.notifications")
+        )
+    assert seconds - 10 < left <= seconds
+
+
 @pytest.mark.parametrize("kind", ["slack", "teams"])
 async def test_text_of_targets_is_inert_in_chats(engine, notifying, kind):
     async with receiving() as receiver:

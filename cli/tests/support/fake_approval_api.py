@@ -56,6 +56,7 @@ class FakeApi:
         self.break_after = []
         """For each coming connection: so many events, then the connection breaks; None lets it live."""
         self.silent_connections = 0
+        self.garbled_connections = 0
         """So many coming connections get headers and then not a byte."""
         self.statuses = []
         """Answers (status, problem) for the coming requests, before anything else is looked at."""
@@ -315,6 +316,10 @@ class FakeApi:
             return
         budget = self.break_after.pop(0) if self.break_after else None
         await request.more(b": hello\n\nretry: 50\n\n")
+        if self.garbled_connections:
+            self.garbled_connections -= 1
+            await request.more(b"id: 1\ndata: <html>\n\n", last=True)
+            return
         while not self.closing:
             for event in [event for event in self.events[session["id"]] if event["seq"] > position]:
                 if budget == 0:

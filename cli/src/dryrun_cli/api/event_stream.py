@@ -26,6 +26,14 @@ PATIENCE_SECONDS: Final = 300.0
 """An unreachable API is tried again for this long before the follower gives up."""
 
 
+_MOST_UNREADABLE: Final = 10
+"""Events in a row that are not JSON; with the pauses between, some 70 s."""
+
+
+class _UnreadableError(ApiUnreachableError):
+    """The API answers, and what it sends is no event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One event, as received and as read; `event` is None for a type that this version does not know."""
@@ -68,7 +76,8 @@ async def follow_events(
     After a broken connection it continues from the last event id (`Last-Event-ID` of the HTML standard's
     event streams); an event that is sent twice is yielded once. Without an event between, the pauses before
     attempts grow to LONGEST_PAUSE_SECONDS. Raises ApiRefusedError at once, except for too many streams after
-    one broke, and ApiUnreachableError when no stream opens for `patience_seconds`.
+    one broke, and ApiUnreachableError when no stream opens for `patience_seconds`, or when what comes is not
+    JSON time after time.
     """
     follower = _Follower(client, session_id, patience_seconds)
     async with aclosing(follower.follow()) as items:
@@ -84,6 +93,7 @@ class _Follower:
         self._last_event_id = ""
         self._seen: set[tuple[str, JsonValue]] = set()
         self._attempt = 0
+        self._unreadable = 0
         self._give_up_at: float | None = None
         self._was_open = False
         self._requested_pause: float | None = None
@@ -102,6 +112,8 @@ class _Follower:
                     return
                 lost = self._lost("the API closed the stream")
             except ApiUnreachableError as error:
+                if isinstance(error, _UnreadableError):
+                    self._count_unreadable(error)
                 lost = self._lost(str(error))
             except ApiRefusedError as error:
                 # The API may still count the streams that broke.
@@ -124,7 +136,7 @@ class _Follower:
                     identity = (str(received.raw.get("journal")), received.raw.get("seq"))
                     if identity not in self._seen:
                         self._seen.add(identity)
-                        self._attempt = 0
+                        self._attempt = self._unreadable = 0
                         yield received
                 # Only after the event was yielded: one that was not is requested again.
                 if message.id:
@@ -133,6 +145,15 @@ class _Follower:
     async def _ended_session(self) -> SessionView | None:
         session = read_session(await self._client.session(self._session_id))
         return session if session.phase == Phase.ENDED else None
+
+    def _count_unreadable(self, error: _UnreadableError) -> None:
+        self._unreadable += 1
+        if self._unreadable >= _MOST_UNREADABLE:
+            raise ApiUnreachableError(
+                f"gave up following session {self._session_id}: {error}, {self._unreadable} times in a row. "
+                "Check that nothing between here and the API changes its answers. "
+                "The session continues and ends by itself at its deadline."
+            ) from error
 
     def _lost(self, reason: str) -> ConnectionLost:
         now = time.monotonic()
@@ -160,7 +181,7 @@ def _read_message(message: httpx2.ServerSentEvent) -> Received | None:
     try:
         raw = json.loads(message.data)
     except (ValueError, RecursionError) as error:
-        raise ApiUnreachableError(f"the API sent an event that is not JSON (id {message.id!r})") from error
+        raise _UnreadableError(f"the API sent an event that is not JSON (id {message.id!r})") from error
     if not isinstance(raw, dict) or "seq" not in raw:
         return None
     return Received(raw, read_event(raw))

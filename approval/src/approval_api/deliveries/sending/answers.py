@@ -1,17 +1,15 @@
 """Decides which answers to a request allow its repetition."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from approval_api.deliveries.sending.repeated import repeats
 from approval_api.deliveries.sending.sender import BusyError, RefusedError
 from approval_api.egress.client import Answer
+from approval_api.egress.retry_after import wait_asked_for
 from dryrun_contract.text import printable
 
 _MAY_HEAL = frozenset({408, 409, 423, 425, 429})
-_LONGEST_WAIT = 3600.0
 _SAID = 200
 _EXAMINED = 1_000
 """Characters of an answer that are compared with what was sent; a letter that is spelled has up to eight."""
@@ -55,23 +53,6 @@ def shown(text: str, sent: Iterable[str]) -> str:
     if repeats(text[:_EXAMINED], sent):
         return "it repeats what was sent, and is not shown"
     return printable(text, limit=_SAID).strip()
-
-
-def wait_asked_for(answer: Answer) -> float | None:
-    """Return the seconds in `Retry-After` (RFC 9110, 10.2.3), at most an hour; None without a valid one.
-
-    >>> wait_asked_for(Answer(429, {"retry-after": "7"}, b""))
-    7.0
-    """
-    text = answer.headers.get("retry-after", "")
-    if text.isascii() and text.isdecimal() and len(text) < 10:
-        return min(float(text), _LONGEST_WAIT)
-    try:
-        moment = parsedate_to_datetime(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    seconds = (moment - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _excerpt(body: bytes, sent: Iterable[str]) -> str:

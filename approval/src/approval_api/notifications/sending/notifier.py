@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +17,7 @@ from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.egress.client import Answer, Egress, NotAnsweredError
 from approval_api.egress.hosts import NotAllowedError, Place
 from approval_api.egress.mail import MailServer
+from approval_api.egress.retry_after import wait_asked_for
 from approval_api.notifications.sending import messages, outbox
 from approval_api.notifications.sending.outbox import Message
 
@@ -38,6 +39,8 @@ class Said:
     answer: str
     sent: bool
     may_heal: bool = False
+    wait: float = 0.0
+    """Seconds that the receiver asked to be left alone for."""
 
 
 class Notifier:
@@ -91,7 +94,14 @@ class Notifier:
             logger.exception("a message could not be sent", extra={"channel": str(each.channel_id)})
             said = Said("an error of this service; see its log", sent=False, may_heal=True)
         async with self._engine.begin() as connection:
-            await outbox.store(connection, message, said.answer, sent=said.sent, may_heal=said.may_heal)
+            await outbox.store(
+                connection,
+                message,
+                said.answer,
+                sent=said.sent,
+                may_heal=said.may_heal,
+                wait=timedelta(seconds=said.wait),
+            )
 
     async def _send(self, message: Message) -> Said:
         if message.attempts > outbox.MOST_ATTEMPTS:
@@ -175,4 +185,5 @@ def _said(answer: Answer) -> Said:
     if 300 <= answer.status < 400:
         return Said(f"HTTP {answer.status}: redirects are not followed", sent=False)
     may_heal = answer.status >= 500 or answer.status in _MAY_HEAL
-    return Said(f"HTTP {answer.status}", sent=False, may_heal=may_heal)
+    wait = wait_asked_for(answer) or 0.0
+    return Said(f"HTTP {answer.status}", sent=False, may_heal=may_heal, wait=wait)

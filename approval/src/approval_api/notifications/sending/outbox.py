@@ -119,11 +119,21 @@ async def claim(connection: AsyncConnection, each: Due) -> Message | None:
 
 
 async def store(
-    connection: AsyncConnection, message: Message, answer: str, *, sent: bool, may_heal: bool
+    connection: AsyncConnection,
+    message: Message,
+    answer: str,
+    *,
+    sent: bool,
+    may_heal: bool,
+    wait: timedelta = timedelta(0),
 ) -> None:
-    """Store what became of a message: sent, to be repeated after a growing pause, or given up."""
+    """Store what became of a message: sent, to be repeated after a growing pause, or given up.
+
+    `wait` is what the receiver asked for; the pause is no shorter.
+    """
     again = not sent and may_heal and message.attempts < MOST_ATTEMPTS
-    pause = min(timedelta(seconds=15 * 2**message.attempts), _LONGEST_PAUSE) if again else timedelta(0)
+    growing = min(timedelta(seconds=15 * 2**message.attempts), _LONGEST_PAUSE)
+    pause = max(growing, wait) if again else timedelta(0)
     state = "sent" if sent else "waiting" if again else "dead"
     said = storable_text(answer[:500])
     # The channel first, as whoever removes it locks it: in the other order two deadlock.
