@@ -67,6 +67,10 @@ def main() -> None:
         parser.error("--state needs a folder, and --env needs a file")
     if options.secrets and options.command != "rotate":
         parser.error(f"'{options.secrets[0]}' comes after the command '{options.command}'")
+    if options.command == "rotate":
+        unknown = "".join(f"there is no secret {name}; " for name in options.secrets if name not in READERS)
+        if unknown or not options.secrets:
+            parser.error(f"{unknown or 'name the secrets to rotate; '}there are: {', '.join(READERS)}")
     try:
         _run(options)
     except (RefusedError, OSError) as error:
@@ -201,9 +205,6 @@ def _wanted(
 
 def _rotate(names: list[str], settings: SettingsFile, state: StateFolder) -> None:
     """Replace secrets, and print which services to recreate."""
-    unknown = "".join(f"there is no secret {name}; " for name in names if name not in READERS)
-    if unknown or not names:
-        raise RefusedError(f"{unknown or 'name the secrets to rotate; '}there are: {', '.join(READERS)}")
     if not state.has_secrets:
         raise RefusedError(f"{state.path} has no secrets to rotate; run deploy/prepare first")
     # Without a file systemd may run all of them.

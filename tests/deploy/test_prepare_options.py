@@ -220,3 +220,20 @@ def test_a_command_that_existing_settings_contradict_is_not_called_ready(
     ended = "end each session (dryrun stop ID), since nothing removes it afterwards; "
     assert f"For {then}-dryrun: {ended if then == 'without' else ''}docker compose down, then" in said
     assert prepare(tmp_path, f"{first}-dryrun") == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ([], "name the secrets to rotate; there are: database_owner, "),
+        (["api_tokens", "nix"], "there is no secret nix; there are: database_owner, "),
+    ],
+)
+def test_rotating_no_secret_or_an_unknown_one_is_wrong_usage(
+    tmp_path: Path, names: list[str], complaint: str
+):
+    prepare(tmp_path)
+    token = (tmp_path / "state/secrets/api_tokens").read_text()
+    done = prepared(tmp_path, "rotate", *names)
+    assert (done.returncode, complaint in done.stderr) == (2, True)
+    assert (tmp_path / "state/secrets/api_tokens").read_text() == token

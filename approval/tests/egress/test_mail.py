@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from certificates import Authority
@@ -180,3 +181,24 @@ async def test_a_mail_that_waited_too_long_for_others_is_not_sent_after_its_call
         assert listening.mails == []
         await send(server)
         assert len(listening.mails) == 1
+
+
+async def test_an_address_that_does_not_accept_leaves_the_mail_to_the_next():
+    async def to_two(_host, _port):
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async with smtp_server() as listening:
+        server = made(f"http://127.0.0.1:{listening.port}=127.0.0.0/30")
+        await send(replace(server, resolve=to_two))
+        assert len(listening.mails) == 1
+
+
+async def test_one_address_that_is_not_allowed_keeps_the_mail_from_all():
+    async def to_two(_host, _port):
+        return ["127.0.0.1", "127.0.0.2"]
+
+    async with smtp_server() as listening:
+        server = made(f"http://127.0.0.1:{listening.port}=127.0.0.1")
+        with pytest.raises(NotAllowedError):
+            await send(replace(server, resolve=to_two))
+        assert listening.mails == []

@@ -32,6 +32,8 @@ WHOLE_SECONDS = 45.0
 """Longest time of one mail, its wait for a thread included. A thread cannot be cancelled, so it ends by
 itself before its caller has given up, who would send the mail again."""
 _AT_ONCE = 4
+_MOST_ADDRESSES = 8
+"""Addresses of one name that are tried, in the order of the resolver's answer."""
 _IMPLICIT_TLS = 465
 
 
@@ -60,23 +62,34 @@ class _Answers(io.RawIOBase):
 
 
 class _JudgedSmtp(smtplib.SMTP):
-    """Connects to an address that was judged; TLS checks the name all the same."""
+    """Connects to the first judged address that accepts; TLS checks the name all the same."""
 
-    def __init__(self, address: str, place: Place, tls: ssl.SSLContext | None, deadline: float) -> None:
-        self._judged = address
+    def __init__(
+        self, addresses: Sequence[str], place: Place, tls: ssl.SSLContext | None, deadline: float
+    ) -> None:
+        self._judged = addresses
         self._implicit = tls if place.port == _IMPLICIT_TLS else None
         self._deadline = deadline
         self._answers: _Answers | None = None
         super().__init__(place.host, place.port, local_hostname="discovery", timeout=_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        seconds = self._deadline - time.monotonic()
-        if seconds <= 0:
-            raise OSError("the mail has waited too long for others")
-        connected = socket.create_connection((self._judged, port), min(seconds, timeout))
+        connected = self._connected(port, timeout)
         if self._implicit is None:
             return connected
         return self._implicit.wrap_socket(connected, server_hostname=host)
+
+    def _connected(self, port: int, timeout: float) -> socket.socket:
+        failure: OSError | None = None
+        for address in self._judged:
+            seconds = self._deadline - time.monotonic()
+            if seconds <= 0:
+                break
+            try:
+                return socket.create_connection((address, port), min(seconds, timeout))
+            except OSError as error:
+                failure = error
+        raise failure or OSError("the mail has waited too long for others")
 
     @override
     def getreply(self) -> tuple[int, bytes]:
@@ -144,14 +157,14 @@ class MailServer:
         if not judged:
             raise NotAnsweredError("the mail server's name has no address")
         talking = asyncio.get_running_loop().run_in_executor(
-            self.threads, self._converse, judged[0], mail, to, deadline
+            self.threads, self._converse, judged[:_MOST_ADDRESSES], mail, to, deadline
         )
         return await talking
 
-    def _converse(self, address: str, mail: EmailMessage, to: str, deadline: float) -> str:
+    def _converse(self, addresses: Sequence[str], mail: EmailMessage, to: str, deadline: float) -> str:
         plain = self.place.scheme == "http"
         try:
-            with _JudgedSmtp(address, self.place, None if plain else self.tls, deadline) as smtp:
+            with _JudgedSmtp(addresses, self.place, None if plain else self.tls, deadline) as smtp:
                 if not plain and self.place.port != _IMPLICIT_TLS:
                     smtp.starttls(context=self.tls)
                 if self.login is not None:
