@@ -9,6 +9,9 @@ from pathlib import Path
 
 from dryrun_local.system.postgres import create_cluster, is_ready, server_command, url_of
 
+_WITH_ITS_PARENT = ("setpriv", "--pdeathsig", "INT", "--")
+"""A run of tests that is killed leaves no server. The kernel forgets it where a user namespace is entered."""
+
 
 class EmbeddedPostgres:
     """A server whose data, socket and log lie in `folder`. A short path: a socket's name has 107 bytes."""
@@ -30,7 +33,7 @@ class EmbeddedPostgres:
             asyncio.run(create_cluster(self._data, os.environ))
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                server_command(self._data, self._folder),
+                server_command(self._data, self._folder, by=_WITH_ITS_PARENT),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

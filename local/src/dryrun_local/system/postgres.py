@@ -62,8 +62,11 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
             yield url_of(DATABASE, sockets)
 
 
-def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
-    """Return the command that serves the folder `data` on a socket in the folder `sockets`."""
+def server_command(data: Path, sockets: Path, *, by: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the command that serves the folder `data` on a socket in the folder `sockets`.
+
+    `by` is a program that executes the server, as its user.
+    """
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
@@ -72,7 +75,7 @@ def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
         "shared_buffers": "64MB",
     }
     chosen = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-    return (*_unprivileged(), str(_program("postgres")), "-D", str(data), *chosen)
+    return (*_unprivileged(), *by, str(_program("postgres")), "-D", str(data), *chosen)
 
 
 def url_of(database: str, sockets: Path) -> str:
