@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+from embedded_postgres import EmbeddedPostgres
 
 RUN = """
 import sys, time
@@ -33,3 +36,16 @@ def test_the_server_ends_with_the_process_that_started_it():
         while Path(f"/proc/{server}").exists():
             assert time.monotonic() < deadline, "the server outlives who started it"
             time.sleep(0.05)
+
+
+def test_the_server_outlives_a_thread_that_started_it():
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/dev/shm") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        thread = threading.Thread(target=server.start)
+        thread.start()
+        thread.join(60)
+        try:
+            time.sleep(0.5)
+            assert server.socket.exists()
+        finally:
+            server.stop()

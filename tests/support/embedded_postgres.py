@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dryrun_local.system.postgres import create_cluster, is_ready, server_command, url_of
@@ -20,6 +21,8 @@ class EmbeddedPostgres:
         self._folder = folder
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
+        # The kernel counts the thread as the parent, and a test may call `start` in one that ends before.
+        self._parent = ThreadPoolExecutor(1, thread_name_prefix="postgres")
 
     def url(self, database: str) -> str:
         return url_of(database, self._folder)
@@ -31,20 +34,23 @@ class EmbeddedPostgres:
     def start(self) -> None:
         if not self._data.exists():
             asyncio.run(create_cluster(self._data, os.environ))
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                server_command(self._data, self._folder, by=_WITH_ITS_PARENT),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = self._parent.submit(self._begin).result()
         deadline = time.monotonic() + 30
         while not is_ready(self._data, self._process.pid):
             log_text = (self._folder / "log").read_text
             assert self._process.poll() is None, f"PostgreSQL ended: {log_text()}"
             assert time.monotonic() < deadline, f"PostgreSQL is not ready: {log_text()}"
             time.sleep(0.02)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                server_command(self._data, self._folder, by=_WITH_ITS_PARENT),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def stop(self) -> None:
         """End it as an operator does in a hurry: its clients lose their connections."""

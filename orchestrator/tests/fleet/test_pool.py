@@ -11,7 +11,7 @@ from prepared_sessions import claim, dropped, rows
 from stage import TEMPLATE, WEB
 
 from dryrun_contract.session import Outcome, Phase, SessionRequest
-from dryrun_orchestrator.engine.errors import ForbiddenError
+from dryrun_orchestrator.engine.errors import ForbiddenError, TransientEngineError
 from dryrun_orchestrator.hosts.fleet_view import hosts_state, show_fleet
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import prepared_session
@@ -84,6 +84,18 @@ async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(pool
         pooled.fleet["b"][0].go_down()
         row = await dropped(pooled, DropCause.HOST)
         assert (host_of(row), row.reason[:14]) == ("b", "host b is lost")
+
+
+async def test_a_host_that_never_lists_what_it_has_keeps_no_room_after_the_deadline(pooled, monkeypatch):
+    monkeypatch.setattr(prepared_session, "AFTER_DEADLINE", timedelta())
+    pooled.changes |= {"session_seconds": 5, "pool_least_seconds": 3}
+    async with pooled.running():
+        prepared = await ready(pooled, "a", "b", "c")
+        answer = TransientEngineError("503: docker-guard: too many requests wait for the engine (rule crowd)")
+        pooled.fleet["b"][0].faults.fail("list_containers", answer, times=None)
+        async with asyncio.timeout(20):
+            while prepared["b"] not in {row.id for row in await rows(pooled, PoolState.DROPPED)}:
+                await asyncio.sleep(0.05)
 
 
 async def test_who_waits_for_room_gets_that_of_one_prepared_session_and_no_more(pooled):

@@ -149,19 +149,20 @@ class PreparedSession:
         """Remove everything, however long that takes; return early when somebody claims the id meanwhile."""
         pause = 0.2
         while (record := await self._context.record()).pool is PoolState.DROPPING:
-            if (
-                record.subnet is None
-                or await why_not_removed(self._context) is None
-                or self._is_left_to_the_guard(record)
-            ):
+            error = None if record.subnet is None else await why_not_removed(self._context)
+            if error is None or self._is_left_to_the_guard(record, error):
                 await self._context.journal.pool.mark_dropped(self._context.id, utc_now())
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
-    def _is_left_to_the_guard(self, record: SessionRecord) -> bool:
-        """Return whether nothing of it can be left on a lost host: its guard removes what is due."""
-        if self._context.lost_host() is None:
+    def _is_left_to_the_guard(self, record: SessionRecord, error: Exception) -> bool:
+        """Return whether nothing of it can be left on a host that is lost, or does not say what it has.
+
+        Its guard removes what is due.
+        """
+        says_nothing = isinstance(error, EngineError) and self._context.placement is not None
+        if self._context.lost_host() is None and not says_nothing:
             return False
         latest = record.created_at + self._context.settings.session_duration
         return self._context.deadline.left(record.expires_at or latest) < -AFTER_DEADLINE
