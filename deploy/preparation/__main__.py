@@ -23,6 +23,11 @@ PREFIX = "10.212.255"
 POOL = "10.213.0.0/16"
 IN_ORDER = ("postgres", "migrate", "docker-proxy", "dryrun-orchestrator", "approval-api", "approval-delivery")
 """Services, in the order in which they are recreated."""
+UNITS = {
+    "docker-proxy": "docker-guard",
+    **{name: name for name in ("dryrun-orchestrator", "approval-api", "approval-delivery")},
+}
+"""The unit of deploy/systemd that runs each, in the same order; the database there is the operator's."""
 NOT_READY = 3
 """The exit code where something has to be done before the start: `deploy/prepare && …` ends there."""
 USAGE = f"""deploy/prepare [OPTION…] [COMMAND]
@@ -207,15 +212,30 @@ def _rotate(names: list[str], settings: SettingsFile, state: StateFolder) -> Non
     """Replace secrets, and print which services to recreate."""
     if not state.has_secrets:
         raise RefusedError(f"{state.path} has no secrets to rotate; run deploy/prepare first")
-    # Without a file systemd may run all of them.
-    runs = settings.model["services"] if settings.text else IN_ORDER
     for name in names:
         state.make(name)
     readers = {service for name in names for service in READERS[name]}
+    if not settings.text:
+        _name_units(readers)
+        return
     command = "docker compose up -d --wait --no-deps --force-recreate SERVICE"
     print(f"prepare: recreate in this order, each by {command}:")
-    for service in (each for each in IN_ORDER if each in readers and each in runs):
+    for service in (each for each in IN_ORDER if each in readers and each in settings.model["services"]):
         print(f"  {service}{' (without --wait: it ends)' if service == 'migrate' else ''}")
+
+
+def _name_units(readers: set[str]) -> None:
+    """Print which units to restart where systemd runs the services."""
+    if "postgres" in readers:
+        print(
+            "prepare: first set the new password in PostgreSQL, and your server in its URL; see operations.md"
+        )
+    units = [unit for service, unit in UNITS.items() if service in readers]
+    if units:
+        print("prepare: restart in this order, each by systemctl restart UNIT, what runs here:")
+        print("\n".join(f"  {unit}" for unit in units))
+    else:
+        print("prepare: no unit reads it")
 
 
 if __name__ == "__main__":

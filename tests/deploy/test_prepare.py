@@ -17,6 +17,7 @@ from preparing import own_environment, prepare, prepared
 from docker_guard.rules.policy import Policy
 
 RUNBOOK = DEPLOY.parent / "docs" / "operations.md"
+SYSTEMD = DEPLOY / "systemd"
 
 # It needs the images' allowlist, but no engine of a worker.
 pytestmark = [pytest.mark.engine, pytest.mark.apart]
@@ -58,6 +59,21 @@ def test_a_rotation_names_the_services_to_recreate(tmp_path: Path, kind: str):
         assert named(secret) == [each for each in services.split(", ") if each not in off]
     prepare(tmp_path, "--deliver-to", "hooks.example.com", kind)
     assert named("database_delivery", "api_tokens") == ["postgres", "approval-api", "approval-delivery"]
+
+
+def test_a_rotation_without_a_settings_file_names_the_units_to_restart(tmp_path: Path):
+    def named(*names: str) -> list[str]:
+        done = prepared(tmp_path, "--env", "/dev/null", "rotate", *names)
+        assert done.returncode == 0
+        assert "compose" not in done.stdout
+        return [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+
+    prepare(tmp_path)
+    units = {path.stem for path in SYSTEMD.glob("*.service")}
+    assert named("guard_tls", "api_tokens") == ["docker-guard", "dryrun-orchestrator", "approval-api"]
+    assert named("database_delivery") == ["approval-delivery"]
+    assert named("database_owner") == []
+    assert units == set(named("guard_tls", "api_tokens", "database_delivery"))
 
 
 @pytest.mark.parametrize(
