@@ -52,11 +52,21 @@ class Row:
 
     def first(self, *columns: str) -> str | None:
         """Return the first of these cells that is not empty."""
-        return next((text for _, text in self._those(columns)), None)
+        for column in columns:
+            if (text := self.cells.get(column)) is not None:
+                return text
+        return None
+
+    def those(self, columns: Iterable[str]) -> list[str]:
+        """Return all of these cells that are not empty."""
+        return [self.cells[column] for column in columns if column in self.cells]
 
     def yes_or_no(self, columns: Iterable[str], faults: FaultList) -> bool | None:
         """Return what the first of these cells that is not empty says; what is neither is a fault."""
-        for column, text in self._those(columns):
+        for column in columns:
+            text = self.cells.get(column)
+            if text is None:
+                continue
             word = text.casefold()
             if _YES.fullmatch(word) or word in _NO:
                 return word not in _NO
@@ -66,9 +76,6 @@ class Row:
             faults.add(self.where, what)
             break
         return None
-
-    def _those(self, columns: Iterable[str]) -> Iterator[tuple[str, str]]:
-        return ((column, self.cells[column]) for column in columns if column in self.cells)
 
 
 @dataclass(frozen=True, slots=True)

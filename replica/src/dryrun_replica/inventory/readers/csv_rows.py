@@ -70,8 +70,8 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     )
     of_hosts = [heading for column, heading in headings.items() if column in columns.of_hosts]
     for row in rows.rows():
-        cells = [each for column in columns.addresses for each in _addresses_in(row.cells.get(column, ""))]
-        cells += [text for column in columns.names if (text := row.cells.get(column))]
+        cells = [each for text in row.those(columns.addresses) for each in _addresses_in(text)]
+        cells += row.those(columns.names)
         texts = [text for text in cells if text.casefold().strip("[](){}<>*") not in _NO_NAMES]
         if not texts:
             findings.faults.add(
