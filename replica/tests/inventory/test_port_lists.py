@@ -96,3 +96,11 @@ def test_a_line_of_another_form_is_a_fault_with_its_number(text, fault):
     with pytest.raises(InventoryError) as refused:
         read(text)
     assert fault in str(refused.value)
+
+
+def test_a_line_lists_no_more_ports_than_there_are():
+    most = ",".join(["22"] * 65_536)
+    assert len(read(f"10.0.0.5 -> [{most}]\n").hosts[0].services) == 1
+    with pytest.raises(InventoryError) as refused:
+        read(f"10.0.0.5 -> [{most},22]\n")
+    assert "file1:1: lists more than 65,536 ports of one address" in str(refused.value)

@@ -32,6 +32,7 @@ BEGINS = re.compile(
     re.MULTILINE,
 )
 """How such a file begins, after comments; a list of ports may be longer than what is looked at."""
+MAX_PORTS_OF_A_LINE = 65536
 _GREPPABLE = re.compile(r"(?:Timestamp: \d{1,20}\t)?Host: (\S{1,255}) \(([^)]{0,255})\)\t(.*)", re.DOTALL)
 _RUSTSCAN = re.compile(r"(\S{1,255}) -> \[([\d, ]*)\]")
 _PAIR = re.compile(r"(?:\[([0-9A-Fa-f:.%]{2,60})\]|([^\s:,;|]{1,255})):(\d{1,6})")
@@ -91,9 +92,7 @@ class _Scan:
         if (found := _GREPPABLE.fullmatch(line)) is not None:
             _read_greppable(found, where, self.findings, asked=self.asked)
         elif (found := _RUSTSCAN.fullmatch(line)) is not None:
-            host = _host(found[1], self.findings)
-            for port in filter(None, found[2].replace(" ", "").split(",")):
-                _add_bare(host, port, where, self.findings, from_scanner=True)
+            self._read_rustscan(found, where)
         elif (found := _PAIR.fullmatch(line)) is not None:
             host = _host(found[1] or found[2], self.findings)
             _add_bare(host, found[3], where, self.findings, from_scanner=False)
@@ -102,6 +101,15 @@ class _Scan:
         else:
             return False
         return True
+
+    def _read_rustscan(self, found: re.Match[str], where: str) -> None:
+        """Add the ports of an address, as RustScan lists them."""
+        if found[2].count(",") >= MAX_PORTS_OF_A_LINE:
+            self.findings.faults.add(where, f"lists more than {MAX_PORTS_OF_A_LINE:,} ports of one address")
+            return
+        host = _host(found[1], self.findings)
+        for port in filter(None, found[2].replace(" ", "").split(",")):
+            _add_bare(host, port, where, self.findings, from_scanner=True)
 
     def _read_masscan(self, found: re.Match[str], where: str) -> None:
         """Add a port of -oL, or what was heard there."""
