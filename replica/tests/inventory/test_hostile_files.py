@@ -359,10 +359,10 @@ def test_faults_of_all_files_are_reported_at_once():
     ],
 )
 def test_large_files_take_time_by_their_size(name, raw):
-    begun = time.monotonic()
+    begun = time.process_time()
     read_as(raw, name)
-    # Alone 0.2 to 4 s for these sizes; squared, any of them would take hours.
-    assert time.monotonic() - begun < 60
+    # At most some 5 s of an idle processor for these sizes; squared, any of them would take hours.
+    assert time.process_time() - begun < 60
 
 
 @pytest.mark.parametrize("until", ["1900-01-01T00:00:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00"])
