@@ -103,4 +103,11 @@ def test_a_line_lists_no_more_ports_than_there_are():
     assert len(read(f"10.0.0.5 -> [{most}]\n").hosts[0].services) == 1
     with pytest.raises(InventoryError) as refused:
         read(f"10.0.0.5 -> [{most},22]\n")
-    assert "file1:1: lists more than 65,536 ports of one address" in str(refused.value)
+    assert "file1:1: lists more than 65,536 ports; list each once" in str(refused.value)
+
+
+def test_all_lines_together_list_a_bounded_number_of_ports():
+    line = f"10.0.0.5 -> [{','.join(['22'] * 50_000)}]\n"
+    assert len(read(line * 20).hosts[0].services) == 1
+    with pytest.raises(InventoryError, match="file1: lists more than 1,000,000 ports"):
+        read(line * 20 + "10.0.0.5 -> [22]\n")

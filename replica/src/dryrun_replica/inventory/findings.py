@@ -25,6 +25,8 @@ MAX_UNREAD = 20
 MAX_REPEATED = 10_000
 """Services that a table lists again, and that are compared."""
 MAX_IDENTITIES_OF_A_HOST = 500
+MAX_PORTS = 1_000_000
+"""Numbers of ports in all files, also those that are listed again and those that are none."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Findings:
     _hosts: dict[FoundHost, None] = field(default_factory=dict)
     _by_identity: dict[str, FoundHost] = field(default_factory=dict)
     _services: int = 0
+    _ports: int = 0
 
     @property
     def hosts(self) -> Iterable[FoundHost]:
@@ -207,8 +210,11 @@ class Findings:
     def port(self, value: object, where: str, *, of: str = "") -> int | None:
         """Return the port number in `value`, which may be a text; None, with a fault, for anything else.
 
-        `of` follows the value in the fault.
+        `of` follows the value in the fault. Raises TooLargeError beyond `MAX_PORTS`.
         """
+        self._ports += 1
+        if self._ports > MAX_PORTS:
+            raise TooLargeError(f"lists more than {MAX_PORTS:,} ports; list each port of a host once")
         text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
         # Not int(): it takes underscores, signs and digits of other scripts.
         if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:

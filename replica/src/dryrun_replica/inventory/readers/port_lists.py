@@ -105,7 +105,7 @@ class _Scan:
     def _read_rustscan(self, found: re.Match[str], where: str) -> None:
         """Add the ports of an address, as RustScan lists them."""
         if found[2].count(",") >= MAX_PORTS_OF_A_LINE:
-            self.findings.faults.add(where, f"lists more than {MAX_PORTS_OF_A_LINE:,} ports of one address")
+            self.findings.faults.add(where, f"lists more than {MAX_PORTS_OF_A_LINE:,} ports; list each once")
             return
         host = _host(found[1], self.findings)
         for port in filter(None, found[2].replace(" ", "").split(",")):
