@@ -104,6 +104,11 @@ def test_a_line_lists_no_more_ports_than_there_are():
     with pytest.raises(InventoryError) as refused:
         read(f"10.0.0.5 -> [{most},22]\n")
     assert "file1:1: lists more than 65,536 ports; list each once" in str(refused.value)
+    begins, most = "Host: 10.0.0.5 ()\tPorts: ", ", ".join(["22/open/tcp//ssh///"] * 131_072)
+    assert len(read(f"{begins}{most}\n").hosts[0].services) == 1
+    with pytest.raises(InventoryError) as refused:
+        read(f"{begins}{most}, 22/\n")
+    assert "file1:1: lists more than 131,072 ports; list each once" in str(refused.value)
 
 
 def test_all_lines_together_list_a_bounded_number_of_ports():

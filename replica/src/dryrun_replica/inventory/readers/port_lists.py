@@ -104,8 +104,7 @@ class _Scan:
 
     def _read_rustscan(self, found: re.Match[str], where: str) -> None:
         """Add the ports of an address, as RustScan lists them."""
-        if found[2].count(",") >= MAX_PORTS_OF_A_LINE:
-            self.findings.faults.add(where, f"lists more than {MAX_PORTS_OF_A_LINE:,} ports; list each once")
+        if not _is_bounded(found[2], MAX_PORTS_OF_A_LINE, where, self.findings):
             return
         host = _host(found[1], self.findings)
         for port in filter(None, found[2].replace(" ", "").split(",")):
@@ -136,6 +135,14 @@ def _host(text: str, findings: Findings) -> FoundHost:
     return host
 
 
+def _is_bounded(ports: str, most: int, where: str, findings: Findings) -> bool:
+    """Whether a line lists at most so many ports, as its commas say; more is a fault."""
+    if ports.count(",") < most:
+        return True
+    findings.faults.add(where, f"lists more than {most:,} ports; list each once")
+    return False
+
+
 def _read_greppable(line: re.Match[str], where: str, findings: Findings, *, asked: bool) -> None:
     address, name, rest = line.groups()
     if as_address(address) is None:
@@ -145,9 +152,12 @@ def _read_greppable(line: re.Match[str], where: str, findings: Findings, *, aske
     if fields.get("Status", "Up").strip() != "Up":  # Unknown, where nmap -sL only lists them.
         findings.notes[DOWN] += 1
         return
+    ports = fields.get("Ports", "").strip()
+    if not _is_bounded(ports, 2 * MAX_PORTS_OF_A_LINE, where, findings):  # Of TCP and of UDP.
+        return
     host = _host(address, findings)
     host.add_name(name)
-    for described in _BETWEEN_PORTS.split(fields.get("Ports", "").strip()):
+    for described in _BETWEEN_PORTS.split(ports):
         if described:
             _add_described(host, described, where, findings, asked=asked)
 
