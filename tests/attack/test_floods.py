@@ -16,8 +16,7 @@ from guard_lab import Lab
 from guard_process import GuardProcess
 from sessions_lab import lab_session
 
-# Alone: it measures how long others wait.
-pytestmark = [pytest.mark.engine, pytest.mark.alone]
+pytestmark = [pytest.mark.engine, pytest.mark.paired]
 
 _PROGRAM = [sys.executable, "-S", str(Path(__file__).parent / "flooder.py")]
 _MOST_FLOOD_SECONDS = 12

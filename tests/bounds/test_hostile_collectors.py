@@ -19,8 +19,7 @@ from insiders import World
 from local_stack import API_TOKEN, Stack, open_stack, plain_client
 from quick_stack import QUICK
 
-# Alone: it measures how long others wait.
-pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.paired, pytest.mark.asyncio(loop_scope="module")]
 
 VIEWERS = 7
 TEMPLATE = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from local_stack import ROOT
 
-SUITES = ("unit", "browser", "engines", "machine", "apart", "alone")
+SUITES = ("unit", "browser", "engines", "machine", "apart", "paired", "alone")
 PYTEST = """#!/bin/sh
 suite=${2#cache_dir=.pytest_cache/}
 case "$*" in *--last-failed*) suite="$suite-again" ;; esac
@@ -51,7 +51,7 @@ def test_every_suite_runs_once_and_passes(run, possible):
     code, calls = run(possible=possible)
     assert (code, sorted(calls)) == (0, sorted(SUITES))
     assert {"apart", "unit"} <= set(calls[: calls.index("engines")])
-    assert calls[-1] == "alone"
+    assert calls[-2:] == ["paired", "alone"]
 
 
 @pytest.mark.parametrize("possible", [True, False])
