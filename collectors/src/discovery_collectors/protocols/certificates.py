@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.utils import CryptographyDeprecationWarning
 
 from discovery_collectors.protocols.tls_contexts import accepting_context
 from discovery_collectors.running.scope import ScopedAddress
@@ -80,7 +82,10 @@ async def fetch_certificate(
 def read_certificate(content: bytes) -> Certificate:
     """Read a certificate in DER. Raises CertificateError."""
     try:
-        certificate = x509.load_der_x509_certificate(content)
+        with warnings.catch_warnings():
+            # Serial numbers that are not positive, as CFEngine's, are what a service presents.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificate = x509.load_der_x509_certificate(content)
         names = _names(certificate)
         return Certificate(
             subject=certificate.subject.rfc4514_string()[:_TEXT_CHARACTERS],

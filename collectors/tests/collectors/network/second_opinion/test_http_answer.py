@@ -31,3 +31,9 @@ async def test_a_proxy_that_names_itself_is_not_asked_for_a_page_of_another():
         found = await ask(number, Port(number), answer=0.3, seconds=3)
     assert (found.name, found.product) == ("http", "E2guardian http proxy")
     assert received == [b"GET / HTTP/1.0\r\n\r\n"]
+
+
+def test_lines_may_end_with_a_line_feed_alone():
+    answer = http_answer.HttpAnswer.read(b"HTTP/1.0 200 OK\nServer: pulseaudio/17.0\n\nfirst\r\n\r\nsecond")
+    assert answer.headers == {"server": "pulseaudio/17.0"}
+    assert answer.body == "first\r\n\r\nsecond"

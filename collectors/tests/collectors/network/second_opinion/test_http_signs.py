@@ -187,4 +187,24 @@ async def test_who_names_nothing_is_asked_what_is_no_request(page, product):
     async with listening(serve) as number:
         found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
     assert (found.name, found.product) == ("http", product)
-    assert received.count(b"\r\n\r\n") == (product == "Puma httpd")
+    assert received.count(b"GET\r\n\r\n") == (product == "Puma httpd")
+
+
+@pytest.mark.parametrize(
+    ("head", "refusal", "product"),
+    [
+        (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "Node.js"),
+        (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", "Unicorn"),
+        (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ""),
+        (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ""),
+    ],
+)
+async def test_a_library_is_known_by_how_it_refuses_what_is_no_request(head, refusal, product):
+    async def serve(reader, writer):
+        said = await reader.read(4096)
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\nhi" if said.startswith(b"GET ") else refusal)
+        writer.close()
+
+    async with listening(serve) as number:
+        found = await ask(number, Port(number, "http", probed=True), answer=0.3, seconds=3)
+    assert (found.name, found.product) == ("http", product)

@@ -28,7 +28,14 @@ _DESCRIPTION = "/openapi.json"
 _FALCON_NOT_FOUND = '{"title": "404 Not Found"}'
 _MAILMAN = "/3.1"
 """Where the interface of GNU Mailman 3 begins, which is made with Falcon and asks for a login there."""
-_NO_REQUEST = b"\r\n\r\n"
+_NO_REQUEST = b"GET\r\n\r\n"
+_REFUSALS = {
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n": "Node.js",
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": "Unicorn",
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"400 Bad Request": "Golang net/http server",
+}
+"""What is no request → the library that refuses it in these bytes, and states a page's date."""
 _SHORT_PAGE = 200
 _REDIRECTS = 3
 """Prometheus under a path of its own redirects to the path, to its folder, and to its first page."""
@@ -77,16 +84,19 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
     library, library_version = _library(page)
     if found is None:
         stated = (library, library_version) if library else states(led_to)
-        found = None if any(stated) else await _complaint(questioner)
+        found = None if any(stated) else await _complaint(questioner, page)
         return Finding("http", *(found or stated), tls=questioner.tls)
     product, version = found
     behind = f"{library} {library_version}".strip() if is_library(library) else ""
     return Finding("http", product, version, behind, tls=questioner.tls)
 
 
-async def _complaint(questioner: Questioner) -> tuple[str, str] | None:
-    """Return what a server calls itself when it refuses two empty lines, nmap's first probe."""
-    refusal = HttpAnswer.read((await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)).content)
+async def _complaint(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
+    """Return what a server calls itself, or shows that it is, when it refuses what is no request."""
+    answer = await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)
+    if answer.content in _REFUSALS and "date" in page.headers:
+        return _REFUSALS[answer.content], ""
+    refusal = HttpAnswer.read(answer.content)
     return None if refusal is None else await _named(questioner, refusal)
 
 
