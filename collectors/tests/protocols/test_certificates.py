@@ -140,6 +140,13 @@ def test_a_certificate_that_breaks_the_rules_is_the_same_error(key, replaced, wh
     assert type(error.value.__cause__) is why
 
 
+def test_a_serial_number_that_is_not_positive_is_no_error_and_no_warning(key):
+    serial = VERSION_3 + b"\x02\x01"
+    assert read_certificate(hostile(key, (serial + b"\x07", serial + b"\0"))).subject.startswith(
+        "CN=www.example"
+    )
+
+
 @asynccontextmanager
 async def listening(handler, context=None):
     server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)

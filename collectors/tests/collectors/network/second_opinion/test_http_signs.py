@@ -31,6 +31,10 @@ AGENT = b"Server: libwww-perl-daemon/6.16\r\n\r\n<br />\nThis is FusionInventory
 UNAUTHORIZED = b'HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="VLC stream"\r\n\r\n'
 TOMCAT = b"<title>HTTP Status 404 \xe2\x80\x93 Not Found</title><hr><h3>Apache Tomcat/11.0.22 (Debian)</h3>"
 HUGO = b'<script src="/livereload.js?mindelay=10&amp;v=2&amp;port=1414&amp;path=livereload" defer>'
+GO_REFUSES = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"400 Bad Request"
+)
 PUMA = b"HTTP/1.0 400 Bad Request\r\n\r\nPuma caught this error: Invalid HTTP format, parsing fails."
 
 NO_LOGIN = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nWww-Authenticate: "
@@ -195,6 +199,7 @@ async def test_who_names_nothing_is_asked_what_is_no_request(page, product):
     [
         (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "Node.js"),
         (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", "Unicorn"),
+        (b"Date: x\r\n", GO_REFUSES, "Golang net/http server"),
         (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ""),
         (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ""),
     ],
