@@ -30,12 +30,13 @@ _MAILMAN = "/3.1"
 """Where the interface of GNU Mailman 3 begins, which is made with Falcon and asks for a login there."""
 _NO_REQUEST = b"GET\r\n\r\n"
 _REFUSALS = {
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n": "Node.js",
-    b"HTTP/1.1 400 Bad Request\r\n\r\n": "Unicorn",
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n": ("Node.js", ()),
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": ("Unicorn", ("date", "connection")),
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-    b"400 Bad Request": "Golang net/http server",
+    b"400 Bad Request": ("Golang net/http server", ()),
 }
-"""What is no request → the library that refuses it in these bytes, and states a page's date."""
+"""How what is no request is refused → the library that does so and states each page's date, and the headers
+with which its pages begin: Tornado refuses as Unicorn does."""
 _SHORT_PAGE = 200
 _REDIRECTS = 3
 """Prometheus under a path of its own redirects to the path, to its folder, and to its first page."""
@@ -94,8 +95,9 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
 async def _complaint(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
     """Return what a server calls itself, or shows that it is, when it refuses what is no request."""
     answer = await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)
-    if answer.content in _REFUSALS and "date" in page.headers:
-        return _REFUSALS[answer.content], ""
+    library, first = _REFUSALS.get(answer.content, ("", ()))
+    if library and "date" in page.headers and tuple(page.headers)[: len(first)] == first:
+        return library, ""
     refusal = HttpAnswer.read(answer.content)
     return None if refusal is None else await _named(questioner, refusal)
 
