@@ -37,3 +37,10 @@ def test_lines_may_end_with_a_line_feed_alone():
     answer = http_answer.HttpAnswer.read(b"HTTP/1.0 200 OK\nServer: pulseaudio/17.0\n\nfirst\r\n\r\nsecond")
     assert answer.headers == {"server": "pulseaudio/17.0"}
     assert answer.body == "first\r\n\r\nsecond"
+
+
+def test_a_line_feed_within_a_line_ends_neither_line_nor_head():
+    answer = http_answer.HttpAnswer.read(
+        b"HTTP/1.1 200 OK\r\nX-Note: a\nServer: evil/9\n\nb\r\nServer: nginx/1.2\r\n\r\nhi"
+    )
+    assert (answer.headers["server"], answer.body) == ("nginx/1.2", "hi")

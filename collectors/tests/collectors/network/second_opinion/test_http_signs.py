@@ -197,11 +197,17 @@ async def test_who_names_nothing_is_asked_what_is_no_request(page, product):
 @pytest.mark.parametrize(
     ("head", "refusal", "product"),
     [
-        (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "Node.js"),
+        (
+            b"Date: x\r\nConnection: close\r\n",
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+            "Node.js",
+        ),
+        # Bun.
+        (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", ""),
         (b"Date: x\r\nConnection: close\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", "Unicorn"),
         # Tornado, where an application takes the header `Server` away.
         (b"Content-Type: x\r\nDate: x\r\nConnection: close\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", ""),
-        (b"Date: x\r\n", GO_REFUSES, "Golang net/http server"),
+        (b"Date: x\r\nConnection: close\r\n", GO_REFUSES, "Golang net/http server"),
         (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ""),
         (b"Date: x\r\n", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ""),
     ],

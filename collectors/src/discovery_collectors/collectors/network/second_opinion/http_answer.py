@@ -9,9 +9,6 @@ from discovery_collectors.running.scope import ScopedAddress
 _STATUS = re.compile(rb"(?:HTTP/1\.[01]|ICY|RTSP/1\.0|SIP/2\.0) ([1-5][0-9]{2})[ \r\n]")
 _PROTOCOLS = {b"RTSP": "rtsp", b"SIP/": "sip"}
 """First bytes of answers that only look like HTTP → their protocol."""
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-"""Either ends a line (RFC 9112, section 2.2): PulseAudio's lines end with the second only."""
-_END_OF_LINE = re.compile(rb"\r?\n")
 _HEAD_BYTES = 16 * 1024
 _HEADERS = 60
 _VALUE_CHARACTERS = 300
@@ -72,12 +69,13 @@ class HttpAnswer:
         status = _STATUS.match(content)
         if status is None:
             return None
-        end = _END_OF_HEAD.search(content)
-        head, body = (content, b"") if end is None else (content[: end.start()], content[end.end() :])
+        # PulseAudio's lines end with a line feed alone (RFC 9112, section 2.2).
+        end = b"\r\n" if b"\r" in content.partition(b"\n\n")[0] else b"\n"
+        head, _, body = content.partition(end * 2)
         if len(head) > _HEAD_BYTES:
             head, body = head[:_HEAD_BYTES], b""
         headers: dict[str, str] = {}
-        for line in _END_OF_LINE.split(head, _HEADERS + 1)[1 : _HEADERS + 1]:
+        for line in head.split(end)[1 : _HEADERS + 1]:
             name, colon, value = line.decode("utf-8", "replace").partition(":")
             if colon:
                 headers.setdefault(name.strip().lower(), value.strip()[:_VALUE_CHARACTERS])

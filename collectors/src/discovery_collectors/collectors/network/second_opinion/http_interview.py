@@ -35,8 +35,9 @@ _REFUSALS = {
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
     b"400 Bad Request": ("Golang net/http server", ()),
 }
-"""How what is no request is refused → the library that does so and states each page's date, and the headers
-with which its pages begin: Tornado refuses as Unicorn does."""
+"""How what is no request is refused → the library that does so, and the headers with which its pages begin:
+Tornado refuses as Unicorn does. Each states a page's date, and that it closes the connection; Bun, which
+refuses as Node.js does, states the first only."""
 _SHORT_PAGE = 200
 _REDIRECTS = 3
 """Prometheus under a path of its own redirects to the path, to its folder, and to its first page."""
@@ -96,7 +97,11 @@ async def _complaint(questioner: Questioner, page: HttpAnswer) -> tuple[str, str
     """Return what a server calls itself, or shows that it is, when it refuses what is no request."""
     answer = await questioner.ask(_NO_REQUEST, whole=http_answer.is_whole)
     library, first = _REFUSALS.get(answer.content, ("", ()))
-    if library and "date" in page.headers and tuple(page.headers)[: len(first)] == first:
+    if (
+        library
+        and {"date", "connection"} <= page.headers.keys()
+        and tuple(page.headers)[: len(first)] == first
+    ):
         return library, ""
     refusal = HttpAnswer.read(answer.content)
     return None if refusal is None else await _named(questioner, refusal)
